@@ -1,0 +1,126 @@
+# Everything stays inside this folder. `make` alone lists the targets.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.stamp-runtime
+DEV := $(VENV)/.stamp-dev
+
+# PYTHON may name one interpreter; without it the first of these that is at least 3.11 is taken.
+PYTHON ?=
+CANDIDATES := $(if $(strip $(PYTHON)),$(PYTHON),python3 python3.14 python3.13 python3.12 python3.11 python)
+
+# SERVICES=required turns tests of services that do not answer into errors instead of skips.
+SERVICES ?=
+PYTEST_ARGS ?=
+CHECKED := connector workers config tests .ci/check_coverage.py
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+
+# pip inside the environment, or the interpreter's own pip (22.3 or later) pointed at the environment.
+define PIP
+pip() { \
+  if $(BIN)/python -c 'import pip' 2>/dev/null; then $(BIN)/python -m pip "$$@"; \
+  else "$$(cat $(VENV)/.python)" -m pip --python $(BIN)/python "$$@"; fi; \
+}
+endef
+PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
+
+# An environment whose interpreter has gone is made again.
+$(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
+
+.PHONY: help setup setup-dev demo services test lint format lock wheel clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(RUNTIME) ## install the product with everything it needs into .venv/
+
+setup-dev: $(DEV) ## the same, with the tools for tests and checks
+
+demo: setup ## set up and watch a dozen invoices meet their fates
+	@$(BIN)/python -m connector.demo
+
+test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
+	@rm -f .coverage .coverage.*
+	SERVICES=$(SERVICES) $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+services: ## start the databases and brokers that tests can use (Debian; installs them when run by root)
+	@bash .ci/services
+
+lint: setup-dev ## ruff, formatting, mypy --strict, import contracts
+	@failed=; \
+	run() { echo "$$*"; "$$@" || failed="$$failed $$1"; }; \
+	run $(BIN)/ruff check .; \
+	run $(BIN)/ruff format --check .; \
+	run $(BIN)/mypy --strict $(CHECKED); \
+	run $(BIN)/lint-imports --no-logo; \
+	test -z "$$failed"
+
+format: setup-dev ## sort imports, mend what can be mended, format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: setup ## resolve the dependencies anew and write the lock files
+	@$(BIN)/python -c 'import uv' 2>/dev/null || { $(PIP); pip install --quiet uv; }
+	@set -e; \
+	compile() { \
+	  $(BIN)/python -m uv --no-config pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@"; \
+	}; \
+	compile pyproject.toml -o requirements.lock; \
+	compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock; \
+	printf '%s\n' 'hatchling' 'editables' | compile - -c requirements-dev.lock -o requirements-build.lock; \
+	if grep -nE '://|^ *(-i|-f|--index-url|--extra-index-url|--find-links)|file:' requirements*.lock; then \
+	  echo 'The lock files must hold no addresses.' >&2; exit 1; \
+	fi
+
+wheel: setup ## build the wheel into dist/
+	@$(PIP); pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
+
+clean: ## remove the environment, caches and results
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* coverage.json coverage.xml \
+	  .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---------------------------------------------------------------- the environment
+
+$(RUNTIME): pyproject.toml requirements.lock requirements-build.lock
+	@set -e; \
+	suits() { "$$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; }; \
+	if ! suits $(BIN)/python; then \
+	  found=; \
+	  for candidate in $(CANDIDATES); do \
+	    if suits "$$candidate"; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "Python 3.11 or later is needed, and none of these is one: $(CANDIDATES). Install it, or name it: make setup PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  found=$$("$$found" -c 'import sys; print(sys.executable)'); \
+	  rm -rf $(VENV); \
+	  if "$$found" -c 'import venv, ensurepip' 2>/dev/null; then "$$found" -m venv $(VENV); \
+	  elif "$$found" -m pip --python "$$found" --version >/dev/null 2>&1; then "$$found" -m venv --without-pip $(VENV); \
+	  else \
+	    echo "$$found can make no environment with pip (ensurepip is missing): install its venv package, on Debian and Ubuntu: apt install python3-venv" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "$$found" > $(VENV)/.python; \
+	  echo "Setting up $(VENV) with $$found ..."; \
+	fi; \
+	$(PIP); \
+	$(PIP_INSTALL) -r requirements-build.lock -r requirements.lock; \
+	pip install --quiet --no-deps --no-build-isolation --editable .; \
+	touch $@
+
+$(DEV): $(RUNTIME) requirements-dev.lock
+	@set -e; \
+	echo "Installing the tools for tests and checks ..."; \
+	$(PIP); \
+	$(PIP_INSTALL) -r requirements-dev.lock; \
+	touch $@

@@ -1,0 +1,88 @@
+"""Where confirmed invoices come from: one folder per ERP, found by entry point.
+
+A package of anybody's registers its class in the group `connector.adapters`; the name of the entry point is
+what `adapter = "…"` in the configuration says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, ClassVar, Protocol
+
+from pydantic import BaseModel
+
+from connector.adapters.options import nearest
+from connector.domain.errors import UsageError
+from connector.ports import Adapter
+
+GROUP = "connector.adapters"
+
+
+class AdapterClass(Protocol):
+    """What an adapter's class offers beside the adapter itself."""
+
+    Options: ClassVar[type[BaseModel]]
+
+    def open(self, name: str, url: str | None, options: Mapping[str, Any]) -> Adapter:
+        """Return an adapter for the source `name`. It connects on its first use, not here.
+
+        Raises:
+            UsageError: an option is wrong or unknown, or the URL is missing or unreadable.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledAdapter:
+    """One adapter that can be named in the configuration."""
+
+    name: str
+    target: str  # module:class
+    package: str
+    version: str
+
+
+def installed() -> Sequence[InstalledAdapter]:
+    """Return all installed adapters, by name. None of them is imported."""
+    found = _points().values()
+    return [
+        InstalledAdapter(
+            name=point.name,
+            target=point.value,
+            package=point.dist.name if point.dist else "",
+            version=point.dist.version if point.dist else "",
+        )
+        for point in sorted(found, key=lambda point: point.name)
+    ]
+
+
+def adapter_class(name: str) -> AdapterClass:
+    """Return the class registered under that name.
+
+    Raises:
+        UsageError: no such adapter is installed, or its package cannot be imported.
+    """
+    points = _points()
+    point = points.get(name)
+    if point is None:
+        raise UsageError(
+            f"There is no adapter {name}{nearest(name, sorted(points))}",
+            action="See: connector adapters list.",
+        )
+    try:
+        loaded: AdapterClass = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(
+            f"The adapter {name} ({point.value}) cannot be loaded: {error}.", action="Reinstall its package."
+        ) from error
+    return loaded
+
+
+def open_adapter(adapter: str, *, source: str, url: str | None, options: Mapping[str, Any]) -> Adapter:
+    """Return the adapter of one configured source, not connected yet."""
+    return adapter_class(adapter).open(source, url, options)
+
+
+def _points() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,0 +1,361 @@
+"""Rows of Odoo -> canonical invoices. No queries here, and no arithmetic that changes a figure of the ERP."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from html.parser import HTMLParser
+from typing import Any, Final
+
+from typing_extensions import override
+
+from connector.adapters.database import Row, exact, plain
+from connector.adapters.odoo import taxes as odoo_taxes
+from connector.adapters.odoo.parties import party
+from connector.adapters.odoo.reader import Documents
+from connector.adapters.odoo.settings import TaxMapping
+from connector.domain.errors import DocumentNotUsableError
+from connector.domain.invoice import (
+    ZERO,
+    AllowanceCharge,
+    Invoice,
+    Kind,
+    Line,
+    Original,
+    Payment,
+    Tax,
+    TaxKind,
+    TaxTotal,
+    Totals,
+    money,
+)
+
+ISSUED_TYPES: Final = frozenset({"out_invoice", "out_refund"})
+_PRICE_DECIMALS: Final = 8
+
+# Odoo's own units, by the name they have in its source, in the codes of UN/ECE recommendation 20.
+_UNITS: Final = {
+    "Units": "C62",
+    "Dozens": "DZN",
+    "Hours": "HUR",
+    "Days": "DAY",
+    "Minutes": "MIN",
+    "kg": "KGM",
+    "g": "GRM",
+    "t": "TNE",
+    "Ton": "TNE",
+    "L": "LTR",
+    "ml": "MLT",
+    "m³": "MTQ",
+    "m": "MTR",
+    "km": "KMT",
+    "cm": "CMT",
+    "mm": "MMT",
+    "m²": "MTK",
+    "KWH": "KWH",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """Makes canonical invoices from what the reader read in one go."""
+
+    documents: Documents
+    taxes: Mapping[int, Tax]
+
+    @classmethod
+    def of(cls, documents: Documents, options: Mapping[str, TaxMapping]) -> Mapper:
+        """Return a mapper that knows what each tax means."""
+        return cls(documents, {key: odoo_taxes.tax(row, options) for key, row in documents.taxes.items()})
+
+    def invoices(self) -> Mapping[str, Invoice | DocumentNotUsableError]:
+        """Return every document, or why it cannot be one; one bad document does not harm the others."""
+        return {str(row["id"]): self._invoice_or_error(row) for row in self.documents.headers}
+
+    def _invoice_or_error(self, row: Row) -> Invoice | DocumentNotUsableError:
+        key = str(row["id"])
+        try:
+            return self._invoice(row)
+        except (ValueError, ArithmeticError) as error:
+            name = _number(row["number"]) or f"with the id {key}"
+            return DocumentNotUsableError(
+                f"Document {name} of the ERP cannot be read: {error}.",
+                key=key,
+                action="Correct the document in Odoo.",
+            )
+
+    def _invoice(self, row: Row) -> Invoice:
+        parties = self.documents.parties
+        buyer = party(
+            parties.get(row["commercial_partner_id"]),
+            self.documents.dir3.get(row["commercial_partner_id"], ()),
+        )
+        contact = parties.get(row["partner_id"])
+        contact_email = plain(contact["email"]) if contact else None
+        return Invoice(
+            key=str(row["id"]),
+            company=str(row["company_id"]),
+            confirmed=row["state"] == "posted" and row["move_type"] in ISSUED_TYPES,
+            kind=kind(row["move_type"]),
+            number=_number(row["number"]),
+            issue_date=row["invoice_date"],
+            due_date=row["invoice_date_due"],
+            currency=row["currency"],
+            seller=party(parties.get(row["company_partner_id"])),
+            buyer=buyer,
+            buyer_email=contact_email if contact_email != buyer.email else None,
+            lines=tuple(self._lines(row)),
+            allowances=tuple(self._cash_rounding(row)),
+            tax_totals=self._tax_totals(row),
+            totals=self._totals(row),
+            payment=Payment(
+                iban=plain(row["iban"]), bic=plain(row["bic"]), reference=plain(row["payment_reference"])
+            ),
+            buyer_reference=plain(row["buyer_reference"]),
+            purchase_order=_purchase_order(row),
+            contract=plain(row["contract_reference"]),
+            sales_order=plain(row["invoice_origin"]),
+            note=_note(row),
+            original=_original(row),
+            delivery_date=row["delivery_date"],
+        )
+
+    # --- lines
+
+    def _lines(self, header: Row) -> list[Line]:
+        rows = self.documents.lines.get(header["id"], [])
+        return [self._line(row, header["currency"]) for row in rows if row["display_type"] == "product"]
+
+    def _line(self, row: Row, currency: str | None) -> Line:
+        quantity, price = _amount(row, "quantity"), _amount(row, "price_unit")
+        discount, net = _amount(row, "discount"), _amount(row, "price_subtotal")
+        gross = quantity * price
+        allowances: tuple[AllowanceCharge, ...] = ()
+        base = Decimal(1)
+        if _rounds_to(gross * (100 - discount) / 100, net, currency):
+            allowances = _discount(gross - net, discount)
+        else:  # the price includes tax
+            price, base = net_price(net, quantity)
+        return Line(
+            description=plain(row["description"]) or "",
+            quantity=quantity,
+            net_price=price,
+            net_amount=net,
+            base_quantity=base,
+            unit=_UNITS.get(odoo_taxes.label(row["unit"])),
+            article_code=plain(row["article_code"]),
+            allowances=allowances,
+            taxes=tuple(self.taxes[key] for key in self._tax_keys(row["id"])),
+        )
+
+    def _tax_keys(self, line: int) -> list[int]:
+        """Return the taxes of a line in Odoo's own order, without those that say nothing."""
+        keys = {key for key in self.documents.line_taxes.get(line, ()) if not _is_void(self.taxes[key])}
+        return sorted(keys, key=lambda key: (self.documents.taxes[key]["sequence"] or 0, key))
+
+    def _cash_rounding(self, header: Row) -> list[AllowanceCharge]:
+        """Odoo books cash rounding as a line without tax, and counts it in amount_untaxed."""
+        rows = self.documents.lines.get(header["id"], [])
+        sign = 1 if _is_credit(header["move_type"]) else -1
+        rounding = [
+            (sign * _amount(row, "amount_currency"), row) for row in rows if row["display_type"] == "rounding"
+        ]
+        return [
+            AllowanceCharge(
+                is_charge=amount > 0, amount=abs(amount), description=plain(row["description"]) or ""
+            )
+            for amount, row in rounding
+            if amount
+        ]
+
+    # --- totals
+
+    def _tax_totals(self, header: Row) -> tuple[TaxTotal, ...]:
+        """Amounts from the tax rows, which a tax of 0 has not; bases as Odoo prints them, from the lines."""
+        bases: dict[int, Decimal] = {}
+        for row in self.documents.lines.get(header["id"], []):
+            for key in self._tax_keys(row["id"]):
+                bases[key] = bases.get(key, ZERO) + _amount(row, "price_subtotal")
+        amounts = self._tax_amounts(header)
+        return tuple(
+            TaxTotal(tax=self.taxes[key], base=bases.get(key, ZERO), amount=amounts.get(key, ZERO))
+            for key in sorted({*bases, *amounts})
+        )
+
+    def _tax_amounts(self, header: Row) -> dict[int, Decimal]:
+        sign = 1 if _is_credit(header["move_type"]) else -1
+        balances = self.documents.tax_amounts.get(header["id"], {})
+        return {key: sign * (exact(balance) or ZERO) for key, balance in balances.items()}
+
+    def _totals(self, header: Row) -> Totals:
+        """Odoo's amount_tax is net of withholding."""
+        withheld = sum(
+            (
+                amount
+                for key, amount in self._tax_amounts(header).items()
+                if self.taxes[key].kind is TaxKind.WITHHOLDING
+            ),
+            ZERO,
+        )
+        return Totals(
+            net=_amount(header, "amount_untaxed"),
+            tax=_amount(header, "amount_tax") - withheld,
+            withholding=withheld,
+            payable=_amount(header, "amount_total"),
+        )
+
+
+def kind(move_type: str) -> Kind:
+    """Return the canonical kind of a move."""
+    return Kind.CREDIT_NOTE if _is_credit(move_type) else Kind.INVOICE
+
+
+def net_price(net: Decimal, quantity: Decimal) -> tuple[Decimal, Decimal]:
+    """Return price and base quantity that give the net amount back: per unit where that is exact."""
+    if quantity == 0:
+        return net, Decimal(1)
+    price = net / quantity
+    rounded = price.quantize(Decimal(1).scaleb(-_PRICE_DECIMALS))
+    if rounded * quantity == net:
+        return rounded.normalize() + 0, Decimal(1)
+    return net.copy_sign(price), abs(quantity)
+
+
+def plain_text(html: str | None) -> str | None:
+    """Return the words of an HTML text: blocks and breaks end a line, the rest of the mark-up goes."""
+    if not html:
+        return None
+    parser = _Words()
+    parser.feed(html)
+    parser.close()
+    lines = [re.sub(r"\s+", " ", line).strip() for line in "".join(parser.parts).split(_BREAK)]
+    return "\n".join(line for line in lines if line) or None
+
+
+_BREAK: Final = "\x00"
+
+
+class _Words(HTMLParser):
+    _BLOCKS: Final = {
+        "address",
+        "article",
+        "blockquote",
+        "br",
+        "div",
+        "hr",
+        "li",
+        "ol",
+        "p",
+        "pre",
+        "table",
+        "tr",
+    } | {f"h{level}" for level in range(1, 7)}
+    _HIDDEN: Final = frozenset({"script", "style", "head", "title"})
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    @override
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in self._HIDDEN
+        self._break(tag)
+
+    @override
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in self._HIDDEN and self._hidden > 0
+        self._break(tag)
+
+    @override
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data.replace(_BREAK, ""))
+
+    def _break(self, tag: str) -> None:
+        if tag in self._BLOCKS:
+            self.parts.append(_BREAK)
+        elif tag in {"td", "th"}:
+            self.parts.append(" ")
+
+
+def _is_void(tax: Tax) -> bool:
+    """A surcharge or withholding of 0 % (Odoo has them for fiscal positions) is no tax of the document."""
+    return tax.kind is not TaxKind.VAT and tax.percent == 0
+
+
+def _is_credit(move_type: str) -> bool:
+    return move_type.endswith("_refund")
+
+
+def _number(name: str | None) -> str | None:
+    """A draft has "/" or nothing; a document that went back to draft keeps its number."""
+    number = plain(name)
+    return None if number == "/" else number
+
+
+def _amount(row: Row, column: str) -> Decimal:
+    try:
+        return exact(row[column]) or ZERO
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None
+
+
+def _rounds_to(computed: Decimal, stated: Decimal, currency: str | None) -> bool:
+    """Whether an amount is the rounded form of another; how halves are rounded is left open."""
+    return abs(computed - stated) <= money(currency or "").unit / 2
+
+
+def _discount(amount: Decimal, percent: Decimal) -> tuple[AllowanceCharge, ...]:
+    """Return a line's discount. What is below a rounding step without a percentage is no discount.
+
+    The amount is the exact difference, so that quantity times price less discount gives the net amount to the
+    cent. On a negative line, a discount makes the reduction smaller: then it is a charge.
+    """
+    if percent == 0 or amount == 0:
+        return ()
+    text = f"{percent.normalize():f} %"
+    return (AllowanceCharge(is_charge=amount < 0, amount=abs(amount), description=text),)
+
+
+def _purchase_order(row: Row) -> str | None:
+    """The customer's order (BT-13): Chorus Pro's field where it exists, else Odoo's customer reference."""
+    ordered = plain(row["purchase_order_reference"])
+    if ordered:
+        return ordered
+    return None if _is_reason(row) else plain(row["ref"])
+
+
+def _is_reason(row: Row) -> bool:
+    """Whether `ref` is the text of a wizard ("Reversal of: INV/1, returned", "INV/1, more work").
+
+    The wizards that credit or debit an invoice put its number and the reason into the customer's reference.
+    """
+    numbers = (_number(row["original_number"]), _number(row["debited_number"]))
+    return any(number in (row["ref"] or "") for number in numbers if number)
+
+
+def _note(row: Row) -> str | None:
+    texts = [plain(row["ref"]) if _is_reason(row) else None, plain_text(row["narration"])]
+    return "\n".join(text for text in texts if text) or None
+
+
+def _original(row: Row) -> Original | None:
+    if row["original_id"] is None:
+        return None
+    return Original(
+        key=str(row["original_id"]),
+        number=_number(row["original_number"]) or "",
+        date=row["original_date"],
+        confirmed=row["original_state"] == "posted",
+    )
+
+
+def found_total(value: Any) -> Decimal | None:
+    """Return the total of a head; None where it is not a number, which loading the document will explain."""
+    try:
+        return exact(value)
+    except ValueError:
+        return None

@@ -1,0 +1,287 @@
+"""Reads Odoo's tables: a page of heads for discovery, whole documents for the rest.
+
+Where things are was learnt from databases that Odoo 17.0 and 19.0 made themselves. `write_date` is a
+timestamp without time zone, always UTC, in microseconds. Only `posted` documents are issued; `payment_state`
+is another matter, a paid or reversed invoice is still an issued one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from connector.adapters.database import Database, Row
+from connector.adapters.odoo.schema import DIR3_ROLES, TAX_CHILDREN, Schema, detect, require
+from connector.domain.errors import SchemaChangedError
+from connector.ports import Company, Position
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_ID: Final = 2**31 - 1
+
+# Rows without write_date (imports by SQL) sort first, as of 1970. They are asked for apart, so that an index
+# on (write_date, id), where the administrator has made one, serves the rest.
+_FIND: Final = """
+    WITH page AS (
+        (SELECT id, TIMESTAMP '1970-01-01' AS changed_at FROM account_move m
+         WHERE write_date IS NULL AND :changed_at = TIMESTAMP '1970-01-01' AND id > :id AND {wanted}
+         ORDER BY id LIMIT :limit)
+        UNION ALL
+        (SELECT id, write_date FROM account_move m
+         WHERE (write_date, id) > (:changed_at, :id) AND {wanted}
+         ORDER BY write_date, id LIMIT :limit)
+        ORDER BY changed_at, id LIMIT :limit
+    )
+    SELECT m.id, m.company_id, page.changed_at, m.name AS number, m.move_type, m.invoice_date,
+           currency.name AS currency, m.amount_total, entity.name AS customer, m.reversed_entry_id
+    FROM page
+    JOIN account_move m ON m.id = page.id
+    LEFT JOIN res_currency currency ON currency.id = m.currency_id
+    LEFT JOIN res_partner entity ON entity.id = m.commercial_partner_id
+    ORDER BY page.changed_at, page.id
+""".replace(
+    "{wanted}",
+    """m.state = 'posted' AND m.move_type IN ('out_invoice', 'out_refund')
+         AND (CAST(:since AS date) IS NULL OR m.invoice_date IS NULL OR m.invoice_date >= :since)
+         AND (CAST(:companies AS integer[]) IS NULL OR m.company_id = ANY(:companies))""",
+)
+
+_HEADERS: Final = """
+    SELECT m.id, m.company_id, m.move_type, m.state, m.name AS number, m.ref, m.invoice_date,
+           m.invoice_date_due, m.invoice_origin, m.payment_reference, m.narration,
+           m.amount_untaxed, m.amount_tax, m.amount_total,
+           m.partner_id, m.commercial_partner_id, company.partner_id AS company_partner_id,
+           m.?buyer_reference AS buyer_reference, m.?purchase_order_reference AS purchase_order_reference,
+           m.?contract_reference AS contract_reference, m.?delivery_date AS delivery_date,
+           currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
+           original.id AS original_id, original.name AS original_number,
+           original.invoice_date AS original_date, original.state AS original_state,
+           debited.name AS debited_number
+    FROM account_move m
+    JOIN res_company company ON company.id = m.company_id
+    LEFT JOIN res_currency currency ON currency.id = m.currency_id
+    LEFT JOIN res_partner_bank account ON account.id = m.partner_bank_id
+    LEFT JOIN res_bank bank ON bank.id = account.bank_id
+    LEFT JOIN account_move original ON original.id = m.reversed_entry_id
+    LEFT JOIN account_move debited ON debited.id = m.?debit_origin_id
+    WHERE m.id = ANY(:ids)
+"""
+
+# display_type: section and note lines are text; tax, payment_term, epd … are bookkeeping. `rounding` is cash
+# rounding, which Odoo counts in amount_untaxed.
+_LINES: Final = """
+    SELECT l.id, l.move_id, l.display_type, l.name AS description, l.quantity, l.price_unit, l.discount,
+           l.price_subtotal, l.amount_currency, product.default_code AS article_code,
+           CAST(to_jsonb(unit.name) AS text) AS unit
+    FROM account_move_line l
+    LEFT JOIN product_product product ON product.id = l.product_id
+    LEFT JOIN uom_uom unit ON unit.id = l.product_uom_id
+    WHERE l.move_id = ANY(:ids) AND l.display_type IN ('product', 'rounding')
+    ORDER BY l.move_id, l.sequence, l.id
+"""
+
+_LINE_TAXES: Final = """
+    SELECT r.account_move_line_id AS line_id, r.account_tax_id AS tax_id
+    FROM account_move_line_account_tax_rel r
+    JOIN account_move_line l ON l.id = r.account_move_line_id
+    WHERE l.move_id = ANY(:ids) AND l.display_type = 'product'
+"""
+
+# A tax of the type "group" stands for its children; Odoo does not let groups nest.
+_LINE_TAXES_WITH_GROUPS: Final = """
+    SELECT r.account_move_line_id AS line_id, COALESCE(f.child_tax, r.account_tax_id) AS tax_id
+    FROM account_move_line_account_tax_rel r
+    JOIN account_move_line l ON l.id = r.account_move_line_id
+    LEFT JOIN account_tax_filiation_rel f ON f.parent_tax = r.account_tax_id
+    WHERE l.move_id = ANY(:ids) AND l.display_type = 'product'
+"""
+
+# amount_currency is a balance: negative for what an invoice charges, positive on a credit note.
+_TAX_AMOUNTS: Final = """
+    SELECT l.move_id, l.tax_line_id AS tax_id, SUM(l.amount_currency) AS balance
+    FROM account_move_line l
+    WHERE l.move_id = ANY(:ids) AND l.display_type = 'tax' AND l.tax_line_id IS NOT NULL
+    GROUP BY l.move_id, l.tax_line_id
+"""
+
+_TAXES: Final = """
+    SELECT t.id, CAST(to_jsonb(t.name) AS text) AS name, t.amount, t.amount_type, t.sequence,
+           COALESCE(own.code, home.code) AS country,
+           t.?l10n_es_type AS es_type, t.?l10n_es_exempt_reason AS es_reason,
+           t.?ubl_cii_tax_category_code AS category, t.?ubl_cii_tax_exemption_reason_code AS reason
+    FROM account_tax t
+    JOIN res_company company ON company.id = t.company_id
+    JOIN res_partner partner ON partner.id = company.partner_id
+    LEFT JOIN res_country home ON home.id = partner.country_id
+    LEFT JOIN res_country own ON own.id = t.?country_id
+    WHERE t.id = ANY(:ids)
+"""
+
+_PARTIES: Final = """
+    SELECT p.id, p.name, p.vat, p.?company_registry AS registry, p.?siret AS siret, p.street, p.street2,
+           p.zip, p.city, state.name AS province, country.code AS country, p.email, p.phone,
+           p.lang, p.is_company
+    FROM res_partner p
+    LEFT JOIN res_country_state state ON state.id = p.state_id
+    LEFT JOIN res_country country ON country.id = p.country_id
+    WHERE p.id = ANY(:ids)
+"""
+
+_DIR3: Final = """
+    SELECT DISTINCT p.commercial_partner_id AS entity_id, role.code AS role,
+           p.l10n_es_edi_facturae_ac_center_code AS code
+    FROM res_partner p
+    JOIN ROLES_res_partner_rel rel ON rel.res_partner_id = p.id
+    JOIN ROLES role ON role.id = rel.ROLES_id
+    WHERE p.commercial_partner_id = ANY(:ids) AND p.type = 'facturae_ac' AND p.active
+      AND p.l10n_es_edi_facturae_ac_center_code <> '' AND role.code IN ('01', '02', '03')
+    ORDER BY 1, 2, 3
+"""
+
+_COMPANIES: Final = text(
+    """
+    SELECT company.id, company.name, partner.vat, country.code AS country
+    FROM res_company company
+    JOIN res_partner partner ON partner.id = company.partner_id
+    LEFT JOIN res_country country ON country.id = partner.country_id
+    ORDER BY company.id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """The rows of some documents, all read in one transaction."""
+
+    headers: Sequence[Row] = ()
+    lines: dict[int, list[Row]] = field(default_factory=dict)  # by document
+    line_taxes: dict[int, list[int]] = field(default_factory=dict)  # line -> taxes
+    tax_amounts: dict[int, dict[int, Any]] = field(default_factory=dict)  # document -> tax -> balance
+    taxes: dict[int, Row] = field(default_factory=dict)
+    parties: dict[int, Row] = field(default_factory=dict)
+    dir3: dict[int, list[tuple[str, str]]] = field(default_factory=dict)  # legal entity -> (role, code)
+
+
+class Reader:
+    """The queries. Used from several threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._schema: Schema | None = None
+        self._detecting = threading.Lock()
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Row]:
+        """Return the heads of one page, oldest change first."""
+        changed_at = max(after.changed_at.astimezone(UTC), EPOCH) if after else EPOCH
+        values = {
+            "changed_at": changed_at.replace(tzinfo=None),
+            "id": (_id(after.key) or 0) if after else 0,
+            "limit": limit,
+            "since": since,
+            "companies": None if companies is None else _ids(companies),
+        }
+        with self._database.reading() as connection:
+            self._known(connection)
+            return self._database.rows(connection, text(_FIND), values)
+
+    def load(self, keys: Sequence[str]) -> Documents:
+        """Return the rows of these documents; the number of queries is the same for one as for many."""
+        ids = _ids(keys)
+        if not ids:
+            return Documents()
+        with self._database.reading() as connection:
+            return self._documents(connection, self._known(connection), ids)
+
+    def companies(self) -> Sequence[Company]:
+        """Return all companies of the database."""
+        with self._database.reading() as connection:
+            self._known(connection)
+            rows = self._database.rows(connection, _COMPANIES)
+        return [
+            Company(
+                key=str(row["id"]), name=row["name"], tax_number=row["vat"] or None, country=row["country"]
+            )
+            for row in rows
+        ]
+
+    def schema(self) -> Schema:
+        """Look the schema up afresh, whatever it is."""
+        with self._database.reading() as connection:
+            return detect(self._database, connection)
+
+    def _documents(self, connection: Connection, schema: Schema, ids: list[int]) -> Documents:
+        def query(sql: str, wanted: list[int]) -> Sequence[Row]:
+            return self._rows(connection, schema, sql, wanted)
+
+        headers = query(_HEADERS, ids)
+        line_taxes = query(_LINE_TAXES_WITH_GROUPS if schema.has_table(TAX_CHILDREN) else _LINE_TAXES, ids)
+        amounts = query(_TAX_AMOUNTS, ids)
+        entities = _distinct(headers, "commercial_partner_id")
+        partners = {*entities, *_distinct(headers, "partner_id"), *_distinct(headers, "company_partner_id")}
+        documents = Documents(
+            headers=headers,
+            lines=_grouped(query(_LINES, ids), "move_id"),
+            taxes=_by_id(query(_TAXES, sorted({row["tax_id"] for row in (*line_taxes, *amounts)}))),
+            parties=_by_id(query(_PARTIES, sorted(partners))),
+        )
+        for row in line_taxes:
+            documents.line_taxes.setdefault(row["line_id"], []).append(row["tax_id"])
+        for row in amounts:
+            documents.tax_amounts.setdefault(row["move_id"], {})[row["tax_id"]] = row["balance"]
+        for row in self._dir3(connection, schema, entities):
+            documents.dir3.setdefault(row["entity_id"], []).append((row["role"], row["code"]))
+        return documents
+
+    def _dir3(self, connection: Connection, schema: Schema, entities: list[int]) -> Sequence[Row]:
+        """Return the administrative centres of public bodies, where Odoo's Facturae module keeps them."""
+        roles = next((table for table in DIR3_ROLES if schema.has_table(table)), None)
+        if roles is None or not schema.has("res_partner", "l10n_es_edi_facturae_ac_center_code"):
+            return ()
+        return self._rows(connection, schema, _DIR3.replace("ROLES", roles), entities)
+
+    def _rows(self, connection: Connection, schema: Schema, sql: str, ids: list[int]) -> Sequence[Row]:
+        try:
+            return self._database.rows(connection, schema.statement(sql), {"ids": ids})
+        except SchemaChangedError:
+            self._schema = None  # look again next time: an upgrade may be under way
+            raise
+
+    def _known(self, connection: Connection) -> Schema:
+        """Return the schema, looked up once per process."""
+        with self._detecting:
+            if self._schema is None:
+                self._schema = require(detect(self._database, connection), source=self._database.source)
+            return self._schema
+
+
+def _id(key: str) -> int | None:
+    """Return Odoo's id; None for a text that is none, which no document has then."""
+    if not (key.isascii() and key.isdigit()):
+        return None
+    number = int(key)
+    return number if number <= _LARGEST_ID else None
+
+
+def _ids(keys: Sequence[str]) -> list[int]:
+    return [number for key in dict.fromkeys(keys) if (number := _id(key)) is not None]
+
+
+def _distinct(rows: Sequence[Row], column: str) -> list[int]:
+    return sorted({row[column] for row in rows if row[column] is not None})
+
+
+def _by_id(rows: Sequence[Row]) -> dict[int, Row]:
+    return {row["id"]: row for row in rows}
+
+
+def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups

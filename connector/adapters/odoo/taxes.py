@@ -1,0 +1,103 @@
+"""What Odoo's taxes mean in EN 16931: kind, category, reason.
+
+A rate alone does not tell. The defaults below are those of Odoo's own charts of accounts; whatever they do
+not know stays without a category, and the document is held until the options `taxes` say what it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from connector.adapters.database import Row, exact
+from connector.adapters.odoo.settings import TaxMapping
+from connector.domain.invoice import Tax, TaxKind
+
+Meaning = tuple[str | None, str | None]  # category, reason
+_UNKNOWN: Final[Meaning] = (None, None)
+
+# `l10n_es_type` of the Spanish chart (module l10n_es). Taxes of other countries carry its default, "sujeto",
+# in the same database: it is looked at for taxes of Spain only.
+_SPANISH_KINDS: Final = {"recargo": TaxKind.SURCHARGE, "retencion": TaxKind.WITHHOLDING}
+_SPANISH_ZERO: Final[Mapping[str, Meaning]] = {
+    "sujeto": ("Z", None),
+    "sujeto_isp": ("AE", None),
+    "no_sujeto": ("NS", "N1"),
+    "no_sujeto_loc": ("NS", "N2"),  # not subject by the rules of place
+}
+# Exemptions of the Spanish VAT act, as the tax agency's lists number them (E1 art. 20, E2 art. 21 exports,
+# E3 art. 22, E4 art. 23 and 24, E5 art. 25 intra-Community supply, E6 others).
+_SPANISH_EXEMPT: Final = {"E1": "E", "E2": "G", "E3": "E", "E4": "E", "E5": "K", "E6": "E"}
+
+# The French chart (l10n_fr, l10n_fr_account) tells its 0 % taxes apart by name only: EX is outside the EU,
+# G goods, S services. "0% EXEMPT" needs a reason that only the seller knows.
+_FRENCH_ZERO: Final[Mapping[str, Meaning]] = {
+    "0% EX G": ("G", "VATEX-EU-G"),
+    "0% EU G": ("K", "VATEX-EU-IC"),
+    "0% EU S": ("AE", "VATEX-EU-AE"),
+    "0% EX S": ("O", "VATEX-EU-O"),
+}
+
+
+def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
+    """Return the meaning of one row of account_tax."""
+    name = label(row["name"])
+    mapping = options.get(str(row["id"])) or options.get(name) or TaxMapping()
+    percent = _percent(row)
+    kind = mapping.kind or _kind(row, percent)
+    category, reason = _meaning(row, name, kind, percent)
+    if mapping.category:  # a category of the operator's comes with his reason, or with none
+        category, reason = mapping.category, None
+    return Tax(
+        kind=kind,
+        percent=percent,
+        category=category,
+        reason=mapping.reason or reason,
+        name=mapping.name,
+        source_name=name,
+    )
+
+
+def label(value: str | None) -> str:
+    """Return the text of a name that Odoo may keep by language (`{"en_US": …}`), as its source has it."""
+    loaded = json.loads(value) if value else ""
+    if isinstance(loaded, dict):
+        loaded = loaded.get("en_US") or next(iter(loaded.values()), "")
+    return str(loaded or "")
+
+
+def _percent(row: Row) -> Decimal | None:
+    """Return the rate on the net amount; None for a fixed amount, or a formula, which have no rate."""
+    amount = exact(row["amount"]) or Decimal(0)
+    if row["amount_type"] == "percent":
+        return Decimal(f"{amount.normalize():f}")
+    if row["amount_type"] == "division" and amount != 100:  # per cent of the price with tax
+        return (amount * 100 / (100 - amount)).quantize(Decimal("0.0001"))
+    return None
+
+
+def _kind(row: Row, percent: Decimal | None) -> TaxKind:
+    if row["country"] == "ES":
+        return _SPANISH_KINDS.get(row["es_type"] or "", TaxKind.VAT)
+    return TaxKind.WITHHOLDING if percent is not None and percent < 0 else TaxKind.VAT
+
+
+def _meaning(row: Row, name: str, kind: TaxKind, percent: Decimal | None) -> Meaning:
+    if percent is None:
+        return _UNKNOWN
+    if percent != 0:
+        return ("S", None) if percent > 0 or kind is TaxKind.WITHHOLDING else _UNKNOWN
+    if row["country"] == "ES":
+        return _spanish_zero(row)
+    if row["category"]:
+        return row["category"], row["reason"] or None
+    return _FRENCH_ZERO.get(name, _UNKNOWN) if row["country"] == "FR" else _UNKNOWN
+
+
+def _spanish_zero(row: Row) -> Meaning:
+    if row["es_type"] == "exento":
+        category = _SPANISH_EXEMPT.get(row["es_reason"] or "")
+        return (category, row["es_reason"]) if category else _UNKNOWN
+    return _SPANISH_ZERO.get(row["es_type"] or "", _UNKNOWN)

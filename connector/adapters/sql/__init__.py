@@ -1,0 +1,134 @@
+"""Any database that SQLAlchemy reaches, mapped by queries in the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, ClassVar
+
+from connector.adapters.checks import attempt, warning
+from connector.adapters.database import Database, Timeouts, exact, plain
+from connector.adapters.options import read
+from connector.adapters.sql.mapping import Mapper, company, day, readable
+from connector.adapters.sql.reader import Documents, Head, Reader
+from connector.adapters.sql.settings import SqlOptions
+from connector.adapters.sql.writer import Writer
+from connector.domain.errors import DocumentNotUsableError, UsageError
+from connector.domain.invoice import Invoice
+from connector.ports import CheckRow, Company, Found, Position
+
+__all__ = ["SqlAdapter", "SqlOptions"]
+
+
+class SqlAdapter:
+    """One mapped database. See `connector.ports.Adapter` for the contract."""
+
+    Options: ClassVar[type[SqlOptions]] = SqlOptions
+
+    def __init__(self, database: Database, options: SqlOptions) -> None:
+        self._database = database
+        self._options = options
+        self._reader = Reader(database, options)
+        self._heads = Mapper(options, Documents())
+        self._writer: Writer | None = None
+        if options.read_back is not None and options.write_back is not None:
+            self._writer = Writer(
+                database,
+                read_back=options.read_back,
+                write_back=options.write_back,
+                key_is_text=options.key_type == "text",
+            )
+
+    @classmethod
+    def open(cls, name: str, url: str | None, options: Mapping[str, Any]) -> SqlAdapter:
+        """Return the adapter of a source, not connected yet.
+
+        Raises:
+            UsageError: a wrong option or URL, or a statement that does more than it should.
+        """
+        settings = read(SqlOptions, options, source=name)
+        timeouts = Timeouts(statement=settings.statement_timeout, lock=settings.lock_timeout)
+        return cls(Database(name, url, timeouts=timeouts), settings)
+
+    def identity(self) -> str:
+        """Return dialect, host, port and database name."""
+        return self._database.identity()
+
+    def companies(self) -> Sequence[Company]:
+        """Return the companies that the query `companies` gives, or the only one."""
+        return self._reader.companies()
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Found]:
+        """Return documents after a position; see the port."""
+        return [
+            self._found(head) for head in self._reader.find(after, limit, since=since, companies=companies)
+        ]
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
+        """Return the documents as they stand now; see the port."""
+        return Mapper.of(self._reader.load(keys), self._options).invoices()
+
+    def record(self, key: str, reference: str, xref: str) -> None:
+        """Write both values or neither; without `write_back`, the ledger alone keeps them."""
+        if self._writer is not None:
+            self._writer.record(key, reference, xref)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._database.close()
+
+    def check(self) -> Sequence[CheckRow]:
+        """Try every query on the first document; change nothing."""
+        rows, first = attempt(
+            "query find",
+            lambda: self.find(None, 1, since=None, companies=None),
+            lambda found: f"{self.identity()} answers" + ("" if found else "; no document yet"),
+        )
+        if first is None:
+            return rows
+        rows += attempt("query companies", self.companies, lambda found: f"{len(found)} found")[0]
+        if not first:
+            return [
+                *rows,
+                warning("queries", "only find was tried: there is no document to try the others on"),
+            ]
+        key = first[0].key
+        rows += attempt("queries of documents", lambda: self._sample(key), str)[0]
+        return [*rows, *self._write_back_rows(key)]
+
+    def _sample(self, key: str) -> str:
+        document = self.load([key]).get(key)
+        if document is None:
+            raise UsageError(
+                f"The query header does not give document {key}, which find gives.",
+                action="Make header select every document, whatever its state.",
+            )
+        if isinstance(document, DocumentNotUsableError):
+            raise document
+        lines = len(document.lines)
+        return f"document {document.number}: {lines} lines, {document.totals.payable} {document.currency}"
+
+    def _write_back_rows(self, key: str) -> Sequence[CheckRow]:
+        writer = self._writer
+        if writer is None:
+            return [warning("write-back", "switched off: the reference stays in the ledger only")]
+        return attempt("query read_back", lambda: writer.try_reading(key), lambda _: "answers")[0]
+
+    def _found(self, head: Head) -> Found:
+        row = head.row
+        kind = self._heads.head_kind(row["kind"])
+        total = readable(exact, row["total"])
+        return Found(
+            key=str(row["document_key"]),
+            company=company(row),
+            changed_at=head.changed_at,
+            number=plain(row["number"]),
+            kind=kind,
+            issue_date=readable(day, row["issue_date"]),
+            currency=plain(row["currency"]),
+            total=None if total is None else self._heads.sign(kind) * total,
+            customer=plain(row.get("customer")),
+            original_key=plain(row.get("original_key")),
+        )

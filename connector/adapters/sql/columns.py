@@ -1,0 +1,91 @@
+"""The columns that each query may give, and what they mean.
+
+Names are those of the canonical invoice. A column outside these lists is a mistake and is named, and so is a
+missing one. Amounts are in the document's currency. NULL says "none".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from connector.adapters.options import nearest
+from connector.domain.errors import UsageError
+
+_PARTY: Final = (
+    "key name tax_number siren siret country address address2 city postal_code province email phone language"
+    " is_company is_public_body dir3_fiscal dir3_receiver dir3_payer"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What one query gives."""
+
+    query: str
+    required: frozenset[str]
+    optional: frozenset[str]
+
+    def check(self, given: Sequence[str]) -> None:
+        """Compare with the columns of a result.
+
+        Raises:
+            UsageError: names the query and the first column that is missing, unknown or there twice.
+        """
+        known = self.required | self.optional
+        for column in given:
+            if column not in known:
+                raise self._wrong(
+                    f"gives a column {column} that is not known{nearest(column, sorted(known))}"
+                )
+        for column in sorted(self.required):
+            if column not in given:
+                raise self._wrong(f"does not give the column {column}.")
+        if len(set(given)) != len(given):
+            raise self._wrong("gives a column twice.")
+
+    def _wrong(self, what: str) -> UsageError:
+        return UsageError(
+            f"The query {self.query} {what}", action=f"Correct {self.query} in the configuration."
+        )
+
+
+def _columns(query: str, required: str, optional: str) -> Columns:
+    return Columns(query=query, required=frozenset(required.split()), optional=frozenset(optional.split()))
+
+
+def _party(role: str) -> str:
+    return " ".join(f"{role}_{name}" for name in _PARTY.split())
+
+
+FIND: Final = _columns(
+    "find",
+    "document_key changed_at number kind issue_date currency total",  # total: payable
+    "company customer original_key",
+)
+HEADER: Final = _columns(
+    "header",
+    # confirmed: false for drafts and cancelled documents. net: before tax. tax: VAT and surcharges. payable:
+    # what the document shows at its end.
+    "document_key confirmed number kind issue_date currency net tax payable buyer_name",
+    "company series due_date withholding buyer_reference purchase_order contract sales_order note"
+    " delivery_date amend_reason payment_iban payment_bic payment_terms payment_reference"
+    " original_key original_number original_date original_confirmed"
+    # invoice_email: of the contact chosen for this document, where it differs from the buyer's.
+    f" invoice_email {_party('buyer')} {_party('seller')}",
+)
+LINES: Final = _columns(
+    "lines",
+    # net_price: before tax, before the line's discount. net_amount: after it, as the ERP rounded it.
+    "document_key description quantity net_price net_amount",
+    # line_key ties the line to the query taxes; without that query, the line has the one tax given here.
+    "line_key base_quantity unit article_code discount discount_text"
+    " tax_percent tax_category tax_reason tax_name tax_label",
+)
+TAXES: Final = _columns("taxes", "line_key percent", "kind category reason name label")
+TAX_TOTALS: Final = _columns(
+    "tax_totals", "document_key percent base amount", "kind category reason name label"
+)
+COMPANIES: Final = _columns("companies", "company name", "tax_number country")
+READ_BACK: Final = _columns("read_back", "reference xref", "")

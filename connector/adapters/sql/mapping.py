@@ -1,0 +1,326 @@
+"""Rows of the configured queries -> canonical invoices. No queries here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Final, TypeVar
+
+from connector.adapters.database import Row, exact, plain
+from connector.adapters.sql.reader import ONLY_COMPANY, Documents
+from connector.adapters.sql.settings import SqlOptions
+from connector.domain.errors import DocumentNotUsableError
+from connector.domain.invoice import (
+    ZERO,
+    AllowanceCharge,
+    Invoice,
+    Kind,
+    LegalId,
+    Line,
+    Original,
+    Party,
+    Payment,
+    Tax,
+    TaxKind,
+    TaxTotal,
+    Totals,
+    money,
+)
+
+Value = TypeVar("Value")
+
+_YES: Final = frozenset({"1", "t", "true", "y", "yes"})
+_NO: Final = frozenset({"0", "f", "false", "n", "no", ""})
+_DIR3_ROLES: Final = (("01", "dir3_fiscal"), ("02", "dir3_receiver"), ("03", "dir3_payer"))
+_LEGAL_IDS: Final = (("0009", "siret"), ("0002", "siren"))
+
+
+@dataclass(frozen=True, slots=True)
+class Mapper:
+    """Makes canonical invoices from what the reader read in one go."""
+
+    options: SqlOptions
+    documents: Documents
+    lines: dict[str, list[Row]] = field(default_factory=dict)  # by document
+    taxes: dict[str, list[Row]] = field(default_factory=dict)  # by line
+    tax_totals: dict[str, list[Row]] = field(default_factory=dict)  # by document
+
+    @classmethod
+    def of(cls, documents: Documents, options: SqlOptions) -> Mapper:
+        """Return a mapper of these rows."""
+        return cls(
+            options,
+            documents,
+            _grouped(documents.lines, "document_key"),
+            _grouped(documents.taxes or (), "line_key"),
+            _grouped(documents.tax_totals or (), "document_key"),
+        )
+
+    def invoices(self) -> Mapping[str, Invoice | DocumentNotUsableError]:
+        """Return every document, or why it cannot be one; one bad document does not harm the others."""
+        headers = _grouped(self.documents.headers, "document_key")
+        return {key: self._invoice_or_error(key, rows) for key, rows in headers.items()}
+
+    def _invoice_or_error(self, key: str, rows: Sequence[Row]) -> Invoice | DocumentNotUsableError:
+        try:
+            if len(rows) > 1:
+                raise ValueError(f"the query header gives {len(rows)} rows")
+            return self._invoice(key, rows[0])
+        except (ValueError, ArithmeticError) as error:
+            return DocumentNotUsableError(
+                f"Document {rows[0]['number'] or key} of the ERP cannot be read: {error}.",
+                key=key,
+                action="Correct the document in the ERP, or the queries of the source.",
+            )
+
+    def _invoice(self, key: str, row: Row) -> Invoice:
+        kind = self.kind(row["kind"])
+        lines = tuple(self._line(line, self.sign(kind)) for line in self.lines.get(key, []))
+        return Invoice(
+            key=key,
+            company=company(row),
+            confirmed=truth(row["confirmed"], "confirmed"),
+            kind=kind,
+            number=plain(row["number"]),
+            series=plain(row.get("series")),
+            issue_date=day(row["issue_date"]),
+            due_date=day(row.get("due_date")),
+            currency=plain(row["currency"]),
+            seller=_party(row, "seller"),
+            buyer=_party(row, "buyer"),
+            buyer_email=plain(row.get("invoice_email")),
+            lines=lines,
+            tax_totals=self._tax_totals(key, row, lines, kind),
+            totals=self._totals(row, kind),
+            payment=Payment(
+                iban=plain(row.get("payment_iban")),
+                bic=plain(row.get("payment_bic")),
+                terms=plain(row.get("payment_terms")),
+                reference=plain(row.get("payment_reference")),
+            ),
+            buyer_reference=plain(row.get("buyer_reference")),
+            purchase_order=plain(row.get("purchase_order")),
+            contract=plain(row.get("contract")),
+            sales_order=plain(row.get("sales_order")),
+            note=plain(row.get("note")),
+            original=_original(row),
+            amend_reason=plain(row.get("amend_reason")),
+            delivery_date=day(row.get("delivery_date")),
+        )
+
+    def kind(self, value: Any) -> Kind:
+        """Return what the ERP's word for a kind means."""
+        try:
+            return self.options.kinds[str(value).strip()]
+        except KeyError:
+            raise ValueError(f"the kind {value!r} is not one of {', '.join(self.options.kinds)}") from None
+
+    def sign(self, kind: Kind) -> int:
+        """Return by what the ERP's amounts are to be multiplied."""
+        negative = kind is Kind.CREDIT_NOTE and self.options.credit_note_amounts == "negative"
+        return -1 if negative else 1
+
+    def head_kind(self, value: Any) -> Kind:
+        """Return the kind for a list of heads; loading the document tells what is not known there."""
+        return self.options.kinds.get(str(value).strip(), Kind.INVOICE)
+
+    # --- lines
+
+    def _line(self, row: Row, sign: int) -> Line:
+        quantity, price = amount(row, "quantity"), amount(row, "net_price")
+        net = sign * amount(row, "net_amount")
+        if sign < 0 and price < 0:
+            price = -price
+        elif sign < 0:
+            quantity = -quantity
+        base = amount(row, "base_quantity") if row.get("base_quantity") is not None else Decimal(1)
+        if base <= 0:
+            raise ValueError(f"base_quantity is {base}")
+        return Line(
+            description=plain(row["description"]) or "",
+            quantity=quantity,
+            net_price=price,
+            net_amount=net,
+            base_quantity=base,
+            unit=plain(row.get("unit")),
+            article_code=plain(row.get("article_code")),
+            allowances=_discount(row, lowers=quantity * price / base >= net),
+            taxes=self._line_taxes(row),
+        )
+
+    def _line_taxes(self, row: Row) -> tuple[Tax, ...]:
+        if self.documents.taxes is not None:
+            return tuple(_tax(tax) for tax in self.taxes.get(str(row.get("line_key")), []))
+        if row.get("tax_percent") is None:
+            return ()
+        return (_tax({name.removeprefix("tax_"): value for name, value in row.items()}),)
+
+    # --- totals
+
+    def _tax_totals(self, key: str, header: Row, lines: Sequence[Line], kind: Kind) -> tuple[TaxTotal, ...]:
+        if self.documents.tax_totals is None:
+            return computed_tax_totals(lines, plain(header["currency"]) or "")
+        sign = self.sign(kind)
+        return tuple(
+            TaxTotal(tax=_tax(row), base=sign * amount(row, "base"), amount=sign * amount(row, "amount"))
+            for row in self.tax_totals.get(key, [])
+        )
+
+    def _totals(self, row: Row, kind: Kind) -> Totals:
+        sign = self.sign(kind)
+        withheld = amount(row, "withholding") if row.get("withholding") is not None else ZERO
+        return Totals(
+            net=sign * amount(row, "net"),
+            tax=sign * amount(row, "tax"),
+            withholding=-abs(withheld),
+            payable=sign * amount(row, "payable"),
+        )
+
+
+def computed_tax_totals(lines: Sequence[Line], currency: str) -> tuple[TaxTotal, ...]:
+    """Sum the lines per tax and apply its rate, rounded half up at the currency's digits.
+
+    For databases that keep only the total of all taxes. Where the sum of these differs from that total,
+    validation holds the document: then the query tax_totals is needed.
+    """
+    bases: dict[Tax, Decimal] = {}
+    for line in lines:
+        for tax in line.taxes:
+            bases[tax] = bases.get(tax, ZERO) + line.net_amount
+    unit = money(currency).unit
+    return tuple(
+        TaxTotal(
+            tax=tax, base=base, amount=(base * (tax.percent or ZERO) / 100).quantize(unit, ROUND_HALF_UP)
+        )
+        for tax, base in bases.items()
+    )
+
+
+# --- single values ---------------------------------------------------------------------------------------
+
+
+def company(row: Row) -> str:
+    """Return the issuing company of a row; the only one, where the query does not name it."""
+    value = row.get("company")
+    return ONLY_COMPANY if value is None else str(value)
+
+
+def amount(row: Row, column: str) -> Decimal:
+    """Return a number that has to be there."""
+    try:
+        value = exact(row[column])
+    except ValueError as error:
+        raise ValueError(f"{column}: {error}") from None
+    if value is None:
+        raise ValueError(f"{column} is empty")
+    return value
+
+
+def readable(convert: Callable[[Any], Value | None], value: Any) -> Value | None:
+    """Return a value for a list of heads; None where it cannot be read, which loading will tell."""
+    try:
+        return convert(value)
+    except ValueError:
+        return None
+
+
+def day(value: Any) -> date | None:
+    """Return a date; the text of one has to begin like 2026-01-31."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        raise ValueError(f"{value!r} is no date of the form 2026-01-31") from None
+
+
+def truth(value: Any, column: str) -> bool:
+    """Return yes or no."""
+    word = str(value).strip().lower()
+    if value is None or word in _NO:
+        return False
+    if word in _YES:
+        return True
+    raise ValueError(f"{column} is {value!r}, which is neither yes nor no")
+
+
+def _tax(row: Row) -> Tax:
+    kind = TaxKind(str(row.get("kind") or TaxKind.VAT.value))
+    percent = exact(row["percent"])
+    if percent is not None and kind is TaxKind.WITHHOLDING:
+        percent = -abs(percent)
+    category = plain(row.get("category"))
+    if category is None and percent:
+        category = "S"
+    return Tax(
+        kind=kind,
+        percent=None if percent is None else Decimal(f"{percent.normalize():f}"),
+        category=category,
+        reason=plain(row.get("reason")),
+        name=plain(row.get("name")),
+        source_name=plain(row.get("label")) or "",
+    )
+
+
+def _discount(row: Row, *, lowers: bool) -> tuple[AllowanceCharge, ...]:
+    """Return the line's discount; on a line of negative amount it is an addition."""
+    discount = exact(row.get("discount"))
+    if not discount:
+        return ()
+    text = plain(row.get("discount_text")) or ""
+    return (AllowanceCharge(is_charge=not lowers, amount=abs(discount), description=text),)
+
+
+def _party(row: Row, role: str) -> Party:
+    def value(name: str) -> str | None:
+        return plain(row.get(f"{role}_{name}"))
+
+    country = value("country")
+    dir3 = tuple((code, center) for code, name in _DIR3_ROLES if (center := value(name)))
+    is_company = row.get(f"{role}_is_company")
+    return Party(
+        key=value("key") or "",
+        name=value("name") or "",
+        tax_number=value("tax_number"),
+        legal_ids=tuple(
+            LegalId(scheme=scheme, value=given) for scheme, name in _LEGAL_IDS if (given := value(name))
+        ),
+        country=country.upper() if country else None,
+        address=value("address") or "",
+        address2=value("address2") or "",
+        city=value("city") or "",
+        postal_code=value("postal_code") or "",
+        province=value("province") or "",
+        email=value("email"),
+        phone=value("phone"),
+        language=value("language"),
+        is_company=is_company is None or truth(is_company, f"{role}_is_company"),
+        is_public_body=bool(dir3) or truth(row.get(f"{role}_is_public_body"), f"{role}_is_public_body"),
+        dir3_codes=dir3,
+    )
+
+
+def _original(row: Row) -> Original | None:
+    key, number = plain(row.get("original_key")), plain(row.get("original_number"))
+    if key is None and number is None:
+        return None
+    confirmed = row.get("original_confirmed")
+    return Original(
+        key=key,
+        number=number or "",
+        date=day(row.get("original_date")),
+        confirmed=confirmed is None or truth(confirmed, "original_confirmed"),
+    )
+
+
+def _grouped(rows: Sequence[Row], column: str) -> dict[str, list[Row]]:
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row[column]), []).append(row)
+    return groups

@@ -1,0 +1,201 @@
+"""Runs the configured queries: discovery in pages, documents in one read-only transaction."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    String,
+    Subquery,
+    cast,
+    column,
+    or_,
+    select,
+    text,
+)
+
+from connector.adapters.database import Database, Row
+from connector.adapters.sql import columns
+from connector.adapters.sql.columns import Columns
+from connector.adapters.sql.settings import SqlOptions
+from connector.adapters.sql.stamps import EPOCH, Stamps
+from connector.adapters.sql.statements import by_keys
+from connector.domain.errors import UsageError
+from connector.ports import Company, Position
+
+ONLY_COMPANY: Final = "1"  # where the queries know of none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """The rows of some documents, all read in one transaction."""
+
+    headers: Sequence[Row] = ()
+    lines: Sequence[Row] = ()
+    taxes: Sequence[Row] | None = None  # None: the lines have them
+    tax_totals: Sequence[Row] | None = None  # None: to be computed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """One row of the query find, with its time of change understood."""
+
+    row: Row
+    changed_at: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the query find turned out to give."""
+
+    columns: frozenset[str]
+    stamps: Stamps
+
+
+class Reader:
+    """The reading half. Used from several threads."""
+
+    def __init__(self, database: Database, options: SqlOptions) -> None:
+        self._database = database
+        self._options = options
+        self._shape: _Shape | None = None
+        self._learning = threading.Lock()
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Head]:
+        """Return one page; the query is put into a SELECT of our own that filters, orders and limits it."""
+        with self._database.reading() as connection:
+            shape = self._known(connection)
+            page = _Page(self._options.find, shape, self._wanted(shape, since, companies))
+            start = self._key(after.key) if after else None
+            rows: list[Row] = []
+            if after is None or after.changed_at <= EPOCH:
+                rows += self._rows(connection, page.without_time(start, limit), columns.FIND)
+                after = None
+            if len(rows) < limit:
+                bound = None if after is None else shape.stamps.write(after.changed_at)
+                statement = page.with_time(bound, start, limit - len(rows))
+                rows += self._rows(connection, statement, columns.FIND)
+        return [Head(row=row, changed_at=self._stamp(shape, row)) for row in rows]
+
+    def load(self, keys: Sequence[str]) -> Documents:
+        """Return the rows of these documents, by as many queries as are configured."""
+        wanted = [key for text_key in dict.fromkeys(keys) if (key := self._key(text_key)) is not None]
+        if not wanted:
+            return Documents()
+        options = self._options
+        with self._database.reading() as connection:
+            headers = self._by_keys(connection, options.header, columns.HEADER, wanted)
+            lines = self._by_keys(connection, options.lines, columns.LINES, wanted)
+            taxes = totals = None
+            if options.taxes is not None:
+                taxes = self._by_keys(connection, options.taxes, columns.TAXES, wanted)
+            if options.tax_totals is not None:
+                totals = self._by_keys(connection, options.tax_totals, columns.TAX_TOTALS, wanted)
+        return Documents(headers=headers, lines=lines, taxes=taxes, tax_totals=totals)
+
+    def companies(self) -> Sequence[Company]:
+        """Return the configured companies; without a query for them, the only one."""
+        if self._options.companies is None:
+            return [Company(key=ONLY_COMPANY, name=self._database.source, tax_number=None, country=None)]
+        with self._database.reading() as connection:
+            rows = self._rows(connection, text(self._options.companies), columns.COMPANIES)
+        return [
+            Company(
+                key=str(row["company"]),
+                name=str(row["name"] or ""),
+                tax_number=row.get("tax_number"),
+                country=row.get("country"),
+            )
+            for row in rows
+        ]
+
+    def _by_keys(
+        self, connection: Connection, statement: str, expected: Columns, keys: list[Any]
+    ) -> list[Row]:
+        return self._rows(connection, by_keys(statement), expected, {"keys": keys})
+
+    def _rows(
+        self, connection: Connection, statement: Executable, expected: Columns, values: Row | None = None
+    ) -> list[Row]:
+        result = self._database.run(connection, statement, values, query=expected.query)
+        expected.check(list(result.keys()))
+        return [*result.mappings()]
+
+    def _key(self, key: str) -> int | str | None:
+        """Return a key as the database knows it; None for one that it cannot have."""
+        if self._options.key_type == "text":
+            return key or None
+        return int(key) if key.removeprefix("-").isdecimal() else None
+
+    def _known(self, connection: Connection) -> _Shape:
+        """Return the shape of the query find, learnt from one row, once per process."""
+        with self._learning:
+            if self._shape is None:
+                page = select(text("*")).select_from(text(self._options.find).columns().subquery("d"))
+                present = page.where(column("changed_at").is_not(None)).limit(1)
+                result = self._database.run(connection, present, query="find")
+                names = list(result.keys())
+                columns.FIND.check(names)
+                first = result.mappings().first()
+                stamps = Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None)
+                if first is None:
+                    return _Shape(frozenset(names), stamps)  # nothing to learn from yet
+                self._shape = _Shape(frozenset(names), stamps)
+            return self._shape
+
+    def _stamp(self, shape: _Shape, row: Row) -> Any:
+        try:
+            return shape.stamps.read(row["changed_at"])
+        except ValueError as error:
+            raise UsageError(
+                f"In the query find: {error}.", action="Correct find in the configuration."
+            ) from None
+
+    def _wanted(
+        self, shape: _Shape, since: date | None, companies: Sequence[str] | None
+    ) -> list[ColumnElement[bool]]:
+        wanted: list[ColumnElement[bool]] = []
+        if since is not None:
+            day = since.isoformat() if self._database.dialect == "sqlite" else since
+            issued: ColumnElement[Any] = column("issue_date")
+            wanted.append(or_(issued.is_(None), issued >= day))
+        if companies is not None and "company" in shape.columns:
+            wanted.append(cast(column("company"), String(64)).in_(list(companies)))
+        return wanted
+
+
+class _Page:
+    """Statements around the query find."""
+
+    def __init__(self, find: str, shape: _Shape, wanted: list[ColumnElement[bool]]) -> None:
+        names: list[ColumnClause[Any]] = [column(name) for name in sorted(shape.columns)]
+        self._find: Subquery = text(find).columns(*names).subquery("d")
+        self._wanted = wanted
+
+    def without_time(self, key: int | str | None, limit: int) -> Executable:
+        """Rows that have no time of change; they come first."""
+        found = self._find.c
+        page = select(self._find).where(found.changed_at.is_(None), *self._wanted)
+        if key is not None:
+            page = page.where(found.document_key > key)
+        return page.order_by(found.document_key).limit(limit)
+
+    def with_time(self, after: Any, key: int | str | None, limit: int) -> Executable:
+        """Rows after a time, and of that time after a key, in a way for which every database uses an index."""
+        found = self._find.c
+        page = select(self._find).where(found.changed_at.is_not(None), *self._wanted)
+        if after is not None:
+            page = page.where(found.changed_at >= after)
+            if key is not None:
+                page = page.where(or_(found.changed_at > after, found.document_key > key))
+        return page.order_by(found.changed_at, found.document_key).limit(limit)

@@ -1,0 +1,102 @@
+"""Times of change, as a database stores them, and back.
+
+A page starts after a time; the comparison happens in the database, so our time has to take the form of its
+column again: a time stamp with or without zone, a day, seconds since 1970, or, on SQLite, a text.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TEXT: Final = re.compile(
+    r"(?P<day>\d{4}-\d\d-\d\d)(?:(?P<between>[ T])(?P<time>\d\d:\d\d:\d\d)(?:\.(?P<fraction>\d{1,6}))?)?"
+    r"(?P<zone>Z|[+-]\d\d:\d\d)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TextForm:
+    """How a column of texts writes its times. All rows write them alike, or they could not be ordered."""
+
+    between: str | None  # None: days only
+    digits: int  # of the fraction of a second
+    zone: str  # Z, an offset, or nothing
+
+    @classmethod
+    def of(cls, value: str) -> TextForm:
+        """Return the form of one text.
+
+        Raises:
+            ValueError: it is no time that orders as text.
+        """
+        found = _TEXT.fullmatch(value)
+        if found is None:
+            raise ValueError(f"{value!r} is no time of the form 2026-01-31 23:59:59")
+        return cls(found["between"], len(found["fraction"] or ""), found["zone"] or "")
+
+    def write(self, moment: datetime) -> str:
+        """Return a time in this form; a fraction is cut, never rounded up past a row."""
+        if self.between is None:
+            return moment.strftime("%Y-%m-%d") + self.zone
+        fraction = f".{moment.microsecond:06d}"[: self.digits + 1] if self.digits else ""
+        return moment.strftime(f"%Y-%m-%d{self.between}%H:%M:%S") + fraction + self.zone
+
+
+@dataclass(frozen=True, slots=True)
+class Stamps:
+    """Converts the values of one column both ways, once a first value has shown its form."""
+
+    zone: ZoneInfo
+    example: Any = None
+
+    def read(self, value: Any) -> datetime:
+        """Return the time of a value, in UTC. NULL is 1970.
+
+        Raises:
+            ValueError: it is no time, or a text of another form than the first one.
+        """
+        if value is None:
+            return EPOCH
+        if isinstance(value, str):
+            self._same_form(value)
+            return self._utc(datetime.fromisoformat(value))
+        if isinstance(value, datetime):
+            return self._utc(value)
+        if isinstance(value, date):
+            return self._utc(datetime(value.year, value.month, value.day))  # noqa: DTZ001  # zone comes next
+        if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+            return EPOCH + timedelta(microseconds=int(Decimal(str(value)) * 1_000_000))
+        raise ValueError(f"{value!r} is no time")
+
+    def write(self, moment: datetime) -> Any:
+        """Return a time in the form of the column."""
+        example = self.example
+        if isinstance(example, str):
+            return TextForm.of(example).write(self._local(moment, datetime.fromisoformat(example)))
+        if isinstance(example, datetime):
+            return self._local(moment, example)
+        if isinstance(example, date):
+            return moment.astimezone(self.zone).date()
+        seconds = Decimal((moment - EPOCH) // timedelta(microseconds=1)) / 1_000_000
+        return int(seconds) if isinstance(example, int) else type(example)(seconds)
+
+    def _utc(self, moment: datetime) -> datetime:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
+
+    def _local(self, moment: datetime, like: datetime) -> datetime:
+        if like.tzinfo is None:
+            return moment.astimezone(self.zone).replace(tzinfo=None)
+        return moment.astimezone(like.tzinfo)
+
+    def _same_form(self, value: str) -> None:
+        if isinstance(self.example, str) and TextForm.of(value) != TextForm.of(self.example):
+            raise ValueError(
+                f"changed_at is {self.example} in one row and {value} in another, which cannot be put in order;"
+                " make them alike in the query, on SQLite with strftime()"
+            )

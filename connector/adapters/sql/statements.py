@@ -1,0 +1,46 @@
+"""Checks of the statements that an operator wrote, and their binds."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from sqlalchemy import TextClause, bindparam, text
+
+# Comments and quoted texts, whose words and semicolons do not count.
+_SILENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`", re.DOTALL)
+
+
+def one_select(statement: str) -> str:
+    """Return a single reading statement, without the semicolon at its end."""
+    return _single(statement, {"SELECT", "WITH"}, "must be one SELECT statement")
+
+
+def one_update(statement: str) -> str:
+    """Return a single changing statement, without the semicolon at its end."""
+    return _single(statement, {"UPDATE"}, "must be one UPDATE statement")
+
+
+def require_binds(query: str, statement: str, binds: frozenset[str]) -> None:
+    """Check that a statement has exactly these placeholders."""
+    given = frozenset(text(statement).compile().params)
+    unknown, missing = sorted(given - binds), sorted(binds - given)
+    if unknown:
+        known = " and ".join(f":{name}" for name in sorted(binds)) or "none"
+        raise ValueError(f"{query} has a placeholder :{unknown[0]}; known here: {known}")
+    if missing:
+        raise ValueError(f"{query} lacks the placeholder :{missing[0]}")
+
+
+def by_keys(statement: str) -> TextClause:
+    """Return a statement whose `IN :keys` takes a list."""
+    return text(statement).bindparams(bindparam("keys", expanding=True))
+
+
+def _single(statement: str, verbs: set[str], otherwise: str) -> str:
+    bare = statement.strip().rstrip(";").rstrip()
+    words = _SILENT.sub(" ", bare)
+    first = re.match(r"\s*(\w+)", words)
+    if first is None or first[1].upper() not in verbs or ";" in words:
+        raise ValueError(otherwise)
+    return f"{bare}\n"  # ends a comment of the last line, where the statement is put into another one

@@ -1,0 +1,214 @@
+"""Answers of the API as our values. Nobody else reads its fields.
+
+Tolerant in form: wrapped or bare objects, both paging envelopes, numbers as text, fields and states never
+seen before. Strict in substance: a figure that is there but cannot be read makes the whole answer unreadable,
+for taking it as "not said" would let a wrong amount pass. Source: API reference 2.1-2.3, 5.2, 7.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from connector.b2brouter.exactjson import UnreadableError, decimal, mapping
+from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteTax
+
+Fields = Mapping[str, Any]
+
+_FLAGS = {"true": True, "false": False, "1": True, "0": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list. `limit` is the page size that the server says it used; None where it is silent."""
+
+    rows: Sequence[Fields]
+    limit: int | None
+
+
+def page(body: object, key: str) -> Page:
+    """Return one page, paging fields at the top or in `meta` (API reference 2.2).
+
+    Raises:
+        UnreadableError: it is not a list of objects: such an answer is never "nothing there".
+    """
+    answer = mapping(body)
+    rows = answer.get(key)
+    if not isinstance(rows, list):
+        raise UnreadableError(f"no list of {key}")
+    meta = answer.get("meta")
+    limit = (meta if isinstance(meta, dict) else answer).get("limit")
+    return Page([mapping(row) for row in rows], _count(limit))
+
+
+def account(body: object) -> RemoteAccount:
+    """Read an account with its settings of calculation (API reference 4.1)."""
+    fields = _unwrapped(body, "account")
+    return RemoteAccount(
+        id=identifier(fields),
+        identifier=_text(fields.get("identifier")),
+        name=_text(fields.get("name")),
+        tax_number=_text(fields.get("tin_value")),
+        country=_text(fields.get("country")),
+        rounding_method=_text(fields.get("rounding_method")),
+        round_before_sum=_flag(fields.get("round_before_sum")),
+        apply_taxes_per_line=_flag(fields.get("apply_taxes_per_line")),
+    )
+
+
+def contact(body: object, *, request_id: str | None = None) -> RemoteContact:
+    """Read a contact (API reference 5.2)."""
+    fields = _unwrapped(body, "contact")
+    return RemoteContact(
+        id=identifier(fields),
+        name=_text(fields.get("name")),
+        tax_number=_text(fields.get("tin_value")),
+        legal_ids=tuple(_legal_ids(fields)),
+        country=_text(fields.get("country")),
+        integration_code=_text(fields.get("integration_code")),
+        request_id=request_id,
+    )
+
+
+def _legal_ids(fields: Fields) -> Iterable[tuple[str, str]]:
+    for place in ("cin", "cin1", "cin2", "pin"):
+        scheme, value = _text(fields.get(f"{place}_scheme")), _text(fields.get(f"{place}_value"))
+        if scheme and value:
+            yield scheme.zfill(4), value
+
+
+def invoice(body: object, *, request_id: str | None = None) -> RemoteInvoice:
+    """Read an invoice, of a list or in detail (API reference 7.3)."""
+    fields = _unwrapped(body, "invoice")
+    recipient = _nested(fields, "contact")
+    return RemoteInvoice(
+        id=identifier(fields),
+        type=_text(fields.get("type")),
+        number=_text(fields.get("number")),
+        series=_text(fields.get("series_code")),
+        state=_text(fields.get("state")),
+        issue_date=_day(fields.get("date")),
+        currency=_text(fields.get("currency")),
+        subtotal=_amount(fields.get("subtotal")),
+        total=_amount(fields.get("total")),
+        taxes=_taxes(fields.get("taxes")),
+        is_credit_note=_flag(fields.get("is_credit_note")),
+        file_reference=_text(fields.get("file_reference")),
+        contact_id=_text(recipient.get("id")) or _text(fields.get("contact_id")),
+        contact_tax_number=_text(recipient.get("tin_value")),
+        account_id=_text(_nested(fields, "account").get("id")) or _text(fields.get("account_id")),
+        errors=tuple(_errors(fields)) + _beside(body, fields),
+        request_id=request_id,
+    )
+
+
+def state(body: object) -> str | None:
+    """Return the state that an answer shows, if it shows one; an empty answer shows none."""
+    if body is None:
+        return None
+    return _text(_unwrapped(body, "invoice").get("state"))
+
+
+def identifier(fields: Fields) -> str:
+    """Return the id of an object as text: a number in the API, a text in its mocks (API reference 2.1).
+
+    Raises:
+        UnreadableError: there is none.
+    """
+    found = _text(fields.get("id"))
+    if not found:
+        raise UnreadableError("an object without id")
+    return found
+
+
+# ---------------------------------------------------------------- values
+
+
+def _unwrapped(body: object, key: str) -> Fields:
+    answer = mapping(body)
+    inner = answer.get(key)
+    return inner if isinstance(inner, dict) else answer
+
+
+def _nested(fields: Fields, key: str) -> Fields:
+    inner = fields.get(key)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    return str(value) or None
+
+
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else _FLAGS.get(str(value))
+
+
+def _count(value: object) -> int | None:
+    text = _text(value)
+    return int(text) if text and text.isascii() and text.isdigit() else None
+
+
+def _amount(value: object) -> Decimal | None:
+    return None if value is None else decimal(value)
+
+
+def _day(value: object) -> date | None:
+    """Return the day of a date, with or without a time behind it."""
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError as error:
+        raise UnreadableError("not a date") from error
+
+
+def _taxes(value: object) -> tuple[RemoteTax, ...] | None:
+    """Return the breakdown; None where there is none, or where entries lack percent or amount, as in rows."""
+    if not isinstance(value, list):
+        return None
+    entries = [mapping(entry) for entry in value]
+    if any(entry.get("percent") is None or entry.get("amount") is None for entry in entries):
+        return None
+    return tuple(_tax(entry) for entry in entries)
+
+
+def _tax(entry: Fields) -> RemoteTax:
+    return RemoteTax(
+        percent=decimal(entry["percent"]), base=_amount(entry.get("base")), amount=decimal(entry["amount"])
+    )
+
+
+def _errors(fields: Fields) -> Iterable[str]:
+    """Yield what keeps a stored document from being delivered (API reference 3.1, last row)."""
+    yield from messages(fields.get("errors"))
+    yield from messages(fields.get("error_message"))
+
+
+def _beside(body: object, fields: Fields) -> tuple[str, ...]:
+    answer = mapping(body)
+    return () if answer is fields else tuple(messages(answer.get("errors")))
+
+
+def messages(value: object) -> Iterable[str]:
+    """Yield the texts of an `errors` entry, whether texts, objects, or lists of them by field."""
+    if isinstance(value, list):
+        for entry in value:
+            yield from messages(entry)
+    elif isinstance(value, dict):
+        yield from _of_object(value)
+    elif isinstance(value, str) and value.strip():
+        yield " ".join(value.split())
+
+
+def _of_object(entry: Fields) -> Iterable[str]:
+    for name in ("message", "error", "description"):
+        if entry.get(name):
+            yield from messages(entry[name])
+            return
+    for field, value in entry.items():
+        yield from (f"{field} {text}" for text in messages(value))

@@ -1,0 +1,292 @@
+"""One account at B2Brouter: a method per call that we make. Implements `connector.ports.Remote`."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+from connector.b2brouter import answers, payloads
+from connector.b2brouter.exactjson import UnreadableError
+from connector.b2brouter.outcome import Operation
+from connector.b2brouter.transport import Call, Guard, Transport
+from connector.domain.errors import NotSentError, RefusedError
+from connector.domain.invoice import Invoice, Party
+from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice
+
+Row = TypeVar("Row", RemoteContact, RemoteInvoice)
+
+_PAGE: Final = 500
+"""Rows asked for at once: the most that the API gives (API reference 2.2)."""
+_MOST_PAGES: Final = 200
+_TYPE: Final = "IssuedInvoice"
+"""The only type that we create; it holds credit notes too (API reference 8.1)."""
+
+
+class B2BrouterClient:
+    """The calls of one account. Used from several threads.
+
+    Every method may raise `NotSentError` (`remote_unavailable`, `rate_limited`) and `MisconfiguredError`
+    (`access_refused`, `version_refused`, `account_unknown`, `misdirected`); those that write also
+    `OutcomeUnknownError` (`outcome_unknown`); any may raise `RefusedError` (`refused_by_b2brouter`).
+    """
+
+    def __init__(
+        self,
+        *,
+        account_id: str,
+        environment: str,
+        transport: Transport,
+        api_version: str,
+        amend_reason: str | None = None,
+    ) -> None:
+        """Tie an account to the way that leads to it.
+
+        Args:
+            account_id: number or identifier, as in B2Brouter's own list.
+            environment: simulator, sandbox, staging or production; for references only.
+            transport: the way, with key and version.
+            api_version: decides how payloads are written; the transport's.
+            amend_reason: R1-R5 for Spanish corrections whose ERP document names no reason.
+        """
+        self.account_id = account_id
+        self.environment = environment
+        self._transport = transport
+        self._api_version = api_version
+        self._amend_reason = amend_reason
+
+    def guarded(self, check: Guard) -> contextlib.AbstractContextManager[None]:
+        """Have `check` called at the last moment before each request of this thread leaves."""
+        return self._transport.guarded(check)
+
+    def last_request_id(self) -> str | None:
+        """Return the request id of this thread's last answer."""
+        return self._transport.last_request_id()
+
+    # ------------------------------------------------------------ account
+
+    def read_account(self) -> RemoteAccount:
+        """Read the issuing account with its settings of calculation (API reference 4)."""
+        return self._transport.fetch(self._of_account(Operation.READ_ACCOUNT, "GET"), answers.account)
+
+    # ------------------------------------------------------------ contacts
+
+    def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
+        """Return the body that creates or updates a contact: the same buyer gives the same bytes."""
+        return payloads.contact_payload(buyer, integration_code=integration_code)
+
+    def find_contacts(
+        self, *, integration_code: str | None = None, text: str | None = None
+    ) -> Sequence[RemoteContact]:
+        """List contacts (API reference 5.1).
+
+        Args:
+            integration_code: only those that show exactly this code: should the server ignore the filter, a
+                stranger must not come back as ours.
+            text: searched in names, addresses and numbers; the caller compares.
+        """
+        wanted = {"integration_code": integration_code, "name": text}
+        params = {name: value for name, value in wanted.items() if value is not None}
+        call = self._of_account(Operation.FIND_CONTACTS, "GET", "/contacts", params=params)
+        rows = self._all(call, "contacts", self._contact)
+        return [row for row in rows if integration_code in {None, row.integration_code}]
+
+    def create_contact(self, payload: bytes) -> RemoteContact:
+        """Create a contact (API reference 5).
+
+        Raises:
+            RefusedError: `contact_taken` where the tax number exists already.
+        """
+        call = self._of_account(Operation.CREATE_CONTACT, "POST", "/contacts", body=payload)
+        return self._transport.fetch(call, self._contact)
+
+    def update_contact(self, contact_id: str, payload: bytes) -> RemoteContact:
+        """Change a contact; repeating it changes nothing more.
+
+        Raises:
+            RefusedError: `remote_missing` where it does not exist.
+        """
+        call = Call(
+            operation=Operation.UPDATE_CONTACT,
+            method="PUT",
+            path=f"/contacts/{_segment(contact_id)}",
+            body=payload,
+            facts={"reference": contact_id},
+        )
+
+        def reader(body: Any) -> RemoteContact:
+            return self._contact({"id": contact_id} if body is None else body)
+
+        return self._transport.fetch(call, reader)
+
+    def _contact(self, body: Any) -> RemoteContact:
+        return answers.contact(body, request_id=self.last_request_id())
+
+    # ------------------------------------------------------------ invoices
+
+    def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
+        """Return the body that creates the invoice, unsent: the same arguments give the same bytes."""
+        return payloads.invoice_payload(
+            invoice,
+            contact_id=contact_id,
+            file_reference=file_reference,
+            api_version=self._api_version,
+            amend_reason=self._amend_reason,
+        )
+
+    def create_invoice(self, payload: bytes) -> RemoteInvoice:
+        """Create the invoice, unsent (API reference 7.1). An answer counts if it has an id and our number.
+
+        Raises:
+            RefusedError: `number_taken` where the number exists already; `remote_differs` where the document
+                was made under another number (details: `reference`, `differences`).
+            OutcomeUnknownError: also where the answer is a success that shows no id or no number.
+        """
+        number = payloads.number_of(payload)
+        call = self._of_account(Operation.CREATE_INVOICE, "POST", "/invoices", body=payload)
+        made = self._transport.fetch(call, self._numbered)
+        if made.number != number:
+            differences = f"number {made.number} instead of {number}"
+            details = {"status": "", "code": "number_differs", "message": differences}
+            details |= {"reference": made.id, "differences": differences}
+            raise RefusedError("remote_differs", details, request_id=made.request_id)
+        return made
+
+    def find_invoices(self, number: str, *, issued_on: date | None = None) -> Sequence[RemoteInvoice]:
+        """List the documents with exactly this number (API reference 7.4).
+
+        The server's own filter is not trusted to be exact, nor to be honoured at all.
+
+        Args:
+            number: compared letter by letter.
+            issued_on: only documents of this day's year: a number is taken once in a year (API reference
+                13.1), and the same one in another year is another document.
+        """
+        params = {"type": _TYPE, "number": number}
+        if issued_on:
+            params |= {"date_from": f"{issued_on.year:04}-01-01", "date_to": f"{issued_on.year:04}-12-31"}
+        call = self._of_account(Operation.FIND_INVOICES, "GET", "/invoices", params=params)
+        rows = self._all(call, "invoices", self._invoice)
+        return [row for row in rows if row.number == number and _of_year(row, issued_on)]
+
+    def read_invoice(self, reference: str) -> RemoteInvoice | None:
+        """Read one invoice (API reference 7.3); None where it does not exist."""
+        call = _of_invoice(Operation.READ_INVOICE, "GET", "/invoices/", reference)
+        try:
+            return self._transport.fetch(call, self._invoice)
+        except RefusedError as error:
+            if error.reason != "remote_missing":
+                raise
+            return None
+
+    def send_invoice(self, reference: str) -> str | None:
+        """Queue an invoice for delivery (API reference 7.8): a normal return means queued, not delivered.
+
+        Returns:
+            The state that the answer shows, if it shows one; an empty answer is a success.
+
+        Raises:
+            RefusedError: `send_refused` where the state does not allow it, `remote_missing` where it is gone.
+        """
+        call = _of_invoice(Operation.SEND_INVOICE, "POST", "/invoices/send_invoice/", reference)
+        return self._transport.fetch(call, answers.state)
+
+    def delete_invoice(self, reference: str) -> None:
+        """Delete an invoice that was never sent (API reference 7.6); one that is not there counts as deleted.
+
+        Raises:
+            RefusedError: `withdrawal_refused` where the state does not allow it.
+        """
+        call = _of_invoice(Operation.DELETE_INVOICE, "DELETE", "/invoices/", reference)
+        try:
+            self._transport.fetch(call, _ignored)
+        except RefusedError as error:
+            if error.reason != "remote_missing":
+                raise
+
+    def _invoice(self, body: Any) -> RemoteInvoice:
+        return answers.invoice(body, request_id=self.last_request_id())
+
+    def _numbered(self, body: Any) -> RemoteInvoice:
+        made = self._invoice(body)
+        if made.number is None:
+            raise UnreadableError("a document without number")
+        return made
+
+    # ------------------------------------------------------------ lists and paths
+
+    def _all(self, call: Call, key: str, reader: Callable[[Any], Row]) -> list[Row]:
+        """Collect the rows of all pages, each id once; what grows meanwhile shifts rows into the next page.
+
+        Raises:
+            NotSentError: the list has no end, or repeats itself without ending: what is not whole proves
+                nothing absent.
+        """
+        found: dict[str, Row] = {}
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            rows, last = self._page(call, key, reader, offset)
+            known = len(found)
+            found |= {row.id: row for row in rows}
+            if last:
+                return list(found.values())
+            if len(found) == known:
+                break
+            offset += len(rows)
+        details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
+        raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
+
+    def _page(
+        self, call: Call, key: str, reader: Callable[[Any], Row], offset: int
+    ) -> tuple[list[Row], bool]:
+        """Fetch one page; the last is known by being shorter than the page size that it names, or empty."""
+
+        def read_page(body: Any) -> tuple[list[Row], bool]:
+            page = answers.page(body, key)
+            last = len(page.rows) < page.limit if page.limit else not page.rows
+            return [reader(row) for row in page.rows], last
+
+        params = {**call.params, "limit": str(_PAGE), "offset": str(offset)}
+        return self._transport.fetch(replace(call, params=params), read_page)
+
+    def _of_account(
+        self,
+        operation: Operation,
+        method: str,
+        path: str = "",
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Call:
+        return Call(
+            operation=operation,
+            method=method,
+            path=f"/accounts/{_segment(self.account_id)}{path}",
+            params=params or {},
+            body=body,
+            facts={"account_id": self.account_id},
+        )
+
+
+def _of_invoice(operation: Operation, method: str, path: str, reference: str) -> Call:
+    return Call(
+        operation=operation, method=method, path=path + _segment(reference), facts={"reference": reference}
+    )
+
+
+def _segment(identifier: str) -> str:
+    """Return an id as one piece of a path. An empty one, or dots, would make the path mean something else."""
+    if not identifier.strip("."):
+        raise ValueError(f"{identifier!r} is no identifier")
+    return quote(identifier, safe="")
+
+
+def _of_year(row: RemoteInvoice, day: date | None) -> bool:
+    return day is None or row.issue_date is None or row.issue_date.year == day.year
+
+
+def _ignored(_: Any) -> None:
+    """Read nothing: the status said it all."""

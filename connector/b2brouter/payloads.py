@@ -1,0 +1,374 @@
+"""Our documents and customers as bodies of requests. Nobody else knows how the API names its fields.
+
+The same arguments give the same bytes: what was frozen with an intent can be compared and sent again.
+Field list: invoice_fields.csv; rules: API reference 5.2, 8.1-8.5.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Final, TypeVar
+
+from connector.b2brouter import codes
+from connector.b2brouter.exactjson import Value, plain, read, write
+from connector.b2brouter.figures import Figures, figures
+from connector.domain.correction import remote_sign
+from connector.domain.errors import RefusedError
+from connector.domain.invoice import AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
+
+ALLOWANCE_CHARGES: Final = "2026-03-02"
+"""First version with `allowance_charges_attributes` and `base_quantity` (API reference 1.3)."""
+INVOICE_REFERENCES: Final = "2026-04-20"
+"""First version with `invoice_references` in place of the flat amend fields."""
+
+T = TypeVar("T")
+
+_SHORT: Final = 255
+_DESCRIPTION: Final = 2500
+_BANK_TRANSFER: Final = 4
+_ZERO_ONLY: Final = frozenset({"E", "Z", "NS"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """What the body of one invoice is made from, beside the invoice itself."""
+
+    invoice: Invoice
+    contact_id: str
+    file_reference: str
+    api_version: str
+    amend_reason: str | None  # Spain: where the ERP gives none
+
+    @property
+    def modern(self) -> bool:
+        """Whether allowances and base quantities can be told."""
+        return self.api_version >= ALLOWANCE_CHARGES
+
+    @property
+    def sign(self) -> int:
+        """The sign of our amounts over there."""
+        return remote_sign(self.invoice)
+
+
+def invoice_payload(
+    invoice: Invoice,
+    *,
+    contact_id: str,
+    file_reference: str,
+    api_version: str,
+    amend_reason: str | None = None,
+) -> bytes:
+    """Return the body that creates the invoice, unsent (API reference 7.1).
+
+    Raises:
+        RefusedError: `tax_unmapped`, for a withholding tax that the API has no name for.
+        ValueError: number, date or currency is missing, or a tax has no percentage; validation comes first.
+    """
+    issue = Issue(
+        invoice=invoice,
+        contact_id=contact_id,
+        file_reference=file_reference,
+        api_version=api_version,
+        amend_reason=amend_reason,
+    )
+    # Beside the invoice, not within it: there the flag has no effect (API reference 7.1).
+    return write({"send_after_import": False, "invoice": _invoice(issue)})
+
+
+def number_of(payload: bytes) -> str:
+    """Return the number of the invoice that a body of `invoice_payload` creates."""
+    number: str = read(payload)["invoice"]["number"]
+    return number
+
+
+def _invoice(issue: Issue) -> dict[str, Value]:
+    return {
+        **_header(issue.invoice),
+        "contact_id": _id(issue.contact_id),
+        "file_reference": issue.file_reference,
+        **_references(issue.invoice),
+        **_payment(issue.invoice),
+        **_correction(issue),
+        **_document_allowances(issue),
+        "invoice_lines_attributes": [
+            _line(line, position, issue) for position, line in enumerate(_all_lines(issue), start=1)
+        ],
+    }
+
+
+def _header(invoice: Invoice) -> dict[str, Value]:
+    return _filled(
+        type="IssuedInvoice",
+        number=_given(invoice.number, "number"),
+        series_code=_text(invoice.series),
+        date=_given(invoice.issue_date, "issue date").isoformat(),
+        terms="custom" if invoice.due_date else None,
+        due_date=_day(invoice.due_date),
+        currency=_given(invoice.currency, "currency").upper(),
+    )
+
+
+def _references(invoice: Invoice) -> dict[str, Value]:
+    return _filled(
+        ponumber=_text(invoice.purchase_order),
+        buyer_reference=_text(invoice.buyer_reference),
+        contract_number=_text(invoice.contract),
+        sales_order_reference=_text(invoice.sales_order),
+        delivery_date=_day(invoice.delivery_date),
+        extra_info=_text(invoice.note, limit=None),
+        contact_email_override=_text(invoice.buyer_email),
+    )
+
+
+def _payment(invoice: Invoice) -> dict[str, Value]:
+    payment = invoice.payment
+    iban = codes.compact(payment.iban or "")
+    bic = codes.compact(payment.bic or "")
+    return _filled(
+        bank_account=_filled(type="iban", iban=iban, bic=bic or None) if iban else None,
+        payment_method=_BANK_TRANSFER if iban else None,
+        payment_terms=_text(payment.terms),
+        remittance_information=_text(payment.reference),
+    )
+
+
+def _correction(issue: Issue) -> dict[str, Value]:
+    """Say that this is a correction, of what, and why (API reference 8.5)."""
+    invoice, spanish = issue.invoice, issue.sign < 0
+    if not invoice.is_credit_note:
+        return {}
+    flag = None if spanish else True  # negative amounts and the flag together would turn the sign twice
+    reason = invoice.amend_reason or (issue.amend_reason if spanish else None)
+    original = invoice.original
+    if issue.api_version < INVOICE_REFERENCES:
+        return _filled(
+            is_credit_note=flag,
+            amended_number=original.number if original else None,
+            amended_date=_day(original.date) if original else None,
+            amend_reason=reason,
+        )
+    if original is None:
+        return _filled(is_credit_note=flag)
+    reference = _filled(
+        reference_type="amend", number=original.number, date=_day(original.date), reason=reason
+    )
+    return _filled(is_credit_note=flag, invoice_references=[reference])
+
+
+# ---------------------------------------------------------------- lines, allowances, taxes
+
+
+def _all_lines(issue: Issue) -> Iterable[Line]:
+    """Yield the ERP's lines, and the document's allowances that only a line can carry."""
+    yield from issue.invoice.lines
+    for entry in issue.invoice.allowances:
+        if not _stays_in_header(entry, issue):
+            yield _as_line(entry)
+
+
+def _stays_in_header(entry: AllowanceCharge, issue: Issue) -> bool:
+    """Whether the header can carry an entry: it has room for one tax, and its sign below zero is disputed."""
+    return issue.modern and issue.sign > 0 and len(entry.taxes) == 1
+
+
+def _as_line(entry: AllowanceCharge) -> Line:
+    quantity = Decimal(1 if entry.is_charge else -1)
+    return Line(
+        description=_name_of(entry),
+        quantity=quantity,
+        net_price=entry.amount,
+        net_amount=quantity * entry.amount,
+        taxes=entry.taxes,
+    )
+
+
+def _name_of(entry: AllowanceCharge) -> str:
+    return entry.description.strip() or ("Charge" if entry.is_charge else "Discount")
+
+
+def _document_allowances(issue: Issue) -> dict[str, Value]:
+    entries: list[Value] = [
+        {
+            **_allowance(entry.amount, _name_of(entry), is_charge=entry.is_charge),
+            "tax_attributes": _tax(entry.taxes[0], entry.taxes, issue.invoice.seller.country),
+        }
+        for entry in issue.invoice.allowances
+        if _stays_in_header(entry, issue)
+    ]
+    return {"allowance_charges_attributes": entries} if entries else {}
+
+
+def _line(line: Line, position: int, issue: Issue) -> dict[str, Value]:
+    digits = money(issue.invoice.currency or "").digits
+    told = figures(line, sign=issue.sign, digits=digits, modern=issue.modern)
+    return _filled(
+        position=position,
+        article_code=_text(line.article_code),
+        description=_text(line.description, limit=_DESCRIPTION),
+        quantity=told.quantity,
+        unit=codes.UNITS.get(line.unit or ""),
+        price=told.price,
+        base_quantity=told.base_quantity if told.base_quantity != 1 else None,
+        **_reduction(told, line, modern=issue.modern),
+        taxes_attributes=[_tax(tax, line.taxes, issue.invoice.seller.country) for tax in line.taxes],
+    )
+
+
+def _reduction(told: Figures, line: Line, *, modern: bool) -> dict[str, Value]:
+    """Tell what lies between price and net amount as one allowance, or one charge (API reference 8.4)."""
+    if not told.reduction:
+        return {}
+    is_charge, amount = told.reduction < 0, abs(told.reduction)
+    fitting = [entry for entry in line.allowances if entry.is_charge == is_charge]
+    names = dict.fromkeys(map(_name_of, fitting or line.allowances))
+    reason = _text("; ".join(names)) or ""
+    if modern:
+        return {"allowance_charges_attributes": [_allowance(amount, reason, is_charge=is_charge)]}
+    if is_charge:
+        return {"charge_amount": amount, "charge_reason": reason}
+    return {"discount_amount": amount, "discount_text": reason}
+
+
+def _allowance(amount: Decimal, description: str, *, is_charge: bool) -> dict[str, Value]:
+    return _filled(
+        allowance_charge_indicator="charge" if is_charge else "allowance",
+        amount=amount,
+        apply_taxes=True,
+        description=_text(description),
+    )
+
+
+def _tax(tax: Tax, beside: Iterable[Tax], issuer: str | None) -> dict[str, Value]:
+    name = codes.tax_name(tax, issuer)
+    if name is None:
+        raise RefusedError(
+            "tax_unmapped", {"tax": tax.source_name or str(tax.percent), "line": "withholding"}
+        )
+    return _filled(
+        name=name,
+        category=_category(tax, beside),
+        percent=_percent(tax),
+        comment=_text(tax.reason),
+    )
+
+
+def _percent(tax: Tax) -> Decimal:
+    percent = _given(tax.percent, "percentage")
+    return -abs(percent) if tax.kind is TaxKind.WITHHOLDING else percent
+
+
+def _category(tax: Tax, beside: Iterable[Tax]) -> str | None:
+    """Return the category: a surcharge needs that of the VAT beside it, a withholding one with a rate."""
+    if tax.kind is TaxKind.VAT:
+        return tax.category
+    if tax.kind is TaxKind.SURCHARGE:
+        return next((vat.category for vat in beside if vat.kind is TaxKind.VAT), tax.category)
+    return "S" if tax.category is None or tax.category in _ZERO_ONLY else tax.category
+
+
+# ---------------------------------------------------------------- contacts
+
+
+def contact_payload(buyer: Party, *, integration_code: str) -> bytes:
+    """Return the body that creates or updates a contact (API reference 5.2)."""
+    country = (buyer.country or "").upper() or None
+    return write(
+        {
+            "contact": {
+                **_filled(name=_text(buyer.name), country=country and country.lower()),
+                **_tax_number(buyer.tax_number, country),
+                **_legal_ids(buyer),
+                **_address(buyer),
+                "language": codes.language(buyer.language, country),
+                "is_client": True,
+                "public_sector": buyer.is_public_body,
+                "integration_code": integration_code,
+                **_delivery(buyer, country),
+            }
+        }
+    )
+
+
+def _tax_number(number: str | None, country: str | None) -> dict[str, Value]:
+    found = codes.tax_number(number, country)
+    return {"tin_scheme": found[0], "tin_value": found[1]} if found else {}
+
+
+def _legal_ids(buyer: Party) -> dict[str, Value]:
+    """Put each identifier where its scheme belongs; of those for the one main place, a SIRET goes first."""
+    ids: dict[str, Value] = {}
+    for legal in sorted(buyer.legal_ids, key=lambda legal: legal.scheme != codes.SIRET):
+        place = {codes.SERVICE_CODE: "cin1", codes.ELECTRONIC_ADDRESS: "pin"}.get(legal.scheme, "cin")
+        if legal.value.strip() and f"{place}_scheme" not in ids:
+            value = legal.value.strip() if place != "cin" else _compact_digits(legal.value)
+            ids |= {f"{place}_scheme": legal.scheme.zfill(4), f"{place}_value": value}
+    return ids
+
+
+def _compact_digits(value: str) -> str:
+    """Drop the blanks and dots of a number such as `130 015 332 00013`; other codes stay as they are."""
+    compact = codes.compact(value)
+    return compact if compact.isdigit() else value.strip()
+
+
+def _address(buyer: Party) -> dict[str, Value]:
+    return _filled(
+        email=_text(buyer.email),
+        phone=_text(buyer.phone),
+        address=_text(buyer.address),
+        address2=_text(buyer.address2),
+        city=_text(buyer.city),
+        postalcode=_text(buyer.postal_code),
+        province=_text(buyer.province),
+    )
+
+
+def _delivery(buyer: Party, country: str | None) -> dict[str, Value]:
+    """French public bodies are reached by Chorus Pro (5.3); else the directory or the account decides."""
+    if country == "FR" and buyer.is_public_body and buyer.legal_id(codes.SIRET):
+        return {"transport_type_code": "fr.chorus", "document_type_code": "xml.ubl.invoice.chorus"}
+    return {}
+
+
+# ---------------------------------------------------------------- values
+
+
+def _filled(**fields: Value | None) -> dict[str, Value]:
+    """Keep what is there: some fields refuse an explicit null (API reference 2.1)."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _given(value: T | None, what: str) -> T:
+    if value is None:
+        raise ValueError(f"{what} is missing; validation should have held the document")
+    return value
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
+
+
+def _id(identifier: str) -> Value:
+    """Ids are numbers in the API and texts with us."""
+    number = identifier.isascii() and identifier.isdigit() and plain(Decimal(identifier)) == identifier
+    return int(identifier) if number else identifier
+
+
+def _text(value: str | None, *, limit: int | None = _SHORT) -> str | None:
+    """Return a text without what XML cannot carry, cut where it is too long; None if nothing is left."""
+    text = "".join(map(_printable, value or "")).strip()
+    if limit is not None and len(text) > limit:
+        end = limit - 1
+        while end > 0 and unicodedata.combining(text[end]):
+            end -= 1
+        text = text[:end].rstrip() + "…"
+    return text or None
+
+
+def _printable(character: str) -> str:
+    allowed = character in "\t\n\r" or unicodedata.category(character) not in {"Cc", "Cs"}
+    return character if allowed and character not in "\ufffe\uffff" else " "

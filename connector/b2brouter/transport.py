@@ -1,0 +1,369 @@
+"""One request and its answer over HTTP. The only module that knows the HTTP library.
+
+A write is made once: no repetition, no redirect. A read is repeated a few times. Every call ends within its
+time-out, whatever the other side does (see `wire`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import random
+import ssl
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from ipaddress import ip_address
+from typing import Any, Final, TypeVar
+
+import httpcore
+import httpx
+from typing_extensions import override
+
+from connector import __version__
+from connector.b2brouter import outcome
+from connector.b2brouter.budget import Budget
+from connector.b2brouter.exactjson import UnreadableError, read
+from connector.b2brouter.outcome import Fault, Operation, Reply
+from connector.b2brouter.wire import WatchedBackend, Wire
+from connector.clock import Clock, SystemClock
+from connector.domain.errors import NotSentError, UsageError
+
+T = TypeVar("T")
+Guard = Callable[[], None]
+
+_KEEP_ALIVE: Final = 4.0
+"""Seconds until an idle connection is given up: less than servers wait, for a request on a connection that is
+just being closed ends in an unknown outcome."""
+_READ_TRIES: Final = 3
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
+_LONGEST_WISH: Final = 5.0
+"""Longest `Retry-After` that is waited for on the spot, in seconds."""
+_LONGEST_BODY: Final = 16 * 1024 * 1024
+_CONNECT_TIME_OUT: Final = 10.0
+_SHORTEST_SECRET: Final = 8
+"""A key shorter than this would occur in texts by chance; none that is issued is."""
+
+# Its lines would name customers and numbers; outcomes are logged where they are decided.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. `path` is quoted already; `facts` go into the details of whatever error comes of it."""
+
+    operation: Operation
+    method: str
+    path: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Transport:
+    """The way to one host with one key. Used from several threads; each has its own connection."""
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str,
+        api_version: str,
+        *,
+        timeout: float = 30.0,
+        budget: Budget | None = None,
+        clock: Clock | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            base_url: scheme and host. Over https a proxy from the environment (HTTPS_PROXY, NO_PROXY) is
+                used, except for this machine; over http, which only a simulator speaks, never.
+            api_key: sent with every request, shown nowhere.
+            api_version: `YYYY-MM-DD`, always sent: the group's default may change (API reference 1.2).
+            timeout: longest whole call in seconds, from the connection to the last byte of the answer.
+            budget: waited for before each request; None: no limit.
+            clock: measures the call and reads dates in `Retry-After`.
+            sleep: waits so many seconds between repeated reads.
+
+        Raises:
+            UsageError: address, key or proxy cannot be used.
+        """
+        self._base = _address(base_url)
+        self._api_key = _sendable(api_key)
+        self._headers = {
+            "X-B2B-API-Key": self._api_key,
+            "X-B2B-API-Version": api_version,
+            "Accept": "application/json",
+            "User-Agent": f"b2brouter-connector/{__version__}",
+        }
+        self._timeout = timeout
+        self._budget = budget
+        self._clock = clock or SystemClock()
+        self._sleep = sleep
+        self._proxy = _proxy(self._base)
+        self._ssl_context = httpx.create_ssl_context()
+        self._links: dict[threading.Thread, _Link] = {}
+        self._lock = threading.Lock()
+        self._of_thread = threading.local()
+        self._closed = False
+
+    @override
+    def __repr__(self) -> str:
+        return f"<Transport to {self._base}, version {self._headers['X-B2B-API-Version']}>"
+
+    def fetch(self, call: Call, reader: Callable[[Any], T]) -> T:
+        """Make a call and return what `reader` makes of the answer's JSON (None for an empty body).
+
+        Reads are made up to three times while the time lasts, writes once.
+
+        Raises:
+            StepError: as `outcome` judges; whatever the reader cannot read is no success.
+        """
+        if call.operation.writes:
+            self._await_budget()
+            return self._exchange(call, reader, self._clock.monotonic() + self._timeout)
+        return self._repeatedly(call, reader)
+
+    def last_request_id(self) -> str | None:
+        """Return the request id of this thread's last answer; None where the last call had no answer."""
+        found: str | None = getattr(self._of_thread, "request_id", None)
+        return found
+
+    @contextlib.contextmanager
+    def guarded(self, check: Guard) -> Iterator[None]:
+        """Have `check` called at the last moment before each request of this thread leaves.
+
+        It runs after the budget was waited for and the connection is open; what it raises (a lost lease, for
+        one) stops the call before its first byte and comes out unchanged.
+        """
+        before = getattr(self._of_thread, "guard", None)
+        self._of_thread.guard = check
+        try:
+            yield
+        finally:
+            self._of_thread.guard = before
+
+    def close(self) -> None:
+        """Close the connections of all threads. Calls made afterwards fail."""
+        with self._lock:
+            self._closed = True
+            links, self._links = list(self._links.values()), {}
+        for link in links:
+            link.client.close()
+
+    # ------------------------------------------------------------ one try after another
+
+    def _repeatedly(self, call: Call, reader: Callable[[Any], T]) -> T:
+        self._await_budget()
+        deadline = self._clock.monotonic() + self._timeout
+        for _ in range(_READ_TRIES - 1):
+            try:
+                return self._exchange(call, reader, deadline)
+            except NotSentError as error:
+                self._pause(error, deadline)
+            self._await_budget()
+        return self._exchange(call, reader, deadline)
+
+    def _pause(self, error: NotSentError, deadline: float) -> None:
+        """Wait before the next try, or raise the error again where the wait would be too long."""
+        wish = error.retry_after or 0.0
+        pause = max(wish, random.SystemRandom().uniform(_SHORTEST_PAUSE, _LONGEST_PAUSE))
+        if wish > _LONGEST_WISH or self._clock.monotonic() + pause >= deadline:
+            raise error
+        self._sleep(pause)
+
+    def _await_budget(self) -> None:
+        if self._budget is not None:
+            self._budget.acquire()
+
+    # ------------------------------------------------------------ one try
+
+    def _exchange(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
+        self._of_thread.request_id = None
+        reply = self._send(call, deadline)
+        self._of_thread.request_id = reply.request_id
+        error = outcome.judge_reply(call.operation, reply, now=self._clock.now(), facts=call.facts)
+        if error is not None:
+            if reply.status == 429 and self._budget is not None:
+                self._budget.slow_down(getattr(error, "retry_after", None))
+            raise error
+        try:
+            return reader(read(reply.content))
+        except UnreadableError as error:
+            raise outcome.judge_unreadable(call.operation, reply, str(error), facts=call.facts) from error
+
+    def _send(self, call: Call, deadline: float) -> Reply:
+        link = self._link()
+        link.wire.begin(deadline, getattr(self._of_thread, "guard", None))
+        try:
+            with self._request(link.client, call) as response:
+                content = _body(response)
+        except httpx.HTTPError as error:
+            fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
+            raise outcome.judge_fault(
+                call.operation, fault, self._without_key(str(error)), left=link.wire.left, facts=call.facts
+            ) from error
+        if not response.is_success:
+            content = self._without_key(content.decode("utf-8", "replace")).encode()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Reply(status=response.status_code, headers=headers, content=content)
+
+    def _request(self, client: httpx.Client, call: Call) -> contextlib.AbstractContextManager[httpx.Response]:
+        headers = {"Content-Type": "application/json"} if call.body is not None else None
+        url = f"{self._base}{call.path}"
+        return client.stream(call.method, url, params=call.params or None, content=call.body, headers=headers)
+
+    def _without_key(self, text: str) -> str:
+        """Strike out the key, should the other side repeat it in a message."""
+        if len(self._api_key) < _SHORTEST_SECRET:
+            return text
+        return text.replace(self._api_key, "[key]")
+
+    # ------------------------------------------------------------ one connection per thread
+
+    def _link(self) -> _Link:
+        link: _Link | None = getattr(self._of_thread, "link", None)
+        if link is None or link.client.is_closed:
+            link = self._new_link()
+            self._of_thread.link = link
+        return link
+
+    def _new_link(self) -> _Link:
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("the transport is closed")
+            gone = [thread for thread in self._links if not thread.is_alive()]
+            abandoned = [self._links.pop(thread) for thread in gone]
+            link = self._links[threading.current_thread()] = self._open()
+        for old in abandoned:
+            old.client.close()
+        return link
+
+    def _open(self) -> _Link:
+        wire = Wire(self._clock.monotonic)
+        client = httpx.Client(
+            transport=_WatchedTransport(wire, self._ssl_context, self._proxy),
+            headers=self._headers,
+            timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIME_OUT, self._timeout)),
+            follow_redirects=False,
+            trust_env=False,
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
+        )
+        return _Link(client, wire)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """What one thread needs to talk: its client with a single connection, and the watch over it."""
+
+    client: httpx.Client
+    wire: Wire
+
+
+class _WatchedTransport(httpx.HTTPTransport):
+    """The library's own transport over a pool of one connection that `wire` watches."""
+
+    def __init__(self, wire: Wire, ssl_context: ssl.SSLContext, proxy: httpx.Proxy | None) -> None:
+        super().__init__(verify=ssl_context)
+        backend = WatchedBackend(wire)
+        if proxy is None:
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=ssl_context,
+                max_connections=1,
+                keepalive_expiry=_KEEP_ALIVE,
+                retries=0,
+                network_backend=backend,
+            )
+        else:
+            self._pool = httpcore.HTTPProxy(
+                proxy_url=str(proxy.url),
+                proxy_auth=proxy.raw_auth,
+                ssl_context=ssl_context,
+                max_connections=1,
+                keepalive_expiry=_KEEP_ALIVE,
+                retries=0,
+                network_backend=backend,
+            )
+
+
+_FAULTS: Final[tuple[tuple[type[httpx.HTTPError], Fault], ...]] = (
+    (httpx.ConnectTimeout, Fault.CONNECT_TIME_OUT),
+    (httpx.ConnectError, Fault.CONNECT),
+    (httpx.PoolTimeout, Fault.POOL),
+    (httpx.ProxyError, Fault.PROXY),
+    (httpx.WriteTimeout, Fault.WRITE_TIME_OUT),
+    (httpx.WriteError, Fault.WRITE),
+    (httpx.ReadTimeout, Fault.READ_TIME_OUT),
+    (httpx.ReadError, Fault.READ),
+    (httpx.ProtocolError, Fault.PROTOCOL),
+    (httpx.DecodingError, Fault.PROTOCOL),
+    (httpx.HTTPError, Fault.OTHER),
+)
+"""The library's exceptions as faults; the first kind that fits."""
+
+
+def _body(response: httpx.Response) -> bytes:
+    """Return the whole body; one beyond all measure counts as a lost connection."""
+    pieces, size = [], 0
+    for piece in response.iter_bytes():
+        size += len(piece)
+        if size > _LONGEST_BODY:
+            raise httpx.ReadError(f"the answer is longer than {_LONGEST_BODY} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+_CURE: Final = "Correct b2brouter.base_url."
+
+
+def _address(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise UsageError(f"{base_url} is no address", action=_CURE) from error
+    if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
+        raise UsageError(
+            f"{url.scheme}://{url.host} is not the address of an API", action="Correct b2brouter.base_url."
+        )
+    return str(url).rstrip("/")
+
+
+def _sendable(api_key: str) -> str:
+    """Return the key if a header can carry it; the message must not show it."""
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise UsageError(
+            "The API key is empty or has characters that no key has: blanks, line ends, accents.",
+            action="Copy the key again from B2Brouter, Developers, API Keys.",
+        )
+    return api_key
+
+
+def _proxy(base: str) -> httpx.Proxy | None:
+    """Return the company's proxy for an https address outside this machine, if the environment names one."""
+    url = httpx.URL(base)
+    if url.scheme != "https" or _is_loopback(url.host) or urllib.request.proxy_bypass(url.host):
+        return None
+    proxies = urllib.request.getproxies()
+    address = proxies.get("https") or proxies.get("all")
+    if not address:
+        return None
+    try:
+        proxy = httpx.Proxy(address if "://" in address else f"http://{address}")
+    except (ValueError, httpx.InvalidURL):
+        proxy = None
+    if proxy is None or proxy.url.scheme not in {"http", "https"}:
+        raise UsageError(
+            "The proxy of the environment cannot be used.", action="Set HTTPS_PROXY to http://host:port."
+        )
+    return proxy
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,223 @@
+"""Settings to objects; nothing else wires anything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+
+from config.settings import Settings, SourceSettings, reject_foreign_key
+from connector import adapters
+from connector.b2brouter.budget import Budget, LocalBudget
+from connector.b2brouter.client import B2BrouterClient
+from connector.b2brouter.transport import Transport
+from connector.clock import Clock
+from connector.discovery import Discovery, Source
+from connector.domain.decision import Policy
+from connector.domain.errors import UsageError
+from connector.journey import Desk, Journey
+from connector.ledger import Ledger, schema
+from connector.ports import Adapter
+from connector.steps.case import Rules
+
+
+def lease_seconds(timeout: float) -> float:
+    """Return how long a lease lasts from its last sign of life: the longest call, and room to write it down."""
+    return 2 * timeout + 15
+
+
+class Services:
+    """The parts of one process, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare the parts; nothing is opened yet."""
+        self.settings = settings
+        self._lock = threading.RLock()
+        self._adapters: dict[str, Adapter] = {}
+        self._remotes: dict[str, B2BrouterClient] = {}
+        self._budgets: dict[str, Budget] = {}
+        self._companies: dict[str, bool] = {}
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger; see `open_ledger`."""
+        return Ledger(
+            self.settings.ledger.address(),
+            lease_seconds=lease_seconds(self.settings.b2brouter.timeout),
+            pool_size=self.settings.worker.threads + 8,
+        )
+
+    def open_ledger(self) -> Ledger:
+        """Return the ledger with its schema in place: an embedded one is brought up to date by itself.
+
+        Raises:
+            LedgerError: it cannot be opened, or its schema is another one.
+        """
+        if self.ledger.database.is_sqlite:
+            schema.upgrade(self.ledger.database)
+        else:
+            schema.require(self.ledger.database)
+        return self.ledger
+
+    @property
+    def clock(self) -> Clock:
+        """The ledger's time."""
+        return self.ledger.database.clock
+
+    def adapter(self, source: str) -> Adapter:
+        """Return the adapter of a source.
+
+        Raises:
+            UsageError: no such source or adapter, or wrong options.
+        """
+        with self._lock:
+            if source not in self._adapters:
+                settings = self.source_settings(source)
+                kind = adapters.adapter_class(settings.adapter)
+                self._adapters[source] = kind.open(source, settings.address(), settings.options)
+            return self._adapters[source]
+
+    def source_settings(self, source: str) -> SourceSettings:
+        """Return the settings of a source.
+
+        Raises:
+            UsageError: there is no such source.
+        """
+        settings = self.settings.sources.get(source)
+        if settings is None:
+            known = ", ".join(self.settings.sources) or "none"
+            raise UsageError(f"There is no source {source} in the configuration; there are: {known}.")
+        return settings
+
+    def source(self, name: str) -> Source:
+        """Return a source as discovery sees it."""
+        settings = self.source_settings(name)
+        return Source(
+            name=name,
+            adapter=self.adapter(name),
+            since=settings.since,
+            companies=None if settings.accounts is None else list(settings.accounts),
+            account_of=settings.account_of,
+        )
+
+    def remote(self, account: str) -> B2BrouterClient:
+        """Return the B2Brouter side of an account.
+
+        Raises:
+            UsageError: no such account, or its key cannot be read or is for another environment.
+        """
+        with self._lock:
+            if account not in self._remotes:
+                self._remotes[account] = self._connect(account)
+            return self._remotes[account]
+
+    def _connect(self, account: str) -> B2BrouterClient:
+        settings = self.settings.accounts.get(account)
+        if settings is None:
+            raise UsageError(f"There is no account {account} in the configuration.")
+        general = self.settings.b2brouter
+        key = settings.key()
+        try:
+            reject_foreign_key(account, key, general.environment)
+        except ValueError as error:
+            raise UsageError(f"{error}.") from None
+        transport = Transport(
+            general.host,
+            api_key=key,
+            api_version=general.api_version,
+            timeout=general.timeout,
+            budget=self._budgets.setdefault(key, LocalBudget(general.budget)),
+        )
+        return B2BrouterClient(
+            account_id=settings.account_id,
+            environment=general.environment,
+            transport=transport,
+            api_version=general.api_version,
+            amend_reason=settings.amend_reason,
+        )
+
+    @cached_property
+    def discovery(self) -> Discovery:
+        """Finds what is new in the sources."""
+        scheduler = self.settings.scheduler
+        return Discovery(
+            self.ledger, clock=self.clock, overlap=scheduler.overlap, sweep_every=scheduler.sweep_every
+        )
+
+    @cached_property
+    def journey(self) -> Journey:
+        """Takes jobs along their way."""
+        retry = self.settings.retry
+        return Journey(
+            self.ledger,
+            self.desk,
+            policy=Policy(attempts=retry.attempts, base=retry.base, cap=retry.cap),
+            clock=self.clock,
+            threads=self.settings.worker.threads,
+        )
+
+    def desk(self, account: str) -> Desk:
+        """Return what the work for an account needs."""
+        return Desk(
+            remote=self.remote(account),
+            adapters={name: self.adapter(name) for name in self.sources_of(account)},
+            rules=lambda source: self._rules(account, source),
+        )
+
+    def sources_of(self, account: str) -> Sequence[str]:
+        """Return the sources that feed an account."""
+        return [
+            name
+            for name, source in self.settings.sources.items()
+            if account == source.account or account in (source.accounts or {}).values()
+        ]
+
+    def _rules(self, account: str, source: str) -> Rules:
+        state = self.ledger.accounts.get(account)
+        return Rules(
+            quiet_time=self.settings.b2brouter.quiet_time,
+            call_seconds=self.settings.b2brouter.timeout,
+            repeat_unknown=self.settings.accounts[account].unknown_outcome == "repeat",
+            owner_tax_number=state.tax_number if state else None,
+            many_companies=self._many_companies(source),
+        )
+
+    def _many_companies(self, source: str) -> bool:
+        """Whether one account stands for a source in which several companies issue."""
+        if self.source_settings(source).account is None:
+            return False
+        with self._lock:
+            if source not in self._companies:
+                self._companies[source] = len(self.adapter(source).companies()) > 1
+            return self._companies[source]
+
+    def ensure_account(self, account: str) -> None:
+        """See, at its first use, that an account exists and answers to our key, and stamp the ledger with it.
+
+        Raises:
+            EnvironmentLockedError: the ledger belongs to another environment or account.
+            MisconfiguredError: key, account id or address is wrong.
+            NotSentError: B2Brouter cannot be reached.
+        """
+        general, settings = self.settings.b2brouter, self.settings.accounts[account]
+        accounts = self.ledger.accounts
+        if accounts.check_stamp(account, environment=general.environment, account_id=settings.account_id):
+            return
+        there = self.remote(account).read_account()
+        accounts.stamp(
+            account,
+            environment=general.environment,
+            host=general.host,
+            account_id=settings.account_id,
+            tax_number=there.tax_number,
+        )
+
+    def close(self) -> None:
+        """Give back all connections."""
+        for adapter in self._adapters.values():
+            adapter.close()
+        for remote in self._remotes.values():
+            remote.close()
+        self.ledger.close()
+
+

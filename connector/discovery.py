@@ -1,0 +1,120 @@
+"""Finding confirmed documents in an ERP and opening a job for each, idempotently, in constant memory.
+
+By keyset on (changed at, key) from where the last look ended, less an overlap for late commits; and at
+intervals a full sweep from the beginning, which finds what was back-dated or committed very late. Jobs that
+rest because of their ERP document are read again: a cure of the customer does not touch the invoice.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from connector.clock import Clock
+from connector.domain.errors import DocumentNotUsableError
+from connector.domain.invoice import Invoice
+from connector.domain.job import Stage
+from connector.ledger import Ledger
+from connector.ledger.records import Job
+from connector.ports import Adapter, Found, Position
+
+log = logging.getLogger(__name__)
+
+PAGE = 1000
+_RESTING_PAGE = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One ERP as discovery sees it."""
+
+    name: str
+    adapter: Adapter
+    since: date | None
+    companies: Sequence[str] | None  # None: all of them
+    account_of: Callable[[str], str | None]  # by company
+
+
+class Discovery:
+    """Fills the ledger from the sources."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock, overlap: float, sweep_every: float) -> None:
+        """Prepare discovery.
+
+        Args:
+            ledger: to fill.
+            clock: where the time comes from.
+            overlap: seconds that each look goes back before the last one.
+            sweep_every: seconds between full sweeps.
+        """
+        self._ledger = ledger
+        self._clock = clock
+        self._overlap = timedelta(seconds=overlap)
+        self._sweep_every = timedelta(seconds=sweep_every)
+
+    def discover(self, source: Source) -> int:
+        """Open a job for every confirmed document that has none; return how many were new.
+
+        Raises:
+            OutsideError: the ERP or the ledger failed; what was found before that is kept.
+            EnvironmentLockedError: the source is another database than the one the ledger knows.
+        """
+        self._ledger.accounts.check_source(source.name, source.adapter.identity())
+        started = self._clock.now()
+        state = self._ledger.intake.state(source.name)
+        swept = state.get("swept_at")
+        sweep = swept is None or started - swept >= self._sweep_every
+        new = self._read(source, None if sweep else self._start(source.name))
+        marks = {"discovered_at": started} | ({"swept_at": started} if sweep else {})
+        self._ledger.intake.remember(source.name, **marks)
+        self.recheck(source)
+        if new:
+            log.info("source %s: %s new documents", source.name, new)
+        return new
+
+    def _start(self, source: str) -> Position | None:
+        last = self._ledger.intake.position(source)
+        return last and Position(changed_at=last.changed_at - self._overlap, key="")
+
+    def _read(self, source: Source, after: Position | None) -> int:
+        new = 0
+        while page := self._page(source, after):
+            new += self._ledger.intake.add(source.name, page, source.account_of)
+            after = page[-1].position
+            self._remember(source.name, after)
+            if len(page) < PAGE:
+                break
+        return new
+
+    def _page(self, source: Source, after: Position | None) -> Sequence[Found]:
+        return source.adapter.find(after, PAGE, since=source.since, companies=source.companies)
+
+    def _remember(self, source: str, position: Position) -> None:
+        """Move the mark forward only: a sweep that was cut short must not throw it back."""
+        last = self._ledger.intake.position(source)
+        if last is None or (position.changed_at, position.key) > (last.changed_at, last.key):
+            self._ledger.intake.remember(source, changed_at=position.changed_at, key=position.key)
+
+    def recheck(self, source: Source) -> int:
+        """Try resting jobs again whose document, or its customer, changed since it was judged; return how many."""
+        woken, after = 0, 0
+        while jobs := self._ledger.intake.resting(source.name, after=after, limit=_RESTING_PAGE):
+            documents = source.adapter.load([job.key for job in jobs])
+            cured = [job for job in jobs if _changed(job, documents.get(job.key))]
+            if cured:
+                self._ledger.intake.wake(cured)
+            woken += len(cured)
+            after = jobs[-1].id
+        return woken
+
+
+def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:
+    if not isinstance(document, Invoice):
+        return False
+    if job.reason == "not_confirmed":
+        return document.confirmed
+    if job.stage.reached(Stage.SENT):
+        return False
+    return document.fingerprint() != job.fingerprint

@@ -1,0 +1,110 @@
+"""The ERP's document and what B2Brouter made of it, field by field. What the answer does not say is not compared,
+but the total must be there.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from connector.domain.correction import remote_sign
+from connector.domain.identity import tax_number_key
+from connector.domain.invoice import Invoice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFigures:
+    """What an answer of B2Brouter says of a document, as far as it is to be compared."""
+
+    type: str | None
+    number: str | None
+    series: str | None
+    issue_date: date | None
+    currency: str | None
+    subtotal: Decimal | None
+    total: Decimal | None
+    taxes: Sequence[tuple[Decimal, Decimal | None, Decimal]] | None  # percent, base, amount
+    contact_tax_number: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One field that differs."""
+
+    field: str
+    erp: str
+    remote: str
+
+    def __str__(self) -> str:
+        return f"{self.field} {self.erp} (ERP) / {self.remote} (B2Brouter)"
+
+
+def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
+    """Compare what says which document it is: type, number, series, date, currency, recipient."""
+    pairs = [
+        ("type", "IssuedInvoice", remote.type),
+        ("number", invoice.number, remote.number),
+        ("date", invoice.issue_date, remote.issue_date),
+        ("currency", invoice.currency, remote.currency),
+    ]
+    if invoice.series:
+        pairs.append(("series", invoice.series, remote.series))
+    wanted = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
+    if wanted:
+        pairs.append(("recipient", wanted, tax_number_key(remote.contact_tax_number, invoice.buyer.country)))
+    return [
+        Difference(field=field, erp=str(erp), remote=str(there))
+        for field, erp, there in pairs
+        if there is not None and str(erp) != str(there)
+    ]
+
+
+def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
+    """Compare subtotal, each tax and the total, to the last cent."""
+    sign = remote_sign(invoice)
+    found = list(_amounts("total", invoice.totals.payable * sign, remote.total, needed=True))
+    found += _amounts("subtotal", invoice.totals.net * sign, remote.subtotal)
+    if remote.taxes is not None:
+        found += _taxes(_erp_taxes(invoice, sign), _remote_taxes(remote.taxes))
+    return found
+
+
+def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False) -> Iterator[Difference]:
+    if there is None:
+        if needed:
+            yield Difference(field=field, erp=_text(erp), remote="not stated")
+    elif erp != there:
+        yield Difference(field=field, erp=_text(erp), remote=_text(there))
+
+
+Sums = Mapping[Decimal, Decimal]
+
+
+def _erp_taxes(invoice: Invoice, sign: int) -> Sums:
+    return _sums((total.tax.percent or Decimal(0), total.amount * sign) for total in invoice.tax_totals)
+
+
+def _remote_taxes(taxes: Iterable[tuple[Decimal, Decimal | None, Decimal]]) -> Sums:
+    return _sums((percent, amount) for percent, _, amount in taxes)
+
+
+def _sums(amounts: Iterable[tuple[Decimal, Decimal]]) -> Sums:
+    """Amounts by percentage: names are display texts at B2Brouter, and one rate may come in several categories."""
+    sums: dict[Decimal, Decimal] = defaultdict(Decimal)
+    for percent, amount in amounts:
+        sums[percent.normalize()] += amount
+    return sums
+
+
+def _taxes(erp: Sums, there: Sums) -> Iterator[Difference]:
+    for percent in sorted({*erp, *there}):
+        wanted, got = erp.get(percent, Decimal(0)), there.get(percent, Decimal(0))
+        if wanted != got:
+            yield Difference(field=f"tax {percent:f} %", erp=_text(wanted), remote=_text(got))
+
+
+def _text(amount: Decimal) -> str:
+    return f"{amount:.2f}" if amount == amount.quantize(Decimal("0.01")) else f"{amount:f}"

@@ -1,0 +1,65 @@
+"""Names that every restart, and every restored copy, computes alike."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+
+from connector.domain.invoice import Invoice, Party
+
+
+def file_reference(source: str, company: str, key: str) -> str:
+    """Return our own mark on a document, stored and returned by B2Brouter as `file_reference`.
+
+    It cannot be searched by, but after finding a document by its number it proves that we made it.
+    """
+    digest = hashlib.sha256("\x1f".join((source, company, key)).encode()).digest()
+    return "erp-" + base64.b32encode(digest)[:24].decode().lower()
+
+
+def xref(environment: str, account_id: str, reference: str) -> str:
+    """Return the machine-readable cross-reference that is written into the ERP."""
+    return f"b2brouter:{environment}:{account_id}:{reference}"
+
+
+def number_key(invoice: Invoice) -> str:
+    """Return what B2Brouter counts as one number: number, series and the year of the date (API 13.1)."""
+    year = invoice.issue_date.year if invoice.issue_date else ""
+    return f"{year}|{invoice.series or ''}|{invoice.number or ''}"
+
+
+def tax_number_key(number: str | None, country: str | None) -> str | None:
+    """Return a tax number in one spelling: upper case, nothing but letters and digits, with its prefix.
+
+    Greek numbers have the prefix EL although the country is GR; Northern Ireland has XI.
+    """
+    if not number:
+        return None
+    plain = re.sub(r"[^0-9A-Za-z]", "", number).upper()
+    prefix = {"GR": "EL"}.get(country or "", country or "")
+    if not plain or not prefix or plain.startswith((prefix, "XI")):
+        return plain or None
+    return prefix + (plain[2:] if country and plain.startswith(country) else plain)
+
+
+def contact_identity(source: str, company: str, buyer: Party) -> str:
+    """Return what makes two recipients the same contact within one account.
+
+    A French public body is told by its establishment (SIRET, scheme 0009), for several share one tax number;
+    everybody else by the tax number, else by a registered identifier, else by the ERP's own key.
+    """
+    siret = buyer.legal_id("0009")
+    if buyer.is_public_body and siret:
+        return f"0009:{siret}"
+    tax = tax_number_key(buyer.tax_number, buyer.country)
+    if tax:
+        return f"tax:{tax}"
+    if buyer.legal_ids:
+        return f"{buyer.legal_ids[0].scheme}:{buyer.legal_ids[0].value}"
+    return f"own:{source}:{company}:{buyer.key}"
+
+
+def integration_code(source: str, buyer: Party) -> str:
+    """Return the code under which our contacts are found again at B2Brouter (API 5.1)."""
+    return f"{source}:{buyer.key}"

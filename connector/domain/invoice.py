@@ -1,0 +1,232 @@
+"""The canonical invoice, in the terms of EN 16931 (BT and BG numbers in the comments).
+
+The ERP's own figures are carried, never recomputed: adapters fill this in, validation judges it, the
+B2Brouter payload is made from it. Amounts of credit notes are positive here; the kind carries the sign.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+ZERO = Decimal(0)
+
+
+class Kind(StrEnum):
+    """What the document is (BT-3): 380 is an invoice, 381 a credit note."""
+
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"
+
+
+class TaxKind(StrEnum):
+    """Which family a tax belongs to; the sign of its rate is not enough to tell."""
+
+    VAT = "vat"
+    SURCHARGE = "surcharge"  # Spanish equivalence surcharge, on top of VAT
+    WITHHOLDING = "withholding"  # lowers what is payable, not the invoice total of EN 16931
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tax:
+    """One tax of a line or of the totals (BG-30, BG-23)."""
+
+    kind: TaxKind = TaxKind.VAT
+    percent: Decimal | None  # BT-152, per cent; negative for withholding; None: an amount-only ("absolute") tax
+    category: str | None = None  # BT-151: S, Z, E, AE, K, G, O, NS …; None: the ERP's tax is not mapped
+    reason: str | None = None  # BT-121/BT-120: why nothing is charged (Spain E1-E6, N1, N2; VATEX codes)
+    name: str | None = None  # the tax family as B2Brouter spells it (IVA, TVA, IRPF …); None: by country
+    source_name: str = ""  # what the ERP calls it, for messages
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxTotal:
+    """The ERP's total of one tax over the document (BG-23)."""
+
+    tax: Tax
+    base: Decimal  # BT-116
+    amount: Decimal  # BT-117; negative for withholding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceCharge:
+    """A reduction (allowance) or an addition (charge) of a line or of the document (BG-20/21, BG-27/28)."""
+
+    is_charge: bool = False
+    amount: Decimal  # BT-92/99/136/141, a positive magnitude before tax
+    description: str = ""
+    taxes: tuple[Tax, ...] = ()  # document level only
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """BG-25, as the ERP states it."""
+
+    description: str  # BT-153
+    quantity: Decimal  # BT-129; negative lowers the document
+    net_price: Decimal  # BT-146, before tax, per `base_quantity` units
+    net_amount: Decimal  # BT-131, after the line's allowances, as the ERP rounded it
+    base_quantity: Decimal = Decimal(1)  # BT-149
+    unit: str | None = None  # BT-130, UN/ECE code
+    article_code: str | None = None  # BT-155
+    allowances: tuple[AllowanceCharge, ...] = ()
+    taxes: tuple[Tax, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegalId:
+    """A registered identifier of a party with its scheme (BT-47, BT-46): SIRET is scheme 0009."""
+
+    scheme: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Party:
+    """BG-4 or BG-7: a legal entity, with its own address."""
+
+    key: str = ""  # the ERP's identifier of the party
+    name: str
+    tax_number: str | None = None  # BT-31/BT-48, as the ERP stores it
+    legal_ids: tuple[LegalId, ...] = ()
+    country: str | None = None  # BT-40/BT-55, ISO 3166-1 alpha-2, upper case
+    address: str = ""
+    address2: str = ""
+    city: str = ""
+    postal_code: str = ""
+    province: str = ""
+    email: str | None = None
+    phone: str | None = None
+    language: str | None = None  # ISO 639-1
+    is_company: bool = True
+    is_public_body: bool = False
+    dir3_codes: tuple[tuple[str, str], ...] = ()  # FACe: (role 01 fiscal | 02 receiver | 03 payer, code)
+
+    def legal_id(self, scheme: str) -> str | None:
+        """Return the identifier of that scheme, if the party has one."""
+        return next((legal.value for legal in self.legal_ids if legal.scheme == scheme), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """BG-16: how the customer pays."""
+
+    iban: str | None = None  # BT-84
+    bic: str | None = None  # BT-86
+    terms: str | None = None  # BT-20
+    reference: str | None = None  # BT-83
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """BG-3: the invoice that a credit note corrects."""
+
+    key: str | None  # the source's own identifier; None: known by number only
+    number: str  # BT-25
+    date: date | None = None  # BT-26
+    confirmed: bool = True  # whether the ERP counts it as issued
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """BG-22, as the ERP computed them; magnitudes are positive for credit notes too."""
+
+    net: Decimal  # BT-109, before tax
+    tax: Decimal  # BT-110 with surcharges, without withholding
+    withholding: Decimal = ZERO  # zero or negative
+    payable: Decimal  # net + tax + withholding: what the ERP shows as the document's total
+
+    @property
+    def with_tax(self) -> Decimal:
+        """BT-112, the invoice total of EN 16931, before withholding."""
+        return self.net + self.tax
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invoice:
+    """One confirmed document of the ERP."""
+
+    key: str  # the source's own primary identifier
+    company: str
+    confirmed: bool  # False: draft, cancelled, or back to draft; it must not leave
+    kind: Kind
+    number: str | None  # BT-1
+    series: str | None = None
+    issue_date: date | None  # BT-2
+    due_date: date | None = None  # BT-9
+    currency: str | None  # BT-5, ISO 4217
+    seller: Party  # BG-4
+    buyer: Party  # BG-7
+    buyer_email: str | None = None  # of the contact chosen for this document, where it differs from the buyer's
+    lines: tuple[Line, ...]
+    allowances: tuple[AllowanceCharge, ...] = ()
+    tax_totals: tuple[TaxTotal, ...]
+    totals: Totals
+    payment: Payment = Payment()
+    buyer_reference: str | None = None  # BT-10; Chorus Pro: the service code
+    purchase_order: str | None = None  # BT-13
+    contract: str | None = None  # BT-12
+    sales_order: str | None = None  # BT-14, the seller's own order number
+    note: str | None = None  # BT-22, plain text
+    original: Original | None = None  # BG-3, for credit notes
+    amend_reason: str | None = None  # Spain: R1-R5
+    delivery_date: date | None = None  # BT-72
+
+    @property
+    def is_credit_note(self) -> bool:
+        """Whether the document lowers what was billed before."""
+        return self.kind is Kind.CREDIT_NOTE
+
+    def fingerprint(self) -> str:
+        """Return a hash of all content: it differs exactly when the ERP document or its customer changed."""
+        canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Decimal):
+        return _decimal_text(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _decimal_text(value: Decimal) -> str:
+    """One text per number: databases disagree about trailing zeros, and 1.50 is the same amount as 1.5."""
+    if value == 0:
+        return "0"
+    return format(value.normalize(), "f")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """The minor unit of a currency."""
+
+    currency: str
+    digits: int
+
+    @property
+    def unit(self) -> Decimal:
+        """The smallest amount: 0.01 for the euro."""
+        return Decimal(1).scaleb(-self.digits)
+
+
+_DIGITS = {
+    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+
+
+def money(currency: str) -> Money:
+    """Return the minor unit of an ISO 4217 currency."""
+    return Money(currency=currency, digits=_DIGITS.get(currency, 2))

@@ -1,0 +1,151 @@
+"""One pass in the foreground, without a broker: discover, then work until nothing is due within the patience."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Event
+
+from connector.bootstrap import Services
+from connector.domain.errors import ConnectorError, LedgerError, MisconfiguredError, StepError
+from connector.domain.job import Status
+from connector.ledger.records import Job
+from connector.supervision import pause, prepare, sentence
+
+_LONGEST_NAP = 2.0
+"""Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Result:
+    """What a pass came to."""
+
+    found: int = 0
+    issued: int = 0
+    seconds: float = 0.0
+    by_status: dict[Status, int] = field(default_factory=dict)
+    faults: list[ConnectorError] = field(default_factory=list)  # what failed outside
+
+
+class Pass:
+    """One run of `connector sync`."""
+
+    def __init__(
+        self,
+        services: Services,
+        *,
+        sources: Sequence[str] | None,
+        patience: float,
+        stop: Event,
+        settled: Callable[[Job], None] = lambda job: None,
+    ) -> None:
+        """Prepare a pass.
+
+        Args:
+            services: the parts.
+            sources: only these; None means all.
+            patience: seconds within which something must become due for the pass to go on.
+            stop: set from outside to end after the jobs in hand.
+            settled: told of every job that was let go, from any thread.
+        """
+        self._services = services
+        self._sources = sources
+        self._patience = patience
+        self._stop = stop
+        self._settled = settled
+        self._result = Result()
+        self._failures: dict[str, int] = {}  # of an account in a row
+        self._given_up: set[str] = set()
+
+    def run(self) -> Result:
+        """Do it.
+
+        Raises:
+            LedgerError: the ledger failed; what was begun is found again by the next pass.
+            UsageError: the configuration is wrong.
+        """
+        services = self._services
+        ledger = services.open_ledger()
+        started, began = services.clock.now(), services.clock.monotonic()
+        ledger.jobs.rescue()
+        ledger.actions.retry_exhausted(who="connector sync", note="a new pass")
+        self._discover()
+        self._probe_paused()
+        self._work()
+        self._result.seconds = services.clock.monotonic() - began
+        self._result.issued = ledger.queries.sent_since(started)
+        self._result.by_status = dict(ledger.queries.by_status())
+        return self._result
+
+    def _discover(self) -> None:
+        names = list(self._services.settings.sources) if self._sources is None else self._sources
+        for name in names:
+            if self._stop.is_set():
+                return
+            try:
+                self._result.found += self._services.discovery.discover(self._services.source(name))
+            except LedgerError:
+                raise
+            except ConnectorError as error:
+                self._result.faults.append(type(error)(f"Source {name}: {error.message}", action=error.action))
+
+    def _probe_paused(self) -> None:
+        for account in self._services.settings.accounts:
+            state = self._services.ledger.accounts.get(account)
+            if state is not None and state.paused_reason is not None:
+                self._attempt(account, lambda name: prepare(self._services, name))
+
+    def _work(self) -> None:
+        jobs = self._services.ledger.jobs
+        while not self._stop.is_set():
+            jobs.rescue()
+            jobs.release_ready()
+            due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
+            for account in due:
+                self._attempt(account, self._drain)
+            if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):
+                return
+
+    def _drain(self, account: str) -> None:
+        prepare(self._services, account)
+        self._services.journey.drain(
+            account,
+            seconds=self._services.settings.worker.drain_seconds,
+            sources=self._sources,
+            stopping=self._stop.is_set,
+            settled=self._settled,
+        )
+
+    def _attempt(self, account: str, act: Callable[[str], None]) -> None:
+        """Do something for an account. One that cannot be worked for is tried a few times, then left alone."""
+        try:
+            act(account)
+            self._failures.pop(account, None)
+        except LedgerError:
+            raise
+        except MisconfiguredError as error:
+            pause(self._services, account, error)
+            self._give_up(account, sentence(account, error))
+        except StepError as error:
+            self._failures[account] = self._failures.get(account, 0) + 1
+            if self._failures[account] >= self._services.settings.retry.attempts:
+                self._give_up(account, sentence(account, error))
+            else:
+                self._stop.wait(min(_LONGEST_NAP, self._services.settings.retry.base))
+        except ConnectorError as error:
+            self._give_up(account, error)
+
+    def _give_up(self, account: str, fault: ConnectorError) -> None:
+        self._given_up.add(account)
+        self._result.faults.append(fault)
+
+    def _nap(self, due: datetime | None) -> bool:
+        """Sleep until something is due; false when that is beyond the patience."""
+        if due is None:
+            return False
+        wait = (due - self._services.clock.now()).total_seconds()
+        if wait > self._patience:
+            return False
+        self._stop.wait(max(0.02, min(wait, _LONGEST_NAP)))
+        return True

@@ -1,0 +1,261 @@
+"""The way of an invoice: which step comes at which stage, and the one place that catches a `StepError`.
+
+`drain` takes the due jobs of one account in a pool of threads, each through all its steps, until nothing is
+due or its time is up. The broker's bell, the embedded loop and the command line all call it.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from connector.clock import Clock
+from connector.domain import catalogue
+from connector.domain.decision import Decision, Policy, decide
+from connector.domain.errors import (
+    DocumentNotUsableError,
+    LeaseLostError,
+    LedgerError,
+    MisconfiguredError,
+    OutsideError,
+    StepError,
+)
+from connector.domain.invoice import Invoice
+from connector.domain.job import Effect, Event, Stage
+from connector.ledger import Ledger
+from connector.ledger.records import Entry, Job
+from connector.ports import Adapter, Remote, RemoteInvoice
+from connector.steps.case import Case, Rules
+from connector.steps.create import create, settle
+from connector.steps.record import record
+from connector.steps.resolve_contact import resolve_contact
+from connector.steps.send import send
+from connector.steps.validate import validate
+from connector.steps.verify import verify
+
+log = logging.getLogger(__name__)
+
+_UNEXPECTED_PAUSE = 30.0
+_UNEXPECTED_TRIES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What the work for one account needs: its remote, the sources that feed it, the operator's decisions."""
+
+    remote: Remote
+    adapters: Mapping[str, Adapter]  # by source
+    rules: Callable[[str], Rules]  # by source
+
+
+class Journey:
+    """Takes jobs along their way."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        desk_of: Callable[[str], Desk],
+        *,
+        policy: Policy,
+        clock: Clock,
+        threads: int,
+    ) -> None:
+        """Prepare the work.
+
+        Args:
+            ledger: the only memory.
+            desk_of: by account name.
+            policy: how often transient faults are repeated.
+            clock: where the time comes from.
+            threads: invoices in flight at once.
+        """
+        self._ledger = ledger
+        self._desk_of = desk_of
+        self._policy = policy
+        self._clock = clock
+        self._threads = threads
+
+    def drain(
+        self,
+        account: str,
+        *,
+        seconds: float,
+        sources: Sequence[str] | None = None,
+        stopping: Callable[[], bool] = lambda: False,
+        settled: Callable[[Job], None] = lambda job: None,
+    ) -> int:
+        """Work the account's due jobs until none is left or the time is up; return how many were taken.
+
+        Args:
+            account: by its name in the configuration.
+            seconds: after this long no further job is taken.
+            sources: only jobs of these.
+            stopping: asked before jobs are taken; true ends the drain after those in hand.
+            settled: told of every job that was let go, from any thread.
+
+        Raises:
+            LedgerError: the ledger failed; jobs in hand keep their open questions and lapse.
+            MisconfiguredError: the account does not work; it is paused.
+        """
+        desk = self._desk_of(account)
+        end = self._clock.monotonic() + seconds
+        taken = 0
+        running: set[Future[None]] = set()
+        with ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
+            while True:
+                jobs = self._take(account, len(running), sources, end, stopping)
+                taken += len(jobs)
+                documents = self._read(desk, jobs)
+                running |= {
+                    pool.submit(self._work, desk, job, documents.get((job.source, job.key)), settled)
+                    for job in jobs
+                }
+                if not running:
+                    return taken
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+
+    def _take(
+        self,
+        account: str,
+        running: int,
+        sources: Sequence[str] | None,
+        end: float,
+        stopping: Callable[[], bool],
+    ) -> list[Job]:
+        """Lease as many jobs as there are idle threads, but a fair number at once: each lease is a commit."""
+        idle = self._threads - running
+        if (running and idle < self._threads / 4) or stopping() or self._clock.monotonic() >= end:
+            return []
+        return self._ledger.jobs.lease(account, idle, sources=sources)
+
+    def _read(
+        self, desk: Desk, jobs: Sequence[Job]
+    ) -> Mapping[tuple[str, str], Invoice | DocumentNotUsableError]:
+        """Read the ERP's documents of many jobs at once; those that fail are read again one by one."""
+        wanted: dict[str, list[str]] = {}
+        for job in jobs:
+            if not job.stage.reached(Stage.SENT):
+                wanted.setdefault(job.source, []).append(job.key)
+        documents: dict[tuple[str, str], Invoice | DocumentNotUsableError] = {}
+        for source, keys in wanted.items():
+            try:
+                found = desk.adapters[source].load(keys)
+            except (OutsideError, KeyError):
+                continue
+            documents |= {(source, key): document for key, document in found.items()}
+        return documents
+
+    def _work(
+        self,
+        desk: Desk,
+        job: Job,
+        document: Invoice | DocumentNotUsableError | None,
+        settled: Callable[[Job], None],
+    ) -> None:
+        if job.source not in desk.adapters:
+            self._ledger.jobs.give_back(job)
+            return
+        case = Case(
+            job,
+            ledger=self._ledger,
+            adapter=desk.adapters[job.source],
+            remote=desk.remote,
+            rules=desk.rules(job.source),
+            clock=self._clock,
+            document=document if isinstance(document, Invoice) else None,
+        )
+        try:
+            self.work(case)
+        finally:
+            settled(case.job)
+
+    def work(self, case: Case) -> None:
+        """Take one job as far as it goes, and let it go with the reason why it goes no further.
+
+        Raises:
+            LedgerError: nothing can be remembered, so nothing more may be done.
+            MisconfiguredError: the account does not work.
+        """
+        try:
+            walk(case)
+        except LeaseLostError:
+            log.warning("job %s: the lease was lost; another worker has it", case.job.id)
+        except StepError as error:
+            self._let_go(case, error)
+            if isinstance(error, MisconfiguredError):
+                raise
+        except LedgerError:
+            raise
+        except Exception as error:
+            self._unexpected(case, error)
+
+    def _let_go(self, case: Case, error: StepError) -> None:
+        decision = decide(error, attempts=case.job.attempts, policy=self._policy, jitter=random.random())  # noqa: S311
+        self._write(case, decision, error.request_id)
+
+    def _write(self, case: Case, decision: Decision, request_id: str | None) -> None:
+        entry = Entry(
+            what=str(decision.event),
+            effect=case.job.open_effect,
+            outcome="unknown" if case.job.open_effect else None,
+            reason=decision.reason,
+            details=dict(decision.details),
+            request_id=request_id,
+        )
+        try:
+            case.job = self._ledger.jobs.settle(
+                case.job,
+                decision.event,
+                reason=decision.reason,
+                details=decision.details,
+                delay=decision.delay,
+                attempts=decision.attempts,
+                entry=entry,
+                **case.judged(),
+            )
+        except LeaseLostError:
+            log.warning("job %s: the lease was lost before its outcome was written", case.job.id)
+            return
+        says = catalogue.reason(decision.reason).message(decision.details)
+        log.info("job %s %s at %s: %s", case.job.id, case.job.status, case.job.stage, says)
+
+    def _unexpected(self, case: Case, error: Exception) -> None:
+        """A bug. The job is tried again, then held; an open question stays open and is looked up."""
+        log.exception("job %s: unexpected error", case.job.id)
+        attempts = case.job.attempts + 1
+        details = {"error": type(error).__name__}
+        if attempts >= _UNEXPECTED_TRIES:
+            decision = Decision(event=Event.STUCK, reason="bug", details=details, attempts=attempts)
+        else:
+            decision = Decision(
+                event=Event.POSTPONED, reason="bug", details=details, delay=_UNEXPECTED_PAUSE, attempts=attempts
+            )
+        self._write(case, decision, None)
+
+
+def walk(case: Case) -> None:
+    """Take a job from its stage to the last one.
+
+    Raises:
+        StepError: it goes no further for now.
+    """
+    made: RemoteInvoice | None = None
+    while case.job.stage is not Stage.RECORDED:
+        match case.job.stage:
+            case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect is Effect.CREATE:
+                made = settle(case)
+            case Stage.FOUND | Stage.CONTACT_READY:
+                validate(case)
+                resolve_contact(case)
+                made = create(case)
+            case Stage.CREATED:
+                verify(case, made)
+            case Stage.VERIFIED:
+                send(case)
+            case Stage.SENT:
+                record(case)

@@ -1,0 +1,53 @@
+"""Our own database: the only truth about what was intended, done and learnt, and what is due."""
+
+from __future__ import annotations
+
+from connector.clock import Clock
+from connector.ledger.accounts import Accounts, Offices
+from connector.ledger.actions import Actions
+from connector.ledger.contacts import Contacts
+from connector.ledger.database import Database
+from connector.ledger.intake import Intake
+from connector.ledger.jobs import Jobs
+from connector.ledger.queries import Queries
+
+
+class Ledger:
+    """One ledger, seen from each side: discovery, workers, people."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        lease_seconds: float = 75.0,
+        clock: Clock | None = None,
+        owner: str | None = None,
+        pool_size: int = 20,
+    ) -> None:
+        """Prepare a ledger; nothing is opened yet.
+
+        Args:
+            url: SQLAlchemy URL of SQLite or PostgreSQL.
+            lease_seconds: how long a lease lasts from its last sign of life.
+            clock: for tests; by default the database's own time.
+            owner: name of the lease holder; by default this process.
+            pool_size: connections kept on PostgreSQL.
+
+        Raises:
+            UsageError: the URL is not one of a ledger.
+        """
+        self.database = Database(url, clock=clock, pool_size=pool_size)
+        self.intake = Intake(self.database)
+        self.jobs = Jobs(self.database, lease_seconds=lease_seconds, owner=owner)
+        self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
+        self.accounts = Accounts(self.database)
+        self.offices = Offices(self.database)
+        self.queries = Queries(self.database)
+        self.actions = Actions(self.database)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.database.close()
+
+
+__all__ = ["Ledger"]

@@ -1,0 +1,202 @@
+"""What the ledger is stamped with, which accounts are paused, and who is the scheduler."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+
+from connector.domain.errors import EnvironmentLockedError
+from connector.domain.job import Status
+from connector.ledger import owner as owners
+from connector.ledger.database import Database
+from connector.ledger.jobs import insert_dialect
+from connector.ledger.tables import AccountRow, JobRow, LeaseRow, SourceRow
+
+PROBE_AFTER = 60.0
+"""Seconds until a paused account is probed; doubled up to `PROBE_CAP` while it stays unwell."""
+
+PROBE_CAP = 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """One account as the ledger knows it."""
+
+    name: str
+    environment: str | None
+    host: str | None
+    account_id: str | None
+    tax_number: str | None
+    paused_reason: str | None
+    paused_details: dict[str, str]
+    paused_at: datetime | None
+    probe_at: datetime | None
+    probes: int
+    rung_at: datetime | None
+
+
+_COLUMNS = tuple(getattr(AccountRow, name) for name in AccountState.__dataclass_fields__)
+
+
+class Accounts:
+    """The accounts of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def get(self, name: str) -> AccountState | None:
+        """Return what is known of an account; None before its first use."""
+        with self._database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(AccountRow.name == name)).one_or_none()
+        return AccountState(**row._mapping) if row else None
+
+    def all(self) -> list[AccountState]:
+        """Return all accounts ever used, by name."""
+        with self._database.read() as connection:
+            return [
+                AccountState(**row._mapping)
+                for row in connection.execute(select(*_COLUMNS).order_by(AccountRow.name))
+            ]
+
+    def stamp(
+        self, name: str, *, environment: str, host: str, account_id: str, tax_number: str | None
+    ) -> None:
+        """Bind the account to this environment for good. Repeating it changes nothing."""
+        self._upsert(name, environment=environment, host=host, account_id=account_id, tax_number=tax_number)
+
+    def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
+        """Return whether the account is stamped, with just this environment and account id.
+
+        Raises:
+            EnvironmentLockedError: it is stamped with others: a restored copy, another key, another host.
+        """
+        state = self.get(name)
+        if state is None or state.environment is None:
+            return False
+        if (state.environment, state.account_id) != (environment, account_id):
+            raise EnvironmentLockedError(
+                f"The ledger's account {name} belongs to account {state.account_id} in {state.environment}, but "
+                f"the configuration says account {account_id} in {environment}. Nothing is sent.",
+                action="Use the ledger of that environment, or a new one.",
+            )
+        return True
+
+    def check_source(self, name: str, identity: str) -> None:
+        """Stamp a source with the database it is, or see that it still is that one.
+
+        Raises:
+            EnvironmentLockedError: the source is another database than the one this ledger knows.
+        """
+        with self._database.write() as connection:
+            connection.execute(
+                insert_dialect(self._database)(SourceRow)
+                .values(name=name, identity=identity)
+                .on_conflict_do_nothing()
+            )
+            connection.execute(
+                update(SourceRow)
+                .where(SourceRow.name == name, SourceRow.identity.is_(None))
+                .values(identity=identity)
+            )
+            known = connection.execute(select(SourceRow.identity).where(SourceRow.name == name)).scalar_one()
+        if known != identity:
+            raise EnvironmentLockedError(
+                f"The ledger knows the source {name} as {known}, but the configuration leads to {identity}. "
+                "Nothing is sent.",
+                action="Use the ledger that belongs to this database, or give the source another name.",
+            )
+
+    def pause(self, name: str, reason: str, details: Mapping[str, str]) -> bool:
+        """Stop an account: its due jobs wait. Return whether it was running until now (one alarm, not many)."""
+        now = self._database.clock.now()
+        state = self.get(name)
+        fresh = state is None or state.paused_reason is None
+        probes = 0 if fresh or state is None else state.probes + 1
+        self._upsert(
+            name,
+            paused_reason=reason,
+            paused_details=dict(details),
+            paused_at=now if fresh else state.paused_at if state else now,
+            probe_at=now + timedelta(seconds=min(PROBE_CAP, PROBE_AFTER * 2**probes)),
+            probes=probes,
+        )
+        return fresh
+
+    def hold_back(self, name: str, why: str) -> int:
+        """Let the pending jobs of a paused account wait, and say why; return how many."""
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            return connection.execute(
+                update(JobRow)
+                .where(JobRow.account == name, JobRow.status == Status.PENDING)
+                .values(
+                    status=Status.WAITING,
+                    reason="account_paused",
+                    details={"account": name, "why": why},
+                    updated_at=now,
+                )
+            ).rowcount
+
+    def resume(self, name: str) -> int:
+        """Start an account again; return how many jobs go on."""
+        now = self._database.clock.now()
+        self._upsert(name, paused_reason=None, paused_details=None, paused_at=None, probe_at=None, probes=0)
+        waiting = and_(
+            JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused"
+        )
+        with self._database.write() as connection:
+            return connection.execute(
+                update(JobRow)
+                .where(waiting)
+                .values(status=Status.PENDING, reason=None, details=None, due_at=now, updated_at=now)
+            ).rowcount
+
+    def rung(self, name: str) -> None:
+        """Remember that a worker's bell was rung for the account."""
+        self._upsert(name, rung_at=self._database.clock.now())
+
+    def _upsert(self, name: str, **values: Any) -> None:
+        insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
+        with self._database.write() as connection:
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+class Offices:
+    """Posts of which there is one, however many processes run: the scheduler's."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def hold(self, name: str, *, seconds: float) -> bool:
+        """Take or keep an office for some seconds; return whether it is ours."""
+        now = self._database.clock.now()
+        me = owners.this_process()
+        with self._database.write() as connection:
+            connection.execute(
+                insert_dialect(self._database)(LeaseRow).values(name=name).on_conflict_do_nothing()
+            )
+            holder = connection.execute(select(LeaseRow.owner).where(LeaseRow.name == name)).scalar_one()
+            free = [LeaseRow.owner == me, LeaseRow.owner.is_(None), LeaseRow.leased_until < now]
+            if holder and owners.is_dead(holder):
+                free.append(LeaseRow.owner == holder)
+            taken = connection.execute(
+                update(LeaseRow)
+                .where(LeaseRow.name == name, or_(*free))
+                .values(owner=me, leased_until=now + timedelta(seconds=seconds))
+            )
+            return taken.rowcount == 1
+
+    def leave(self, name: str) -> None:
+        """Give an office up, so that another takes it at once."""
+        with self._database.write() as connection:
+            connection.execute(
+                update(LeaseRow)
+                .where(LeaseRow.name == name, LeaseRow.owner == owners.this_process())
+                .values(owner=None, leased_until=None)
+            )

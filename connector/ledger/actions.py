@@ -1,0 +1,133 @@
+"""What people do to jobs: retry, hold, release, skip, link. Each act is in the timeline with who and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, select, update
+
+from connector.domain.job import Event, Stage, Status, allows, next_status
+from connector.ledger.database import Database
+from connector.ledger.jobs import write_entries
+from connector.ledger.queries import Filter
+from connector.ledger.records import COLUMNS, Entry, Job, job_of
+from connector.ledger.tables import JobRow, NumberClaimRow
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One kind of act: what it does to the status, and to which jobs it may be done."""
+
+    name: str
+    event: Event
+    statuses: frozenset[Status]
+
+    def fits(self, job: Job) -> bool:
+        """Whether the act makes sense for a job."""
+        if job.status not in self.statuses or not allows(job.status, self.event):
+            return False
+        # What stands at B2Brouter cannot be declared unissued here.
+        return self.event is not Event.SKIPPED or job.open_effect is None
+
+
+RETRY = Act(
+    name="retry", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.WAITING, Status.PENDING})
+)
+HOLD = Act(name="hold", event=Event.HELD, statuses=frozenset({Status.PENDING, Status.WAITING}))
+RELEASE = Act(name="release", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.SKIPPED}))
+SKIP = Act(
+    name="skip", event=Event.SKIPPED, statuses=frozenset({Status.PENDING, Status.WAITING, Status.HELD})
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """Which jobs an act would change, and which of the meant ones it does not fit."""
+
+    fitting: Sequence[Job]
+    unfit: Sequence[Job]
+
+
+class Actions:
+    """The ledger as people act on it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def preview(self, act: Act, wanted: Filter) -> Preview:
+        """Return what the act would do; changes nothing."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(*COLUMNS).where(wanted.clause()).order_by(JobRow.id)).all()
+        jobs = [job_of(row) for row in rows]
+        return Preview(
+            fitting=[job for job in jobs if act.fits(job)], unfit=[job for job in jobs if not act.fits(job)]
+        )
+
+    def perform(self, act: Act, jobs: Sequence[Job], *, who: str, note: str) -> list[int]:
+        """Do it, in batches; return the ids of the jobs that changed.
+
+        A job that moved meanwhile is left alone. Originals come before their credit notes, by id.
+        """
+        done: list[int] = []
+        for start in range(0, len(jobs), _BATCH):
+            with self._database.write() as connection:
+                now = self._database.clock.now()
+                done += [
+                    job.id
+                    for job in jobs[start : start + _BATCH]
+                    if self._one(connection, act, job, who, note, now)
+                ]
+        return done
+
+    def _one(self, connection: Connection, act: Act, job: Job, who: str, note: str, now: datetime) -> bool:
+        values: dict[str, Any] = {"status": next_status(job.status, act.event), "updated_at": now}
+        if act.event is Event.HELD:
+            values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
+        else:
+            values |= {"reason": None, "details": None, "attempts": 0, "due_at": now}
+        guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
+        if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
+            return False
+        if act.event is Event.SKIPPED and not job.stage.reached(Stage.CREATED):
+            connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
+        entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
+        write_entries(connection, job.id, job.stage, now, [entry])
+        return True
+
+    def link(
+        self, job: Job, *, reference: str, remote_state: str | None, stage: Stage, who: str, note: str
+    ) -> bool:
+        """Tie a job to a document that exists at B2Brouter; return whether the job was still at rest."""
+        now = self._database.clock.now()
+        guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
+        values = {
+            "stage": stage,
+            "status": Status.PENDING,
+            "reference": reference,
+            "remote_state": remote_state,
+            "reason": None,
+            "details": None,
+            "attempts": 0,
+            "open_effect": None,
+            "open_since": None,
+            "looks": 0,
+            "due_at": now,
+            "updated_at": now,
+        }
+        with self._database.write() as connection:
+            if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
+                return False
+            entry = Entry(what="link", details={"reference": reference}, who=who, note=note)
+            write_entries(connection, job.id, stage, now, [entry])
+        return True
+
+    def retry_exhausted(self, *, who: str, note: str) -> int:
+        """Try again what was given up after too many transient faults; return how many."""
+        wanted = self.preview(RETRY, Filter(status=Status.HELD, reason="retries_exhausted"))
+        return len(self.perform(RETRY, wanted.fitting, who=who, note=note))

@@ -1,0 +1,130 @@
+"""Which contact at B2Brouter stands for a recipient: made once, whatever the concurrency."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, or_, select, update
+
+from connector.domain.errors import LeaseLostError
+from connector.ledger import owner as owners
+from connector.ledger.database import Database
+from connector.ledger.jobs import insert_dialect
+from connector.ledger.tables import ContactLinkRow as Link
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactLink:
+    """What is known of a recipient's contact."""
+
+    account: str
+    identity: str
+    contact_id: str | None
+    fingerprint: str | None  # of the payload that B2Brouter has
+    open_since: datetime | None  # a create was intended, its outcome is not known yet
+    looks: int
+    lease_owner: str | None
+    leased_until: datetime | None
+    fence: int
+
+
+_COLUMNS = tuple(getattr(Link, name) for name in ContactLink.__dataclass_fields__)
+_FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+
+
+class Contacts:
+    """The contact links of the ledger."""
+
+    def __init__(self, database: Database, *, lease_seconds: float) -> None:
+        """Work on a ledger; a lease must outlast the look-ups and the create of one contact."""
+        self._database = database
+        self._lease_seconds = lease_seconds
+
+    def get(self, account: str, identity: str) -> ContactLink | None:
+        """Return what is known of a recipient; None if nothing."""
+        query = select(*_COLUMNS).where(Link.account == account, Link.identity == identity)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return ContactLink(**row._mapping) if row else None
+
+    def claim(self, account: str, identity: str) -> ContactLink | None:
+        """Take the right to make or change this contact; None while somebody else has it."""
+        now = self._database.clock.now()
+        present = self.get(account, identity)
+        owner = present.lease_owner if present else None
+        lapsed = [Link.lease_owner.is_(None), Link.leased_until < now]
+        if owner and owners.is_dead(owner):
+            lapsed.append(Link.lease_owner == owner)
+        with self._database.write() as connection:
+            connection.execute(
+                insert_dialect(self._database)(Link)
+                .values(account=account, identity=identity, looks=0, fence=0, updated_at=now)
+                .on_conflict_do_nothing()
+            )
+            row = connection.execute(
+                update(Link)
+                .where(Link.account == account, Link.identity == identity, or_(*lapsed))
+                .values(
+                    lease_owner=owners.this_process(),
+                    leased_until=now + timedelta(seconds=self._lease_seconds),
+                    fence=Link.fence + 1,
+                    updated_at=now,
+                )
+                .returning(*_COLUMNS)
+            ).one_or_none()
+        return ContactLink(**row._mapping) if row else None
+
+    def begin(self, link: ContactLink) -> ContactLink:
+        """Write down, durably, that the contact is about to be created."""
+        return self._change(link, {"open_since": self._database.clock.now(), "looks": 0})
+
+    def look(self, link: ContactLink) -> ContactLink:
+        """Count a look-up that found nothing."""
+        return self._change(link, {"looks": link.looks + 1})
+
+    def not_created(self, link: ContactLink) -> ContactLink:
+        """Settle the open question: certainly nothing was created."""
+        return self._change(link, {"open_since": None, "looks": 0})
+
+    def store(self, link: ContactLink, *, contact_id: str, fingerprint: str) -> ContactLink:
+        """Keep the contact's id and what B2Brouter knows of it, and let go."""
+        values = {
+            "contact_id": contact_id,
+            "fingerprint": fingerprint,
+            "open_since": None,
+            "looks": 0,
+            **_FREE,
+        }
+        return self._change(link, values)
+
+    def release(self, link: ContactLink) -> None:
+        """Let go; an open question stays open."""
+        with self._database.write() as connection:
+            connection.execute(update(Link).where(self._held(link)).values(**_FREE))
+
+    def forget(self, account: str, contact_id: str) -> None:
+        """Drop a contact that B2Brouter does not have any more: it is looked for anew."""
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            connection.execute(
+                update(Link)
+                .where(Link.account == account, Link.contact_id == contact_id)
+                .values(contact_id=None, fingerprint=None, updated_at=now)
+            )
+
+    def _held(self, link: ContactLink) -> Any:
+        return and_(Link.account == link.account, Link.identity == link.identity, Link.fence == link.fence)
+
+    def _change(self, link: ContactLink, values: Mapping[str, Any]) -> ContactLink:
+        now = self._database.clock.now()
+        alive = {"leased_until": now + timedelta(seconds=self._lease_seconds), "updated_at": now}
+        with self._database.write() as connection:
+            row = connection.execute(
+                update(Link).where(self._held(link)).values({**alive, **values}).returning(*_COLUMNS)
+            ).one_or_none()
+        if row is None:
+            raise LeaseLostError(f"contact {link.identity} is in other hands")
+        return ContactLink(**row._mapping)

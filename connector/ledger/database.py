@@ -1,0 +1,152 @@
+"""The connection to the ledger: short transactions, durable commits, one clock.
+
+SQLite has one writer at a time and an unfair queue for it, so the writers of a process queue here first.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from connector.clock import Clock, SharedClock, SystemClock
+from connector.domain.errors import LedgerError, UsageError
+
+_BUSY_MILLISECONDS = 30_000
+
+
+class Database:
+    """The ledger's database, PostgreSQL or SQLite."""
+
+    def __init__(self, url: str, *, clock: Clock | None = None, pool_size: int = 20) -> None:
+        """Prepare the connections; none is opened yet.
+
+        Args:
+            url: SQLAlchemy URL.
+            clock: for tests; by default the database's own time, so that all machines agree.
+            pool_size: connections kept; more threads than that wait for one.
+
+        Raises:
+            UsageError: the URL is not one, or names a database that cannot hold a ledger.
+        """
+        self.url = _ledger_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url, pool_size)
+        self.clock = clock or (SystemClock() if self.is_sqlite else SharedClock(self._database_time))
+        self._writers: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
+
+    @property
+    def display(self) -> str:
+        """The URL without its password."""
+        return self.url.render_as_string(hide_password=True)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that is durable once the block has ended.
+
+        Raises:
+            LedgerError: the database cannot be reached or refuses; nothing, or everything, was written.
+        """
+        with self._errors(), self._writers, self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A read-only look; on SQLite it never waits for a writer.
+
+        Raises:
+            LedgerError: the database cannot be reached or refuses.
+        """
+        with self._errors(), self.engine.connect() as connection:
+            yield connection.execution_options(sqlite_read_only=True)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def _database_time(self) -> datetime:
+        with self.read() as connection:
+            time: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        return time.astimezone(UTC)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise LedgerError(f"The ledger {self.display} fails: {_cause(error)}.", action=_HELP) from error
+        except SQLAlchemyError as error:
+            raise LedgerError(
+                f"The ledger {self.display} fails: {type(error).__name__}.", action=_HELP
+            ) from error
+
+
+_HELP = "Check the ledger's url, that the database runs, and the rights of its user."
+
+
+def _cause(error: DBAPIError) -> str:
+    """The database's own words, first line; SQLAlchemy's would show statements and values."""
+    lines = str(error.orig).strip().splitlines() or [type(error.orig).__name__]
+    return lines[0].rstrip(".")
+
+
+def _ledger_url(text: str) -> Any:
+    try:
+        url = make_url(text)
+        url.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        raise UsageError(
+            "ledger.url is not a database URL.",
+            action="Give sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
+        ) from None
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise UsageError(
+            f"A ledger cannot be kept in {url.get_backend_name()}.", action="Use SQLite or PostgreSQL."
+        )
+    if url.get_backend_name() == "postgresql" and url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def _postgresql(url: Any, pool_size: int) -> Engine:
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector"},
+    )
+
+
+def _sqlite(url: Any) -> Engine:
+    if url.database and url.database != ":memory:":
+        folder = Path(url.database).parent
+        if not folder.is_dir():
+            raise LedgerError(
+                f"The ledger {url.database} cannot be opened: there is no folder {folder}.",
+                action="Make it, or correct ledger.url.",
+            )
+    engine = create_engine(
+        url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False}
+    )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get("sqlite_read_only")
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    return engine

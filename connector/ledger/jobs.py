@@ -1,0 +1,395 @@
+"""Leases, intents and outcomes: what a worker writes while it takes a job along its way.
+
+Every write is guarded by the fence of the lease it was made under. A worker that lost its lease changes
+nothing and is told so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import aliased
+
+from connector.domain.errors import LeaseLostError, RefusedError
+from connector.domain.identity import number_key
+from connector.domain.invoice import Invoice
+from connector.domain.job import Effect, Event, Stage, Status, next_status
+from connector.ledger import owner as owners
+from connector.ledger.database import Database
+from connector.ledger.records import COLUMNS, Entry, Job, job_of, judged
+from connector.ledger.tables import AccountRow, EventRow, JobRow, NumberClaimRow
+
+POISON = 3
+"""Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
+
+_FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+
+
+class Jobs:
+    """The jobs as workers see them."""
+
+    def __init__(self, database: Database, *, lease_seconds: float, owner: str | None = None) -> None:
+        """Work on a ledger.
+
+        Args:
+            database: the ledger's.
+            lease_seconds: how long a lease lasts from its last sign of life; well above the longest call.
+            owner: name of the holder; by default this process.
+        """
+        self._database = database
+        self.lease_seconds = lease_seconds
+        self._owner = owner
+
+    @property
+    def owner(self) -> str:
+        """The name under which this process holds leases; asked each time, for processes fork."""
+        return self._owner or owners.this_process()
+
+    def lease(self, account: str, limit: int, *, sources: Sequence[str] | None = None) -> list[Job]:
+        """Take up to `limit` due jobs of an account that is not paused, longest due first.
+
+        Raises:
+            LedgerError: the ledger cannot be reached.
+        """
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            ids = connection.execute(self._due(account, limit, sources, now)).scalars().all()
+            if not ids:
+                return []
+            rows = connection.execute(
+                update(JobRow)
+                .where(JobRow.id.in_(ids), JobRow.status == Status.PENDING)
+                .values(
+                    status=next_status(Status.PENDING, Event.LEASED),
+                    lease_owner=self.owner,
+                    leased_until=self._until(now),
+                    fence=JobRow.fence + 1,
+                    updated_at=now,
+                )
+                .returning(*COLUMNS)
+            )
+            return sorted(map(job_of, rows), key=lambda job: (job.due_at, job.id))
+
+    def _due(
+        self, account: str, limit: int, sources: Sequence[str] | None, now: datetime
+    ) -> Select[tuple[int]]:
+        paused = select(AccountRow.name).where(
+            AccountRow.name == account, AccountRow.paused_reason.is_not(None)
+        )
+        query = (
+            select(JobRow.id)
+            .where(JobRow.status == Status.PENDING, JobRow.account == account, JobRow.due_at <= now)
+            .where(~paused.exists())
+            .order_by(JobRow.due_at, JobRow.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True, of=JobRow)
+        )
+        return query if sources is None else query.where(JobRow.source.in_(sources))
+
+    def _until(self, now: datetime) -> datetime:
+        return now + timedelta(seconds=self.lease_seconds)
+
+    def begin(
+        self,
+        job: Job,
+        effect: Effect,
+        *,
+        payload: bytes | None = None,
+        invoice: Invoice | None = None,
+    ) -> Job:
+        """Write down, durably, that an effect is about to be caused. Only then may it be.
+
+        Args:
+            job: as leased.
+            effect: what is about to happen.
+            payload: the exact bytes that will be sent; kept, so that a repetition sends the same.
+            invoice: what the payload was made from; its number at the account is claimed for this job.
+
+        Raises:
+            LeaseLostError: the job is in other hands.
+            RefusedError: `number_clash`, another job owns the number.
+            LedgerError: nothing was written, or it is not known; the effect must not be caused.
+        """
+        values: dict[str, Any] = {"open_effect": effect, "open_since": self._database.clock.now(), "looks": 0}
+        if payload is not None:
+            values["payload"] = payload
+        if invoice is not None:
+            values |= judged(invoice)
+        with self._database.write() as connection:
+            if invoice is not None:
+                self._claim_number(connection, job, number_key(invoice))
+            return self._change(connection, job, values, [Entry(what="intent", effect=effect)])
+
+    def _claim_number(self, connection: Connection, job: Job, number: str) -> None:
+        claim = {"account": job.account, "number_key": number, "job_id": job.id}
+        connection.execute(_insert_or_ignore(self._database, NumberClaimRow).values(claim))
+        holder = connection.execute(
+            select(NumberClaimRow.job_id).where(
+                NumberClaimRow.account == job.account, NumberClaimRow.number_key == number
+            )
+        ).scalar_one()
+        if holder != job.id:
+            raise RefusedError("number_clash", {"other": str(holder)})
+
+    def look(self, job: Job) -> Job:
+        """Count a look-up that found nothing; the question stays open."""
+        with self._database.write() as connection:
+            return self._change(
+                connection,
+                job,
+                {"looks": job.looks + 1},
+                [Entry(what="looked_up", effect=job.open_effect, outcome="absent")],
+            )
+
+    def close_intent(self, job: Job, *, outcome: str, request_id: str | None = None) -> Job:
+        """Settle the open question with an outcome that leaves the job at its stage (`not_sent`, `refused`)."""
+        entry = Entry(what="outcome", effect=job.open_effect, outcome=outcome, request_id=request_id)
+        with self._database.write() as connection:
+            return self._change(
+                connection, job, {"open_effect": None, "open_since": None, "looks": 0}, [entry]
+            )
+
+    def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
+        """Reach a stage: settles the open question, forgets the failures of the step, keeps the lease.
+
+        Raises:
+            LeaseLostError: the job is in other hands; what was reached stays an open question.
+        """
+        entry = entry or Entry(what="reached", effect=job.open_effect, outcome="done")
+        changed = {
+            "stage": stage,
+            "attempts": 0,
+            "open_effect": None,
+            "open_since": None,
+            "looks": 0,
+            "reason": None,
+            "details": None,
+            **values,
+        }
+        with self._database.write() as connection:
+            if stage is Stage.SENT:
+                changed["sent_at"] = self._database.clock.now()
+            if stage is Stage.RECORDED:
+                changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
+            after = self._change(connection, job, changed, [entry])
+            if stage is Stage.SENT:
+                _release_followers(connection, after, after.updated_at)
+            return after
+
+    def settle(
+        self,
+        job: Job,
+        event: Event,
+        *,
+        reason: str | None,
+        details: Mapping[str, str],
+        delay: float = 0.0,
+        attempts: int = 0,
+        entry: Entry,
+        **values: Any,
+    ) -> Job:
+        """Let go of a job: postponed, blocked, stuck or handed back. An open question stays open.
+
+        Args:
+            job: as last read.
+            event: what moves it.
+            reason: code of the error catalogue.
+            details: the facts of the case.
+            delay: seconds until it is due again.
+            attempts: failures of the present step so far.
+            entry: what the timeline shall say.
+            values: further columns.
+        """
+        now = self._database.clock.now()
+        changed = {
+            "status": next_status(Status.RUNNING, event),
+            "reason": reason,
+            "details": dict(details),
+            "attempts": attempts,
+            "due_at": now + timedelta(seconds=delay),
+            **_FREE,
+            **values,
+        }
+        with self._database.write() as connection:
+            return self._change(connection, job, changed, [entry])
+
+    def give_back(self, job: Job) -> None:
+        """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            connection.execute(
+                update(JobRow)
+                .where(self._held(job))
+                .values(status=next_status(Status.RUNNING, Event.RETURNED), updated_at=now, **_FREE)
+            )
+
+    def _held(self, job: Job) -> Any:
+        return and_(JobRow.id == job.id, JobRow.fence == job.fence, JobRow.status == Status.RUNNING)
+
+    def _change(
+        self, connection: Connection, job: Job, values: Mapping[str, Any], entries: Sequence[Entry]
+    ) -> Job:
+        """The one guarded write. It is also a sign of life: the lease is extended with it."""
+        now = self._database.clock.now()
+        alive = {"leased_until": self._until(now), "lapses": 0, "updated_at": now}
+        row = connection.execute(
+            update(JobRow).where(self._held(job)).values({**alive, **values}).returning(*COLUMNS)
+        ).one_or_none()
+        if row is None:
+            raise LeaseLostError(f"job {job.id} is in other hands")
+        after = job_of(row)
+        write_entries(connection, after.id, after.stage, now, entries)
+        return after
+
+    def original_of(self, job: Job, key: str) -> Job | None:
+        """Return the job of the invoice that a credit note corrects."""
+        query = select(*COLUMNS).where(
+            JobRow.source == job.source, JobRow.company == job.company, JobRow.key == key
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return job_of(row) if row else None
+
+    def rescue(self) -> int:
+        """Free the jobs whose holder is dead or silent past its lease; return how many.
+
+        A job whose holders vanished three times in a row is held: it may be what kills them.
+        """
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            leased = connection.execute(
+                select(*COLUMNS).where(JobRow.status == Status.RUNNING).with_for_update(skip_locked=True)
+            ).all()
+            dead: dict[str | None, bool] = {}
+            count = 0
+            for job in map(job_of, leased):
+                if job.lease_owner not in dead:
+                    dead[job.lease_owner] = owners.is_dead(job.lease_owner or "")
+                if dead[job.lease_owner] or (job.leased_until is not None and job.leased_until < now):
+                    self._free(connection, job, now)
+                    count += 1
+        return count
+
+    def _free(self, connection: Connection, job: Job, now: datetime) -> None:
+        lapses = job.lapses + 1
+        values: dict[str, Any] = {"fence": job.fence + 1, "lapses": lapses, "updated_at": now, **_FREE}
+        if lapses >= POISON:
+            values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
+        else:
+            values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
+        connection.execute(update(JobRow).where(self._held(job)).values(values))
+        write_entries(
+            connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)]
+        )
+
+    def release_ready(self) -> int:
+        """Free credit notes whose original was sent while they were lying down to wait for it."""
+        original = aliased(JobRow)
+        sent = (
+            select(original.id)
+            .where(
+                original.source == JobRow.source,
+                original.company == JobRow.company,
+                original.key == JobRow.original_key,
+                original.stage.in_([Stage.SENT, Stage.RECORDED]),
+            )
+            .exists()
+        )
+        now = self._database.clock.now()
+        waiting = and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting", sent)
+        with self._database.read() as connection:
+            if connection.execute(select(JobRow.id).where(waiting).limit(1)).first() is None:
+                return 0
+        with self._database.write() as connection:
+            return connection.execute(update(JobRow).where(waiting).values(_pending(now))).rowcount
+
+    def next_due(
+        self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()
+    ) -> datetime | None:
+        """Return when the next job is due, or its lease lapses; None when nothing is under way.
+
+        Jobs of paused accounts, and of the accounts in `but`, do not count.
+        """
+        paused = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
+        pending = and_(
+            JobRow.status == Status.PENDING, JobRow.account.not_in(paused), JobRow.account.not_in(but)
+        )
+        due = select(func.min(JobRow.due_at)).where(pending)
+        leased = select(func.min(JobRow.leased_until)).where(JobRow.status == Status.RUNNING)
+        if sources is not None:
+            due, leased = (query.where(JobRow.source.in_(sources)) for query in (due, leased))
+        with self._database.read() as connection:
+            times = [connection.execute(query).scalar_one() for query in (due, leased)]
+        return min((time for time in times if time is not None), default=None)
+
+    def due_accounts(self, *, sources: Sequence[str] | None = None) -> list[str]:
+        """Return the accounts that have due jobs and are not paused, longest waiting first."""
+        now = self._database.clock.now()
+        paused = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
+        query = (
+            select(JobRow.account)
+            .where(JobRow.status == Status.PENDING, JobRow.due_at <= now, JobRow.account.not_in(paused))
+            .group_by(JobRow.account)
+            .order_by(func.min(JobRow.due_at))
+        )
+        if sources is not None:
+            query = query.where(JobRow.source.in_(sources))
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+
+def _release_followers(connection: Connection, original: Job, now: datetime) -> None:
+    """Credit notes that waited for this document may go now."""
+    waiting = or_(
+        and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting"),
+        and_(JobRow.status == Status.HELD, JobRow.reason == "original_not_issued"),
+    )
+    connection.execute(
+        update(JobRow)
+        .where(
+            JobRow.source == original.source,
+            JobRow.company == original.company,
+            JobRow.original_key == original.key,
+            waiting,
+        )
+        .values(_pending(now))
+    )
+
+
+def _pending(now: datetime) -> dict[str, Any]:
+    return {"status": Status.PENDING, "reason": None, "details": None, "due_at": now, "updated_at": now}
+
+
+def write_entries(
+    connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]
+) -> None:
+    """Append to the timeline of a job."""
+    for entry in entries:
+        connection.execute(
+            insert(EventRow).values(
+                job_id=job_id,
+                at=now,
+                stage=stage,
+                what=entry.what,
+                effect=entry.effect,
+                outcome=entry.outcome,
+                reason=entry.reason,
+                details=entry.details,
+                request_id=entry.request_id,
+                who=entry.who,
+                note=entry.note,
+            )
+        )
+
+
+def _insert_or_ignore(database: Database, table: Any) -> Any:
+    return insert_dialect(database)(table).on_conflict_do_nothing()
+
+
+def insert_dialect(database: Database) -> Any:
+    """Return the INSERT of the ledger's database: both know ON CONFLICT, each spells it in its own module."""
+    return sqlite.insert if database.is_sqlite else postgresql.insert

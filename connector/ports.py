@@ -1,0 +1,245 @@
+"""What the core may ask of an ERP and of B2Brouter, and the plain values that travel between them.
+
+Adapters and the API client implement these protocols; steps, journey and discovery know nothing else of
+them. The conformance suite tests every promise made here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Protocol
+
+from connector.domain.errors import DocumentNotUsableError
+from connector.domain.invoice import Invoice, Kind, Party
+
+# --- the ERP ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """A place in the order of (changed at, key) in which an adapter lists its documents."""
+
+    changed_at: datetime  # aware UTC
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The head of one confirmed document, as discovery sees it."""
+
+    key: str
+    company: str
+    changed_at: datetime  # aware UTC
+    number: str | None
+    kind: Kind
+    issue_date: date | None
+    currency: str | None
+    total: Decimal | None  # payable, positive for credit notes too
+    customer: str | None = None
+    original_key: str | None = None
+
+    @property
+    def position(self) -> Position:
+        """Where the next page starts after this document."""
+        return Position(changed_at=self.changed_at, key=self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Company:
+    """One issuing company of an ERP."""
+
+    key: str
+    name: str
+    tax_number: str | None
+    country: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckRow:
+    """One thing that was tried by a check-up. `status` is ok, warning or failed."""
+
+    name: str
+    status: str
+    message: str
+    action: str = ""
+
+
+class Adapter(Protocol):
+    """One ERP database: reads confirmed documents, writes reference and xref back.
+
+    Built once per process and used from several threads. It has no tax policy of its own beyond the
+    mapping of its settings, makes no retries, and never talks to B2Brouter.
+
+    Raises everywhere: `SourceUnavailableError`, `SchemaChangedError` (names table and column),
+    `SourceNotPermittedError`.
+    """
+
+    def identity(self) -> str:
+        """Return what tells this database from another, without secrets."""
+
+    def check(self) -> Sequence[CheckRow]:
+        """Try every part that reading and writing need; change nothing; raise nothing foreseeable."""
+
+    def companies(self) -> Sequence[Company]:
+        """Return the companies that issue documents here."""
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Found]:
+        """Return up to `limit` confirmed documents after a position, in ascending (changed at, key).
+
+        Args:
+            after: exclusive; None starts at the beginning.
+            limit: most rows to return; fewer than this means the end was reached.
+            since: documents issued before this day are left out.
+            companies: only these; None means all.
+        """
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
+        """Return the documents as they stand now, state and lines read in one transaction.
+
+        Drafts and cancelled documents come with `confirmed` false; deleted ones are left out. The number
+        of queries does not grow with the number of keys.
+        """
+
+    def record(self, key: str, reference: str, xref: str) -> None:
+        """Write both values or neither; writing the same again changes nothing.
+
+        Raises:
+            WriteBackRefusedError: another reference is there already, or the document is gone.
+        """
+
+    def close(self) -> None:
+        """Give back connections."""
+
+
+# --- B2Brouter -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTax:
+    """One entry of `taxes` in an answer. Names are display texts: match by percent and base."""
+
+    percent: Decimal
+    base: Decimal | None
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteInvoice:
+    """An invoice as B2Brouter shows it. None where the answer did not say."""
+
+    id: str
+    type: str | None = None
+    number: str | None = None
+    series: str | None = None
+    state: str | None = None  # raw, never mapped
+    issue_date: date | None = None
+    currency: str | None = None
+    subtotal: Decimal | None = None
+    total: Decimal | None = None
+    taxes: tuple[RemoteTax, ...] | None = None
+    is_credit_note: bool | None = None
+    file_reference: str | None = None
+    contact_id: str | None = None
+    contact_tax_number: str | None = None
+    account_id: str | None = None
+    errors: tuple[str, ...] = ()  # not empty: stored, but it will not be delivered
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteContact:
+    """A contact as B2Brouter shows it."""
+
+    id: str
+    name: str | None = None
+    tax_number: str | None = None
+    legal_ids: tuple[tuple[str, str], ...] = ()  # (scheme, value)
+    country: str | None = None
+    integration_code: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteAccount:
+    """The issuing account as B2Brouter shows it."""
+
+    id: str
+    identifier: str | None = None
+    name: str | None = None
+    tax_number: str | None = None
+    country: str | None = None
+    rounding_method: str | None = None
+    round_before_sum: bool | None = None
+    apply_taxes_per_line: bool | None = None
+
+
+class Remote(Protocol):
+    """One account at B2Brouter. Used from several threads.
+
+    Reads are repeated a few times by themselves; writes never are.
+
+    Raises everywhere: `NotSentError`, `OutcomeUnknownError` (writes), `RefusedError`,
+    `MisconfiguredError`. A read that fails raises `NotSentError`: reading has no effect.
+    """
+
+    account_id: str
+    environment: str
+
+    def read_account(self) -> RemoteAccount:
+        """`GET /accounts/{account}`."""
+
+    def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
+        """Return the body that creates or updates a contact: the same buyer gives the same bytes."""
+
+    def find_contacts(self, *, integration_code: str | None = None, text: str | None = None) -> Sequence[RemoteContact]:
+        """`GET /accounts/{account}/contacts`, all pages. `text` searches names, addresses and numbers."""
+
+    def create_contact(self, payload: bytes) -> RemoteContact:
+        """`POST /accounts/{account}/contacts`."""
+
+    def update_contact(self, contact_id: str, payload: bytes) -> RemoteContact:
+        """`PUT /contacts/{id}`: repeating it changes nothing more."""
+
+    def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
+        """Return the body that creates the invoice, unsent: the same arguments give the same bytes."""
+
+    def create_invoice(self, payload: bytes) -> RemoteInvoice:
+        """`POST /accounts/{account}/invoices`: the document exists afterwards, unsent.
+
+        Raises:
+            RefusedError: reason `number_taken` where the number exists already.
+        """
+
+    def find_invoices(self, number: str, *, issued_on: date | None = None) -> Sequence[RemoteInvoice]:
+        """`GET /accounts/{account}/invoices?number=`: documents with exactly this number, all pages."""
+
+    def read_invoice(self, reference: str) -> RemoteInvoice | None:
+        """`GET /invoices/{id}`; None where it does not exist (404)."""
+
+    def send_invoice(self, reference: str) -> str | None:
+        """`POST /invoices/send_invoice/{id}`: queued for delivery, not delivered.
+
+        Returns:
+            The state that the answer shows, if it shows one.
+
+        Raises:
+            RefusedError: reason `send_refused` where the state does not allow it (409, 422).
+        """
+
+    def delete_invoice(self, reference: str) -> None:
+        """`DELETE /invoices/{id}`; a document that is not there (404) counts as deleted."""
+
+    def guarded(self, check: Callable[[], None]) -> AbstractContextManager[None]:
+        """Within the block, call `check` immediately before the bytes of a request of this thread leave.
+
+        What it raises stops the call: nothing was sent.
+        """
+
+    def last_request_id(self) -> str | None:
+        """Return the request id of this thread's last answer, for the timeline."""

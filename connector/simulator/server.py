@@ -1,0 +1,183 @@
+"""The simulator as a server: in a thread for tests, or in the foreground for the command line."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from threading import Thread
+from time import monotonic
+from types import TracebackType
+from typing import Any, Final, Self, cast
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from connector.simulator import control, page, restore
+from connector.simulator.app import TRANSPORT, ApiApp
+from connector.simulator.clock import Clock
+from connector.simulator.journal import Entry
+from connector.simulator.seeds import DEFAULT_KEY, plant_defaults
+from connector.simulator.storage import Storage
+from connector.simulator.switches import Switches
+from connector.simulator.webhooks import Postman
+from connector.simulator.world import World
+
+_TICK: Final = 0.02  # seconds between two looks at what is due
+_START_LIMIT: Final = 10.0
+
+
+class SimulatorServer:
+    """A simulator on a port of its own.
+
+    `world` is the state behind it, for tests: `world.faults`, `world.switches`, `world.journal`,
+    `world.invoices`, and what the other modules do with it.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Clock | None = None,
+        switches: Switches | None = None,
+        seed: int | None = None,
+        state_file: str | Path | None = None,
+        api_key: str = DEFAULT_KEY,
+        log: Callable[[Entry], None] | None = None,
+    ) -> None:
+        self._storage = Storage(Path(state_file)) if state_file is not None else None
+        self.world = World(clock=clock, switches=switches, seed=seed, storage=self._storage)
+        self.api_key = api_key
+        if not restore.restored(self.world):
+            plant_defaults(self.world, api_key=api_key)
+        self.postman = Postman(self.world)
+        self._host = host
+        self._port = port
+        self._app = build_app(self.world, self.postman, api_key, log)
+        self._server: uvicorn.Server | None = None
+        self._thread: Thread | None = None
+
+    @property
+    def base_url(self) -> str:
+        """`http://host:port`; the port is known once the server has started."""
+        return f"http://{self._host}:{self._port}"
+
+    def start(self) -> None:
+        """Serve from a background thread; returns once requests are answered."""
+        listening = self._listen()
+        server = self._server = uvicorn.Server(self._config())
+        self._thread = Thread(target=server.run, args=([listening],), name="simulator", daemon=True)
+        self._thread.start()
+        limit = monotonic() + _START_LIMIT
+        while not server.started:
+            self._thread.join(timeout=0.002)
+            if not self._thread.is_alive() or monotonic() > limit:
+                raise RuntimeError("the simulator did not start")
+
+    def run(self) -> None:
+        """Serve in the foreground until a signal ends it."""
+        listening = self._listen()
+        try:
+            self._server = uvicorn.Server(self._config())
+            self._server.run([listening])
+        finally:
+            self._close()
+
+    def stop(self) -> None:
+        """Stop at once; requests that still hang are cut off."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = self._server.force_exit = True
+            self._thread.join(timeout=10)
+            self._server = self._thread = None
+        self._close()
+
+    def _close(self) -> None:
+        if self._storage is not None:
+            self._storage.close()
+            self._storage = self.world.storage = None
+
+    def _listen(self) -> socket.socket:
+        """Bind before the server starts, so that the port is known and connections queue from then on."""
+        listening = socket.create_server((self._host, self._port), backlog=2048)
+        self._port = listening.getsockname()[1]
+        return listening
+
+    def _config(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            self._app,
+            http=_protocol,  # type: ignore[arg-type]  # a factory serves as well as a class
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def build_app(world: World, postman: Postman, api_key: str, log: Callable[[Entry], None] | None) -> ASGIApp:
+    """The API with the control interface and the status page beside it."""
+    api = ApiApp(world, postman, log)
+    beside = Starlette(
+        routes=[
+            Route("/", page.status_page(world)),
+            Mount("/_simulator", routes=control.routes(world, postman, api_key)),
+        ],
+        lifespan=lambda _: _background(world, postman),
+    )
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        own = scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/_simulator")
+        await (beside if own else api)(scope, receive, send)
+
+    return app
+
+
+@asynccontextmanager
+async def _background(world: World, postman: Postman) -> AsyncIterator[None]:
+    """While the server runs: webhooks leave, and what is due is done even when nobody asks for anything."""
+    postman.start()
+    ticking = asyncio.create_task(_tick(world))
+    try:
+        yield
+    finally:
+        ticking.cancel()
+        with suppress(asyncio.CancelledError):
+            await ticking
+        postman.stop()
+
+
+async def _tick(world: World) -> None:
+    while True:
+        world.run_due()
+        with world.lock:
+            world.commit()
+        await asyncio.sleep(_TICK)
+
+
+def _protocol(**settings: Any) -> asyncio.Protocol:
+    """An HTTP protocol that shows each request its connection, so that a fault can cut it."""
+    protocol: Any = AutoHTTPProtocol(**settings)  # of one of two classes, by what is installed
+    inner = protocol.app
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        scope[TRANSPORT] = protocol.transport
+        await inner(scope, receive, send)
+
+    protocol.app = app
+    return cast("asyncio.Protocol", protocol)

@@ -1,0 +1,177 @@
+"""One leased job in the hands of one worker, with everything its steps may use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from connector.clock import Clock
+from connector.domain import identity
+from connector.domain.errors import (
+    DocumentNotUsableError,
+    MisconfiguredError,
+    NotSentError,
+    OutOfTimeError,
+    RefusedError,
+    SchemaChangedError,
+    SourceNotPermittedError,
+    SourceUnavailableError,
+)
+from connector.domain.invoice import Invoice
+from connector.domain.job import Effect, Stage
+from connector.ledger import Ledger
+from connector.ledger.records import Entry, Job, judged
+from connector.ports import Adapter, Remote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the operator decided, as plain values. Times in seconds."""
+
+    quiet_time: float
+    call_seconds: float  # the longest call
+    repeat_unknown: bool  # after the quiet time: the same bytes again, or hold
+    owner_tax_number: str | None  # of the B2Brouter account, where one account serves a source of many companies
+    many_companies: bool
+
+
+class Case:
+    """One leased job. `job` is replaced at every checkpoint; a stale one cannot be written."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        ledger: Ledger,
+        adapter: Adapter,
+        remote: Remote,
+        rules: Rules,
+        clock: Clock,
+        document: Invoice | None = None,
+    ) -> None:
+        """Open a case.
+
+        Args:
+            job: as leased.
+            ledger: to write to.
+            adapter: of the job's source.
+            remote: the account at B2Brouter.
+            rules: the operator's decisions.
+            clock: where the time comes from.
+            document: the ERP's document, if it has just been read.
+        """
+        self.job = job
+        self.ledger = ledger
+        self.adapter = adapter
+        self.remote = remote
+        self.rules = rules
+        self.clock = clock
+        self._document = document
+
+    @property
+    def invoice(self) -> Invoice:
+        """The ERP's document as last read; read now if it has not been."""
+        return self._document or self.reread()
+
+    def reread(self) -> Invoice:
+        """Read the ERP's document anew, for it may have changed.
+
+        Raises:
+            NotSentError: the ERP cannot be reached.
+            RefusedError: the document is gone or cannot be used.
+        """
+        with erp_errors():
+            document = self.adapter.load([self.job.key]).get(self.job.key)
+        self._document = usable(document)
+        return self._document
+
+    @property
+    def file_reference(self) -> str:
+        """Our own mark on the document."""
+        return identity.file_reference(self.job.source, self.job.company, self.job.key)
+
+    def judged(self) -> dict[str, Any]:
+        """Return what the ledger shall remember of the document that was judged, while nothing has left."""
+        early = not self.job.stage.reached(Stage.CREATED) and self.job.open_effect is None
+        return judged(self._document) if early and self._document is not None else {}
+
+    def waited(self) -> float:
+        """Return the seconds since the open question was asked."""
+        asked = self.job.open_since
+        return (self.clock.now() - asked).total_seconds() if asked else 0.0
+
+    def begin(self, effect: Effect, **values: Any) -> None:
+        """Commit the intent; see `Jobs.begin`."""
+        self.job = self.ledger.jobs.begin(self.job, effect, **values)
+
+    def advance(self, stage: Stage, *, entry: Entry | None = None, **values: Any) -> None:
+        """Reach a stage; see `Jobs.advance`."""
+        entry = entry or Entry(
+            what="reached",
+            effect=self.job.open_effect,
+            outcome="done",
+            request_id=self.remote.last_request_id() if self.job.open_effect else None,
+        )
+        self.job = self.ledger.jobs.advance(self.job, stage, entry=entry, **values)
+
+    def settle_intent(self, outcome: str) -> None:
+        """Close the open question without progress: it certainly had no effect, or was refused."""
+        self.job = self.ledger.jobs.close_intent(
+            self.job, outcome=outcome, request_id=self.remote.last_request_id()
+        )
+
+    def count_look(self) -> None:
+        """Remember that a look-up found nothing."""
+        self.job = self.ledger.jobs.look(self.job)
+
+    @contextmanager
+    def effect(self) -> Iterator[None]:
+        """Around the call that an intent announced: an answer that proves "no effect" closes the intent at once."""
+        try:
+            with self.guarded():
+                yield
+        except (NotSentError, MisconfiguredError, OutOfTimeError):
+            self.settle_intent("not_sent")
+            raise
+        except RefusedError as error:
+            # Stored under another number than ours: that question a person must settle.
+            if error.reason != "remote_differs":
+                self.settle_intent("refused")
+            raise
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Around a call with an effect: it is not made unless the lease outlasts it, seen at the last moment."""
+        return self.remote.guarded(self._has_room)
+
+    def _has_room(self) -> None:
+        until = self.job.leased_until
+        ends = self.clock.now() + timedelta(seconds=self.rules.call_seconds)
+        if until is None or ends >= until:
+            raise OutOfTimeError("lease_short", {"effect": str(self.job.open_effect)}, pause=0.0)
+
+
+def usable(document: Invoice | DocumentNotUsableError | None) -> Invoice:
+    """Return the document if there is one to work with.
+
+    Raises:
+        RefusedError: `erp_deleted` or `document_not_usable`.
+    """
+    if document is None:
+        raise RefusedError("erp_deleted")
+    if isinstance(document, DocumentNotUsableError):
+        raise RefusedError("document_not_usable", {"message": document.message})
+    return document
+
+
+@contextmanager
+def erp_errors() -> Iterator[None]:
+    """Translate what an adapter raises while reading."""
+    try:
+        yield
+    except (SourceUnavailableError, SchemaChangedError, SourceNotPermittedError) as error:
+        raise NotSentError("erp_unavailable", {"message": error.message}) from error
+
+

@@ -1,0 +1,77 @@
+"""Make the document exist at B2Brouter exactly once, unsent, whatever earlier attempts left behind.
+
+An open question is settled before anything else happens to the job.
+"""
+
+from __future__ import annotations
+
+from connector.domain.errors import RefusedError
+from connector.domain.job import Effect, Stage
+from connector.ledger.records import Entry
+from connector.ports import RemoteInvoice
+from connector.steps.case import Case
+from connector.steps.look_up import find_ours, wait_or_conclude
+
+
+def settle(case: Case) -> RemoteInvoice:
+    """Answer the open question of an earlier create.
+
+    Raises:
+        NotSentError: it certainly came to nothing and may be repeated.
+        StepError: see `look_up`; the question stays open.
+    """
+    found = find_ours(case, asked_before=True)
+    if found is None:
+        wait_or_conclude(case)
+    return _arrive(case, found, adopted=True)
+
+
+def create(case: Case) -> RemoteInvoice:
+    """Create the document.
+
+    Raises:
+        StepError: see `Remote.create_invoice`; `number_clash`, another job owns the number.
+    """
+    case.begin(
+        Effect.CREATE,
+        payload=_payload(case),
+        invoice=case.invoice,
+    )
+    assert case.job.payload is not None
+    try:
+        with case.effect():
+            made = case.remote.create_invoice(case.job.payload)
+    except RefusedError as error:
+        if error.reason != "number_taken":
+            raise
+        return _taken(case, error)
+    return _arrive(case, made, adopted=False)
+
+
+def _payload(case: Case) -> bytes:
+    """The bytes of an earlier attempt that came to nothing go again as they were, unless the document changed."""
+    if case.job.payload is not None and case.job.fingerprint == case.invoice.fingerprint():
+        return case.job.payload
+    return case.remote.invoice_payload(
+        case.invoice, contact_id=case.job.contact_id or "", file_reference=case.file_reference
+    )
+
+
+def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
+    """Somebody's create succeeded: ours, in an earlier life of this ledger, or another's."""
+    found = find_ours(case, asked_before=False)
+    if found is None:
+        raise RefusedError("refused_by_b2brouter", error.details, request_id=error.request_id) from error
+    return _arrive(case, found, adopted=True)
+
+
+def _arrive(case: Case, made: RemoteInvoice, *, adopted: bool) -> RemoteInvoice:
+    entry = Entry(
+        what="adopted" if adopted else "reached",
+        effect=Effect.CREATE,
+        outcome="done",
+        request_id=made.request_id,
+        details={"reference": made.id},
+    )
+    case.advance(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state)
+    return made

@@ -1,0 +1,137 @@
+"""What follows an unknown outcome: look, compare, adopt; never repeat before it is certain.
+
+A positive answer is final at any time. A negative one counts only after the quiet time, longer than B2Brouter
+may still be working on the lost request, and only when a second look agrees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+from connector.domain.comparison import Difference, RemoteFigures, compare_heads, compare_totals
+from connector.domain.errors import LookAgainError, NotSentError, RefusedError
+from connector.domain.invoice import Invoice
+from connector.ports import RemoteInvoice
+from connector.steps.case import Case
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two looks, at most."""
+
+_LOOKS_NEEDED = 2
+
+
+def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
+    """Return the document at B2Brouter that we made, or that our lost request made; None if there is none.
+
+    Args:
+        case: the job.
+        asked_before: whether a create of ours may have got through without our hearing of it.
+
+    Raises:
+        NotSentError: the look-up itself failed; the question stays open.
+        RefusedError: the number belongs to a document that is not ours, or several carry our mark.
+    """
+    job = case.job
+    rows = case.remote.find_invoices(job.number or "", issued_on=job.issue_date)
+    details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
+    marked = [detail for detail in details if detail.file_reference == case.file_reference]
+    if len(marked) > 1:
+        references = ", ".join(detail.id for detail in marked)
+        raise RefusedError("found_twice", {"number": job.number or "", "references": references})
+    if marked or not details:
+        return marked[0] if marked else None
+    invoice = case.invoice
+    rivals = [detail for detail in details if _takes_the_number(invoice, detail)]
+    unmarked = [detail for detail in rivals if not detail.file_reference and not differences(invoice, detail)]
+    if asked_before and len(unmarked) == 1:
+        return unmarked[0]
+    if rivals:
+        raise RefusedError("already_exists", _foreign(invoice, rivals[0]))
+    return None
+
+
+def _same_account(case: Case, detail: RemoteInvoice) -> bool:
+    """One key may see many accounts (API section 16). An answer that names no account is believed."""
+    return detail.account_id is None or detail.account_id == case.remote.account_id
+
+
+def _takes_the_number(invoice: Invoice, detail: RemoteInvoice) -> bool:
+    """A number counts once per series and year (API 13.1)."""
+    same_series = (detail.series or None) == (invoice.series or None)
+    if detail.issue_date is None or invoice.issue_date is None:
+        return same_series
+    return same_series and detail.issue_date.year == invoice.issue_date.year
+
+
+def _foreign(invoice: Invoice, detail: RemoteInvoice) -> dict[str, str]:
+    found = differences(invoice, detail)
+    return {
+        "number": invoice.number or "",
+        "reference": detail.id,
+        "state": detail.state or "?",
+        "comparison": join(found) if found else "it is equal in all that can be compared",
+    }
+
+
+def wait_or_conclude(case: Case) -> NoReturn:
+    """After a look that found nothing: look again later, or conclude that nothing had happened.
+
+    Raises:
+        LookAgainError: too early to tell.
+        NotSentError: it is certain enough that the lost request had no effect; it may be repeated.
+        RefusedError: `outcome_unknown`, where the account's policy is to ask a person.
+    """
+    case.count_look()
+    effect = str(case.job.open_effect)
+    pause = pause_before_next(waited=case.waited(), looks=case.job.looks, quiet_time=case.rules.quiet_time)
+    if pause is not None:
+        raise LookAgainError("looking_up", {"effect": effect}, pause=pause)
+    if not case.rules.repeat_unknown:
+        at = case.job.open_since.isoformat(timespec="seconds") if case.job.open_since else "?"
+        facts = {"effect": effect, "at": at, "quiet": f"{case.rules.quiet_time:g}"}
+        raise RefusedError("outcome_unknown", facts)
+    case.settle_intent("not_sent")
+    raise NotSentError("not_arrived", {"effect": effect})
+
+
+def pause_before_next(*, waited: float, looks: int, quiet_time: float) -> float | None:
+    """Return the seconds until the next look; None when no further one is needed.
+
+    Args:
+        waited: seconds since the lost request began.
+        looks: how many looks have found nothing, this one included.
+        quiet_time: seconds that must pass before "not there" is believed.
+    """
+    if waited >= quiet_time and looks >= _LOOKS_NEEDED:
+        return None
+    growing = min(LONGEST_PAUSE, 2.0 * 2 ** max(0, looks - 1))
+    # The last look falls just behind the quiet time; a hair later, so that clocks cannot disagree.
+    return max(0.5, min(growing, quiet_time - waited + 0.05)) if waited < quiet_time else 1.0
+
+
+def differences(invoice: Invoice, remote: RemoteInvoice) -> list[Difference]:
+    """Compare all that an answer states with the ERP's document."""
+    figures = figures_of(remote)
+    return compare_heads(invoice, figures) + compare_totals(invoice, figures)
+
+
+def figures_of(remote: RemoteInvoice) -> RemoteFigures:
+    """Pick what is to be compared."""
+    taxes = remote.taxes
+    return RemoteFigures(
+        type=remote.type,
+        number=remote.number,
+        series=remote.series,
+        issue_date=remote.issue_date,
+        currency=remote.currency,
+        subtotal=remote.subtotal,
+        total=remote.total,
+        taxes=None if taxes is None else [(tax.percent, tax.base, tax.amount) for tax in taxes],
+        contact_tax_number=remote.contact_tax_number,
+    )
+
+
+def join(found: Sequence[Difference]) -> str:
+    """Say the differences in one breath."""
+    return "; ".join(map(str, found))

@@ -1,0 +1,38 @@
+"""Reference and xref into the ERP: both or neither, repeated alone, never with a new send."""
+
+from __future__ import annotations
+
+from connector.domain.errors import (
+    NotSentError,
+    RefusedError,
+    SchemaChangedError,
+    SourceNotPermittedError,
+    SourceUnavailableError,
+    WriteBackRefusedError,
+)
+from connector.domain.identity import xref
+from connector.domain.job import Effect, Stage
+from connector.ledger.records import Entry
+from connector.steps.case import Case
+
+
+def record(case: Case) -> None:
+    """Write back. It needs no intent: writing the same again changes nothing.
+
+    Raises:
+        NotSentError: the ERP cannot be reached.
+        RefusedError: it holds another reference, or a table, column or right is missing.
+    """
+    reference = case.job.reference or ""
+    cross = xref(case.remote.environment, case.remote.account_id, reference)
+    try:
+        case.adapter.record(case.job.key, reference, cross)
+    except SourceUnavailableError as error:
+        raise NotSentError("erp_unavailable", {"message": error.message}) from error
+    except WriteBackRefusedError as error:
+        facts = {"reference": reference, "message": error.message}
+        raise RefusedError("erp_reference_differs", facts) from error
+    except (SchemaChangedError, SourceNotPermittedError) as error:
+        raise RefusedError("erp_write_refused", {"message": error.message}) from error
+    entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details={"reference": reference})
+    case.advance(Stage.RECORDED, entry=entry, xref=cross)

@@ -1,0 +1,94 @@
+"""Queue the verified document for delivery, once."""
+
+from __future__ import annotations
+
+from connector.domain.errors import RefusedError
+from connector.domain.job import Effect, Stage
+from connector.ledger.records import Entry
+from connector.steps.case import Case
+from connector.steps.look_up import wait_or_conclude
+from connector.steps.withdraw import start_over_if_changed
+
+QUEUED = "sending"
+"""The state that an accepted send leads to (API section 9), where the answer does not show one."""
+
+_UNSENT = frozenset({"new", "draft"})
+_FAILED = frozenset({"error", "invalid", "discarded"})
+
+
+def send(case: Case) -> None:
+    """Send, after reading the ERP's document once more; after a lost answer, look at the state first.
+
+    Raises:
+        RefusedError: `send_refused`, `remote_missing` or `changed_after_send`.
+        LookAgainError: a lost send may still be on its way.
+        NotSentError: a lost send certainly came to nothing.
+    """
+    if case.job.open_effect is Effect.SEND:
+        _settle(case)
+    elif case.job.remote_state not in {None, *_UNSENT}:
+        _adopt(case)  # found on its way already when it was verified
+    elif not _changed(case):
+        _post(case)
+
+
+def _changed(case: Case) -> bool:
+    case.reread()
+    return start_over_if_changed(case)
+
+
+def _post(case: Case) -> None:
+    case.begin(Effect.SEND)
+    try:
+        with case.effect():
+            state = case.remote.send_invoice(case.job.reference or "")
+    except RefusedError as error:
+        if error.reason != "send_refused":
+            raise
+        _adopt(case, error)
+        return
+    _arrive(case, state or QUEUED, "reached")
+
+
+def _settle(case: Case) -> None:
+    """After a lost answer: `new` means that it was not queued, anything later means that it was.
+
+    A request that is still running may queue it yet, so `new` is believed only after the quiet time.
+    """
+    state = _state(case)
+    if state in _UNSENT:
+        wait_or_conclude(case)
+    _arrive(case, state, "adopted")
+
+
+def _adopt(case: Case, error: RefusedError | None = None) -> None:
+    """Take a document as sent because it is on its way already; a send of such a one is refused (API 7.8).
+
+    Raises:
+        RefusedError: `send_refused`, it is not on its way, and a person must see why.
+    """
+    state = _state(case)
+    if state in _UNSENT | _FAILED:
+        message = error.details.get("message", "") if error else "it failed before it was sent"
+        request_id = error.request_id if error else None
+        raise RefusedError("send_refused", {"state": state, "message": message}, request_id=request_id)
+    _arrive(case, state, "adopted")
+
+
+def _state(case: Case) -> str:
+    reference = case.job.reference or ""
+    there = case.remote.read_invoice(reference)
+    if there is None:
+        raise RefusedError("remote_missing", {"reference": reference})
+    return there.state or "new"
+
+
+def _arrive(case: Case, state: str, what: str) -> None:
+    entry = Entry(
+        what=what,
+        effect=Effect.SEND,
+        outcome="done",
+        request_id=case.remote.last_request_id(),
+        details={"state": state},
+    )
+    case.advance(Stage.SENT, entry=entry, remote_state=state)

@@ -1,0 +1,54 @@
+"""Local rules, before anything leaves: the document is confirmed, complete, consistent and of this account."""
+
+from __future__ import annotations
+
+from connector.domain.errors import BlockedError, RefusedError
+from connector.domain.identity import tax_number_key
+from connector.domain.invoice import Invoice
+from connector.domain.job import Stage
+from connector.steps.case import Case
+from connector.validation import problems
+
+
+def validate(case: Case) -> None:
+    """Let the document pass, or say why not.
+
+    Raises:
+        RefusedError: a rule is broken; `also` among the facts names further broken ones.
+        BlockedError: it waits for the ERP's confirmation, or for its original.
+    """
+    invoice = case.invoice
+    if not invoice.confirmed:
+        raise BlockedError("not_confirmed")
+    _of_this_account(case, invoice)
+    found = problems(invoice, now=case.clock.now())
+    if found:
+        first, *others = found
+        also = {"also": ", ".join(sorted({problem.reason for problem in others} - {first.reason}))} if others else {}
+        raise RefusedError(first.reason, {**first.details, **also})
+    if invoice.is_credit_note:
+        _original_is_out(case, invoice)
+
+
+def _of_this_account(case: Case, invoice: Invoice) -> None:
+    """One account for a source of several companies serves only the company that the account belongs to."""
+    if not case.rules.many_companies:
+        return
+    ours = tax_number_key(invoice.seller.tax_number, invoice.seller.country)
+    theirs = tax_number_key(case.rules.owner_tax_number, invoice.seller.country)
+    if ours is None or ours != theirs:
+        company = f"{invoice.seller.name} ({ours or 'no tax number'})"
+        owner = case.rules.owner_tax_number or "an unknown company"
+        raise RefusedError("company_unmapped", {"company": company, "account": case.job.account, "owner": owner})
+
+
+def _original_is_out(case: Case, invoice: Invoice) -> None:
+    original = invoice.original
+    if original is None:
+        raise RefusedError("original_missing")
+    job = case.ledger.jobs.original_of(case.job, original.key) if original.key else None
+    facts = {"number": original.number}
+    if job is None:
+        raise RefusedError("original_not_issued", facts)
+    if not job.stage.reached(Stage.SENT):
+        raise BlockedError("original_waiting", facts)

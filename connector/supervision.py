@@ -1,0 +1,49 @@
+"""Accounts that work, and accounts that do not: stamped at first use, paused on a refusal of the key, probed,
+resumed. A paused account costs no attempt of any job; its jobs wait and say why.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from connector.bootstrap import Services
+from connector.domain import catalogue
+from connector.domain.errors import MisconfiguredError, OutsideError, StepError
+
+log = logging.getLogger(__name__)
+
+
+def prepare(services: Services, account: str) -> None:
+    """Make sure that an account may be worked for; a paused one is probed and, if it answers, resumed.
+
+    Raises:
+        EnvironmentLockedError: the ledger belongs to another environment or account.
+        MisconfiguredError: key, account id or address is wrong.
+        NotSentError: B2Brouter cannot be reached.
+    """
+    services.ensure_account(account)
+    state = services.ledger.accounts.get(account)
+    if state is None or state.paused_reason is None:
+        return
+    services.remote(account).read_account()
+    count = services.ledger.accounts.resume(account)
+    log.warning("account %s works again; %s jobs go on", account, count)
+
+
+def pause(services: Services, account: str, error: MisconfiguredError) -> None:
+    """Stop an account that every document would fail at alike; one alarm, however many notice."""
+    fault = sentence(account, error)
+    if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
+        log.error("account %s is paused: %s %s", account, fault.message, fault.action)
+    services.ledger.accounts.hold_back(account, fault.message)
+
+
+def sentence(account: str, error: StepError) -> OutsideError:
+    """Say a failure that concerns a whole account in one sentence."""
+    entry = catalogue.reason(error.reason)
+    facts = _facts(account, error)
+    return OutsideError(entry.message(facts), action=entry.advice(facts))
+
+
+def _facts(account: str, error: StepError) -> dict[str, str]:
+    return {"account": account, **error.details}

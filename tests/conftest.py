@@ -1,0 +1,149 @@
+"""Fixtures for all tests: services where they run, and a world without the developer's own settings."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from tests.support import services
+from tests.support.odoo import VERSIONS, OdooDatabase
+
+settings.register_profile("everywhere", deadline=None)  # a busy machine is not a failure
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "everywhere")
+
+MARKED_BY_FIXTURE = {
+    "postgres_url": "postgres",
+    "postgres_server": "postgres",
+    "odoo": "postgres",
+    "mariadb_url": "mariadb",
+    "redis_url": "redis",
+    "rabbitmq_url": "rabbitmq",
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark a test by the services that its fixtures need, so that `-m "not postgres"` works by itself."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in MARKED_BY_FIXTURE:
+                item.add_marker(MARKED_BY_FIXTURE[fixture])
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_network_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "unit" not in request.path.relative_to(request.config.rootpath).parts:
+        return
+
+    def refuse(self: socket.socket, address: object) -> None:
+        raise AssertionError(f"a unit test connects to {address!r}: it belongs into tests/integration")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+
+
+# ---------------------------------------------------------------- services
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> services.PostgresServer:
+    return services.postgres_server()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: services.PostgresServer) -> Iterator[str]:
+    """An empty database of the test's own, `postgresql+psycopg://…`."""
+    with postgres_server.database() as url:
+        yield url
+
+
+@pytest.fixture
+def mariadb_url() -> Iterator[str]:
+    """An empty database of the test's own, `mysql+pymysql://…`."""
+    with services.mariadb_server().database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_room() -> Iterator[services.RedisRoom]:
+    room = services.redis_room()
+    yield room
+    room.leave()
+
+
+@pytest.fixture
+def redis_url(redis_room: services.RedisRoom) -> str:
+    """A database number of this run's own, emptied before each test."""
+    redis_room.clear()
+    return redis_room.url
+
+
+@pytest.fixture
+def rabbitmq_url() -> Iterator[str]:
+    """A virtual host of the test's own; the server's default one where none can be made."""
+    with services.rabbitmq_server().virtual_host() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A place for a ledger, still without tables: every test that asks for it runs on both databases."""
+    if request.param == "postgres":
+        url: str = request.getfixturevalue("postgres_url")
+        return url
+    return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+# ---------------------------------------------------------------- databases that Odoo made
+
+
+@pytest.fixture(scope="session")
+def _odoo_templates(postgres_server: services.PostgresServer) -> Iterator[dict[str, str]]:
+    """URLs of the loaded dumps by version, filled on demand, copied for each test."""
+    templates: dict[str, str] = {}
+    yield templates
+    for url in templates.values():
+        postgres_server.drop(url)
+
+
+def _odoo(version: str, templates: dict[str, str], server: services.PostgresServer) -> Iterator[OdooDatabase]:
+    if version not in templates:
+        templates[version] = server.create()
+        services.load_dump(templates[version], OdooDatabase.dump(version))
+    with server.database(templates[version]) as url:
+        yield OdooDatabase(version, url)
+
+
+@pytest.fixture(params=VERSIONS)
+def odoo(
+    request: pytest.FixtureRequest,
+    postgres_server: services.PostgresServer,
+    _odoo_templates: dict[str, str],
+) -> Iterator[OdooDatabase]:
+    """A fresh copy of the database of each Odoo version, with what it holds by Odoo's own models."""
+    yield from _odoo(request.param, _odoo_templates, postgres_server)
+
+
+@pytest.fixture
+def odoo19(
+    postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]
+) -> Iterator[OdooDatabase]:
+    yield from _odoo("19", _odoo_templates, postgres_server)
+
+
+@pytest.fixture
+def odoo17(
+    postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]
+) -> Iterator[OdooDatabase]:
+    yield from _odoo("17", _odoo_templates, postgres_server)

@@ -1,0 +1,83 @@
+"""The Celery app: JSON only, ids only, late acknowledgement, no result backend, no delays.
+
+`celery -A workers.app worker` works, and `connector worker` starts the same with the recommended options.
+Why each setting is as it is stands in docs/decisions/0003-celery-is-a-doorbell.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_shutdown, worker_shutdown
+
+from config import settings as config
+from connector.domain.errors import UsageError
+
+_VISIBILITY = 600
+"""Seconds until Redis gives an unacknowledged bell to another worker; a drain ends well before."""
+
+
+def transport_options(url: str) -> dict[str, Any]:
+    """Return what the broker's transport needs so that a half-open connection cannot hang for ever."""
+    if url.startswith(("redis://", "rediss://")):
+        return {
+            "visibility_timeout": _VISIBILITY,
+            "unacked_restore_interval": 10,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "global_keyprefix": "b2b:",
+        }
+    return {"confirm_publish": True}
+
+
+def make_app(broker_url: str) -> Celery:
+    """Return the configured app.
+
+    Raises:
+        UsageError: there is no broker in the configuration.
+    """
+    if broker_url.startswith("memory://"):
+        raise UsageError(
+            "There is no broker in the configuration: [broker] url is memory://.",
+            action="Set redis://… or amqp://…, or use connector run, which needs none.",
+        )
+    made = Celery("connector", broker=broker_url, include=["workers.tasks"])
+    made.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        result_backend=None,
+        result_backend_thread_safe=True,
+        task_serializer="json",
+        accept_content=["json"],
+        task_default_queue="connector",
+        task_create_missing_queues=True,
+        worker_enable_remote_control=False,
+        worker_send_task_events=False,
+        worker_prefetch_multiplier=1,
+        worker_pool="threads",
+        worker_concurrency=4,
+        worker_hijack_root_logger=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=transport_options(broker_url),
+        broker_heartbeat=30,
+        worker_soft_shutdown_timeout=20.0,
+        worker_enable_soft_shutdown_on_idle=True,
+    )
+    return made
+
+
+app = make_app(config.load().broker.address())
+
+
+@worker_shutdown.connect
+@worker_process_shutdown.connect
+def _close(**_: Any) -> None:
+    """Let drains end after the jobs in hand."""
+    from workers import tasks
+
+    tasks.stop()
