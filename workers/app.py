@@ -1,6 +1,6 @@
 """The Celery app: JSON only, ids only, late acknowledgement, no result backend, no delays.
 
-`celery -A workers.app worker` works, and `connector worker` starts the same with the recommended options.
+`celery -A workers.app worker` works, and `connector worker` starts the same with its configuration file named.
 Why each setting is as it is stands in docs/decisions/0003-celery-is-a-doorbell.md.
 """
 
@@ -9,28 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_shutdown, worker_shutdown
+from celery.signals import worker_shutting_down
 
-from config import settings as config
 from connector.domain.errors import UsageError
 
 _VISIBILITY = 600
 """Seconds until Redis gives an unacknowledged bell to another worker; a drain ends well before."""
-
-
-def transport_options(url: str) -> dict[str, Any]:
-    """Return what the broker's transport needs so that a half-open connection cannot hang for ever."""
-    if url.startswith(("redis://", "rediss://")):
-        return {
-            "visibility_timeout": _VISIBILITY,
-            "unacked_restore_interval": 10,
-            "socket_timeout": 30,
-            "socket_connect_timeout": 5,
-            "socket_keepalive": True,
-            "health_check_interval": 25,
-            "global_keyprefix": "b2b:",
-        }
-    return {"confirm_publish": True}
 
 
 def make_app(broker_url: str) -> Celery:
@@ -54,7 +38,6 @@ def make_app(broker_url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_default_queue="connector",
-        task_create_missing_queues=True,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_prefetch_multiplier=1,
@@ -63,21 +46,39 @@ def make_app(broker_url: str) -> Celery:
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=transport_options(broker_url),
+        broker_transport_options=_transport_options(broker_url),
         broker_heartbeat=30,
-        worker_soft_shutdown_timeout=20.0,
-        worker_enable_soft_shutdown_on_idle=True,
     )
     return made
 
 
-app = make_app(config.load().broker.address())
+def _transport_options(url: str) -> dict[str, Any]:
+    """What the broker's transport needs so that a half-open connection cannot hang for ever."""
+    if url.startswith(("redis://", "rediss://")):
+        return {
+            "visibility_timeout": _VISIBILITY,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+            "global_keyprefix": "b2b:",
+        }
+    return {"confirm_publish": True}
 
 
-@worker_shutdown.connect
-@worker_process_shutdown.connect
-def _close(**_: Any) -> None:
-    """Let drains end after the jobs in hand."""
+def __getattr__(name: str) -> Any:
+    """Make `app` when Celery's own command asks for it: only then must a broker be configured."""
+    if name != "app":
+        raise AttributeError(name)
+    from config import settings
+
+    globals()["app"] = made = make_app(settings.load().broker.address())
+    return made
+
+
+@worker_shutting_down.connect
+def _let_drains_end(**_: Any) -> None:
+    """Take no further jobs; those in hand are finished."""
     from workers import tasks
 
-    tasks.stop()
+    tasks.stopping.set()

@@ -156,6 +156,19 @@ class Accounts:
                 .values(status=Status.PENDING, reason=None, details=None, due_at=now, updated_at=now)
             ).rowcount
 
+    def to_probe(self) -> list[str]:
+        """Return the paused accounts that it is time to probe."""
+        now = self._database.clock.now()
+        query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def postpone(self, name: str) -> None:
+        """Leave a paused account alone for a while longer: its probe failed."""
+        state = self.get(name)
+        if state is not None and state.paused_reason is not None:
+            self.pause(name, state.paused_reason, state.paused_details)
+
     def rung(self, name: str) -> None:
         """Remember that a worker's bell was rung for the account."""
         self._upsert(name, rung_at=self._database.clock.now())

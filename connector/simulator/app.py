@@ -9,6 +9,7 @@ import hashlib
 import socket
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
@@ -59,6 +60,10 @@ class Request:
     number_was_free: bool = False
 
 
+class _ClosingError(Exception):
+    """The server is closing; what waits gives up."""
+
+
 class ApiApp:
     """The API as an ASGI application."""
 
@@ -68,6 +73,7 @@ class ApiApp:
         self._postman = postman
         self._log = log
         self._noise = Random(0)
+        self.closing = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = await _body(receive)
@@ -76,6 +82,12 @@ class ApiApp:
         self.world.run_due()
         request = self._noted(scope, body)
         connection = _Connection(scope, receive, send, request)
+        try:
+            await self._serve(request, connection)
+        except _ClosingError:
+            await connection.cut(reset=False)
+
+    async def _serve(self, request: Request, connection: "_Connection") -> None:
         await self._pause_before(request)
         if request.fault is not None and request.fault.kind is FaultKind.LATE_COMMIT:
             await self._commit_late(request, request.fault, connection)
@@ -83,6 +95,12 @@ class ApiApp:
         answer = self._carried_out(request)
         await self._reply(request, answer, connection)
         self.world.flush_events()
+
+    async def _pause(self, seconds: float) -> None:
+        """Sleep, unless the server closes meanwhile."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.closing.wait(), seconds)
+            raise _ClosingError
 
     # ------------------------------------------------------------------ arrival
 
@@ -132,7 +150,7 @@ class ApiApp:
         if request.fault is not None and request.fault.kind is FaultKind.HANG_BEFORE:
             seconds += request.fault.seconds
         if seconds > 0:
-            await asyncio.sleep(seconds)
+            await self._pause(seconds)
 
     # ---------------------------------------------------------------- execution
 
@@ -237,7 +255,7 @@ class ApiApp:
         self.world.journal.written(request.entry)
         self.world.commit()
         if fault.hang > 0:
-            await asyncio.sleep(fault.hang)
+            await self._pause(fault.hang)
         await connection.cut(reset=fault.reset)
         self._report(request.entry)
 
@@ -254,7 +272,7 @@ class ApiApp:
             self.world.flush_events()
             await asyncio.to_thread(self._postman.wait_idle)
         if kind is FaultKind.HANG_AFTER and fault is not None:
-            await asyncio.sleep(fault.seconds)
+            await self._pause(fault.seconds)
         self._report(request.entry)
         content = self._content(answer)
         if fault is not None and kind in {FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER}:

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -28,6 +28,9 @@ from connector.simulator.world import World
 
 _TICK: Final = 0.02  # seconds between two looks at what is due
 _START_LIMIT: Final = 10.0
+_STOP_LIMIT: Final = 10.0
+_KEEP_ALIVE: Final = 75  # seconds that an idle connection stays open
+_BACKLOG: Final = 2048
 
 
 class SimulatorServer:
@@ -57,7 +60,8 @@ class SimulatorServer:
         self.postman = Postman(self.world)
         self._host = host
         self._port = port
-        self._app = build_app(self.world, self.postman, api_key, log)
+        self._api = ApiApp(self.world, self.postman, log)
+        self._app = _with_control(self._api, self.world, self.postman, api_key)
         self._server: uvicorn.Server | None = None
         self._thread: Thread | None = None
 
@@ -70,7 +74,9 @@ class SimulatorServer:
         """Serve from a background thread; returns once requests are answered."""
         listening = self._listen()
         server = self._server = uvicorn.Server(self._config())
-        self._thread = Thread(target=server.run, args=([listening],), name="simulator", daemon=True)
+        self._thread = Thread(
+            target=asyncio.run, args=(self._serve(server, listening),), name="simulator", daemon=True
+        )
         self._thread.start()
         limit = monotonic() + _START_LIMIT
         while not server.started:
@@ -82,18 +88,37 @@ class SimulatorServer:
         """Serve in the foreground until a signal ends it."""
         listening = self._listen()
         try:
-            self._server = uvicorn.Server(self._config())
-            self._server.run([listening])
+            with suppress(KeyboardInterrupt):
+                asyncio.run(self._serve(uvicorn.Server(self._config()), listening))
         finally:
             self._close()
 
     def stop(self) -> None:
         """Stop at once; requests that still hang are cut off."""
         if self._server is not None and self._thread is not None:
-            self._server.should_exit = self._server.force_exit = True
-            self._thread.join(timeout=10)
+            self._server.should_exit = True
+            self._thread.join(timeout=_STOP_LIMIT)
             self._server = self._thread = None
         self._close()
+
+    async def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:
+        """Answer requests; meanwhile webhooks leave, and what is due is done though nobody asks."""
+        self.postman.start()
+        ticking = asyncio.create_task(self._tick(server))
+        try:
+            await server.serve([listening])
+        finally:
+            ticking.cancel()
+            self.postman.stop()
+
+    async def _tick(self, server: uvicorn.Server) -> None:
+        while True:
+            self.world.run_due()
+            with self.world.lock:
+                self.world.commit()
+            if server.should_exit:
+                self._api.closing.set()
+            await asyncio.sleep(_TICK)
 
     def _close(self) -> None:
         if self._storage is not None:
@@ -101,8 +126,15 @@ class SimulatorServer:
             self._storage = self.world.storage = None
 
     def _listen(self) -> socket.socket:
-        """Bind before the server starts, so that the port is known and connections queue from then on."""
-        listening = socket.create_server((self._host, self._port), backlog=2048)
+        """Bind before the server starts, so that the port is known and connections queue from then on.
+
+        The protocol is named, because asyncio sends small packets at once only on sockets that say TCP.
+        """
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((self._host, self._port))
+        listening.listen(_BACKLOG)
         self._port = listening.getsockname()[1]
         return listening
 
@@ -111,12 +143,12 @@ class SimulatorServer:
             self._app,
             http=_protocol,  # type: ignore[arg-type]  # a factory serves as well as a class
             ws="none",
-            lifespan="on",
+            lifespan="off",
             log_config=None,
             access_log=False,
             server_header=False,
             date_header=False,
-            timeout_keep_alive=75,
+            timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=1,
         )
 
@@ -130,44 +162,20 @@ class SimulatorServer:
         self.stop()
 
 
-def build_app(world: World, postman: Postman, api_key: str, log: Callable[[Entry], None] | None) -> ASGIApp:
+def _with_control(api: ApiApp, world: World, postman: Postman, api_key: str) -> ASGIApp:
     """The API with the control interface and the status page beside it."""
-    api = ApiApp(world, postman, log)
     beside = Starlette(
         routes=[
             Route("/", page.status_page(world)),
             Mount("/_simulator", routes=control.routes(world, postman, api_key)),
-        ],
-        lifespan=lambda _: _background(world, postman),
+        ]
     )
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        own = scope["type"] != "http" or scope["path"] == "/" or scope["path"].startswith("/_simulator")
+        own = scope["path"] == "/" or scope["path"].startswith("/_simulator")
         await (beside if own else api)(scope, receive, send)
 
     return app
-
-
-@asynccontextmanager
-async def _background(world: World, postman: Postman) -> AsyncIterator[None]:
-    """While the server runs: webhooks leave, and what is due is done even when nobody asks for anything."""
-    postman.start()
-    ticking = asyncio.create_task(_tick(world))
-    try:
-        yield
-    finally:
-        ticking.cancel()
-        with suppress(asyncio.CancelledError):
-            await ticking
-        postman.stop()
-
-
-async def _tick(world: World) -> None:
-    while True:
-        world.run_due()
-        with world.lock:
-            world.commit()
-        await asyncio.sleep(_TICK)
 
 
 def _protocol(**settings: Any) -> asyncio.Protocol:

@@ -178,7 +178,7 @@ class _Page:
     """Statements around the query find."""
 
     def __init__(self, find: str, shape: _Shape, wanted: list[ColumnElement[bool]]) -> None:
-        names: list[ColumnClause[Any]] = [column(name) for name in sorted(shape.columns)]
+        names: list[ColumnElement[Any]] = [column(name) for name in sorted(shape.columns)]
         self._find: Subquery = text(find).columns(*names).subquery("d")
         self._wanted = wanted
 
@@ -191,7 +191,7 @@ class _Page:
         return page.order_by(found.document_key).limit(limit)
 
     def with_time(self, after: Any, key: int | str | None, limit: int) -> Executable:
-        """Rows after a time, and of that time after a key, in a way for which every database uses an index."""
+        """Rows after a time, and of that time after a key, so written that any database can use an index."""
         found = self._find.c
         page = select(self._find).where(found.changed_at.is_not(None), *self._wanted)
         if after is not None:

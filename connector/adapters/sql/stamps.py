@@ -97,6 +97,6 @@ class Stamps:
     def _same_form(self, value: str) -> None:
         if isinstance(self.example, str) and TextForm.of(value) != TextForm.of(self.example):
             raise ValueError(
-                f"changed_at is {self.example} in one row and {value} in another, which cannot be put in order;"
+                f"changed_at is {self.example} in one row and {value} in another, which have no order;"
                 " make them alike in the query, on SQLite with strftime()"
             )

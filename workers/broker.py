@@ -1,0 +1,51 @@
+"""The broker as seen from our side: whether it can be reached, and how a message gets there."""
+
+from __future__ import annotations
+
+from celery import Celery
+from kombu.exceptions import KombuError
+from kombu.exceptions import OperationalError as BrokerError
+
+from connector.domain.errors import OutsideError
+
+_CONNECT_SECONDS = 5
+
+
+def reach(app: Celery) -> None:
+    """See that the broker answers.
+
+    Raises:
+        OutsideError: it does not; the message has no password.
+    """
+    try:
+        with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
+            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=_CONNECT_SECONDS)
+    except (BrokerError, KombuError, OSError) as error:
+        raise _unreachable(app) from error
+
+
+def _unreachable(app: Celery) -> OutsideError:
+    with app.connection_for_write() as connection:
+        address = connection.as_uri(include_password=False)
+    return OutsideError(
+        f"The broker {address} cannot be reached.", action="Check that it runs, and [broker] url; or use connector run."
+    )
+
+
+class Bell:
+    """Sends messages that carry nothing but a name."""
+
+    def __init__(self, app: Celery) -> None:
+        """Send through an app's broker."""
+        self._app = app
+
+    def send(self, task: str, **ids: str) -> None:
+        """Send one.
+
+        Raises:
+            OutsideError: the broker did not take it; the next round tries again.
+        """
+        try:
+            self._app.send_task(task, kwargs=ids, ignore_result=True, retry=False, expires=600)
+        except (BrokerError, KombuError, OSError) as error:
+            raise _unreachable(self._app) from error

@@ -1,0 +1,33 @@
+"""`connector worker`: a Celery worker with the options that the product was measured with."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from config.settings import Settings
+from workers.app import make_app
+from workers.broker import reach
+
+
+def worker(settings: Settings, config: Path | None) -> None:
+    """Work until a signal comes; a warm stop (SIGTERM) finishes the jobs in hand.
+
+    Args:
+        settings: as loaded.
+        config: the file they came from, which the tasks load again by its name in the environment.
+
+    Raises:
+        UsageError: there is no broker in the configuration.
+        OutsideError: broker or ledger cannot be reached at the start.
+    """
+    from workers import tasks
+
+    app = make_app(settings.broker.address())
+    reach(app)
+    if config is not None:
+        os.environ["CONNECTOR_CONFIG"] = str(config.resolve())
+    tasks.services()
+    app.worker_main(
+        ["worker", "--pool=threads", "--without-gossip", "--without-mingle", "--loglevel=INFO", "--quiet"]
+    )
