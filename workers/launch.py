@@ -29,5 +29,12 @@ def worker(settings: Settings, config: Path | None) -> None:
         os.environ["CONNECTOR_CONFIG"] = str(config.resolve())
     tasks.services()
     app.worker_main(
-        ["worker", "--pool=threads", "--without-gossip", "--without-mingle", "--loglevel=INFO", "--quiet"]
+        [
+            "worker",
+            "--pool=threads",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel=INFO",
+            f"--hostname=connector-{os.getpid()}@%h",
+        ]
     )

@@ -8,6 +8,7 @@ from connector.simulator.clock import Clock, ManualClock, SystemClock
 from connector.simulator.faults import BadFaultError, Fault, FaultKind, Faults
 from connector.simulator.seeds import BadSeedError, plant
 from connector.simulator.server import SimulatorServer
+from connector.simulator.states import notice
 from connector.simulator.switches import Switches, UnknownSwitchError
 from connector.simulator.world import World
 
@@ -25,5 +26,6 @@ __all__ = [
     "UnknownSwitchError",
     "World",
     "audit",
+    "notice",
     "plant",
 ]

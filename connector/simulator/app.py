@@ -8,7 +8,7 @@ import asyncio
 import hashlib
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -22,6 +22,7 @@ from connector.simulator import api, versions
 from connector.simulator.calls import Answer, Call, Handler
 from connector.simulator.documents import ApiKey
 from connector.simulator.faults import BEFORE, Fault, FaultKind
+from connector.simulator.imports import number_in
 from connector.simulator.invoices import number_seen_free
 from connector.simulator.journal import Entry
 from connector.simulator.jsontext import dumps, loads
@@ -58,6 +59,7 @@ class Request:
     params: dict[str, str] = field(default_factory=dict)
     fault: Fault | None = None
     number_was_free: bool = False
+    parsed: dict[str, Any] | None = None  # the JSON object of its body, where that was needed early
 
 
 class _ClosingError(Exception):
@@ -81,7 +83,7 @@ class ApiApp:
             return  # the client left in the middle of its request
         self.world.run_due()
         request = self._noted(scope, body)
-        connection = _Connection(scope, receive, send, request)
+        connection = _Connection(scope, receive, send, request, self._pause)
         try:
             await self._serve(request, connection)
         except _ClosingError:
@@ -130,9 +132,13 @@ class ApiApp:
         if request.path.startswith("/invoices/") and invoice_id.isdigit():
             invoice = world.invoices.get(int(invoice_id))
             entry.number = invoice.number if invoice is not None else None
+        if entry.operation == "import_invoice":
+            entry.number = number_in(request.body)
         if entry.operation != "create_invoice":
             return
-        values = _invoice_of(request.body)
+        request.parsed = _json_object(request.body)
+        values = (request.parsed or {}).get("invoice")
+        values = values if isinstance(values, dict) else {}
         entry.number = str(values.get("number") or "") or None
         if world.switches.number_guard_race:
             account = next(
@@ -195,6 +201,7 @@ class ApiApp:
                 request.entry,
                 request.number_was_free,
                 lag,
+                request.parsed,
             )
         )
 
@@ -291,7 +298,9 @@ class ApiApp:
     def _content(self, answer: Answer) -> bytes:
         if answer.content is not None or answer.status == 204:
             return answer.content or b""
-        return dumps(answer.body, amounts_as_text=self.world.switches.amounts == "strings").encode()
+        return dumps(answer.body, amounts_as_text=self.world.switches.amounts == "strings").encode(
+            "utf-8", "replace"
+        )
 
     def _report(self, entry: Entry) -> None:
         if self._log is not None:
@@ -301,10 +310,18 @@ class ApiApp:
 class _Connection:
     """The way back to the client, and the ways to fail on it."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, request: Request) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        request: Request,
+        pause: Callable[[float], Awaitable[None]],
+    ) -> None:
         self._transport: asyncio.Transport | None = scope.get(TRANSPORT)
         self._receive = receive
         self._send = send
+        self._pause = pause
         self._request_id = request.entry.request_id or ""
 
     async def answer(self, answer: Answer, content: bytes) -> None:
@@ -317,7 +334,7 @@ class _Connection:
         for start in range(0, len(content), size):
             piece = content[start : start + size]
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await asyncio.sleep(seconds / _TRICKLE)
+            await self._pause(seconds / _TRICKLE)
         await self._send({"type": "http.response.body", "body": b""})
 
     async def answer_half(self, answer: Answer, content: bytes) -> None:
@@ -363,13 +380,12 @@ async def _body(receive: Receive) -> bytes | None:
     return b"".join(parts)
 
 
-def _invoice_of(body: bytes) -> dict[str, Any]:
+def _json_object(body: bytes) -> dict[str, Any] | None:
     try:
         payload = loads(body)
     except ValueError:
-        return {}
-    invoice = payload.get("invoice") if isinstance(payload, dict) else None
-    return invoice if isinstance(invoice, dict) else {}
+        return None
+    return payload if isinstance(payload, dict) else None
 
 
 def _too_many(wait: str | None) -> Answer:

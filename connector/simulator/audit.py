@@ -40,7 +40,7 @@ def _account(world: World, account_id: int) -> dict[str, Any]:
         "states": dict(sorted(states.items())),
         "duplicates": [
             {"number": invoices[0].number, "series_code": invoices[0].series_code, "ids": _ids(invoices)}
-            for invoices in _repeated(living, lambda inv: (inv.number, inv.series_code or ""))
+            for invoices in _repeated(living, _identity)
         ],
         "duplicate_references": [
             {"file_reference": invoices[0].fields["file_reference"], "ids": _ids(invoices)}
@@ -69,13 +69,13 @@ def _numbers(invoices: list[Invoice]) -> dict[str, dict[str, int]]:
 
 def _double_sends(invoices: list[Invoice]) -> list[dict[str, Any]]:
     """A number that was queued more than once, in one document or in several."""
-    sent: dict[tuple[str, str], list[Invoice]] = defaultdict(list)
+    sent: dict[tuple[str, str, int], list[Invoice]] = defaultdict(list)
     for invoice in invoices:
         if invoice.sent_times:
-            sent[invoice.number, invoice.series_code or ""].append(invoice)
+            sent[_identity(invoice)].append(invoice)
     return [
         {"number": number, "series_code": series or None, "ids": _ids(found), "times": times}
-        for (number, series), found in sent.items()
+        for (number, series, _), found in sent.items()
         if (times := sum(invoice.sent_times for invoice in found)) > 1
     ]
 
@@ -96,6 +96,11 @@ def _repeated(invoices: Iterable[Invoice], key: Callable[[Invoice], Hashable]) -
         if (value := key(invoice)) is not None:
             groups[value].append(invoice)
     return [found for found in groups.values() if len(found) > 1]
+
+
+def _identity(invoice: Invoice) -> tuple[str, str, int]:
+    """What one document of an account is told apart by: number, series and year."""
+    return invoice.number, invoice.series_code or "", invoice.issue_date.year
 
 
 def _ids(invoices: Iterable[Invoice]) -> list[int]:

@@ -14,6 +14,8 @@ from connector.simulator.world import World
 
 DEFAULT_LIMIT: Final = 25
 MAXIMUM_LIMIT: Final = 500
+_MOST_DIGITS: Final = 14  # before the point, less one; keeps every sum exact
+_MOST_DECIMALS: Final = 20
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class Call:
     entry: Entry
     number_was_free: bool = False  # seen on arrival, for the switch `number_guard_race`
     list_lag: float = 0.0  # seconds that a fault adds to the switch of the same name
+    parsed: dict[str, Any] | None = None  # the body, once it was read
 
     def payload(self) -> dict[str, Any]:
         """The JSON object of the body.
@@ -48,12 +51,15 @@ class Call:
         Raises:
             ApiProblem: 400, for anything else.
         """
+        if self.parsed is not None:
+            return self.parsed
         try:
             value = loads(self.body)
         except ValueError as error:
             raise bad_request(f"The body is not valid JSON: {error}") from error
         if not isinstance(value, dict):
             raise bad_request("The body must be a JSON object")
+        self.parsed = value
         return value
 
     def wrapped(self, name: str) -> dict[str, Any]:
@@ -158,12 +164,19 @@ def number(world: World, value: object, param: str) -> Decimal:
         raise invalid(param, "is not a number")
     if isinstance(value, str) and not world.switches.accepts_amount_strings:
         raise invalid(param, "is not a number")
+    return decimal(value, param)
+
+
+def decimal(value: int | Decimal | str, param: str) -> Decimal:
+    """A finite number of a sensible size, or 422."""
     try:
         parsed = Decimal(value)
     except InvalidOperation:
         raise invalid(param, "is not a number") from None
     if not parsed.is_finite():
         raise invalid(param, "is not a number")
+    if parsed.adjusted() > _MOST_DIGITS or int(parsed.as_tuple().exponent) < -_MOST_DECIMALS:
+        raise invalid(param, "is out of range")
     return parsed
 
 

@@ -18,6 +18,7 @@ from connector.simulator.documents import Account, Contact, Invoice
 from connector.simulator.faults import BadFaultError, fault_details
 from connector.simulator.jsontext import dumps, loads
 from connector.simulator.seeds import BadSeedError, plant, plant_defaults
+from connector.simulator.states import notice
 from connector.simulator.switches import UnknownSwitchError
 from connector.simulator.webhooks import Postman
 from connector.simulator.world import World
@@ -53,6 +54,7 @@ def routes(world: World, postman: Postman, api_key: str) -> list[Route]:
         ("/audit", "GET", _audit),
         ("/reset", "POST", _reset),
         ("/seed", "POST", _seed),
+        ("/notices", "POST", _notice),
         ("/advance", "POST", _advance),
     ]
     return [Route(path, _endpoint(control, handler), methods=[method]) for path, method, handler in table]
@@ -164,6 +166,18 @@ async def _reset(control: Control, _: Request) -> object:
 
 async def _seed(control: Control, request: Request) -> object:
     return {"planted": plant(control.world, await _object(request))}
+
+
+async def _notice(control: Control, request: Request) -> object:
+    """`{"invoice_id": 100001, "state": "refused", "note": "…", "code": "…"}`: the network reports a state."""
+    values = await _object(request)
+    invoice_id, state = values.get("invoice_id"), values.get("state")
+    if not isinstance(invoice_id, int) or invoice_id not in control.world.invoices:
+        raise _RefusedError("invoice_id names no invoice")
+    if not isinstance(state, str):
+        raise _RefusedError("state is a text")
+    notice(control.world, invoice_id, state, values.get("note"), values.get("code"))
+    return {"invoice": _invoice(control.world.invoices[invoice_id])}
 
 
 async def _advance(control: Control, request: Request) -> object:

@@ -4,13 +4,12 @@ Totals come from the file, they are not calculated anew. The recipient is matche
 made; the issuer must be the account.
 """
 
+import re
 from collections.abc import Iterator
-from datetime import date
-from decimal import Decimal
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 
-from connector.simulator.calls import Answer, Call, day, number, single
+from connector.simulator.calls import Answer, Call, day, decimal, single
 from connector.simulator.contacts import matched_or_made
 from connector.simulator.currencies import MINOR_UNITS
 from connector.simulator.datauri import unpacked
@@ -30,6 +29,8 @@ _ROOTS: Final = {
     f"{{urn:oasis:names:specification:ubl:schema:xsd:{kind}-2}}{kind}": kind
     for kind in ("Invoice", "CreditNote")
 }
+_FIRST_ID: Final = re.compile(rb"<(?:\w+:)?ID(?:\s[^>]*)?>([^<]+)<")
+_GLANCE: Final = 5_000_000  # bytes; larger files are not looked at in advance
 _OCTETS: Final = "application/octet-stream"
 _VAT_NAMES: Final = {
     "es": "IVA",
@@ -66,11 +67,17 @@ def import_invoice(call: Call) -> Answer:
     return single(call, "invoice", invoice_view(call, invoice), created_status(call))
 
 
+def number_in(content: bytes) -> str | None:
+    """The document's number at a glance, before the file is read in earnest."""
+    match = _FIRST_ID.search(unpacked(content)) if len(content) < _GLANCE else None
+    return match[1].decode("utf-8", "replace").strip() if match is not None else None
+
+
 def validate_document(call: Call) -> Answer:
     """Check a file without storing it: 200, or 400 with what is wrong."""
     try:
         document = _Ubl(unpacked(call.body))
-        _read_totals(call.world, document, "eur")
+        _read_totals(document, "eur")
     except ApiProblem as problem:
         raise bad_request(problem.message) from problem
     return Answer(body={"valid": True, "errors": []})
@@ -160,7 +167,7 @@ def _draft(call: Call, account: Account, document: _Ubl, *, issued: bool) -> Inv
         account.id,
         "IssuedInvoice" if issued else "ReceivedInvoice",
         document.needed("ID"),
-        _date(document.needed("IssueDate"), "date"),
+        day(document.needed("IssueDate"), "date"),
         document.needed("DocumentCurrencyCode"),
         now,
         now,
@@ -168,15 +175,15 @@ def _draft(call: Call, account: Account, document: _Ubl, *, issued: bool) -> Inv
     )
     if invoice.currency not in MINOR_UNITS:
         raise not_allowed("currency")
-    invoice.due_date = _date(due, "due_date") if due else None
+    invoice.due_date = day(due, "due_date") if due else None
     invoice.fields = {
         "is_credit_note": document.kind == "CreditNote" or document.text("InvoiceTypeCode") == "381",
         "buyer_reference": document.text("BuyerReference"),
         "ponumber": document.text("OrderReference", "ID"),
         "references": _references(document),
     }
-    invoice.totals = _read_totals(call.world, document, account.country)
-    invoice.lines = _read_lines(call.world, document)
+    invoice.totals = _read_totals(document, account.country)
+    invoice.lines = _read_lines(call.world, document, account.country)
     return invoice
 
 
@@ -205,28 +212,28 @@ def _references(document: _Ubl) -> list[dict[str, Any]]:
     ]
 
 
-def _read_totals(world: World, document: _Ubl, country: str) -> Totals:
+def _read_totals(document: _Ubl, country: str) -> Totals:
     name = _VAT_NAMES.get(country, "VAT")
     taxes = []
     for row in document.all("TaxTotal", "TaxSubtotal"):
         category = document.text("TaxCategory", "ID", within=row) or "S"
-        percent = _amount(world, document.text("TaxCategory", "Percent", within=row) or "0", "percent")
+        percent = decimal(document.text("TaxCategory", "Percent", within=row) or "0", "percent")
         reason = document.text("TaxCategory", "TaxExemptionReason", within=row)
-        base = _amount(world, document.needed("TaxableAmount", within=row), "TaxableAmount")
-        amount = _amount(world, document.needed("TaxAmount", within=row), "TaxAmount")
+        base = decimal(document.needed("TaxableAmount", within=row), "TaxableAmount")
+        amount = decimal(document.needed("TaxAmount", within=row), "TaxAmount")
         taxes.append(TaxAmount(Tax(name, category, percent, reason), base, amount))
     return Totals(
         line_nets=[
-            _amount(world, document.needed("LineExtensionAmount", within=line), "LineExtensionAmount")
+            decimal(document.needed("LineExtensionAmount", within=line), "LineExtensionAmount")
             for line in document.all(f"{document.kind}Line")
         ],
         taxes=taxes,
-        subtotal=_amount(world, document.needed("LegalMonetaryTotal", "TaxExclusiveAmount"), "subtotal"),
-        total=_amount(world, document.needed("LegalMonetaryTotal", "TaxInclusiveAmount"), "total"),
+        subtotal=decimal(document.needed("LegalMonetaryTotal", "TaxExclusiveAmount"), "subtotal"),
+        total=decimal(document.needed("LegalMonetaryTotal", "TaxInclusiveAmount"), "total"),
     )
 
 
-def _read_lines(world: World, document: _Ubl) -> list[InvoiceLine]:
+def _read_lines(world: World, document: _Ubl, country: str) -> list[InvoiceLine]:
     quantity = "InvoicedQuantity" if document.kind == "Invoice" else "CreditedQuantity"
     rows = list(document.all(f"{document.kind}Line"))
     if not rows:
@@ -234,17 +241,18 @@ def _read_lines(world: World, document: _Ubl) -> list[InvoiceLine]:
     return [
         InvoiceLine(
             world.next_id("line"),
-            _amount(world, document.text(quantity, within=row) or "1", "quantity"),
-            _amount(world, document.text("Price", "PriceAmount", within=row) or "0", "price"),
+            decimal(document.text(quantity, within=row) or "1", "quantity"),
+            decimal(document.text("Price", "PriceAmount", within=row) or "0", "price"),
+            taxes=_line_taxes(document, row, country),
             fields={"description": document.text("Item", "Name", within=row)},
         )
         for row in rows
     ]
 
 
-def _amount(world: World, text: str, name: str) -> Decimal:
-    return number(world, text, name) if world.switches.accepts_amount_strings else Decimal(text)
-
-
-def _date(text: str, name: str) -> date:
-    return day(text, name)
+def _line_taxes(document: _Ubl, row: ET.Element, country: str) -> list[Tax]:
+    category = document.text("Item", "ClassifiedTaxCategory", "ID", within=row)
+    if category is None:
+        return []
+    percent = document.text("Item", "ClassifiedTaxCategory", "Percent", within=row) or "0"
+    return [Tax(_VAT_NAMES.get(country, "VAT"), category, decimal(percent, "percent"))]

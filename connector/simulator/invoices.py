@@ -1,5 +1,6 @@
 """Invoices: create, read, change, delete, and hand over for delivery."""
 
+from dataclasses import replace
 from typing import Any
 
 from connector.simulator.calls import Answer, Call, day, single, truth
@@ -165,9 +166,11 @@ def update_invoice(call: Call) -> Answer:
     account = world.accounts[invoice.account_id]
     if values.get("type", invoice.type) != invoice.type:
         raise not_allowed("type")
+    changed_lines = _changed_lines(call, invoice, values)
     _change_header(call, account, invoice, values)
-    invoice.lines = _changed_lines(call, invoice, values)
-    recalculate(account, invoice)
+    invoice.lines = changed_lines
+    if invoice.original is None:  # the totals of a file are its own
+        recalculate(account, invoice)
     invoice.errors = delivery_errors(account, invoice)
     invoice.updated_at = world.clock.now()
     world.save(invoice)
@@ -176,22 +179,20 @@ def update_invoice(call: Call) -> Answer:
 
 
 def _change_header(call: Call, account: Account, invoice: Invoice, values: dict[str, Any]) -> None:
+    """Check everything first: a refused change leaves the document as it was."""
     fields = header_fields(call.world, values, call.version)
-    given = {name for name in fields if name in values}
-    if fields["references"]:
-        given.add("references")
+    given = {name for name in fields if name in values or (name == "references" and fields[name])}
+    issued = issue_date(values) if values.get("date") else invoice.issue_date
+    due = day(values["due_date"], "due_date") if values.get("due_date") else invoice.due_date
+    code = currency(values, account) if values.get("currency") else invoice.currency
+    wanted = values.get("contact_id")
+    contact_id = _contact_id(call, account, wanted) if wanted is not None else invoice.contact_id
+    entries = adjustments(call.world, values, call.version) or invoice.adjustments
     if "number" in values and str(values["number"]) != invoice.number:
         _renumber(call, invoice, str(values["number"]))
-    if values.get("date"):
-        invoice.issue_date = issue_date(values)
-    if values.get("due_date"):
-        invoice.due_date = day(values["due_date"], "due_date")
-    if values.get("currency"):
-        invoice.currency = currency(values, account)
-    if values.get("contact_id") is not None:
-        invoice.contact_id = _contact_id(call, account, values["contact_id"])
+    invoice.issue_date, invoice.due_date, invoice.currency = issued, due, code
+    invoice.contact_id, invoice.adjustments = contact_id, entries
     invoice.fields |= {name: fields[name] for name in given}
-    invoice.adjustments = adjustments(call.world, values, call.version) or invoice.adjustments
 
 
 def _renumber(call: Call, invoice: Invoice, number: str) -> None:
@@ -214,6 +215,8 @@ def _renumber(call: Call, invoice: Invoice, number: str) -> None:
 def _changed_lines(call: Call, invoice: Invoice, values: dict[str, Any]) -> list[InvoiceLine]:
     """Rows with an id change or remove that line; rows without one are added, as nested attributes do."""
     kept = {item.id: item for item in invoice.lines}
+    if invoice.original is not None and values.get("invoice_lines_attributes"):
+        raise conflict("The lines of an imported document cannot be edited")
     rows = values.get("invoice_lines_attributes") or []
     if not isinstance(rows, list):
         raise bad_request("invoice_lines_attributes must be a list")
@@ -224,7 +227,7 @@ def _changed_lines(call: Call, invoice: Invoice, values: dict[str, Any]) -> list
         if known is not None and truth(row.get("_destroy", False)):
             del kept[known.id]
             continue
-        made = line(call.world, row, call.version, known)
+        made = line(call.world, row, call.version, replace(known) if known is not None else None)
         kept[made.id] = made
     if not kept:
         raise blank("invoice_lines")

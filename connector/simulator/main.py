@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from connector.simulator.faults import FaultKind
+from connector.simulator.faults import FaultKind, fault_details
 from connector.simulator.journal import Entry
 from connector.simulator.seeds import DEFAULT_KEY, plant
 from connector.simulator.server import SimulatorServer
@@ -28,6 +28,7 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
     speed: float = 1.0,
     seed: int | None = None,
     switches: Mapping[str, object] | None = None,
+    faults: Sequence[Mapping[str, object]] = (),
     webhook_url: str | None = None,
     webhook_secret: str = "whsec_test",  # noqa: S107 - a made-up secret for made-up events
     quiet: bool = False,
@@ -38,7 +39,7 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
     `drop_before` are shares (0 to 1) of all writes whose connection is cut, after or before storing;
     `error_503` and `error_429` are shares of all requests, answered so before storing. `latency` is in
     seconds per request; `speed` divides the waits of the state machine; `seed` makes chance repeat.
-    `switches` sets any other switch by name.
+    `switches` sets any other switch by name, `faults` adds any other rule (`{"kind": "html", "times": 3}`).
 
     Raises:
         UnknownSwitchError, BadFaultError, BadSeedError: a value that cannot be used.
@@ -55,6 +56,9 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
     _share(server, FaultKind.DROP_BEFORE, drop_before, writes_only=True)
     _share(server, FaultKind.UNAVAILABLE_BEFORE, error_503)
     _share(server, FaultKind.RATE_LIMIT, error_429)
+    for rule in faults:
+        details = fault_details(rule)
+        server.world.faults.add(details.pop("kind", ""), **details)
     if webhook_url is not None:
         plant(server.world, {"web_hooks": [{"url": webhook_url, "secret": webhook_secret}]})
     _say(f"B2Brouter simulator on http://{host}:{port}  key {api_key}  status page at /")

@@ -10,6 +10,10 @@ def restored(world: World) -> bool:
     storage = world.storage
     if storage is None:
         return False
+    for following in storage.documents("ids"):
+        world.restore_ids(following)
+    for found in storage.documents("directory"):
+        world.add_directory_entry(found["value"], found["entry"])
     for account in storage.documents("Account"):
         world.add_account(account)
     for key in storage.documents("ApiKey"):

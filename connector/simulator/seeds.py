@@ -109,13 +109,15 @@ def plant(world: World, seed: Mapping[str, Any]) -> dict[str, list[Any]]:
     if unknown := set(seed) - set(planters):
         raise BadSeedError(f"cannot plant {', '.join(sorted(unknown))}; known: {', '.join(planters)}")
     planted: dict[str, list[Any]] = {}
-    with world.lock:
+    with world.lock, world.recorded() as effects:
         for kind, planter in planters.items():
             for values in seed.get(kind, ()):
                 try:
                     planted.setdefault(kind, []).append(planter(world, dict(values)))
                 except (ApiProblem, KeyError, TypeError, ValueError) as error:
                     raise BadSeedError(f"{kind}: {error!r} in {values!r}") from error
+        entry = world.journal.open(world.clock.now(), "SEED", "", effects=effects)
+        world.journal.written(entry)
         world.commit()
     return planted
 
@@ -188,7 +190,7 @@ def _any_contact(world: World, account: Account) -> Contact:
 def _directory_entry(world: World, values: dict[str, Any]) -> str:
     found = [str(values[name]) for name in ("tin_value", "cin_value") if values.get(name)]
     for value in found:
-        world.directory[value] = values
+        world.add_directory_entry(value, values)
     return found[0]
 
 

@@ -71,7 +71,11 @@ class SimulatorServer:
         return f"http://{self._host}:{self._port}"
 
     def start(self) -> None:
-        """Serve from a background thread; returns once requests are answered."""
+        """Serve from a background thread; returns once requests are answered.
+
+        After `stop` it may start again, on the same port and with the same world.
+        """
+        self._open()
         listening = self._listen()
         server = self._server = uvicorn.Server(self._config())
         self._thread = Thread(
@@ -86,6 +90,7 @@ class SimulatorServer:
 
     def run(self) -> None:
         """Serve in the foreground until a signal ends it."""
+        self._open()
         listening = self._listen()
         try:
             with suppress(KeyboardInterrupt):
@@ -120,10 +125,14 @@ class SimulatorServer:
                 self._api.closing.set()
             await asyncio.sleep(_TICK)
 
+    def _open(self) -> None:
+        self._api.closing = asyncio.Event()
+        if self._storage is not None:
+            self._storage.open()
+
     def _close(self) -> None:
         if self._storage is not None:
             self._storage.close()
-            self._storage = self.world.storage = None
 
     def _listen(self) -> socket.socket:
         """Bind before the server starts, so that the port is known and connections queue from then on.

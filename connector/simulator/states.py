@@ -100,6 +100,21 @@ def check_deletable(world: World, invoice: Invoice) -> None:
         raise conflict("The invoice has registered tax reports")
 
 
+def notice(
+    world: World, invoice_id: int, state: str, note: str | None = None, code: str | None = None
+) -> None:
+    """A message of the network, at any time and in any order, as tests send it.
+
+    Raises:
+        KeyError: there is no such invoice.
+    """
+    with world.lock:
+        invoice = world.invoices[invoice_id]
+        _note_change(world, invoice, state, note, code)
+        world.commit()
+    world.flush_events()
+
+
 def arm(world: World, invoice: Invoice) -> None:
     """Have the next step of a document done when it is due; also after a restart."""
     if invoice.steps:
@@ -111,13 +126,18 @@ def _take(world: World, invoice: Invoice, step: Step) -> None:
     if invoice.deleted_at is not None or not invoice.steps or invoice.steps[0] is not step:
         return
     invoice.steps.pop(0)
+    _note_change(world, invoice, step.state, step.note, step.code)
+    arm(world, invoice)
+
+
+def _note_change(world: World, invoice: Invoice, state: str, note: str | None, code: str | None) -> None:
+    """Change the state without a request, and say so in the journal."""
     with world.recorded() as effects:
-        change_state(world, invoice, step.state, step.note, step.code)
+        change_state(world, invoice, state, note, code)
     entry = world.journal.open(
         world.clock.now(), "TIMER", "", account=invoice.account_id, number=invoice.number, effects=effects
     )
     world.journal.written(entry)
-    arm(world, invoice)
 
 
 def _plan(world: World, invoice: Invoice, account: Account) -> None:
@@ -166,7 +186,7 @@ def _gln(contact: Contact | None) -> str | None:
 def transport_of(world: World, account: Account, contact: Contact | None) -> str:
     """The contact's own way, else the directory's, else the account's; an unknown code falls to the last."""
     if contact is None:
-        return account.default_transport
+        return "email"  # simplified documents: sending makes the PDF and mails it, no network answers
     chosen: str | None = contact.fields.get("transport_type_code")
     if chosen is None:
         for value in (contact.tin_value, contact.cin_value):

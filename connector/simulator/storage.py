@@ -36,15 +36,24 @@ class Storage:
     """Rows of (kind, id, document as JSON)."""
 
     def __init__(self, path: Path) -> None:
-        self._connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.execute(
+        self._path = path
+        self._changed: dict[tuple[str, str], object] = {}  # None: to be removed
+        self._connection: sqlite3.Connection | None = None
+        self.open()
+
+    def open(self) -> None:
+        """Connect; once more after a `close`, and without effect while connected."""
+        if self._connection is not None:
+            return
+        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(
             "CREATE TABLE IF NOT EXISTS kept"
             " (kind TEXT NOT NULL, id TEXT NOT NULL, body TEXT NOT NULL, PRIMARY KEY (kind, id))"
             " WITHOUT ROWID"
         )
-        self._changed: dict[tuple[str, str], object] = {}  # None: to be removed
+        self._connection = connection
 
     def put(self, kind: str, key: int | str, document: object) -> None:
         self._changed[kind, str(key)] = document
@@ -57,14 +66,15 @@ class Storage:
         if not self._changed:
             return
         changed, self._changed = self._changed, {}
-        self._connection.execute("BEGIN IMMEDIATE")
+        connection = self._connected()
+        connection.execute("BEGIN IMMEDIATE")
         for (kind, key), document in changed.items():
             if document is None:
-                self._connection.execute("DELETE FROM kept WHERE kind = ? AND id = ?", (kind, key))
+                connection.execute("DELETE FROM kept WHERE kind = ? AND id = ?", (kind, key))
             else:
                 body = json.dumps(_pack(document), separators=(",", ":"))
-                self._connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (kind, key, body))
-        self._connection.execute("COMMIT")
+                connection.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", (kind, key, body))
+        connection.execute("COMMIT")
 
     def unchanged(self) -> None:
         """Forget what waits to be written: it was just read."""
@@ -72,19 +82,27 @@ class Storage:
 
     def clear(self) -> None:
         self._changed.clear()
-        self._connection.execute("DELETE FROM kept")
+        self._connected().execute("DELETE FROM kept")
 
     def documents(self, kind: str) -> Iterator[Any]:
         """Everything of one kind, in order of id."""
-        rows = self._connection.execute(
+        rows = self._connected().execute(
             "SELECT body FROM kept WHERE kind = ? ORDER BY CAST(id AS INTEGER), id", (kind,)
         )
         for (body,) in rows.fetchall():
             yield _unpack(json.loads(body))
 
     def close(self) -> None:
+        if self._connection is None:
+            return
         self.commit()
         self._connection.close()
+        self._connection = None
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise RuntimeError("the state file is closed")
+        return self._connection
 
 
 def _pack(value: object) -> object:

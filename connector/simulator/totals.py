@@ -4,8 +4,8 @@ The account's settings choose the way: three rounding methods, times `round_befo
 `apply_taxes_per_line`. Source: the vendor's guide to invoice calculation; where it is silent (signs
 of allowances on negative lines, the order of rounding) the open-source ancestor of the product.
 
-Sixty digits are carried, and what a division left beyond the fortieth place is dropped before rounding:
-three thirds are one again, and a tie is seen as a tie.
+A hundred digits are carried, and what a division left beyond the fortieth place is dropped before
+rounding: three thirds are one again, and a tie is seen as a tie.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ ROUNDING_METHODS: Final[Mapping[str, str]] = {
     "bankers": ROUND_HALF_EVEN,
     "truncate": ROUND_DOWN,
 }
-_EXACT: Final = Context(prec=60)
+_EXACT: Final = Context(prec=100)
 _DUST: Final = Decimal("1e-40")
 _HUNDRED: Final = Decimal(100)
 _ZERO: Final = Decimal(0)

@@ -52,7 +52,7 @@ class World:
         self.lock = RLock()
         self.storage = storage
         self.publish: Callable[[Event], None] = lambda event: None  # set by the sender of webhooks
-        self._effects: list[Effect] = []
+        self._effects: list[Effect] | None = None
         self._outbox: list[Event] = []
         self._due: list[tuple[datetime, int, Callable[[], None]]] = []
         self._order = count()
@@ -93,10 +93,12 @@ class World:
         """Ids grow over all accounts; the ones of deleted documents never come back."""
         value = self._ids[kind]
         self._ids[kind] = value + 1
+        if self.storage is not None:
+            self.storage.put("ids", "next", self._ids)
         return value
 
-    def seen_id(self, kind: str, value: int) -> None:
-        self._ids[kind] = max(self._ids[kind], value + 1)
+    def restore_ids(self, following: dict[str, int]) -> None:
+        self._ids |= following
 
     def save(self, document: Kept) -> None:
         """Keep a new or changed document; durable with the next `commit`."""
@@ -111,7 +113,7 @@ class World:
 
     def add_account(self, account: Account) -> None:
         self.accounts[account.id] = account
-        self.seen_id("account", account.id)
+        self._ids["account"] = max(self._ids["account"], account.id + 1)
         self.save(account)
 
     def add_key(self, key: ApiKey) -> None:
@@ -122,7 +124,6 @@ class World:
         self.contacts[contact.id] = contact
         self.contacts_of[contact.account_id][contact.id] = contact
         self._index_contact(contact)
-        self.seen_id("contact", contact.id)
         self.save(contact)
 
     def change_contact(self, contact: Contact, fields: dict[str, Any]) -> None:
@@ -158,9 +159,6 @@ class World:
             self.invoices[invoice.id] = invoice
             self.invoices_of[invoice.account_id][invoice.id] = invoice
             self.invoices_numbered[invoice.account_id, invoice.number].append(invoice)
-        self.seen_id("invoice", invoice.id)
-        for line in invoice.lines:
-            self.seen_id("line", line.id)
         self.save(invoice)
 
     def renumber(self, invoice: Invoice, number: str) -> None:
@@ -179,27 +177,32 @@ class World:
 
     def add_tax_report(self, report: TaxReport) -> None:
         self.tax_reports[report.id] = report
-        self.seen_id("tax_report", report.id)
         self.save(report)
 
     def add_hook(self, hook: WebHook) -> None:
         self.hooks[hook.id] = hook
-        self.seen_id("web_hook", hook.id)
         self.save(hook)
+
+    def add_directory_entry(self, value: str, entry: dict[str, Any]) -> None:
+        self.directory[value] = entry
+        if self.storage is not None:
+            self.storage.put("directory", value, {"value": value, "entry": entry})
 
     # ------------------------------------------------------- effects and events
 
     @contextmanager
     def recorded(self) -> Iterator[list[Effect]]:
         """Collect what is changed inside, for the journal."""
-        outer, self._effects = self._effects, []
+        outer, effects = self._effects, []
+        self._effects = effects
         try:
-            yield self._effects
+            yield effects
         finally:
             self._effects = outer
 
     def effect(self, kind: str, action: str, document_id: int, **details: Any) -> None:
-        self._effects.append({"kind": kind, "action": action, "id": document_id, **details})
+        if self._effects is not None:
+            self._effects.append({"kind": kind, "action": action, "id": document_id, **details})
 
     def announce(
         self, code: str, account_id: int, subject_id: int, state: str, notes: str | None = None

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 Behaviour = Callable[[socket.socket], None]
-
-CLOSING = b"Connection: close\r\n"
 
 
 def answer(status: int, body: bytes = b"{}", **headers: str) -> Behaviour:
@@ -49,19 +45,17 @@ def reset(connection: socket.socket) -> None:
 class RawServer:
     """Takes one behaviour from the list for each request, whichever connection it comes by."""
 
-    def __init__(self, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *behaviours: Behaviour) -> None:
         self.requests: list[bytes] = []
         self.connections = 0
         self.stopped = threading.Event()
         self._behaviours = list(behaviours)
-        self._tls = tls
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
 
     @property
     def base_url(self) -> str:
-        scheme = "https" if self._tls else "http"
-        return f"{scheme}://127.0.0.1:{self.port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def port(self) -> int:
@@ -101,9 +95,8 @@ class RawServer:
                 self.connections += 1
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
-    def _serve(self, plain: socket.socket) -> None:
+    def _serve(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError):
-            connection = self._tls.wrap_socket(plain, server_side=True) if self._tls else plain
             self._open.append(connection)
             for request in _requests(connection):
                 self.requests.append(request)
@@ -120,14 +113,16 @@ def _requests(connection: socket.socket) -> Iterator[bytes]:
         while b"\r\n\r\n" not in waiting:
             waiting = _more(connection, waiting)
         head, _, rest = waiting.partition(b"\r\n\r\n")
-        length = next(
-            (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")),
-            0,
-        )
+        length = _length(head)
         while len(rest) < length:
             rest = _more(connection, rest)
         yield head + b"\r\n\r\n" + rest[:length]
         waiting = rest[length:]
+
+
+def _length(head: bytes) -> int:
+    lines = head.lower().split(b"\r\n")
+    return next((int(line.split(b":")[1]) for line in lines if line.startswith(b"content-length:")), 0)
 
 
 def _more(connection: socket.socket, so_far: bytes) -> bytes:
@@ -135,15 +130,3 @@ def _more(connection: socket.socket, so_far: bytes) -> bytes:
     if not data:
         raise ConnectionError
     return so_far + data
-
-
-def self_signed(folder: Path) -> ssl.SSLContext:
-    """A certificate that nobody has reason to trust."""
-    (folder / "server.pem").write_text(_PEM)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(folder / "server.pem")
-    return context
-
-
-_PEM = """\
-"""

@@ -1,0 +1,40 @@
+"""What the tests of adapters do to a database behind the adapter's back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event, text
+
+
+def execute(url: str, *statements: str, **values: Any) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def query(url: str, statement: str, **values: Any) -> list[dict[str, Any]]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        rows = [dict(row) for row in connection.execute(text(statement), values).mappings()]
+    engine.dispose()
+    return rows
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """Collect the statements that go to any database meanwhile."""
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)

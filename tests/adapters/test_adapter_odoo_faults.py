@@ -1,0 +1,196 @@
+"""What the odoo adapter says when something outside is wrong: the right kind of error, and never a password."""
+
+from __future__ import annotations
+
+import secrets
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy.engine import make_url
+
+from connector.adapters.odoo import OdooAdapter
+from connector.domain.errors import (
+    ConnectorError,
+    SchemaChangedError,
+    SourceNotPermittedError,
+    SourceUnavailableError,
+)
+from tests.adapters.databases import execute
+from tests.support.odoo import OdooDatabase
+
+PASSWORD = "correct-horse-battery"
+
+
+def failure(url: str) -> ConnectorError:
+    adapter = OdooAdapter.open("erp", url, {})
+    with pytest.raises(ConnectorError) as failed:
+        adapter.find(None, 10, since=None, companies=None)
+    adapter.close()
+    return failed.value
+
+
+@contextmanager
+def server_that_says(code: str, message: str) -> Iterator[int]:
+    """A PostgreSQL server that refuses every log-in, whatever the rules of the real one are."""
+    fields = f"SFATAL\0VFATAL\0C{code}\0M{message}\0\0".encode()
+    answer = b"E" + struct.pack("!I", len(fields) + 4) + fields
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                while (start := connection.recv(1024)) and struct.unpack("!I", start[4:8])[0] in {
+                    80877103,  # asks for TLS
+                    80877104,  # asks for GSSAPI
+                }:
+                    connection.sendall(b"N")
+                connection.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,), daemon=True)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'password authentication failed for user "erp"',
+        'la autentificación password falló para el usuario "erp"',
+    ],
+)
+def test_a_wrong_password_is_not_permitted_and_is_never_printed(message: str):
+    with server_that_says("28P01", message) as port:
+        error = failure(f"postgresql://erp:{PASSWORD}@127.0.0.1:{port}/odoo")
+    assert isinstance(error, SourceNotPermittedError)
+    assert message in error.message
+    assert PASSWORD not in repr(error) + error.message + error.action
+
+
+def test_a_server_that_is_starting_up_is_unavailable():
+    with server_that_says("57P03", "the database system is starting up") as port:
+        error = failure(f"postgresql://erp:{PASSWORD}@127.0.0.1:{port}/odoo")
+    assert isinstance(error, SourceUnavailableError)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:1", "host.invalid:5432"])
+def test_an_unreachable_server_is_unavailable(place: str):
+    error = failure(f"postgresql://erp:{PASSWORD}@{place}/odoo")
+    assert isinstance(error, SourceUnavailableError)
+    assert PASSWORD not in error.message + error.action
+
+
+def test_a_database_that_does_not_exist_is_named(odoo19: OdooDatabase):
+    url = make_url(odoo19.url).set(database="no_such_database")
+    error = failure(url.render_as_string(hide_password=False))
+    assert isinstance(error, SourceUnavailableError)
+    assert "no_such_database" in error.message
+
+
+def test_a_missing_table_is_named(odoo: OdooDatabase):
+    execute(odoo.url, "DROP TABLE account_tax CASCADE")
+    error = failure(odoo.url)
+    assert isinstance(error, SchemaChangedError)
+    assert "table account_tax" in error.message
+
+
+def test_a_missing_column_is_named(odoo: OdooDatabase):
+    execute(odoo.url, "ALTER TABLE account_move_line DROP price_subtotal")
+    error = failure(odoo.url)
+    assert isinstance(error, SchemaChangedError)
+    assert "column account_move_line.price_subtotal" in error.message
+
+
+def test_an_upgrade_while_running_is_noticed(odoo: OdooDatabase):
+    adapter = OdooAdapter.open("erp", odoo.url, {})
+    adapter.load(["1"])
+    execute(odoo.url, "ALTER TABLE account_move_line RENAME price_subtotal TO subtotal")
+    with pytest.raises(SchemaChangedError, match="price_subtotal"):
+        adapter.load(["1"])
+    execute(odoo.url, "ALTER TABLE account_move_line RENAME subtotal TO price_subtotal")
+    assert adapter.load(["1"])
+    adapter.close()
+
+
+@contextmanager
+def user_with(url: str, *grants: str) -> Iterator[str]:
+    """Another user of the same database, with these rights only."""
+    role = f"b2brouter_test_{secrets.token_hex(4)}"
+    execute(
+        url, f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'", *(f"{grant} TO {role}" for grant in grants)
+    )
+    try:
+        yield make_url(url).set(username=role, password=PASSWORD).render_as_string(hide_password=False)
+    finally:
+        execute(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_a_missing_grant_is_not_permitted_and_names_the_table(odoo19: OdooDatabase):
+    with user_with(odoo19.url, "GRANT SELECT ON account_move, res_currency") as url:
+        error = failure(url)
+    assert isinstance(error, SourceNotPermittedError)
+    assert "res_partner" in error.message
+    assert PASSWORD not in error.message + error.action
+
+
+def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase):
+    adapter = OdooAdapter.open("erp", odoo.url, {})
+    rows = adapter.check()
+    adapter.close()
+    assert [row.name for row in rows] == ["connection", "tables", "companies", "write-back"]
+    assert {row.status for row in rows} == {"ok"}
+    assert "1 Ibérica de Montajes Aplicados, S.L." in rows[2].message
+
+
+def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase):
+    def last_row(url: str, **options: str) -> tuple[str, str, str]:
+        adapter = OdooAdapter.open("erp", url, options)
+        row = adapter.check()[-1]
+        adapter.close()
+        return row.name, row.status, row.message
+
+    assert last_row(odoo19.url, write_back="none")[:2] == ("write-back", "warning")
+    missing = last_row(odoo19.url, xref_column="x_other")
+    assert missing == ("write-back", "failed", "There is no column account_move.x_other.")
+    with user_with(odoo19.url, "GRANT SELECT ON ALL TABLES IN SCHEMA public") as url:
+        assert last_row(url) == (
+            "write-back",
+            "failed",
+            "Our user may not write account_move.x_b2b_reference.",
+        )
+    with user_with(odoo19.url, "GRANT SELECT ON account_move") as url:
+        assert last_row(url)[:2] == ("tables", "failed")
+    execute(odoo19.url, "DROP TABLE res_bank CASCADE")
+    assert last_row(odoo19.url)[2] == "The database of source erp has no table res_bank."
+    assert last_row(f"postgresql://erp:{PASSWORD}@127.0.0.1:1/odoo")[:2] == ("connection", "failed")
+
+
+def test_the_rights_that_the_documentation_names_are_enough(odoo19: OdooDatabase):
+    grants = (
+        "GRANT SELECT ON ALL TABLES IN SCHEMA public",
+        "GRANT UPDATE (x_b2b_reference, x_b2b_xref) ON account_move",
+    )
+    with user_with(odoo19.url, *grants) as url:
+        adapter = OdooAdapter.open("erp", url, {})
+        assert adapter.load(["1"])
+        adapter.record("1", "4711", "b2brouter:sandbox:1:4711")
+        adapter.close()
+
+
+def test_a_query_that_takes_too_long_is_given_up(odoo19: OdooDatabase):
+    adapter = OdooAdapter.open("erp", odoo19.url, {"statement_timeout": 0.05})
+    with (
+        pytest.raises(SourceUnavailableError, match="took too long"),
+        adapter._database.reading() as connection,
+    ):
+        connection.exec_driver_sql("SELECT pg_sleep(5)")
+    adapter.close()

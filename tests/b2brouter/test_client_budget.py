@@ -1,0 +1,135 @@
+"""The request budget: smooth, with a small burst, slower after a 429, and never without a limit."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connector.b2brouter.budget import LocalBudget
+from connector.domain.errors import NotSentError
+
+
+class FakeTime:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        assert seconds > 0
+        self.now += seconds
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
+
+
+def budget(time: FakeTime, per_minute: float = 600, *, patience: float = 1e9) -> LocalBudget:
+    return LocalBudget(per_minute, patience=patience, clock=time, sleep=time.sleep)
+
+
+def taken(pace: LocalBudget, time: FakeTime, count: int) -> list[float]:
+    """When each of the next requests went out, in seconds from now."""
+    start, moments = time.now, []
+    for _ in range(count):
+        pace.acquire()
+        moments.append(time.now - start)
+    return moments
+
+
+def test_one_seconds_worth_goes_at_once_and_the_rest_evenly(time):
+    moments = taken(budget(time, per_minute=600), time, 14)
+    assert moments[:10] == [0.0] * 10
+    assert moments[10:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
+
+
+def test_a_slow_budget_has_no_burst(time):
+    assert taken(budget(time, per_minute=30), time, 3) == pytest.approx([0, 2, 4])
+
+
+def test_a_rested_budget_does_not_save_up_more_than_the_burst(time):
+    pace = budget(time, per_minute=600)
+    time.now += 3600
+    assert taken(pace, time, 11)[-1] == pytest.approx(0.1)
+
+
+@settings(max_examples=50)
+@given(per_minute=st.integers(1, 2000), pauses=st.lists(st.floats(0, 5), max_size=60))
+def test_no_minute_sees_more_than_the_rate_and_one_burst(per_minute, pauses):
+    time = FakeTime()
+    pace = budget(time, per_minute)
+    moments = []
+    for pause in pauses:
+        time.now += pause
+        pace.acquire()
+        moments.append(time.now)
+    for moment in moments:
+        in_this_minute = sum(moment <= other < moment + 60 for other in moments)
+        assert in_this_minute <= per_minute + max(1, per_minute / 60) + 1e-6
+
+
+def test_a_429_halves_the_rate_which_comes_back_by_a_tenth_a_minute(time):
+    pace = budget(time, per_minute=600)
+    pace.slow_down(None)
+    rates = []
+    for _ in range(7):
+        rates.append(pace.requests_per_minute)
+        time.now += 60
+    assert rates == pytest.approx([300, 360, 420, 480, 540, 600, 600])
+
+
+def test_many_429_of_one_burst_halve_the_rate_once(time):
+    pace = budget(time, per_minute=600)
+    for _ in range(64):
+        pace.slow_down(None)
+    assert pace.requests_per_minute == pytest.approx(300)
+
+
+def test_a_rate_that_is_halved_again_and_again_never_comes_to_nothing(time):
+    pace = budget(time, per_minute=600)
+    for _ in range(50):
+        time.now += 6
+        pace.slow_down(None)
+    assert pace.requests_per_minute >= 30
+
+
+def test_nothing_goes_out_while_the_server_wants_silence(time):
+    pace = budget(time, per_minute=600)
+    pace.slow_down(20)
+    assert taken(pace, time, 1) == pytest.approx([20])
+
+
+def test_a_429_that_comes_while_others_wait_for_their_slot_makes_them_wait_longer(time):
+    pace = LocalBudget(60, patience=100, clock=time, sleep=lambda seconds: sleep(seconds))
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        if time.now < 1010:
+            pace.slow_down(30)
+
+    pace.acquire()
+    pace.acquire()
+    assert time.now == pytest.approx(1031)
+
+
+def test_who_would_wait_too_long_is_sent_back_and_takes_no_slot(time):
+    pace = budget(time, per_minute=60, patience=2)
+    pace.slow_down(60)
+    with pytest.raises(NotSentError) as caught:
+        pace.acquire()
+    assert caught.value.reason == "rate_limited"
+    assert caught.value.retry_after == pytest.approx(60)
+    time.now += 60
+    pace.acquire()
+    assert time.now == pytest.approx(1060)
+
+
+@pytest.mark.parametrize("rate", [0, -1])
+def test_a_budget_of_nothing_is_a_mistake(rate, time):
+    with pytest.raises(ValueError, match="positive"):
+        budget(time, rate)
