@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final, cast
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
@@ -250,10 +251,18 @@ def _sqlite_engine(url: URL, timeouts: Timeouts) -> Engine:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get("sqlite_writes")
+        _interrupt_after(connection, timeouts.statement)
         connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _interrupt_after(connection: Connection, seconds: float) -> None:
+    """SQLite has no time-out for statements; it asks now and then whether to go on with a transaction."""
+    deadline = monotonic() + seconds
+    driver: Any = connection.connection.driver_connection
+    driver.set_progress_handler(lambda: monotonic() > deadline, 20_000)
 
 
 def _text(value: str | tuple[str, ...] | None) -> str | None:
@@ -278,6 +287,7 @@ _TEXTS: Final = (
     (re.compile(r"readonly database|read-only"), "25006"),
     (re.compile(r"syntax error|incomplete input|unrecognized token"), "42601"),
     (re.compile(r"database( table)? is locked"), "55P03"),
+    (re.compile(r"^interrupted$"), "57014"),
     (
         re.compile(
             r"(?i)auth?enti|no password supplied|pg_hba\.conf|permission denied"  # in whatever language
@@ -346,13 +356,13 @@ def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: st
 
 
 def _code(orig: BaseException) -> str | int | None:
+    first = orig.args[0] if orig.args else None
+    if isinstance(first, int):  # MySQL's own number says more than its SQLSTATE
+        return first
     state = getattr(orig, "sqlstate", None)
     if state:
         return cast(str, state)
     message = str(orig)
-    first = orig.args[0] if orig.args else None
-    if isinstance(first, int):
-        return first
     return next((code for pattern, code in _TEXTS if pattern.search(message)), None)
 
 

@@ -298,21 +298,25 @@ def _tax_number(number: str | None, country: str | None) -> dict[str, Value]:
     return {"tin_scheme": found[0], "tin_value": found[1]} if found else {}
 
 
+_PLACES: Final = {codes.SERVICE_CODE: "cin1", codes.ELECTRONIC_ADDRESS: "pin"}
+
+
 def _legal_ids(buyer: Party) -> dict[str, Value]:
     """Put each identifier where its scheme belongs; of those for the one main place, a SIRET goes first."""
     ids: dict[str, Value] = {}
-    for legal in sorted(buyer.legal_ids, key=lambda legal: legal.scheme != codes.SIRET):
-        place = {codes.SERVICE_CODE: "cin1", codes.ELECTRONIC_ADDRESS: "pin"}.get(legal.scheme, "cin")
-        if legal.value.strip() and f"{place}_scheme" not in ids:
-            value = legal.value.strip() if place != "cin" else _compact_digits(legal.value)
-            ids |= {f"{place}_scheme": legal.scheme.zfill(4), f"{place}_value": value}
+    known = [(legal.scheme.zfill(4), legal.value.strip()) for legal in buyer.legal_ids]
+    for scheme, value in sorted(known, key=lambda legal: legal[0] != codes.SIRET):
+        place = _PLACES.get(scheme, "cin")
+        if value and f"{place}_scheme" not in ids:
+            shown = _compact_digits(value) if place == "cin" else value
+            ids |= {f"{place}_scheme": scheme, f"{place}_value": shown}
     return ids
 
 
 def _compact_digits(value: str) -> str:
     """Drop the blanks and dots of a number such as `130 015 332 00013`; other codes stay as they are."""
     compact = codes.compact(value)
-    return compact if compact.isdigit() else value.strip()
+    return compact if compact.isdigit() else value
 
 
 def _address(buyer: Party) -> dict[str, Value]:

@@ -49,7 +49,7 @@ class Wire:
 
     def leaving(self, data: bytes) -> None:
         """Take note that bytes are about to leave; opening a way through a proxy does not count."""
-        if self.left or data.startswith(_FOR_THE_PROXY):
+        if self.left or not data or data.startswith(_FOR_THE_PROXY):
             return
         if self._before_send is not None:
             self._before_send()

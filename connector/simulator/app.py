@@ -6,13 +6,11 @@ Pauses lie before or after it, never inside.
 
 import asyncio
 import hashlib
-import socket
-import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Final
+from typing import Any
 from urllib.parse import parse_qsl
 from uuid import uuid4
 
@@ -20,8 +18,10 @@ from starlette.types import Receive, Scope, Send
 
 from connector.simulator import api, versions
 from connector.simulator.calls import Answer, Call, Handler
+from connector.simulator.connection import Connection
 from connector.simulator.documents import ApiKey
-from connector.simulator.faults import BEFORE, Fault, FaultKind
+from connector.simulator.fault_answers import instead, spoilt, too_many
+from connector.simulator.faults import Fault, FaultKind
 from connector.simulator.imports import number_in
 from connector.simulator.invoices import number_seen_free
 from connector.simulator.journal import Entry
@@ -30,19 +30,6 @@ from connector.simulator.problems import ApiProblem, not_found
 from connector.simulator.rate import RateLimit, retry_after
 from connector.simulator.webhooks import Postman
 from connector.simulator.world import World
-
-TRANSPORT: Final = "simulator.transport"  # where the server leaves the connection in the scope
-REQUEST_ID_HEADER: Final = "X-B2B-API-Request-Id"
-_HTML_PAGE: Final = b"<html><head><title>Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
-_TRICKLE: Final = 20  # pieces of a slow answer
-_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time at all makes the kernel send RST
-
-_BEFORE_STATUS: Final = {
-    FaultKind.RATE_LIMIT: 429,
-    FaultKind.UNAUTHORIZED: 401,
-    FaultKind.UNAVAILABLE_BEFORE: 503,
-}
-_AFTER_STATUS: Final = {FaultKind.UNAVAILABLE_AFTER: 503, FaultKind.ERROR_AFTER: 500}
 
 
 @dataclass(slots=True)
@@ -83,13 +70,13 @@ class ApiApp:
             return  # the client left in the middle of its request
         self.world.run_due()
         request = self._noted(scope, body)
-        connection = _Connection(scope, receive, send, request, self._pause)
+        connection = Connection(scope, receive, send, request.entry.request_id or "", self._pause)
         try:
             await self._serve(request, connection)
         except _ClosingError:
             await connection.cut(reset=False)
 
-    async def _serve(self, request: Request, connection: "_Connection") -> None:
+    async def _serve(self, request: Request, connection: Connection) -> None:
         await self._pause_before(request)
         if request.fault is not None and request.fault.kind is FaultKind.LATE_COMMIT:
             await self._commit_late(request, request.fault, connection)
@@ -141,14 +128,7 @@ class ApiApp:
         values = values if isinstance(values, dict) else {}
         entry.number = str(values.get("number") or "") or None
         if world.switches.number_guard_race:
-            account = next(
-                (
-                    item
-                    for item in world.accounts.values()
-                    if request.params["account"] in {str(item.id), item.identifier}
-                ),
-                None,
-            )
+            account = world.account_named(request.params["account"])
             request.number_was_free = account is not None and number_seen_free(world, account, values)
 
     async def _pause_before(self, request: Request) -> None:
@@ -166,13 +146,13 @@ class ApiApp:
         with world.lock, world.recorded() as effects:
             entry.carried_out_at = world.clock.now()
             try:
-                answer = self._stopped_by_fault(request) or self._handled(request)
+                answer = instead(request.fault) or self._handled(request)
             except ApiProblem as problem:
                 entry.problem = problem.code or str(problem.status)
                 answer = Answer(problem.status, problem.body())
             entry.effects = effects
             if request.fault is not None:
-                answer = self._spoilt(answer, request.fault)
+                answer = spoilt(answer, self._content(answer), request.fault, self._noise)
             cut = request.fault is not None and request.fault.kind.startswith("drop_")
             entry.status = None if cut else answer.status
             world.journal.written(entry)
@@ -228,39 +208,14 @@ class ApiApp:
         if not switches.requests_per_minute:
             return None
         wait = self.rate.wait_for(key.value, switches.requests_per_minute, now)
-        return _too_many(retry_after(switches.retry_after, wait, now)) if wait is not None else None
+        return too_many(retry_after(switches.retry_after, wait, now)) if wait is not None else None
 
-    def _stopped_by_fault(self, request: Request) -> Answer | None:
-        fault = request.fault
-        if fault is None or fault.kind not in BEFORE:
-            return None
-        if fault.kind is FaultKind.RATE_LIMIT:
-            return _too_many(fault.retry_after)
-        if fault.kind is FaultKind.UNAUTHORIZED:
-            raise ApiProblem(401, "unauthorized", "Invalid API Key provided")
-        status = _BEFORE_STATUS.get(fault.kind, fault.status or 500)
-        return _gateway_answer(status, fault.retry_after)
-
-    def _spoilt(self, answer: Answer, fault: Fault) -> Answer:
-        """The answer as a fault makes it, after the request was carried out."""
-        if fault.kind in _AFTER_STATUS:
-            return _gateway_answer(fault.status or _AFTER_STATUS[fault.kind], fault.retry_after)
-        if fault.kind is FaultKind.GARBAGE:
-            return Answer(answer.status, content=self._noise.randbytes(300), headers=answer.headers)
-        if fault.kind is FaultKind.HTML:
-            return Answer(fault.status or 200, content=_HTML_PAGE, content_type="text/html")
-        if fault.kind is FaultKind.TRUNCATED:
-            content = self._content(answer)
-            return Answer(answer.status, content=content[: len(content) // 2], headers=answer.headers)
-        if fault.kind is FaultKind.WRONG_NUMBER:
-            return Answer(answer.status, _with_other_number(answer.body), headers=answer.headers)
-        return answer
-
-    async def _commit_late(self, request: Request, fault: Fault, connection: "_Connection") -> None:
+    async def _commit_late(self, request: Request, fault: Fault, connection: Connection) -> None:
         """Cut the client off, and carry the request out later all the same, without anybody to hear of it."""
-        self.world.after(fault.seconds, lambda: self._finish_late(request))
-        self.world.journal.written(request.entry)
-        self.world.commit()
+        with self.world.lock:
+            self.world.after(fault.seconds, lambda: self._finish_late(request))
+            self.world.journal.written(request.entry)
+            self.world.commit()
         if fault.hang > 0:
             await self._pause(fault.hang)
         await connection.cut(reset=fault.reset)
@@ -273,7 +228,7 @@ class ApiApp:
 
     # ------------------------------------------------------------------- answer
 
-    async def _reply(self, request: Request, answer: Answer, connection: "_Connection") -> None:
+    async def _reply(self, request: Request, answer: Answer, connection: Connection) -> None:
         fault, kind = request.fault, request.fault.kind if request.fault is not None else None
         if self._postman_is_first():
             self.world.flush_events()
@@ -307,66 +262,6 @@ class ApiApp:
             self._log(entry)
 
 
-class _Connection:
-    """The way back to the client, and the ways to fail on it."""
-
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        request: Request,
-        pause: Callable[[float], Awaitable[None]],
-    ) -> None:
-        self._transport: asyncio.Transport | None = scope.get(TRANSPORT)
-        self._receive = receive
-        self._send = send
-        self._pause = pause
-        self._request_id = request.entry.request_id or ""
-
-    async def answer(self, answer: Answer, content: bytes) -> None:
-        await self._start(answer, len(content))
-        await self._send({"type": "http.response.body", "body": content})
-
-    async def answer_slowly(self, answer: Answer, content: bytes, seconds: float) -> None:
-        await self._start(answer, len(content))
-        size = max(1, -(-len(content) // _TRICKLE))
-        for start in range(0, len(content), size):
-            piece = content[start : start + size]
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-            await self._pause(seconds / _TRICKLE)
-        await self._send({"type": "http.response.body", "body": b""})
-
-    async def answer_half(self, answer: Answer, content: bytes) -> None:
-        await self._start(answer, len(content))
-        half = content[: len(content) // 2]
-        await self._send({"type": "http.response.body", "body": half, "more_body": True})
-        await self.cut(reset=False)
-
-    async def cut(self, *, reset: bool) -> None:
-        """Close the connection under the client's hands, without a word of HTTP."""
-        if self._transport is None:
-            raise RuntimeError("connections can only be cut under SimulatorServer")
-        if reset:
-            raw = self._transport.get_extra_info("socket")
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._transport.abort()
-        else:
-            self._transport.close()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass  # until the server has noticed, or it would try to answer
-
-    async def _start(self, answer: Answer, length: int) -> None:
-        headers = [
-            (b"content-type", answer.content_type.encode("latin-1")),
-            (REQUEST_ID_HEADER.encode(), self._request_id.encode()),
-            *((name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()),
-        ]
-        if answer.status != 204:
-            headers.append((b"content-length", str(length).encode()))
-        await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
-
-
 async def _body(receive: Receive) -> bytes | None:
     message = await receive()
     if not message.get("more_body"):
@@ -386,22 +281,3 @@ def _json_object(body: bytes) -> dict[str, Any] | None:
     except ValueError:
         return None
     return payload if isinstance(payload, dict) else None
-
-
-def _too_many(wait: str | None) -> Answer:
-    """429 carries no code. Source: the vendor's page of error codes."""
-    body = {"error": {"message": "Too many requests", "type": "invalid_request_error"}}
-    return Answer(429, body, headers={"Retry-After": wait} if wait is not None else {})
-
-
-def _gateway_answer(status: int, wait: str | None) -> Answer:
-    headers = {"Retry-After": wait} if wait is not None else {}
-    return Answer(status, content=b"upstream failure\n", content_type="text/plain", headers=headers)
-
-
-def _with_other_number(body: object) -> object:
-    if not isinstance(body, dict):
-        return body
-    if isinstance(body.get("invoice"), dict):
-        return body | {"invoice": _with_other_number(body["invoice"])}
-    return body | {"number": f"{body['number']}-OTHER"} if "number" in body else body

@@ -78,13 +78,11 @@ class Call:
 
     def account(self) -> Account:
         """The account of the path, by its id or its identifier."""
-        wanted = self.params["account"]
-        for account_id in self.key.accounts:
-            account = self.world.accounts.get(account_id)
-            if account is not None and wanted in {str(account.id), account.identifier}:
-                self.entry.account = account.id
-                return account
-        raise not_found("Account")
+        account = self.world.account_named(self.params["account"])
+        if account is None or account.id not in self.key.accounts:
+            raise not_found("Account")
+        self.entry.account = account.id
+        return account
 
     def contact(self) -> Contact:
         contact = self.world.contacts.get(self._id())

@@ -17,7 +17,7 @@ from connector.simulator.audit import audit
 from connector.simulator.documents import Account, Contact, Invoice
 from connector.simulator.faults import BadFaultError, fault_details
 from connector.simulator.jsontext import dumps, loads
-from connector.simulator.seeds import BadSeedError, plant, plant_defaults
+from connector.simulator.seeds import BadSeedError, plant
 from connector.simulator.states import notice
 from connector.simulator.switches import UnknownSwitchError
 from connector.simulator.webhooks import Postman
@@ -33,14 +33,14 @@ class _RefusedError(ValueError):
 class Control:
     """What the handlers work on."""
 
-    def __init__(self, world: World, postman: Postman, api_key: str) -> None:
+    def __init__(self, world: World, postman: Postman, reset: Callable[[], None]) -> None:
         self.world = world
         self.postman = postman
-        self.api_key = api_key
+        self.reset = reset
 
 
-def routes(world: World, postman: Postman, api_key: str) -> list[Route]:
-    control = Control(world, postman, api_key)
+def routes(world: World, postman: Postman, reset: Callable[[], None]) -> list[Route]:
+    control = Control(world, postman, reset)
     table: list[tuple[str, str, _Handler]] = [
         ("/journal", "GET", _journal),
         ("/switches", "GET", _switches),
@@ -157,10 +157,8 @@ async def _audit(control: Control, _: Request) -> object:
 
 
 async def _reset(control: Control, _: Request) -> object:
-    """Back to the default world; switches stay as they are."""
-    with control.world.lock:
-        control.world.clear()
-        plant_defaults(control.world, api_key=control.api_key)
+    """Back to the world as the simulator started with it, switches included."""
+    control.reset()
     return {"reset": True}
 
 

@@ -43,15 +43,6 @@ class FaultKind(StrEnum):
     WEBHOOK_BAD_SIGNATURE = "webhook_bad_signature"
 
 
-BEFORE: Final = frozenset(
-    {
-        FaultKind.DROP_BEFORE,
-        FaultKind.RATE_LIMIT,
-        FaultKind.UNAUTHORIZED,
-        FaultKind.UNAVAILABLE_BEFORE,
-        FaultKind.ERROR_BEFORE,
-    }
-)
 _NEEDS_SECONDS: Final = frozenset(
     {
         FaultKind.HANG_BEFORE,

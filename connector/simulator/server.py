@@ -17,9 +17,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from connector.simulator import control, page, restore
-from connector.simulator.app import TRANSPORT, ApiApp
+from connector.simulator.app import ApiApp
 from connector.simulator.clock import Clock
+from connector.simulator.connection import TRANSPORT
 from connector.simulator.journal import Entry
+from connector.simulator.rate import RateLimit
 from connector.simulator.seeds import DEFAULT_KEY, plant_defaults
 from connector.simulator.storage import Storage
 from connector.simulator.switches import Switches
@@ -55,13 +57,14 @@ class SimulatorServer:
         self._storage = Storage(Path(state_file)) if state_file is not None else None
         self.world = World(clock=clock, switches=switches, seed=seed, storage=self._storage)
         self.api_key = api_key
+        self._first_switches = self.world.switches.as_dict()
         if not restore.restored(self.world):
             plant_defaults(self.world, api_key=api_key)
         self.postman = Postman(self.world)
         self._host = host
         self._port = port
         self._api = ApiApp(self.world, self.postman, log)
-        self._app = _with_control(self._api, self.world, self.postman, api_key)
+        self._app = self._with_control()
         self._server: uvicorn.Server | None = None
         self._thread: Thread | None = None
 
@@ -106,6 +109,15 @@ class SimulatorServer:
             self._server = self._thread = None
         self._close()
 
+    def reset(self) -> None:
+        """Back to the world as it was made: default documents, first switches, no faults, no history."""
+        with self.world.lock:
+            self.world.clear()
+            self.world.switches.set(self._first_switches)
+            plant_defaults(self.world, api_key=self.api_key)
+        self._api.rate = RateLimit()
+        self.postman.deliveries.clear()
+
     async def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:
         """Answer requests; meanwhile webhooks leave, and what is due is done though nobody asks."""
         self.postman.start()
@@ -147,6 +159,21 @@ class SimulatorServer:
         self._port = listening.getsockname()[1]
         return listening
 
+    def _with_control(self) -> ASGIApp:
+        """The API with the control interface and the status page beside it."""
+        beside = Starlette(
+            routes=[
+                Route("/", page.status_page(self.world)),
+                Mount("/_simulator", routes=control.routes(self.world, self.postman, self.reset)),
+            ]
+        )
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            own = scope["path"] == "/" or scope["path"].startswith("/_simulator")
+            await (beside if own else self._api)(scope, receive, send)
+
+        return app
+
     def _config(self) -> uvicorn.Config:
         return uvicorn.Config(
             self._app,
@@ -169,22 +196,6 @@ class SimulatorServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _with_control(api: ApiApp, world: World, postman: Postman, api_key: str) -> ASGIApp:
-    """The API with the control interface and the status page beside it."""
-    beside = Starlette(
-        routes=[
-            Route("/", page.status_page(world)),
-            Mount("/_simulator", routes=control.routes(world, postman, api_key)),
-        ]
-    )
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        own = scope["path"] == "/" or scope["path"].startswith("/_simulator")
-        await (beside if own else api)(scope, receive, send)
-
-    return app
 
 
 def _protocol(**settings: Any) -> asyncio.Protocol:

@@ -90,10 +90,7 @@ def create_web_hook(call: Call) -> Answer:
 
 
 class Postman:
-    """Delivers events, one after the other, from a thread of its own.
-
-    `early` is set when an event has to arrive before the request that caused it is answered.
-    """
+    """Delivers events, one after the other, from a thread of its own."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -103,7 +100,6 @@ class Postman:
         self._open = 0
         self._thread: Thread | None = None
         self.deliveries: list[Delivery] = []
-        self.early = False
         world.publish = self.publish
 
     def start(self) -> None:

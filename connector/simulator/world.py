@@ -116,6 +116,13 @@ class World:
         self._ids["account"] = max(self._ids["account"], account.id + 1)
         self.save(account)
 
+    def account_named(self, name: str) -> Account | None:
+        """An account by its id or its identifier, as paths give it."""
+        for account in self.accounts.values():
+            if name in {str(account.id), account.identifier}:
+                return account
+        return None
+
     def add_key(self, key: ApiKey) -> None:
         self.keys[key.value] = key
         self.save(key)
@@ -193,7 +200,8 @@ class World:
     @contextmanager
     def recorded(self) -> Iterator[list[Effect]]:
         """Collect what is changed inside, for the journal."""
-        outer, effects = self._effects, []
+        outer = self._effects
+        effects: list[Effect] = []
         self._effects = effects
         try:
             yield effects

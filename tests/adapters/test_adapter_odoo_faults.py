@@ -1,4 +1,4 @@
-"""What the odoo adapter says when something outside is wrong: the right kind of error, and never a password."""
+"""What the odoo adapter says when something outside is wrong: the right kind of error, no password."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def server_that_says(code: str, message: str) -> Iterator[int]:
         'la autentificación password falló para el usuario "erp"',
     ],
 )
-def test_a_wrong_password_is_not_permitted_and_is_never_printed(message: str):
+def test_a_wrong_password_is_not_permitted_and_is_never_printed(message: str) -> None:
     with server_that_says("28P01", message) as port:
         error = failure(f"postgresql://erp:{PASSWORD}@127.0.0.1:{port}/odoo")
     assert isinstance(error, SourceNotPermittedError)
@@ -76,41 +76,41 @@ def test_a_wrong_password_is_not_permitted_and_is_never_printed(message: str):
     assert PASSWORD not in repr(error) + error.message + error.action
 
 
-def test_a_server_that_is_starting_up_is_unavailable():
+def test_a_server_that_is_starting_up_is_unavailable() -> None:
     with server_that_says("57P03", "the database system is starting up") as port:
         error = failure(f"postgresql://erp:{PASSWORD}@127.0.0.1:{port}/odoo")
     assert isinstance(error, SourceUnavailableError)
 
 
 @pytest.mark.parametrize("place", ["127.0.0.1:1", "host.invalid:5432"])
-def test_an_unreachable_server_is_unavailable(place: str):
+def test_an_unreachable_server_is_unavailable(place: str) -> None:
     error = failure(f"postgresql://erp:{PASSWORD}@{place}/odoo")
     assert isinstance(error, SourceUnavailableError)
     assert PASSWORD not in error.message + error.action
 
 
-def test_a_database_that_does_not_exist_is_named(odoo19: OdooDatabase):
+def test_a_database_that_does_not_exist_is_named(odoo19: OdooDatabase) -> None:
     url = make_url(odoo19.url).set(database="no_such_database")
     error = failure(url.render_as_string(hide_password=False))
     assert isinstance(error, SourceUnavailableError)
     assert "no_such_database" in error.message
 
 
-def test_a_missing_table_is_named(odoo: OdooDatabase):
+def test_a_missing_table_is_named(odoo: OdooDatabase) -> None:
     execute(odoo.url, "DROP TABLE account_tax CASCADE")
     error = failure(odoo.url)
     assert isinstance(error, SchemaChangedError)
     assert "table account_tax" in error.message
 
 
-def test_a_missing_column_is_named(odoo: OdooDatabase):
+def test_a_missing_column_is_named(odoo: OdooDatabase) -> None:
     execute(odoo.url, "ALTER TABLE account_move_line DROP price_subtotal")
     error = failure(odoo.url)
     assert isinstance(error, SchemaChangedError)
     assert "column account_move_line.price_subtotal" in error.message
 
 
-def test_an_upgrade_while_running_is_noticed(odoo: OdooDatabase):
+def test_an_upgrade_while_running_is_noticed(odoo: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo.url, {})
     adapter.load(["1"])
     execute(odoo.url, "ALTER TABLE account_move_line RENAME price_subtotal TO subtotal")
@@ -134,7 +134,7 @@ def user_with(url: str, *grants: str) -> Iterator[str]:
         execute(url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
-def test_a_missing_grant_is_not_permitted_and_names_the_table(odoo19: OdooDatabase):
+def test_a_missing_grant_is_not_permitted_and_names_the_table(odoo19: OdooDatabase) -> None:
     with user_with(odoo19.url, "GRANT SELECT ON account_move, res_currency") as url:
         error = failure(url)
     assert isinstance(error, SourceNotPermittedError)
@@ -142,7 +142,7 @@ def test_a_missing_grant_is_not_permitted_and_names_the_table(odoo19: OdooDataba
     assert PASSWORD not in error.message + error.action
 
 
-def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase):
+def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo.url, {})
     rows = adapter.check()
     adapter.close()
@@ -151,7 +151,7 @@ def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase):
     assert "1 Ibérica de Montajes Aplicados, S.L." in rows[2].message
 
 
-def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase):
+def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase) -> None:
     def last_row(url: str, **options: str) -> tuple[str, str, str]:
         adapter = OdooAdapter.open("erp", url, options)
         row = adapter.check()[-1]
@@ -174,7 +174,7 @@ def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase)
     assert last_row(f"postgresql://erp:{PASSWORD}@127.0.0.1:1/odoo")[:2] == ("connection", "failed")
 
 
-def test_the_rights_that_the_documentation_names_are_enough(odoo19: OdooDatabase):
+def test_the_rights_that_the_documentation_names_are_enough(odoo19: OdooDatabase) -> None:
     grants = (
         "GRANT SELECT ON ALL TABLES IN SCHEMA public",
         "GRANT UPDATE (x_b2b_reference, x_b2b_xref) ON account_move",
@@ -186,7 +186,7 @@ def test_the_rights_that_the_documentation_names_are_enough(odoo19: OdooDatabase
         adapter.close()
 
 
-def test_a_query_that_takes_too_long_is_given_up(odoo19: OdooDatabase):
+def test_a_query_that_takes_too_long_is_given_up(odoo19: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo19.url, {"statement_timeout": 0.05})
     with (
         pytest.raises(SourceUnavailableError, match="took too long"),

@@ -28,34 +28,34 @@ def _entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapters, "entry_points", lambda *, group: points if group == adapters.GROUP else [])
 
 
-def test_the_installed_adapters_are_listed_by_name_without_importing_them():
+def test_the_installed_adapters_are_listed_by_name_without_importing_them() -> None:
     assert [adapter.name for adapter in installed()] == ["broken", "odoo", "sql"]
 
 
-def test_an_adapter_is_found_by_the_name_of_its_entry_point():
-    assert adapter_class("odoo") is OdooAdapter
-    assert adapter_class("sql") is SqlAdapter
+def test_an_adapter_is_found_by_the_name_of_its_entry_point() -> None:
+    found: list[object] = [adapter_class("odoo"), adapter_class("sql")]
+    assert found == [OdooAdapter, SqlAdapter]
 
 
-def test_an_unknown_adapter_is_refused_with_the_nearest_name():
+def test_an_unknown_adapter_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError) as refused:
         adapter_class("oddo")
     assert refused.value.message == "There is no adapter oddo; did you mean odoo?"
 
 
-def test_a_name_like_no_other_is_refused_with_all_names():
+def test_a_name_like_no_other_is_refused_with_all_names() -> None:
     with pytest.raises(UsageError) as refused:
         adapter_class("xyz")
     assert refused.value.message == "There is no adapter xyz; known are: broken, odoo, sql."
 
 
-def test_an_adapter_that_cannot_be_imported_is_a_matter_of_installation():
+def test_an_adapter_that_cannot_be_imported_is_a_matter_of_installation() -> None:
     with pytest.raises(UsageError) as refused:
         adapter_class("broken")
     assert "no_such_module" in refused.value.message
 
 
-def test_building_an_adapter_connects_to_nothing():
+def test_building_an_adapter_connects_to_nothing() -> None:
     adapter = open_adapter("odoo", source="erp", url=ODOO_URL, options={})
     assert adapter.identity() == "postgresql://nowhere.invalid:5432/odoo"
     adapter.close()
@@ -86,7 +86,7 @@ def test_building_an_adapter_connects_to_nothing():
         ),
     ],
 )
-def test_a_wrong_option_is_named(options: Mapping[str, Any], sentence: str):
+def test_a_wrong_option_is_named(options: Mapping[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError) as refused:
         OdooAdapter.open("erp", ODOO_URL, options)
     assert refused.value.message == sentence
@@ -103,7 +103,7 @@ def test_a_wrong_option_is_named(options: Mapping[str, Any], sentence: str):
         "mysql://erp:hunter2@host/odoo",
     ],
 )
-def test_a_wrong_url_is_refused_without_showing_it(url: str | None):
+def test_a_wrong_url_is_refused_without_showing_it(url: str | None) -> None:
     with pytest.raises(UsageError) as refused:
         OdooAdapter.open("erp", url, {})
     assert "erp" in refused.value.message
@@ -119,5 +119,5 @@ def test_a_wrong_url_is_refused_without_showing_it(url: str | None):
         ("postgresql:///erp", "postgresql://localhost:5432/erp"),
     ],
 )
-def test_the_identity_of_a_database_has_no_credentials(url: str, identity: str):
+def test_the_identity_of_a_database_has_no_credentials(url: str, identity: str) -> None:
     assert OdooAdapter.open("erp", url, {}).identity() == identity

@@ -44,7 +44,7 @@ def taken(pace: LocalBudget, time: FakeTime, count: int) -> list[float]:
 
 def test_one_seconds_worth_goes_at_once_and_the_rest_evenly(time):
     moments = taken(budget(time, per_minute=600), time, 14)
-    assert moments[:10] == [0.0] * 10
+    assert moments[:10] == pytest.approx([0] * 10)
     assert moments[10:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 

@@ -45,7 +45,7 @@ def test_an_amount_survives_the_way_there_and_back(amount):
 
 
 def test_the_bytes_keep_the_order_of_keys_and_have_no_blanks():
-    body = {"b": [1, True, "é\"\n"], "a": {"x": Decimal("0.10")}}
+    body = {"b": [1, True, 'é"\n'], "a": {"x": Decimal("0.10")}}
     assert write(body) == '{"b":[1,true,"é\\"\\n"],"a":{"x":0.1}}'.encode()
     assert json.loads(write(body)) == {"b": [1, True, 'é"\n'], "a": {"x": 0.1}}
 
@@ -57,14 +57,26 @@ def test_nothing_reads_as_none(content):
 
 @pytest.mark.parametrize(
     "content",
-    [b"<html>", b'{"a":1', b"NaN", b'{"a": Infinity}', b"\xff", b"[" * 100_000, b"1e999999999.0", b"9.9e9999", b"{}{}"],
+    [
+        b"<html>",
+        b'{"a":1',
+        b"NaN",
+        b'{"a": Infinity}',
+        b"\xff",
+        b"[" * 100_000,
+        b"1e999999999.0",
+        b"9.9e9999",
+        b"{}{}",
+    ],
 )
 def test_what_is_no_json_is_unreadable(content):
     with pytest.raises(UnreadableError):
         read(content)
 
 
-@pytest.mark.parametrize(("value", "amount"), [(7, "7"), ("7.10", "7.10"), (Decimal("0.1"), "0.1"), (" 7 ", "7")])
+@pytest.mark.parametrize(
+    ("value", "amount"), [(7, "7"), ("7.10", "7.10"), (Decimal("0.1"), "0.1"), (" 7 ", "7")]
+)
 def test_an_amount_may_be_a_number_or_a_text(value, amount):
     assert decimal(value) == Decimal(amount)
 

@@ -132,16 +132,46 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation):
         (Operation.DELETE_INVOICE, 404, coded("resource_missing"), RefusedError, "remote_missing"),
         (Operation.DELETE_INVOICE, 404, b"<h1>no route</h1>", NotSentError, "remote_unavailable"),
         # a number exists once
-        (CREATE, 422, coded("parameter_taken", "Number has already been taken", "number"), RefusedError, "number_taken"),
+        (
+            CREATE,
+            422,
+            coded("parameter_taken", "Number has already been taken", "number"),
+            RefusedError,
+            "number_taken",
+        ),
         (CREATE, 422, coded("parameter_taken", param="invoice.number"), RefusedError, "number_taken"),
         (CREATE, 422, coded("parameter_taken"), RefusedError, "number_taken"),
         (CREATE, 422, coded("parameter_taken", "Number 7 is taken", "base"), RefusedError, "number_taken"),
         (CREATE, 422, {"errors": ["Number has already been taken"]}, RefusedError, "number_taken"),
-        (CREATE, 422, {"errors": {"number": ["has already been taken for year 2026"]}}, RefusedError, "number_taken"),
-        (CREATE, 422, coded("parameter_taken", "Tax number is taken", "tin_value"), RefusedError, "refused_by_b2brouter"),
-        (CREATE, 422, coded("parameter_blank", "Date can't be blank", "date"), RefusedError, "refused_by_b2brouter"),
+        (
+            CREATE,
+            422,
+            {"errors": {"number": ["has already been taken for year 2026"]}},
+            RefusedError,
+            "number_taken",
+        ),
+        (
+            CREATE,
+            422,
+            coded("parameter_taken", "Tax number is taken", "tin_value"),
+            RefusedError,
+            "refused_by_b2brouter",
+        ),
+        (
+            CREATE,
+            422,
+            coded("parameter_blank", "Date can't be blank", "date"),
+            RefusedError,
+            "refused_by_b2brouter",
+        ),
         # a tax number exists once
-        (Operation.CREATE_CONTACT, 422, coded("parameter_taken", param="tin_value"), RefusedError, "contact_taken"),
+        (
+            Operation.CREATE_CONTACT,
+            422,
+            coded("parameter_taken", param="tin_value"),
+            RefusedError,
+            "contact_taken",
+        ),
         (Operation.CREATE_CONTACT, 422, coded("parameter_blank"), RefusedError, "refused_by_b2brouter"),
         (Operation.UPDATE_CONTACT, 422, coded("parameter_taken"), RefusedError, "refused_by_b2brouter"),
         # the state does not allow it
@@ -158,7 +188,9 @@ def test_what_a_refusal_is_about_depends_on_the_call(operation, status, content,
     assert (type(found), found.reason) == (error, reason)
 
 
-@given(operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60))
+@given(
+    operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60)
+)
 def test_whatever_comes_is_judged_and_no_answer_of_the_fifth_hundred_lets_a_write_be_repeated(
     operation, status, content
 ):
@@ -216,7 +248,12 @@ def test_a_success_that_cannot_be_read_is_neither_done_nor_absent(operation):
 @pytest.mark.parametrize(
     ("content", "code", "message", "param"),
     [
-        (coded("parameter_blank", "Date can't be blank", "date"), "parameter_blank", "Date can't be blank", "date"),
+        (
+            coded("parameter_blank", "Date can't be blank", "date"),
+            "parameter_blank",
+            "Date can't be blank",
+            "date",
+        ),
         ({"errors": ["One", "Two"]}, "", "One; Two", ""),
         ({"errors": [{"error": "One"}, {"message": "Two"}]}, "", "One; Two", ""),
         ({"errors": {"number": ["is taken"], "date": "is wrong"}}, "", "number is taken; date is wrong", ""),

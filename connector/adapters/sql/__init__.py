@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from connector.adapters.checks import attempt, warning
 from connector.adapters.database import Database, Timeouts, exact, plain
 from connector.adapters.options import read
-from connector.adapters.sql.mapping import Mapper, company, day, readable
+from connector.adapters.sql.mapping import Mapper, company, day, in_cents, readable
 from connector.adapters.sql.reader import Documents, Head, Reader
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.writer import Writer
@@ -119,7 +119,7 @@ class SqlAdapter:
     def _found(self, head: Head) -> Found:
         row = head.row
         kind = self._heads.head_kind(row["kind"])
-        total = readable(exact, row["total"])
+        total, currency = readable(exact, row["total"]), plain(row["currency"])
         return Found(
             key=str(row["document_key"]),
             company=company(row),
@@ -127,8 +127,8 @@ class SqlAdapter:
             number=plain(row["number"]),
             kind=kind,
             issue_date=readable(day, row["issue_date"]),
-            currency=plain(row["currency"]),
-            total=None if total is None else self._heads.sign(kind) * total,
+            currency=currency,
+            total=None if total is None else in_cents(self._heads.sign(kind) * total, currency),
             customer=plain(row.get("customer")),
             original_key=plain(row.get("original_key")),
         )

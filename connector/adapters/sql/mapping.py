@@ -169,13 +169,13 @@ class Mapper:
         )
 
     def _totals(self, row: Row, kind: Kind) -> Totals:
-        sign = self.sign(kind)
+        sign, currency = self.sign(kind), plain(row["currency"])
         withheld = amount(row, "withholding") if row.get("withholding") is not None else ZERO
         return Totals(
-            net=sign * amount(row, "net"),
-            tax=sign * amount(row, "tax"),
-            withholding=-abs(withheld),
-            payable=sign * amount(row, "payable"),
+            net=in_cents(sign * amount(row, "net"), currency),
+            tax=in_cents(sign * amount(row, "tax"), currency),
+            withholding=in_cents(-abs(withheld), currency),
+            payable=in_cents(sign * amount(row, "payable"), currency),
         )
 
 
@@ -216,6 +216,13 @@ def amount(row: Row, column: str) -> Decimal:
     if value is None:
         raise ValueError(f"{column} is empty")
     return value
+
+
+def in_cents(value: Decimal, currency: str | None) -> Decimal:
+    """Return the same amount, written with all digits of its currency; doubles come without their zeros."""
+    unit = money(currency or "").unit
+    exact_amount = value.quantize(unit) if value == value.quantize(unit) else value
+    return exact_amount + ZERO  # no negative zero
 
 
 def readable(convert: Callable[[Any], Value | None], value: Any) -> Value | None:

@@ -141,24 +141,32 @@ class Reader:
         """Return the shape of the query find, learnt from one row, once per process."""
         with self._learning:
             if self._shape is None:
-                page = select(text("*")).select_from(text(self._options.find).columns().subquery("d"))
-                present = page.where(column("changed_at").is_not(None)).limit(1)
-                result = self._database.run(connection, present, query="find")
-                names = list(result.keys())
-                columns.FIND.check(names)
-                first = result.mappings().first()
-                stamps = Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None)
-                if first is None:
-                    return _Shape(frozenset(names), stamps)  # nothing to learn from yet
-                self._shape = _Shape(frozenset(names), stamps)
+                shape = self._learn(connection)
+                if shape.stamps.example is None:
+                    return shape  # nothing to learn from yet
+                self._shape = shape
             return self._shape
+
+    def _learn(self, connection: Connection) -> _Shape:
+        found = select(text("*")).select_from(text(self._options.find).columns().subquery("d")).limit(1)
+        result = self._database.run(connection, found, query="find")
+        names = list(result.keys())
+        columns.FIND.check(names)
+        result.close()
+        stamped = found.where(column("changed_at").is_not(None))
+        first = self._database.run(connection, stamped, query="find").mappings().first()
+        return _Shape(
+            frozenset(names),
+            Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None),
+        )
 
     def _stamp(self, shape: _Shape, row: Row) -> Any:
         try:
             return shape.stamps.read(row["changed_at"])
         except ValueError as error:
             raise UsageError(
-                f"In the query find: {error}.", action="Correct find in the configuration."
+                f"In the query find, document {row['document_key']}: {error}.",
+                action="Correct find in the configuration.",
             ) from None
 
     def _wanted(

@@ -1,0 +1,159 @@
+"""How the product logs: one JSON line per event for daemons, plain lines for a person, never a secret.
+
+Only the standard library is imported here, for the command line has to start quickly.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal, TextIO
+from urllib.parse import quote, quote_plus
+
+Style = Literal["json", "text"]
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+_SHORTEST_SECRET: Final = 6
+"""A secret shorter than this would occur in texts by chance, and blanking it out would show what it is."""
+
+_OWN_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Redaction(logging.Filter):
+    """Strikes the registered secrets out of everything that a handler is about to write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._secrets: tuple[str, ...] = ()
+
+    def register(self, secrets: Iterable[str]) -> None:
+        """Remember secrets, in plain and as they stand in a URL."""
+        forms = {form for secret in secrets if secret for form in (secret, quote(secret, ""), quote_plus(secret))}
+        kept = {form for form in forms if len(form) >= _SHORTEST_SECRET} | set(self._secrets)
+        self._secrets = tuple(sorted(kept, key=len, reverse=True))  # a longer one may contain a shorter one
+
+    def clean(self, text: str) -> str:
+        """Return a text without secrets."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Let every record pass, clean."""
+        record.msg, record.args = self.clean(record.getMessage()), ()
+        if record.exc_info:
+            record.exc_text = self.clean("".join(traceback.format_exception(*record.exc_info)).rstrip())
+        for name in vars(record).keys() - _OWN_FIELDS:
+            value = getattr(record, name)
+            if isinstance(value, str):
+                setattr(record, name, self.clean(value))
+        return True
+
+
+redaction: Final = Redaction()
+"""The one of this process: settings register their secrets with it."""
+
+
+class JsonLines(logging.Formatter):
+    """One event, one line, for machines."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; what the caller gave as `extra` stands beside the message."""
+        line: dict[str, object] = {
+            "time": _utc(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: getattr(record, name) for name in sorted(vars(record).keys() - _OWN_FIELDS)}
+        if record.exc_text:
+            line["error"] = record.exc_text
+        return json.dumps(line, ensure_ascii=False, default=str)
+
+
+class TextLines(logging.Formatter):
+    """One event, one line, for a person. A traceback comes only when it was asked for."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        clock = datetime.fromtimestamp(record.created, tz=UTC).astimezone().strftime("%H:%M:%S")
+        line = f"{clock} {record.levelname.lower():<7} {record.getMessage()}"
+        if not record.exc_text:
+            return line
+        if debugging():
+            return f"{line}\n{record.exc_text}"
+        return f"{line}: {record.exc_text.splitlines()[-1]}"
+
+
+class ErrorFile(logging.FileHandler):
+    """Keeps the tracebacks of unexpected errors in a file of this process; without any there is no file."""
+
+    def __init__(self) -> None:
+        name = f"connector-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
+        super().__init__(Path(tempfile.gettempdir()) / name, delay=True, encoding="utf-8")
+        self.setFormatter(JsonLines())
+        self.addFilter(redaction)
+        self.addFilter(_with_traceback)
+        self.used = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event; nobody else may read the file."""
+        if not self.used:
+            Path(self.baseFilename).touch(mode=0o600)
+            self.used = True
+        super().emit(record)
+
+
+def _with_traceback(record: logging.LogRecord) -> bool:
+    return bool(record.exc_info)
+
+
+def configure(*, level: str, style: Style, stream: TextIO | None = None) -> None:
+    """Send all events to a stream, standard error by default.
+
+    Args:
+        level: one of `LEVELS`, or `off`.
+        style: `json` or `text`.
+        stream: where to.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    handler.addFilter(redaction)
+    _install(handler, logging.CRITICAL + 1 if level == "off" else logging.getLevelNamesMapping()[level.upper()])
+
+
+def keep_errors() -> ErrorFile:
+    """Keep the tracebacks of unexpected errors in a file, beside what `configure` has set up."""
+    handler = ErrorFile()
+    root = logging.getLogger()
+    root.addHandler(handler)
+    return handler
+
+
+def _install(handler: logging.Handler, level: int) -> None:
+    root = logging.getLogger()
+    for old in root.handlers[:]:
+        if isinstance(old, logging.StreamHandler) and type(old.formatter) in {JsonLines, TextLines}:
+            root.removeHandler(old)
+            old.close()
+    handler.setLevel(level)
+    root.addHandler(handler)
+    root.setLevel(min(level, logging.WARNING))
+
+
+def debugging() -> bool:
+    """Whether tracebacks are wanted on the terminal."""
+    return os.environ.get("CONNECTOR_DEBUG", "").lower() not in {"", "0", "false", "no"}
+
+
+def _utc(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

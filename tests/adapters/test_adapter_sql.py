@@ -1,0 +1,653 @@
+"""The sql adapter on the booking example, on every database that it is documented for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, create_engine, event
+
+from connector.adapters.sql import SqlAdapter
+from connector.adapters.sql.stamps import EPOCH
+from connector.domain.errors import (
+    ConnectorError,
+    DocumentNotUsableError,
+    SchemaChangedError,
+    SourceNotPermittedError,
+    SourceUnavailableError,
+    UsageError,
+    WriteBackRefusedError,
+)
+from connector.domain.invoice import Invoice, Kind, TaxKind
+from connector.ports import Found, Position
+from tests.adapters.databases import execute, query, statements
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+XREF = "b2brouter:sandbox:1:4711"
+
+MakeAdapter = Callable[..., SqlAdapter]
+
+
+def booking_options(**changes: Any) -> dict[str, Any]:
+    configured = tomllib.loads((EXAMPLES / "booking.toml").read_text())["sources"]["booking"]["options"]
+    return {key: value for key, value in (configured | changes).items() if value is not None}
+
+
+def make_tables(url: str) -> None:
+    script = (EXAMPLES / "booking.sql").read_text()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'booking.db'}"
+
+
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.postgres),
+        pytest.param("mariadb", marks=pytest.mark.mariadb),
+    ]
+)
+def url(request: pytest.FixtureRequest) -> str:
+    """The booking example's database, on each kind of server."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    make_tables(url)
+    return url
+
+
+@pytest.fixture
+def make() -> Iterator[MakeAdapter]:
+    made: list[SqlAdapter] = []
+
+    def make_adapter(url: str, **changes: Any) -> SqlAdapter:
+        made.append(SqlAdapter.open("booking", url, booking_options(**changes)))
+        return made[-1]
+
+    yield make_adapter
+    for adapter in made:
+        adapter.close()
+
+
+@pytest.fixture
+def booking(url: str, make: MakeAdapter) -> SqlAdapter:
+    return make(url)
+
+
+def everything(adapter: SqlAdapter, page: int = 100, **filters: Any) -> list[Found]:
+    after: Position | None = None
+    found: list[Found] = []
+    while True:
+        rows = adapter.find(after, page, since=filters.get("since"), companies=filters.get("companies"))
+        found += rows
+        if len(rows) < page:
+            return found
+        after = rows[-1].position
+
+
+def load(adapter: SqlAdapter, key: str) -> Invoice:
+    document = adapter.load([key])[key]
+    assert isinstance(document, Invoice)
+    return document
+
+
+# --- discovery
+
+
+def test_confirmed_projects_are_found_in_the_order_of_change(booking: SqlAdapter) -> None:
+    found = everything(booking)
+    assert [row.key for row in found] == ["100", "101", "102", "103", "106"]
+    assert found[0] == Found(
+        key="100",
+        company="1",
+        changed_at=datetime(2026, 9, 1, 9, 30, tzinfo=UTC),
+        number="P-2026-001",
+        kind=Kind.INVOICE,
+        issue_date=date(2026, 9, 1),
+        currency="EUR",
+        total=Decimal("1391.40"),
+        customer="Editorial Faro Norte, S.A.",
+    )
+    credit = found[3]
+    assert (credit.kind, credit.total, credit.original_key) == (Kind.CREDIT_NOTE, Decimal(121), "100")
+
+
+@pytest.mark.parametrize("page", [1, 2, 3])
+def test_paging_with_equal_and_missing_time_stamps_neither_loses_nor_repeats(
+    url: str, make: MakeAdapter, page: int
+) -> None:
+    execute(url, "UPDATE project SET updated_at = '2026-09-01 09:30:00' WHERE id IN (101, 102)")
+    execute(url, "UPDATE project SET updated_at = NULL WHERE id IN (103, 106)")
+    adapter = make(url)
+    paged = everything(adapter, page)
+    assert [row.key for row in paged] == ["103", "106", "100", "101", "102"]
+    assert paged == everything(adapter)
+    assert paged[0].changed_at == EPOCH
+    assert all(
+        (one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(paged)
+    )
+
+
+def test_a_late_change_is_found_after_the_last_position(url: str, booking: SqlAdapter) -> None:
+    last = everything(booking)[-1].position
+    assert booking.find(last, 10, since=None, companies=None) == []
+    execute(url, "UPDATE project SET updated_at = '2026-09-14 12:00:01' WHERE id = 100")
+    assert [row.key for row in booking.find(last, 10, since=None, companies=None)] == ["100"]
+
+
+def test_a_position_without_key_starts_at_its_time_inclusively(booking: SqlAdapter) -> None:
+    overlap = Position(changed_at=datetime(2026, 9, 10, 8, tzinfo=UTC), key="")
+    found = booking.find(overlap, 10, since=None, companies=None)
+    assert [row.key for row in found] == ["103", "106"]
+
+
+def test_companies_and_start_date_filter_in_the_database(booking: SqlAdapter) -> None:
+    assert [row.key for row in everything(booking, companies=["2"])] == ["106"]
+    assert {row.company for row in everything(booking, companies=["1"])} == {"1"}
+    assert everything(booking, companies=[]) == []
+    assert [row.key for row in everything(booking, since=date(2026, 9, 3))] == ["102", "103", "106"]
+
+
+def test_the_offices_are_the_companies(booking: SqlAdapter) -> None:
+    assert [(company.key, company.name, company.country) for company in booking.companies()] == [
+        ("1", "Palabras al Vuelo, S.L.", "ES"),
+        ("2", "Mots Voyageurs SAS", "FR"),
+    ]
+
+
+def test_an_empty_database_gives_nothing_and_is_learnt_later(url: str, make: MakeAdapter) -> None:
+    execute(url, "UPDATE project SET status = 'running'")
+    adapter = make(url)
+    assert everything(adapter) == []
+    execute(url, "UPDATE project SET status = 'invoiced' WHERE id = 100")
+    assert [row.key for row in everything(adapter)] == ["100"]
+
+
+def test_a_page_is_one_query_that_filters_and_limits(url: str, make: MakeAdapter) -> None:
+    adapter = make(url)
+    position = everything(adapter)[1].position
+    with statements() as seen:
+        adapter.find(position, 2, since=date(2026, 1, 1), companies=["1"])
+    assert len([statement for statement in seen if "FROM project" in statement]) == 1
+    assert any("LIMIT" in statement for statement in seen)
+
+
+# --- documents
+
+
+def test_a_project_becomes_an_invoice(booking: SqlAdapter) -> None:
+    document = load(booking, "100")
+    assert (document.company, document.number, document.confirmed) == ("1", "P-2026-001", True)
+    assert (document.issue_date, document.due_date) == (date(2026, 9, 1), date(2026, 10, 1))
+    assert (document.purchase_order, document.note) == ("FN-4471", "Travel guide, two languages")
+    assert (document.buyer.key, document.buyer.tax_number, document.buyer.country) == (
+        "10",
+        "ESA58818501",
+        "ES",
+    )
+    assert document.buyer.is_company
+    assert (document.seller.name, document.payment.iban) == (
+        "Palabras al Vuelo, S.L.",
+        "ES9121000418450200051332",
+    )
+    assert (document.totals.net, document.totals.tax, document.totals.payable) == (
+        Decimal("1149.92"),
+        Decimal("241.48"),
+        Decimal("1391.40"),
+    )
+    words, reading = document.lines
+    assert (words.quantity, words.net_price, words.net_amount) == (
+        Decimal(12500),
+        Decimal("0.0875"),
+        Decimal("1093.75"),
+    )
+    assert (reading.unit, reading.quantity) == ("HUR", Decimal("2.5"))
+    assert [(part.amount, part.is_charge) for part in reading.allowances] == [(Decimal("7.58"), False)]
+    assert document.tax_totals[0].base == Decimal("1149.92")
+    assert document.tax_totals[0].tax == words.taxes[0]
+
+
+def test_fractions_stay_exact_on_databases_that_keep_doubles(booking: SqlAdapter) -> None:
+    line = load(booking, "101").lines[0]
+    assert (line.quantity, line.net_price, line.net_amount) == (
+        Decimal("0.333"),
+        Decimal("1234.565"),
+        Decimal("411.11"),
+    )
+    assert (line.taxes[0].percent, line.taxes[0].category, line.taxes[0].reason) == (
+        Decimal(0),
+        "AE",
+        "VATEX-EU-AE",
+    )
+
+
+def test_withholding_is_another_kind_of_tax_and_negative(booking: SqlAdapter) -> None:
+    document = load(booking, "102")
+    assert (document.totals.tax, document.totals.withholding, document.totals.payable) == (
+        Decimal(168),
+        Decimal(-120),
+        Decimal(848),
+    )
+    assert {(total.tax.kind, total.tax.percent, total.amount) for total in document.tax_totals} == {
+        (TaxKind.VAT, Decimal(21), Decimal(168)),
+        (TaxKind.WITHHOLDING, Decimal(-15), Decimal(-120)),
+    }
+    assert {tax.kind for tax in document.lines[0].taxes} == {TaxKind.VAT, TaxKind.WITHHOLDING}
+
+
+def test_the_amounts_of_a_credit_note_are_turned_once(booking: SqlAdapter) -> None:
+    document = load(booking, "103")
+    assert document.kind is Kind.CREDIT_NOTE
+    assert (document.totals.net, document.totals.tax, document.totals.payable) == (
+        Decimal(100),
+        Decimal(21),
+        Decimal(121),
+    )
+    line = document.lines[0]
+    assert (line.quantity, line.net_price, line.net_amount) == (Decimal(1000), Decimal("0.1"), Decimal(100))
+    assert (document.tax_totals[0].base, document.tax_totals[0].amount) == (Decimal(100), Decimal(21))
+    assert document.original is not None
+    assert (document.original.key, document.original.number, document.original.confirmed) == (
+        "100",
+        "P-2026-001",
+        True,
+    )
+
+
+def test_a_credit_note_with_negative_prices_gets_positive_prices(url: str, booking: SqlAdapter) -> None:
+    execute(url, "UPDATE task SET quantity = 1000, rate = -0.1 WHERE id = 5")
+    line = load(booking, "103").lines[0]
+    assert (line.quantity, line.net_price, line.net_amount) == (Decimal(1000), Decimal("0.1"), Decimal(100))
+
+
+def test_projects_of_other_states_are_loaded_as_not_confirmed(booking: SqlAdapter) -> None:
+    documents = booking.load(["104", "105", "999", "x"])
+    assert {key: isinstance(found, Invoice) and found.confirmed for key, found in documents.items()} == {
+        "104": False,
+        "105": False,
+    }
+
+
+def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
+    url: str, make: MakeAdapter
+) -> None:
+    adapter = make(url)
+    adapter.load(["100"])
+    with statements() as for_one:
+        adapter.load(["100"])
+    with statements() as for_many:
+        adapter.load(["100", "101", "102", "103", "104", "105", "106"])
+    assert len(for_many) == len(for_one)
+
+
+def test_one_bad_document_is_reported_and_the_others_still_come(url: str, booking: SqlAdapter) -> None:
+    execute(url, "UPDATE project SET document = 'Z' WHERE id = 100")
+    assert len(everything(booking)) == 5
+    documents = booking.load(["100", "101"])
+    bad = documents["100"]
+    assert isinstance(bad, DocumentNotUsableError)
+    assert bad.message == ("Document P-2026-001 of the ERP cannot be read: the kind 'Z' is not one of F, R.")
+    assert isinstance(documents["101"], Invoice)
+
+
+def test_without_tax_totals_they_are_computed_per_tax_half_up(url: str, make: MakeAdapter) -> None:
+    document = load(make(url, tax_totals=None), "100")
+    assert [(total.base, total.amount) for total in document.tax_totals] == [
+        (Decimal("1149.92"), Decimal("241.48"))
+    ]
+
+
+def test_a_line_may_carry_its_one_tax_itself(url: str, make: MakeAdapter) -> None:
+    lines = """
+        SELECT t.project_id AS document_key, t.description, t.quantity, t.rate AS net_price, t.discount,
+               t.amount AS net_amount,
+               v.percent AS tax_percent, v.category AS tax_category, v.code AS tax_label
+        FROM task t JOIN vat_code v ON v.code = t.vat_code WHERE t.project_id IN :keys
+    """
+    tax = load(make(url, lines=lines, taxes=None), "106").lines[0].taxes[0]
+    assert (tax.percent, tax.category, tax.source_name) == (Decimal(20), "S", "FR20")
+
+
+# --- write-back
+
+
+def references(url: str, key: int = 100) -> dict[str, Any]:
+    return query(url, "SELECT reference, project_xref FROM project WHERE id = :id", id=key)[0]
+
+
+def test_both_values_are_written_and_nothing_else(url: str, booking: SqlAdapter) -> None:
+    before = query(url, "SELECT * FROM project ORDER BY id")
+    last = everything(booking)[-1].position
+    booking.record("100", "4711", XREF)
+    before[0] |= {"reference": "4711", "project_xref": XREF}
+    assert query(url, "SELECT * FROM project ORDER BY id") == before
+    assert booking.find(last, 10, since=None, companies=None) == []
+
+
+def test_writing_the_same_again_changes_nothing(booking: SqlAdapter) -> None:
+    booking.record("100", "4711", XREF)
+    with statements() as seen:
+        booking.record("100", "4711", XREF)
+    assert not [statement for statement in seen if statement.strip().startswith("UPDATE")]
+
+
+@pytest.mark.parametrize("present", [("4000", XREF), ("4711", "b2brouter:sandbox:1:1"), ("4000", None)])
+def test_another_value_is_never_overwritten(
+    url: str, booking: SqlAdapter, present: tuple[str, str | None]
+) -> None:
+    execute(
+        url,
+        "UPDATE project SET reference = :reference, project_xref = :xref WHERE id = 100",
+        reference=present[0],
+        xref=present[1],
+    )
+    with pytest.raises(WriteBackRefusedError):
+        booking.record("100", "4711", XREF)
+    assert tuple(references(url).values()) == present
+
+
+@pytest.mark.parametrize("key", ["999", "x"])
+def test_a_document_that_is_gone_is_refused(booking: SqlAdapter, key: str) -> None:
+    with pytest.raises(WriteBackRefusedError):
+        booking.record(key, "4711", XREF)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE project SET reference = :reference, project_xref = :xref WHERE id = :key OR 1 = 1",
+        "UPDATE project SET reference = :reference WHERE id = :key AND :xref <> ''",
+        "UPDATE project SET reference = :reference, project_xref = :xref WHERE id = :key AND 1 = 0",
+    ],
+)
+def test_a_wrong_write_back_leaves_no_trace(url: str, make: MakeAdapter, statement: str) -> None:
+    with pytest.raises(WriteBackRefusedError, match="it was undone"):
+        make(url, write_back=statement).record("100", "4711", XREF)
+    assert references(url) == {"reference": None, "project_xref": None}
+
+
+def test_without_write_back_nothing_is_written(url: str, make: MakeAdapter) -> None:
+    make(url, read_back=None, write_back=None).record("100", "4711", XREF)
+    assert references(url) == {"reference": None, "project_xref": None}
+
+
+def test_reading_cannot_write_by_the_database_s_own_means(url: str, make: MakeAdapter) -> None:
+    adapter = make(url)
+    with pytest.raises(UsageError, match="tries to write"), adapter._database.reading() as connection:
+        connection.exec_driver_sql("UPDATE project SET title = 'x'")
+    adapter.record("100", "4711", XREF)  # the same connection may write afterwards
+
+
+# --- keys and times of other databases
+
+
+def test_keys_of_text_page_and_load(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    options = booking_options(key_type="text", taxes=None, tax_totals=None, companies=None)
+    changed = {
+        name: statement.replace("p.id AS", "'P' || p.id AS")
+        .replace("p.id IN", "'P' || p.id IN")
+        .replace("t.project_id AS", "'P' || t.project_id AS")
+        .replace("t.project_id IN", "'P' || t.project_id IN")
+        .replace("WHERE id = :key", "WHERE 'P' || id = :key")
+        for name, statement in options.items()
+        if name in {"find", "header", "lines", "read_back", "write_back"}
+    }
+    adapter = SqlAdapter.open("booking", sqlite_url, options | changed)
+    assert [row.key for row in everything(adapter, 2)] == ["P100", "P101", "P102", "P103", "P106"]
+    assert len(load(adapter, "P100").lines) == 2
+    adapter.record("P100", "4711", XREF)
+    assert references(sqlite_url)["reference"] == "4711"
+    adapter.close()
+
+
+@pytest.mark.parametrize(
+    ("expression", "first"),
+    [
+        ("replace(p.updated_at, ' ', 'T')", datetime(2026, 9, 1, 9, 30, tzinfo=UTC)),
+        ("p.updated_at || '.500'", datetime(2026, 9, 1, 9, 30, 0, 500_000, tzinfo=UTC)),
+        ("p.updated_at || 'Z'", datetime(2026, 9, 1, 9, 30, tzinfo=UTC)),
+        ("p.updated_at || '+02:00'", datetime(2026, 9, 1, 7, 30, tzinfo=UTC)),
+        ("date(p.updated_at)", datetime(2026, 9, 1, tzinfo=UTC)),
+        ("CAST(strftime('%s', p.updated_at) AS INTEGER)", datetime(2026, 9, 1, 9, 30, tzinfo=UTC)),
+        ("strftime('%s', p.updated_at) + 0.25", datetime(2026, 9, 1, 9, 30, 0, 250_000, tzinfo=UTC)),
+    ],
+)
+def test_times_kept_as_text_or_number_page_exactly(
+    sqlite_url: str, make: MakeAdapter, expression: str, first: datetime
+) -> None:
+    make_tables(sqlite_url)
+    execute(sqlite_url, "UPDATE project SET updated_at = '2026-09-01 09:30:00' WHERE id < 103")
+    find = booking_options()["find"].replace("p.updated_at AS", f"{expression} AS")
+    paged = everything(make(sqlite_url, find=find), 2)
+    assert [row.key for row in paged] == ["100", "101", "102", "103", "106"]
+    assert paged[0].changed_at == first
+
+
+@pytest.mark.parametrize("value", ["2026-09-01T09:30:00", "yesterday"])
+def test_times_written_in_two_ways_are_refused_for_they_have_no_order(
+    sqlite_url: str, make: MakeAdapter, value: str
+) -> None:
+    make_tables(sqlite_url)
+    execute(sqlite_url, "UPDATE project SET updated_at = :value WHERE id = 106", value=value)
+    with pytest.raises(UsageError, match="find, document 106"):
+        everything(make(sqlite_url))
+
+
+def test_times_without_zone_are_read_in_the_configured_one(url: str, make: MakeAdapter) -> None:
+    adapter = make(url, timezone="Europe/Madrid")
+    found = everything(adapter, 2)
+    assert found[0].changed_at == datetime(2026, 9, 1, 7, 30, tzinfo=UTC)
+    assert [row.key for row in found] == ["100", "101", "102", "103", "106"]
+
+
+@pytest.mark.postgres
+def test_times_with_a_zone_of_their_own_keep_it(postgres_url: str, make: MakeAdapter) -> None:
+    make_tables(postgres_url)
+    execute(
+        postgres_url,
+        "ALTER TABLE project ALTER updated_at TYPE timestamptz USING updated_at AT TIME ZONE 'UTC'",
+    )
+    found = everything(make(postgres_url, timezone="Asia/Tokyo"), 2)
+    assert found[0].changed_at == datetime(2026, 9, 1, 9, 30, tzinfo=UTC)
+    assert len(found) == 5
+
+
+# --- faults and wrong configurations
+
+
+def find_failure(adapter: SqlAdapter) -> ConnectorError:
+    with pytest.raises(ConnectorError) as failed:
+        everything(adapter)
+    return failed.value
+
+
+def test_a_missing_table_is_named(url: str, booking: SqlAdapter) -> None:
+    execute(url, "DROP TABLE customer")
+    error = find_failure(booking)
+    assert isinstance(error, SchemaChangedError)
+    assert "customer" in error.message
+    assert "query find" in error.message
+
+
+def test_a_missing_column_is_named_with_its_query(url: str, booking: SqlAdapter) -> None:
+    execute(url, "ALTER TABLE project DROP COLUMN total_vat")
+    with pytest.raises(SchemaChangedError, match=r"query header has no column .*total_vat"):
+        booking.load(["100"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("AS number", "AS nummer", "find gives a column nummer that is not known; did you mean number?"),
+        ("p.currency, ", "", "find does not give the column currency."),
+    ],
+)
+def test_a_misnamed_result_column_is_named(
+    url: str, make: MakeAdapter, old: str, new: str, said: str
+) -> None:
+    error = find_failure(make(url, find=booking_options()["find"].replace(old, new)))
+    assert isinstance(error, UsageError)
+    assert said in error.message
+
+
+@pytest.mark.parametrize("name", ["header", "lines", "taxes", "tax_totals"])
+def test_every_query_is_checked_for_its_columns(url: str, make: MakeAdapter, name: str) -> None:
+    statement = "SELECT id AS document_key, 1 AS nonsense FROM project WHERE id IN :keys"
+    with pytest.raises(UsageError, match=f"query {name} gives a column"):
+        make(url, **{name: statement}).load(["100"])
+
+
+def test_wrong_sql_is_told_with_the_name_of_its_query(url: str, make: MakeAdapter) -> None:
+    adapter = make(url, header="SELECT FROM WHERE p.id IN :keys")
+    with pytest.raises(UsageError, match="query header"):
+        adapter.load(["100"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"find": "DELETE FROM project"}, "options.find: must be one SELECT statement."),
+        ({"find": "SELECT 1; DELETE FROM project"}, "options.find: must be one SELECT statement."),
+        ({"header": "SELECT 1"}, "options: header lacks the placeholder :keys."),
+        ({"find": "SELECT :day"}, "options: find has a placeholder :day; known here: none."),
+        ({"write_back": "DELETE FROM project"}, "options.write_back: must be one UPDATE statement."),
+        ({"write_back": None}, "options: read_back and write_back need one another."),
+        ({"timezone": "Europe/Madird"}, "options.timezone: there is no time zone Europe/Madird."),
+        ({"header": None}, "options.header is missing."),
+    ],
+)
+def test_a_wrong_option_is_named(changes: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        SqlAdapter.open("booking", "sqlite://", booking_options(**changes))
+    assert refused.value.message.endswith(sentence)
+
+
+def test_comments_quotes_and_a_last_semicolon_do_no_harm(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    find = f"-- the list; of projects\n{booking_options()['find']} AND p.title <> 'a;b' -- all of them\n;"
+    assert len(everything(make(sqlite_url, find=find))) == 5
+
+
+def test_a_file_that_does_not_exist_is_not_made(tmp_path: Path, make: MakeAdapter) -> None:
+    missing = tmp_path / "no.db"
+    error = find_failure(make(f"sqlite:///{missing}"))
+    assert isinstance(error, SourceUnavailableError)
+    assert not missing.exists()
+
+
+@pytest.mark.mariadb
+def test_a_wrong_password_is_not_permitted_and_is_never_printed(mariadb_url: str, make: MakeAdapter) -> None:
+    from sqlalchemy.engine import make_url
+
+    wrong = make_url(mariadb_url).set(username="no_such_user", password="hunter2")
+    error = find_failure(make(wrong.render_as_string(hide_password=False)))
+    assert isinstance(error, SourceNotPermittedError)
+    assert "hunter2" not in error.message + error.action
+
+
+def test_an_unreachable_server_is_unavailable(make: MakeAdapter) -> None:
+    error = find_failure(make("mysql://erp:hunter2@127.0.0.1:1/booking"))
+    assert isinstance(error, SourceUnavailableError)
+    assert "hunter2" not in error.message + error.action
+
+
+def test_a_row_in_use_is_tried_again_later(url: str, make: MakeAdapter) -> None:
+    adapter = make(url, lock_timeout=0.2)
+    engine = create_engine(url)
+    with engine.connect() as user:
+        if engine.dialect.name == "sqlite":
+            user.exec_driver_sql("BEGIN IMMEDIATE")
+        user.exec_driver_sql("UPDATE project SET title = 'x' WHERE id = 100")
+        with pytest.raises(SourceUnavailableError):
+            adapter.record("100", "4711", XREF)
+        user.rollback()
+    engine.dispose()
+    adapter.record("100", "4711", XREF)
+    assert references(url) == {"reference": "4711", "project_xref": XREF}
+
+
+def test_a_query_that_takes_too_long_is_given_up(url: str, make: MakeAdapter) -> None:
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 90000000) SELECT max(i) FROM n"
+    adapter = make(url, statement_timeout=0.2)
+    with (
+        pytest.raises(SourceUnavailableError, match="took too long"),
+        adapter._database.reading() as connection,
+    ):
+        if adapter._database.dialect == "mysql":
+            connection.exec_driver_sql("SET max_recursive_iterations = 4000000000")
+        connection.exec_driver_sql(endless)
+
+
+def test_one_adapter_serves_several_threads(url: str, booking: SqlAdapter) -> None:
+    keys = ["100", "101", "102", "103", "106"]
+    with ThreadPoolExecutor(5) as threads:
+        documents = list(threads.map(lambda key: load(booking, key), keys * 4))
+        list(threads.map(lambda key: booking.record(key, f"4{key}", XREF), keys))
+    assert [document.key for document in documents] == keys * 4
+    assert [references(url, int(key))["reference"] for key in keys] == [f"4{key}" for key in keys]
+
+
+def test_header_and_lines_are_of_one_moment(url: str, make: MakeAdapter) -> None:
+    if url.startswith("sqlite"):
+        execute(url, "PRAGMA journal_mode = WAL")  # else nobody could write meanwhile
+    adapter = make(url)
+    adapter.load(["100"])
+
+    def change(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if "FROM task t" in statement and "ORDER BY" in statement:
+            event.remove(Engine, "before_cursor_execute", change)
+            execute(
+                url,
+                "UPDATE task SET amount = 1 WHERE project_id = 100",
+                "UPDATE project SET total_net = 2 WHERE id = 100",
+            )
+
+    event.listen(Engine, "before_cursor_execute", change)
+    document = load(adapter, "100")
+    assert sum(line.net_amount for line in document.lines) == document.totals.net == Decimal("1149.92")
+    assert load(adapter, "100").totals.net == 2
+
+
+# --- check-up
+
+
+def test_a_check_up_tries_every_query(booking: SqlAdapter) -> None:
+    rows = booking.check()
+    assert [row.name for row in rows] == [
+        "query find",
+        "query companies",
+        "queries of documents",
+        "query read_back",
+    ]
+    assert {row.status for row in rows} == {"ok"}
+    assert rows[2].message == "document P-2026-001: 2 lines, 1391.40 EUR"
+
+
+def test_a_check_up_names_what_is_wrong_and_raises_nothing(url: str, make: MakeAdapter) -> None:
+    def row(name: str, **changes: Any) -> str:
+        found = {row.name: row for row in make(url, **changes).check()}
+        return f"{found[name].status}: {found[name].message}"
+
+    assert row("query find", find="SELECT 1 AS one").startswith("failed: The query find")
+    assert row("queries of documents", lines="SELECT 1 FROM task WHERE id IN :keys").startswith("failed: ")
+    assert row("write-back", read_back=None, write_back=None).startswith("warning: ")
+    nobody = booking_options()["header"] + " AND 1 = 0"
+    assert "header does not give document 100" in row("queries of documents", header=nobody)
+    execute(url, "UPDATE project SET invoice_date = NULL, document = 'Z'")
+    assert row("queries of documents").startswith("failed: Document P-2026-001")
+    execute(url, "UPDATE project SET status = 'running'")
+    assert row("queries").startswith("warning: ")

@@ -1,0 +1,183 @@
+"""Lists with many pages, and lists that lie: absent is only what a whole list does not show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from connector.b2brouter.client import B2BrouterClient
+from connector.b2brouter.transport import Transport
+from connector.domain.errors import NotSentError, OutcomeUnknownError
+from tests.b2brouter.raw_server import Behaviour, RawServer, answer
+from tests.b2brouter.samples import invoice, payload
+
+
+class Lists:
+    """A client whose server answers what it is told."""
+
+    def __init__(self) -> None:
+        self._server: RawServer | None = None
+        self._transport: Transport | None = None
+
+    def client(self, *behaviours: Behaviour, account_id: str = "1") -> B2BrouterClient:
+        self._server = RawServer(*behaviours).__enter__()
+        self._transport = Transport(self._server.base_url, "test_key", "2026-03-02", sleep=lambda _: None)
+        return B2BrouterClient(
+            account_id=account_id,
+            environment="simulator",
+            transport=self._transport,
+            api_version="2026-03-02",
+        )
+
+    @property
+    def asked(self) -> list[dict[str, str]]:
+        """The query of each request."""
+        assert self._server is not None
+        targets = [request.split(b" ")[1].decode() for request in self._server.requests]
+        return [
+            {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+            for target in targets
+        ]
+
+    @property
+    def paths(self) -> list[str]:
+        assert self._server is not None
+        return [request.split(b"?")[0].split(b" ")[1].decode() for request in self._server.requests]
+
+    def close(self) -> None:
+        if self._transport and self._server:
+            self._transport.close()
+            self._server.__exit__()
+
+
+@pytest.fixture
+def lists() -> Iterator[Lists]:
+    made = Lists()
+    yield made
+    made.close()
+
+
+def page(ids: list[int], limit: int | None = 3, *, number: str = "F-1", **more: Any) -> Behaviour:
+    rows = [{"id": each, "number": number, "date": "2026-01-21", "integration_code": "a"} for each in ids]
+    body: dict[str, Any] = {"invoices": rows, "contacts": rows, **more}
+    if limit is not None:
+        body["meta"] = {"total_count": 1, "offset": 0, "limit": limit}
+    return answer(200, json.dumps(body).encode())
+
+
+def test_pages_are_read_until_one_is_shorter_than_the_size_that_it_names(lists: Lists) -> None:
+    client = lists.client(page([1, 2, 3]), page([4, 5, 6]), page([7]))
+    assert [row.id for row in client.find_invoices("F-1")] == ["1", "2", "3", "4", "5", "6", "7"]
+    assert lists.asked == [
+        {"type": "IssuedInvoice", "number": "F-1", "limit": "500", "offset": offset} for offset in "036"
+    ]
+
+
+def test_rows_that_shift_into_the_next_page_are_counted_once(lists: Lists) -> None:
+    client = lists.client(page([3, 2, 1]), page([1, 0]))
+    assert [row.id for row in client.find_invoices("F-1")] == ["3", "2", "1", "0"]
+
+
+def test_a_server_that_names_no_size_is_asked_until_nothing_comes(lists: Lists) -> None:
+    client = lists.client(page([1, 2], None), page([3], None), page([], None))
+    assert len(client.find_invoices("F-1")) == 3
+
+
+def test_contacts_are_paged_alike(lists: Lists) -> None:
+    client = lists.client(page([1, 2, 3]), page([]))
+    assert len(client.find_contacts(integration_code="a", text="b")) == 3
+    assert lists.asked[1] == {"integration_code": "a", "name": "b", "limit": "500", "offset": "3"}
+
+
+def test_contacts_without_our_code_are_not_ours_even_if_the_filter_was_ignored(lists: Lists) -> None:
+    client = lists.client(page([1, 2]))
+    assert client.find_contacts(integration_code="other") == []
+
+
+def test_a_list_that_repeats_itself_is_not_whole(lists: Lists) -> None:
+    client = lists.client(page([1, 2, 3]), page([1, 2, 3]))
+    with pytest.raises(NotSentError) as caught:
+        client.find_invoices("F-1")
+    assert caught.value.details["message"] == "the list of invoices has no end"
+
+
+def test_a_list_without_end_is_given_up(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.b2brouter.client._MOST_PAGES", 2)
+    client = lists.client(page([1, 2, 3]), page([4, 5, 6]), page([7]))
+    with pytest.raises(NotSentError):
+        client.find_invoices("F-1")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"invoices": null}',
+        b'{"invoices": [7]}',
+        b'{"invoices": [{"number": "F-1"}]}',
+        b"<html>",
+    ],
+)
+def test_a_list_that_cannot_be_read_is_never_empty(lists: Lists, content: bytes) -> None:
+    client = lists.client(*[answer(200, content)] * 3)
+    with pytest.raises(NotSentError) as caught:
+        client.find_invoices("F-1")
+    assert (caught.value.reason, caught.value.details["code"]) == ("remote_unavailable", "unreadable")
+
+
+def test_an_unreadable_later_page_spoils_the_whole_list(lists: Lists) -> None:
+    client = lists.client(page([1, 2, 3]), *[answer(200, b"{}")] * 3)
+    with pytest.raises(NotSentError):
+        client.find_invoices("F-1")
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("a/../b", "/accounts/a%2F..%2Fb"), ("ñ 1", "/accounts/%C3%B1%201")]
+)
+def test_an_identifier_stays_one_piece_of_the_path(lists: Lists, given: str, path: str) -> None:
+    client = lists.client(answer(200, b'{"id": 1}'), account_id=given)
+    client.read_account()
+    assert lists.paths == [path]
+
+
+@pytest.mark.parametrize("reference", ["", ".", ".."])
+def test_an_empty_reference_is_a_bug_and_not_a_call(lists: Lists, reference: str) -> None:
+    client = lists.client()
+    for call in (client.read_invoice, client.send_invoice, client.delete_invoice):
+        with pytest.raises(ValueError, match="no identifier"):
+            call(reference)
+    assert lists.paths == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{}",
+        b'{"invoice": {"number": "INV-0001"}}',
+        b'{"invoice": {"id": 7}}',
+        b'{"id": 7, "number": null}',
+    ],
+)
+def test_a_create_counts_only_with_id_and_number(lists: Lists, content: bytes) -> None:
+    client = lists.client(answer(201, content))
+    with pytest.raises(OutcomeUnknownError):
+        client.create_invoice(payload(invoice()))
+
+
+def test_an_update_may_be_answered_with_nothing(lists: Lists) -> None:
+    client = lists.client(answer(204, b""))
+    assert client.update_contact("77", b"{}").id == "77"
+
+
+def test_a_send_may_be_answered_with_nothing_but_not_with_a_page(lists: Lists) -> None:
+    client = lists.client(answer(204, b""), answer(200, b"<html>welcome</html>"))
+    assert client.send_invoice("7") is None
+    with pytest.raises(OutcomeUnknownError):
+        client.send_invoice("7")

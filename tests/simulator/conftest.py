@@ -1,0 +1,32 @@
+"""A running simulator whose clock stands still, fresh for each test."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from connector.simulator import ManualClock, SimulatorServer, World
+from tests.simulator.client import HEADERS, Api
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[SimulatorServer]:
+    with SimulatorServer(clock=ManualClock(), seed=1) as server:
+        yield server
+
+
+@pytest.fixture
+def simulator(running: SimulatorServer) -> SimulatorServer:
+    running.reset()
+    return running
+
+
+@pytest.fixture
+def world(simulator: SimulatorServer) -> World:
+    return simulator.world
+
+
+@pytest.fixture
+def api(simulator: SimulatorServer) -> Iterator[Api]:
+    with httpx.Client(base_url=simulator.base_url, headers=HEADERS, timeout=5) as http:
+        yield Api(http)
