@@ -36,6 +36,7 @@ class Services:
         self._adapters: dict[str, Adapter] = {}
         self._remotes: dict[str, B2BrouterClient] = {}
         self._budgets: dict[str, Budget] = {}
+        self._transports: list[Transport] = []
         self._companies: dict[str, bool] = {}
 
     @cached_property
@@ -128,6 +129,7 @@ class Services:
             timeout=general.timeout,
             budget=self._budgets.setdefault(key, LocalBudget(general.budget)),
         )
+        self._transports.append(transport)
         return B2BrouterClient(
             account_id=settings.account_id,
             environment=general.environment,
@@ -179,8 +181,13 @@ class Services:
             call_seconds=self.settings.b2brouter.timeout,
             repeat_unknown=self.settings.accounts[account].unknown_outcome == "repeat",
             owner_tax_number=state.tax_number if state else None,
+            own_accounts=self._own_accounts(account, state.remote_id if state else None),
             many_companies=self._many_companies(source),
         )
+
+    def _own_accounts(self, account: str, remote_id: str | None) -> frozenset[str]:
+        """The names under which answers may call the account: the configuration may say id or identifier."""
+        return frozenset(filter(None, (self.settings.accounts[account].account_id, remote_id)))
 
     def _many_companies(self, source: str) -> bool:
         """Whether one account stands for a source in which several companies issue."""
@@ -209,6 +216,7 @@ class Services:
             environment=general.environment,
             host=general.host,
             account_id=settings.account_id,
+            remote_id=there.id,
             tax_number=there.tax_number,
         )
 
@@ -216,8 +224,8 @@ class Services:
         """Give back all connections."""
         for adapter in self._adapters.values():
             adapter.close()
-        for remote in self._remotes.values():
-            remote.close()
+        for transport in self._transports:
+            transport.close()
         self.ledger.close()
 
 

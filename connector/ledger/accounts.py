@@ -30,6 +30,7 @@ class AccountState:
     environment: str | None
     host: str | None
     account_id: str | None
+    remote_id: str | None
     tax_number: str | None
     paused_reason: str | None
     paused_details: dict[str, str]
@@ -159,7 +160,9 @@ class Accounts:
     def to_probe(self) -> list[str]:
         """Return the paused accounts that it is time to probe."""
         now = self._database.clock.now()
-        query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now)
+        query = select(AccountRow.name).where(
+            AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now
+        )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 

@@ -307,9 +307,7 @@ class Jobs:
         with self._database.write() as connection:
             return connection.execute(update(JobRow).where(waiting).values(_pending(now))).rowcount
 
-    def next_due(
-        self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()
-    ) -> datetime | None:
+    def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
         """Return when the next job is due, or its lease lapses; None when nothing is under way.
 
         Jobs of paused accounts, and of the accounts in `but`, do not count.

@@ -248,7 +248,8 @@ class AccountRow(Base):
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     environment: Mapped[str | None] = mapped_column(String(32))
     host: Mapped[str | None] = mapped_column(String(255))
-    account_id: Mapped[str | None] = mapped_column(String(64))
+    account_id: Mapped[str | None] = mapped_column(String(64))  # as configured: id or identifier
+    remote_id: Mapped[str | None] = mapped_column(String(64))  # as answers show it
     tax_number: Mapped[str | None] = mapped_column(String(64))
     paused_reason: Mapped[str | None] = mapped_column(String(64))
     paused_details: Mapped[dict[str, str]] = mapped_column(Facts, nullable=True)

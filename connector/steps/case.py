@@ -36,6 +36,7 @@ class Rules:
     repeat_unknown: bool  # after the quiet time: the same bytes again, or hold
     owner_tax_number: str | None  # of the B2Brouter account, where one account serves a source of many companies
     many_companies: bool
+    own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
 
 
 class Case:

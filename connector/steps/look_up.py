@@ -53,7 +53,7 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
 
 def _same_account(case: Case, detail: RemoteInvoice) -> bool:
     """One key may see many accounts (API section 16). An answer that names no account is believed."""
-    return detail.account_id is None or detail.account_id == case.remote.account_id
+    return detail.account_id is None or detail.account_id in case.rules.own_accounts
 
 
 def _takes_the_number(invoice: Invoice, detail: RemoteInvoice) -> bool:

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("environment", sa.String(length=32), nullable=True),
         sa.Column("host", sa.String(length=255), nullable=True),
         sa.Column("account_id", sa.String(length=64), nullable=True),
+        sa.Column("remote_id", sa.String(length=64), nullable=True),
         sa.Column("tax_number", sa.String(length=64), nullable=True),
         sa.Column("paused_reason", sa.String(length=64), nullable=True),
         sa.Column("paused_details", sa.Text(), nullable=True),
