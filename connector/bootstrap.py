@@ -6,13 +6,14 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 
-from config.settings import Settings, SourceSettings, reject_foreign_key
+from config.settings import AccountSettings, Settings, SourceSettings, reject_foreign_key
 from connector import adapters
 from connector.b2brouter.budget import Budget, LocalBudget
 from connector.b2brouter.client import B2BrouterClient
 from connector.b2brouter.transport import Transport
 from connector.clock import Clock
 from connector.discovery import Discovery, Source
+from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
 from connector.domain.errors import UsageError
 from connector.journey import Desk, Journey
@@ -36,6 +37,7 @@ class Services:
         self._adapters: dict[str, Adapter] = {}
         self._remotes: dict[str, B2BrouterClient] = {}
         self._budgets: dict[str, Budget] = {}
+        self._breakers: dict[str, Breaker] = {}
         self._transports: list[Transport] = []
         self._companies: dict[str, bool] = {}
 
@@ -90,6 +92,17 @@ class Services:
             raise UsageError(f"There is no source {source} in the configuration; there are: {known}.")
         return settings
 
+    def account_settings(self, account: str) -> AccountSettings:
+        """Return the settings of an account.
+
+        Raises:
+            UsageError: there is no such account.
+        """
+        settings = self.settings.accounts.get(account)
+        if settings is None:
+            raise UsageError(f"There is no account {account} in the configuration.")
+        return settings
+
     def source(self, name: str) -> Source:
         """Return a source as discovery sees it."""
         settings = self.source_settings(name)
@@ -113,9 +126,7 @@ class Services:
             return self._remotes[account]
 
     def _connect(self, account: str) -> B2BrouterClient:
-        settings = self.settings.accounts.get(account)
-        if settings is None:
-            raise UsageError(f"There is no account {account} in the configuration.")
+        settings = self.account_settings(account)
         general = self.settings.b2brouter
         key = settings.key()
         try:
@@ -128,6 +139,7 @@ class Services:
             api_version=general.api_version,
             timeout=general.timeout,
             budget=self._budgets.setdefault(key, LocalBudget(general.budget)),
+            watch=self._breaker(account).note,
         )
         self._transports.append(transport)
         return B2BrouterClient(
@@ -137,6 +149,10 @@ class Services:
             api_version=general.api_version,
             amend_reason=settings.amend_reason,
         )
+
+    def _breaker(self, account: str) -> Breaker:
+        with self._lock:
+            return self._breakers.setdefault(account, Breaker())
 
     @cached_property
     def discovery(self) -> Discovery:
@@ -164,6 +180,7 @@ class Services:
             remote=self.remote(account),
             adapters={name: self.adapter(name) for name in self.sources_of(account)},
             rules=lambda source: self._rules(account, source),
+            breaker=self._breaker(account),
         )
 
     def sources_of(self, account: str) -> Sequence[str]:
@@ -206,7 +223,7 @@ class Services:
             MisconfiguredError: key, account id or address is wrong.
             NotSentError: B2Brouter cannot be reached.
         """
-        general, settings = self.settings.b2brouter, self.settings.accounts[account]
+        general, settings = self.settings.b2brouter, self.account_settings(account)
         accounts = self.ledger.accounts
         if accounts.check_stamp(account, environment=general.environment, account_id=settings.account_id):
             return

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from connector.bootstrap import Services
-from connector.domain.errors import ConnectorError, MisconfiguredError, StepError
-from connector.supervision import pause, prepare
+from connector.domain.errors import AccountError, ConnectorError
+from connector.supervision import hold_back_paused, pause, prepare
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +59,7 @@ class Duties:
             freed = ledger.jobs.rescue()
             if freed:
                 log.warning("%s jobs of vanished workers were freed", freed)
+            hold_back_paused(self._services)
         for source in self._services.settings.sources:
             if self._is_due(f"discover {source}", self._services.settings.scheduler.discover_every):
                 self._discover(source)
@@ -89,11 +90,8 @@ def drain(services: Services, account: str, *, stopping: Callable[[], bool]) -> 
     try:
         prepare(services, account)
         services.journey.drain(account, seconds=services.settings.worker.drain_seconds, stopping=stopping)
-    except MisconfiguredError as error:
+    except AccountError as error:
         pause(services, account, error)
-    except StepError as error:
-        services.ledger.accounts.postpone(account)
-        log.warning("account %s cannot be worked for now: %s %s", account, error.reason, error.details)
 
 
 def discover(services: Services, source: str) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import Event
 
 from connector.bootstrap import Services
-from connector.domain.errors import ConnectorError, LedgerError, MisconfiguredError, StepError
+from connector.domain.errors import AccountDownError, AccountError, ConnectorError, LedgerError
 from connector.domain.job import Status
 from connector.ledger.records import Job
 from connector.supervision import pause, prepare, sentence
@@ -124,15 +124,14 @@ class Pass:
             self._failures.pop(account, None)
         except LedgerError:
             raise
-        except MisconfiguredError as error:
+        except AccountError as error:
+            failures = self._failures[account] = self._failures.get(account, 0) + 1
+            retry = self._services.settings.retry
+            if isinstance(error, AccountDownError) and failures < retry.attempts:
+                self._stop.wait(min(retry.cap, retry.base * 2 ** (failures - 1)))
+                return
             pause(self._services, account, error)
             self._give_up(account, sentence(account, error))
-        except StepError as error:
-            self._failures[account] = self._failures.get(account, 0) + 1
-            if self._failures[account] >= self._services.settings.retry.attempts:
-                self._give_up(account, sentence(account, error))
-            else:
-                self._stop.wait(min(_LONGEST_NAP, self._services.settings.retry.base))
         except ConnectorError as error:
             self._give_up(account, error)
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from connector.clock import Clock
 from connector.domain import catalogue
+from connector.domain.breaker import Breaker
 from connector.domain.decision import Decision, Policy, decide
 from connector.domain.errors import (
+    AccountError,
     DocumentNotUsableError,
     LeaseLostError,
     LedgerError,
-    MisconfiguredError,
     OutsideError,
     StepError,
 )
@@ -49,6 +50,7 @@ class Desk:
     remote: Remote
     adapters: Mapping[str, Adapter]  # by source
     rules: Callable[[str], Rules]  # by source
+    breaker: Breaker
 
 
 class Journey:
@@ -98,15 +100,18 @@ class Journey:
 
         Raises:
             LedgerError: the ledger failed; jobs in hand keep their open questions and lapse.
-            MisconfiguredError: the account does not work; it is paused.
+            AccountError: the account does not work and should be paused.
         """
         desk = self._desk_of(account)
+        desk.breaker.close()
+        # What belongs to a source that is not configured any more stays where it is.
+        sources = [name for name in desk.adapters if sources is None or name in sources]
         end = self._clock.monotonic() + seconds
         taken = 0
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
             while True:
-                jobs = self._take(account, len(running), sources, end, stopping)
+                jobs = [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
                 taken += len(jobs)
                 documents = self._read(desk, jobs)
                 running |= {
@@ -114,10 +119,13 @@ class Journey:
                     for job in jobs
                 }
                 if not running:
-                    return taken
+                    break
                 done, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in done:
                     future.result()
+        if desk.breaker.opened:
+            raise desk.breaker.opened
+        return taken
 
     def _take(
         self,
@@ -145,7 +153,10 @@ class Journey:
         for source, keys in wanted.items():
             try:
                 found = desk.adapters[source].load(keys)
-            except (OutsideError, KeyError):
+            except OutsideError:
+                continue
+            except Exception:
+                log.exception("source %s: unexpected error while %s documents were read", source, len(keys))
                 continue
             documents |= {(source, key): document for key, document in found.items()}
         return documents
@@ -179,7 +190,7 @@ class Journey:
 
         Raises:
             LedgerError: nothing can be remembered, so nothing more may be done.
-            MisconfiguredError: the account does not work.
+            AccountError: the account does not work.
         """
         try:
             walk(case)
@@ -187,7 +198,7 @@ class Journey:
             log.warning("job %s: the lease was lost; another worker has it", case.job.id)
         except StepError as error:
             self._let_go(case, error)
-            if isinstance(error, MisconfiguredError):
+            if isinstance(error, AccountError):
                 raise
         except LedgerError:
             raise

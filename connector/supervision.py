@@ -8,7 +8,7 @@ import logging
 
 from connector.bootstrap import Services
 from connector.domain import catalogue
-from connector.domain.errors import MisconfiguredError, OutsideError, StepError
+from connector.domain.errors import AccountDownError, AccountError, NotSentError, OutsideError, StepError
 
 log = logging.getLogger(__name__)
 
@@ -18,24 +18,36 @@ def prepare(services: Services, account: str) -> None:
 
     Raises:
         EnvironmentLockedError: the ledger belongs to another environment or account.
-        MisconfiguredError: key, account id or address is wrong.
-        NotSentError: B2Brouter cannot be reached.
+        AccountDownError: B2Brouter cannot be reached.
+        AccountError: key, account id or address is wrong.
     """
-    services.ensure_account(account)
-    state = services.ledger.accounts.get(account)
-    if state is None or state.paused_reason is None:
-        return
-    services.remote(account).read_account()
+    try:
+        services.ensure_account(account)
+        state = services.ledger.accounts.get(account)
+        if state is None or state.paused_reason is None:
+            return
+        services.remote(account).read_account()
+    except NotSentError as error:
+        facts = {"count": "1", "message": catalogue.reason(error.reason).message(error.details)}
+        raise AccountDownError("outage", facts, request_id=error.request_id) from error
     count = services.ledger.accounts.resume(account)
     log.warning("account %s works again; %s jobs go on", account, count)
 
 
-def pause(services: Services, account: str, error: MisconfiguredError) -> None:
+def pause(services: Services, account: str, error: AccountError) -> None:
     """Stop an account that every document would fail at alike; one alarm, however many notice."""
     fault = sentence(account, error)
     if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
         log.error("account %s is paused: %s %s", account, fault.message, fault.action)
     services.ledger.accounts.hold_back(account, fault.message)
+
+
+def hold_back_paused(services: Services) -> None:
+    """Let jobs that were found while their account is paused wait like the others, and say why."""
+    for state in services.ledger.accounts.all():
+        if state.paused_reason is not None:
+            why = catalogue.reason(state.paused_reason).message(state.paused_details)
+            services.ledger.accounts.hold_back(state.name, why)
 
 
 def sentence(account: str, error: StepError) -> OutsideError:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from connector.ledger import schema
+from connector.ledger.database import Database
+from connector.simulator import SimulatorServer
 from tests.support import services
+from tests.support.house import House, Opener, opened
 from tests.support.odoo import VERSIONS, OdooDatabase
 
 settings.register_profile("everywhere", deadline=None)  # a busy machine is not a failure
@@ -147,3 +153,46 @@ def odoo17(
     postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]
 ) -> Iterator[OdooDatabase]:
     yield from _odoo("17", _odoo_templates, postgres_server)
+
+
+# ---------------------------------------------------------------- a whole installation
+
+
+@pytest.fixture(scope="session")
+def simulator() -> Iterator[SimulatorServer]:
+    """A running simulator that the tests of a run share; `house` empties it."""
+    with SimulatorServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def _embedded_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded ledger with its tables, to be copied."""
+    path = tmp_path_factory.mktemp("ledger") / "template.db"
+    database = Database(f"sqlite:///{path}")
+    schema.upgrade(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    database.close()
+    return path
+
+
+@pytest.fixture
+def embedded_url(_embedded_ledger: Path, tmp_path: Path) -> str:
+    """An embedded ledger of the test's own, with its tables."""
+    return f"sqlite:///{shutil.copy(_embedded_ledger, tmp_path / 'embedded.db')}"
+
+
+@pytest.fixture
+def open_house(simulator: SimulatorServer, embedded_url: str) -> Iterator[Opener]:
+    """Opens an installation on an embedded ledger, with options of the test's own."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(opened(simulator, embedded_url, **options))
+
+
+@pytest.fixture
+def house(open_house: Opener) -> House:
+    """An installation on an embedded ledger: ERP in memory, real ledger, client and simulator, one clock."""
+    return open_house()

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from connector.domain.errors import NotSentError
+from connector.domain.errors import OutOfTimeError
 
-_RECOVERY: Final = 60.0
+_RECOVERY: Final = 10.0
 """Seconds until a lowered rate rises by one step."""
+_FLOOR: Final = 0.25
+"""Share of the full rate that is left at least: a 429 that has nothing to do with our rate must not stop us."""
 _STEPS: Final = 10
 """Steps from nothing to the full rate."""
 _SAME_BURST: Final = 5.0
@@ -27,7 +29,7 @@ class Budget(Protocol):
         """Return when the next request may be made.
 
         Raises:
-            NotSentError: `rate_limited`, where the wait would be too long to be spent holding a job.
+            OutOfTimeError: `rate_limited`, where the wait would be too long to be spent holding a job.
         """
 
     def slow_down(self, retry_after: float | None) -> None:
@@ -41,15 +43,16 @@ class Budget(Protocol):
 class LocalBudget:
     """Smooth pacing within one process (the generic cell rate algorithm).
 
-    At most one second's worth of requests goes out at once. A 429 halves the rate, which then comes back
-    by a tenth of the full rate every minute.
+    At most one second's worth of requests goes out at once. A 429 halves the rate, down to a quarter of the
+    full one, and it comes back by a tenth of the full rate every ten seconds: a server that counts by the minute
+    has forgotten by then.
     """
 
     def __init__(
         self,
         requests_per_minute: float,
         *,
-        patience: float = 30.0,
+        patience: float = 10.0,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -84,10 +87,12 @@ class LocalBudget:
         """Return when the next request may be made.
 
         Raises:
-            NotSentError: `rate_limited`, where that is further away than `patience`.
+            OutOfTimeError: `rate_limited`, where that is further away than `patience`.
         """
         wait = self._reserve()
         while wait > 0:
+            if wait > self._patience:
+                raise OutOfTimeError("rate_limited", pause=wait)
             self._sleep(wait)
             wait = self._paused_until - self._clock()  # a 429 may have come while we slept
 
@@ -96,7 +101,7 @@ class LocalBudget:
         with self._lock:
             now = self._clock()
             if now - self._lowered_at >= _SAME_BURST:
-                self._lowered = max(self._rate(now) / 2, self._full / (2 * _STEPS))
+                self._lowered = max(self._rate(now) / 2, self._full * _FLOOR)
                 self._lowered_at = now
             if retry_after:
                 self._paused_until = max(self._paused_until, now + retry_after)
@@ -108,13 +113,8 @@ class LocalBudget:
             interval = 1 / self._rate(now)
             slot = max(self._next, now, self._paused_until)
             wait = max(slot - max(0.0, 1 - interval), self._paused_until) - now
-            if wait > self._patience:
-                raise NotSentError(
-                    "rate_limited",
-                    {"status": "", "code": "budget", "message": "our own request budget is used up"},
-                    retry_after=wait,
-                )
-            self._next = slot + interval
+            if wait <= self._patience:
+                self._next = slot + interval
             return wait
 
     def _rate(self, now: float) -> float:

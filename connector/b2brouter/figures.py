@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from itertools import count
 
 from connector.domain.invoice import ZERO, Line
 
@@ -17,7 +18,6 @@ _ONE = Decimal(1)
 _PRICE_DIGITS = 6
 """A unit price with more decimals than these is better shown as an amount per so many units."""
 _AMOUNT_DIGITS = 20
-_MOST_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +86,11 @@ def _long_price(amount: Fraction, units: Fraction, digits: int) -> Decimal:
     Cut off or rounded, to the nearest or to the even digit: units × price is the amount.
     """
     half = Fraction(1, 2 * 10**digits)
-    for decimals in range(digits, _MOST_DIGITS):
+    for decimals in count(digits):
         scaled = -(-amount * 10**decimals // units)  # rounded up
         if scaled * units / 10**decimals - amount < half:
-            return _decimal(scaled, decimals)
-    raise ValueError(f"no price for {units} units leads to {amount}")
+            break
+    return _decimal(scaled, decimals)
 
 
 def _rounds_to(value: Fraction, net: Decimal, digits: int) -> bool:

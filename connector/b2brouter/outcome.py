@@ -50,11 +50,6 @@ class Operation(StrEnum):
         """Whether it may leave an effect behind."""
         return self in _WRITES
 
-    @property
-    def of_account(self) -> bool:
-        """Whether its path names the account, so that "not found" means the account."""
-        return self in _OF_ACCOUNT
-
 
 _WRITES: Final = frozenset(
     {

@@ -30,9 +30,10 @@ from connector.b2brouter.exactjson import UnreadableError, read
 from connector.b2brouter.outcome import Fault, Operation, Reply
 from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
-from connector.domain.errors import NotSentError, UsageError
+from connector.domain.errors import NotSentError, StepError, UsageError
 
 T = TypeVar("T")
+Watch = Callable[[Operation, StepError | None], None]
 Guard = Callable[[], None]
 
 _KEEP_ALIVE: Final = 4.0
@@ -74,6 +75,7 @@ class Transport:
         *,
         timeout: float = 30.0,
         budget: Budget | None = None,
+        watch: Watch = lambda operation, error: None,
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -86,6 +88,7 @@ class Transport:
             api_version: `YYYY-MM-DD`, always sent: the group's default may change (API reference 1.2).
             timeout: longest whole call in seconds, from the connection to the last byte of the answer.
             budget: waited for before each request; None: no limit.
+            watch: told how every request ended; None means well.
             clock: measures the call and reads dates in `Retry-After`.
             sleep: waits so many seconds between repeated reads.
 
@@ -102,6 +105,7 @@ class Transport:
         }
         self._timeout = timeout
         self._budget = budget
+        self._watch = watch
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._proxy = _proxy(self._base)
@@ -165,7 +169,7 @@ class Transport:
                 return self._exchange(call, reader, deadline)
             except NotSentError as error:
                 self._pause(error, deadline)
-            self._await_budget()
+            deadline += self._await_budget()
         return self._exchange(call, reader, deadline)
 
     def _pause(self, error: NotSentError, deadline: float) -> None:
@@ -176,13 +180,26 @@ class Transport:
             raise error
         self._sleep(pause)
 
-    def _await_budget(self) -> None:
-        if self._budget is not None:
-            self._budget.acquire()
+    def _await_budget(self) -> float:
+        """Wait for our own pacing; return how long, in seconds: that time is not the server's."""
+        if self._budget is None:
+            return 0.0
+        began = self._clock.monotonic()
+        self._budget.acquire()
+        return self._clock.monotonic() - began
 
     # ------------------------------------------------------------ one try
 
     def _exchange(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
+        try:
+            result = self._once(call, reader, deadline)
+        except StepError as error:
+            self._watch(call.operation, error)
+            raise
+        self._watch(call.operation, None)
+        return result
+
+    def _once(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
         self._of_thread.request_id = None
         reply = self._send(call, deadline)
         self._of_thread.request_id = reply.request_id

@@ -28,6 +28,7 @@ class RemoteFigures:
     total: Decimal | None
     taxes: Sequence[tuple[Decimal, Decimal | None, Decimal]] | None  # percent, base, amount
     contact_tax_number: str | None
+    is_credit_note: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
         ("date", invoice.issue_date, remote.issue_date),
         ("currency", invoice.currency, remote.currency),
     ]
+    if remote_sign(invoice) > 0:  # else the sign of the amounts says it
+        pairs.append(("credit note", invoice.is_credit_note, remote.is_credit_note))
     if invoice.series:
         pairs.append(("series", invoice.series, remote.series))
     wanted = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
@@ -76,7 +79,7 @@ def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = 
     if there is None:
         if needed:
             yield Difference(field=field, erp=_text(erp), remote="not stated")
-    elif erp != there:
+    elif not _same(erp, there):
         yield Difference(field=field, erp=_text(erp), remote=_text(there))
 
 
@@ -102,8 +105,16 @@ def _sums(amounts: Iterable[tuple[Decimal, Decimal]]) -> Sums:
 def _taxes(erp: Sums, there: Sums) -> Iterator[Difference]:
     for percent in sorted({*erp, *there}):
         wanted, got = erp.get(percent, Decimal(0)), there.get(percent, Decimal(0))
-        if wanted != got:
+        if not _same(wanted, got):
             yield Difference(field=f"tax {percent:f} %", erp=_text(wanted), remote=_text(got))
+
+
+_NOISE = Decimal("0.000001")
+"""What a binary fraction may add to an amount in somebody's JSON; far below any currency's smallest unit."""
+
+
+def _same(one: Decimal, other: Decimal) -> bool:
+    return abs(one - other) < _NOISE
 
 
 def _text(amount: Decimal) -> str:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from connector.domain import catalogue
 from connector.domain.errors import (
+    AccountError,
     BlockedError,
     LookAgainError,
-    MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
     RefusedError,
@@ -70,7 +70,7 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
         case OutcomeUnknownError():
             return Decision(
                 event=Event.POSTPONED,
-                reason=error.reason,
+                reason="looking_up",
                 details=error.details,
                 delay=FIRST_LOOK,
                 attempts=attempts,
@@ -89,7 +89,7 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
             return Decision(event=Event.BLOCKED, reason=error.reason, details=error.details)
         case RefusedError():
             return Decision(event=Event.STUCK, reason=error.reason, details=error.details)
-        case MisconfiguredError():
+        case AccountError():
             # The account stops, not the document: no attempt is used up.
             return Decision(event=Event.RETURNED, reason=error.reason, details=error.details, attempts=attempts)
         case _:

@@ -121,5 +121,13 @@ class BlockedError(StepError):
     """Waits for an event that releases it by itself, such as the sending of a credit note's original."""
 
 
-class MisconfiguredError(StepError):
+class AccountError(StepError):
+    """The whole account does not work: it is paused, and no attempt of any document is used up."""
+
+
+class AccountDownError(AccountError):
+    """Calls of the account fail one after the other; it is left alone until a probe succeeds."""
+
+
+class MisconfiguredError(AccountError):
     """Key, rights or address are wrong: every document of the account fails alike until an operator acts."""

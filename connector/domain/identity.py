@@ -9,6 +9,10 @@ import re
 from connector.domain.invoice import Invoice, Party
 
 
+SIRET = "0009"
+"""Scheme of the identifier of a French establishment."""
+
+
 def file_reference(source: str, company: str, key: str) -> str:
     """Return our own mark on a document, stored and returned by B2Brouter as `file_reference`.
 
@@ -43,20 +47,26 @@ def tax_number_key(number: str | None, country: str | None) -> str | None:
     return prefix + (plain[2:] if country and plain.startswith(country) else plain)
 
 
+def legal_id_key(value: str) -> str:
+    """Return a registered identifier in one spelling: digits are often grouped by blanks or dots."""
+    compact = re.sub(r"[\s.\-]", "", value)
+    return compact if compact.isdigit() else value.strip()
+
+
 def contact_identity(source: str, company: str, buyer: Party) -> str:
     """Return what makes two recipients the same contact within one account.
 
     A French public body is told by its establishment (SIRET, scheme 0009), for several share one tax number;
     everybody else by the tax number, else by a registered identifier, else by the ERP's own key.
     """
-    siret = buyer.legal_id("0009")
+    siret = buyer.legal_id(SIRET)
     if buyer.is_public_body and siret:
-        return f"0009:{siret}"
+        return f"{SIRET}:{legal_id_key(siret)}"
     tax = tax_number_key(buyer.tax_number, buyer.country)
     if tax:
         return f"tax:{tax}"
     if buyer.legal_ids:
-        return f"{buyer.legal_ids[0].scheme}:{buyer.legal_ids[0].value}"
+        return f"{buyer.legal_ids[0].scheme}:{legal_id_key(buyer.legal_ids[0].value)}"
     return f"own:{source}:{company}:{buyer.key}"
 
 

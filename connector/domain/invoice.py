@@ -205,7 +205,8 @@ def _decimal_text(value: Decimal) -> str:
     """One text per number: databases disagree about trailing zeros, and 1.50 is the same amount as 1.5."""
     if value == 0:
         return "0"
-    return format(value.normalize(), "f")
+    plain = format(value, "f")  # normalize() would round to the context's precision
+    return plain.rstrip("0").rstrip(".") if "." in plain else plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

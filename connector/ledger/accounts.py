@@ -13,7 +13,7 @@ from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Status
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect
+from connector.ledger.jobs import insert_dialect, release, write_alike
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow, SourceRow
 
 PROBE_AFTER = 60.0
@@ -65,10 +65,29 @@ class Accounts:
             ]
 
     def stamp(
-        self, name: str, *, environment: str, host: str, account_id: str, tax_number: str | None
+        self,
+        name: str,
+        *,
+        environment: str,
+        host: str,
+        account_id: str,
+        remote_id: str,
+        tax_number: str | None,
     ) -> None:
-        """Bind the account to this environment for good. Repeating it changes nothing."""
-        self._upsert(name, environment=environment, host=host, account_id=account_id, tax_number=tax_number)
+        """Bind the account to this environment for good: what it is bound to already stays."""
+        values = {
+            "environment": environment,
+            "host": host,
+            "account_id": account_id,
+            "remote_id": remote_id,
+            "tax_number": tax_number,
+        }
+        insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
+        unbound = AccountRow.environment.is_(None)
+        with self._database.write() as connection:
+            connection.execute(
+                insert.on_conflict_do_update(index_elements=["name"], set_=values, where=unbound)
+            )
 
     def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
         """Return whether the account is stamped, with just this environment and account id.
@@ -132,7 +151,7 @@ class Accounts:
         """Let the pending jobs of a paused account wait, and say why; return how many."""
         now = self._database.clock.now()
         with self._database.write() as connection:
-            return connection.execute(
+            held_back = connection.execute(
                 update(JobRow)
                 .where(JobRow.account == name, JobRow.status == Status.PENDING)
                 .values(
@@ -141,7 +160,10 @@ class Accounts:
                     details={"account": name, "why": why},
                     updated_at=now,
                 )
-            ).rowcount
+                .returning(JobRow.id, JobRow.stage)
+            ).all()
+            write_alike(connection, held_back, now, what="blocked", reason="account_paused")
+        return len(held_back)
 
     def resume(self, name: str) -> int:
         """Start an account again; return how many jobs go on."""
@@ -151,11 +173,7 @@ class Accounts:
             JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused"
         )
         with self._database.write() as connection:
-            return connection.execute(
-                update(JobRow)
-                .where(waiting)
-                .values(status=Status.PENDING, reason=None, details=None, due_at=now, updated_at=now)
-            ).rowcount
+            return release(connection, waiting, now)
 
     def to_probe(self) -> list[str]:
         """Return the paused accounts that it is time to probe."""
@@ -165,12 +183,6 @@ class Accounts:
         )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
-
-    def postpone(self, name: str) -> None:
-        """Leave a paused account alone for a while longer: its probe failed."""
-        state = self.get(name)
-        if state is not None and state.paused_reason is not None:
-            self.pause(name, state.paused_reason, state.paused_details)
 
     def rung(self, name: str) -> None:
         """Remember that a worker's bell was rung for the account."""

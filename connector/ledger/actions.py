@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, select, update
 
 from connector.domain.job import Event, Stage, Status, allows, next_status
 from connector.ledger.database import Database
-from connector.ledger.jobs import write_entries
+from connector.ledger.jobs import release_followers, write_entries
 from connector.ledger.queries import Filter
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
 from connector.ledger.tables import JobRow, NumberClaimRow
 
 _BATCH = 500
+
+DECIDED_BY_RETRY: Final = frozenset({"outcome_unknown", "remote_missing", "totals_differ", "undeliverable"})
+"""Reasons on which a retry is a decision, by the catalogue: the step that meets the same again goes on where it
+stopped before. They stay with the job until then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,20 +94,34 @@ class Actions:
         if act.event is Event.HELD:
             values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
         else:
-            values |= {"reason": None, "details": None, "attempts": 0, "due_at": now}
+            values |= {"attempts": 0, "due_at": now}
+            if job.reason not in DECIDED_BY_RETRY:
+                values |= {"reason": None, "details": None}
         guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
         if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
             return False
         if act.event is Event.SKIPPED and not job.stage.reached(Stage.CREATED):
             connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
+            release_followers(connection, job, now)  # to be judged anew: their original will not be issued
         entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
         write_entries(connection, job.id, job.stage, now, [entry])
         return True
 
     def link(
-        self, job: Job, *, reference: str, remote_state: str | None, stage: Stage, who: str, note: str
+        self,
+        job: Job,
+        *,
+        reference: str,
+        remote_state: str | None,
+        fingerprint: str,
+        stage: Stage,
+        who: str,
+        note: str,
     ) -> bool:
-        """Tie a job to a document that exists at B2Brouter; return whether the job was still at rest."""
+        """Tie a job to a document that exists at B2Brouter; return whether the job was still at rest.
+
+        `fingerprint` is that of the ERP's document with which it was compared.
+        """
         now = self._database.clock.now()
         guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
         values = {
@@ -111,6 +129,8 @@ class Actions:
             "status": Status.PENDING,
             "reference": reference,
             "remote_state": remote_state,
+            "fingerprint": fingerprint,
+            "payload": None,  # what was frozen here did not make that document: it is not ours to delete
             "reason": None,
             "details": None,
             "attempts": 0,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
@@ -126,6 +126,12 @@ class Jobs:
 
     def _claim_number(self, connection: Connection, job: Job, number: str) -> None:
         claim = {"account": job.account, "number_key": number, "job_id": job.id}
+        # No question about an earlier number of this job is open here: that number is free again.
+        connection.execute(
+            delete(NumberClaimRow).where(
+                NumberClaimRow.job_id == job.id, NumberClaimRow.number_key != number
+            )
+        )
         connection.execute(_insert_or_ignore(self._database, NumberClaimRow).values(claim))
         holder = connection.execute(
             select(NumberClaimRow.job_id).where(
@@ -163,6 +169,7 @@ class Jobs:
         changed = {
             "stage": stage,
             "attempts": 0,
+            "lapses": 0,  # progress: whatever killed the workers before is behind us
             "open_effect": None,
             "open_since": None,
             "looks": 0,
@@ -177,7 +184,7 @@ class Jobs:
                 changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
             after = self._change(connection, job, changed, [entry])
             if stage is Stage.SENT:
-                _release_followers(connection, after, after.updated_at)
+                release_followers(connection, after, after.updated_at)
             return after
 
     def settle(
@@ -210,6 +217,7 @@ class Jobs:
             "reason": reason,
             "details": dict(details),
             "attempts": attempts,
+            "lapses": 0,
             "due_at": now + timedelta(seconds=delay),
             **_FREE,
             **values,
@@ -235,7 +243,7 @@ class Jobs:
     ) -> Job:
         """The one guarded write. It is also a sign of life: the lease is extended with it."""
         now = self._database.clock.now()
-        alive = {"leased_until": self._until(now), "lapses": 0, "updated_at": now}
+        alive = {"leased_until": self._until(now), "updated_at": now}
         row = connection.execute(
             update(JobRow).where(self._held(job)).values({**alive, **values}).returning(*COLUMNS)
         ).one_or_none()
@@ -300,12 +308,12 @@ class Jobs:
             .exists()
         )
         now = self._database.clock.now()
-        waiting = and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting", sent)
+        waiting = and_(_WAITS_FOR_ORIGINAL, sent)
         with self._database.read() as connection:
             if connection.execute(select(JobRow.id).where(waiting).limit(1)).first() is None:
                 return 0
         with self._database.write() as connection:
-            return connection.execute(update(JobRow).where(waiting).values(_pending(now))).rowcount
+            return release(connection, waiting, now)
 
     def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
         """Return when the next job is due, or its lease lapses; None when nothing is under way.
@@ -340,26 +348,40 @@ class Jobs:
             return list(connection.execute(query).scalars())
 
 
-def _release_followers(connection: Connection, original: Job, now: datetime) -> None:
-    """Credit notes that waited for this document may go now."""
-    waiting = or_(
-        and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting"),
-        and_(JobRow.status == Status.HELD, JobRow.reason == "original_not_issued"),
-    )
-    connection.execute(
-        update(JobRow)
-        .where(
-            JobRow.source == original.source,
-            JobRow.company == original.company,
-            JobRow.original_key == original.key,
-            waiting,
-        )
-        .values(_pending(now))
-    )
+_WAITS_FOR_ORIGINAL = or_(
+    and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting"),
+    and_(JobRow.status == Status.HELD, JobRow.reason == "original_not_issued"),
+)
 
 
-def _pending(now: datetime) -> dict[str, Any]:
-    return {"status": Status.PENDING, "reason": None, "details": None, "due_at": now, "updated_at": now}
+def release_followers(connection: Connection, original: Job, now: datetime) -> None:
+    """Let the credit notes that rest because of this document be judged anew."""
+    followers = and_(
+        JobRow.source == original.source,
+        JobRow.company == original.company,
+        JobRow.original_key == original.key,
+        _WAITS_FOR_ORIGINAL,
+    )
+    release(connection, followers, now)
+
+
+def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:
+    """Let resting jobs go on, and say so in their timelines; return how many."""
+    again = {"status": Status.PENDING, "reason": None, "details": None, "due_at": now, "updated_at": now}
+    released = connection.execute(
+        update(JobRow).where(resting).values(again).returning(JobRow.id, JobRow.stage)
+    ).all()
+    write_alike(connection, released, now, what="released")
+    return len(released)
+
+
+def write_alike(
+    connection: Connection, jobs: Sequence[Any], now: datetime, *, what: str, reason: str | None = None
+) -> None:
+    """Append the same to the timelines of many jobs, given as rows of id and stage."""
+    if jobs:
+        same = {"at": now, "what": what, "reason": reason}
+        connection.execute(insert(EventRow), [{"job_id": row.id, "stage": row.stage, **same} for row in jobs])
 
 
 def write_entries(

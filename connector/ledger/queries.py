@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +102,7 @@ class Queries:
         """Return the jobs with this number, id, key or reference; ids count only where no number fits."""
         exact = or_(JobRow.number == text, JobRow.reference == text, JobRow.xref == text)
         found = self._page(select(*COLUMNS).where(exact))
-        if not found and text.isdigit():
+        if not found and re.fullmatch("[0-9]{1,18}", text):
             found = self._page(select(*COLUMNS).where(JobRow.id == int(text)))
         return found or self._page(select(*COLUMNS).where(JobRow.key == text))
 

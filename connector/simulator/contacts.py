@@ -14,7 +14,6 @@ from connector.simulator.world import World
 
 _FLAGS: Final = ("is_client", "is_provider", "public_sector")
 _SCHEMED: Final = ("tin", "cin", "cin1", "cin2", "pin")
-_SEARCHED: Final = ("name", "address", "address2", "city", "tin_value", "cin_value")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
@@ -230,8 +229,7 @@ def _candidates(call: Call, account: Account) -> list[Contact]:
 def _listed(call: Call, contact: Contact) -> bool:
     if contact.listed_from is not None and contact.listed_from > call.world.clock.now():
         return False
-    wanted = call.query.get("name", "").lower()
-    if wanted and not any(wanted in str(contact.fields.get(name) or "").lower() for name in _SEARCHED):
+    if call.query.get("name", "").lower() not in contact.search_text:
         return False
     return all(
         call.flag(flag) is None or bool(contact.fields.get(flag)) == call.flag(flag)

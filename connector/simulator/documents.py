@@ -56,6 +56,7 @@ class Contact:
     updated_at: datetime
     fields: Fields
     listed_from: datetime | None = None  # hidden from lists until then
+    search_text: str = ""  # lower case; what the list's `name` looks through
 
     @property
     def name(self) -> str:

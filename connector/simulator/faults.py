@@ -7,6 +7,7 @@ requests, or each with a probability; the source of chance is seeded, so that a 
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from random import Random
 from threading import Lock
@@ -177,10 +178,16 @@ class Faults:
 
 
 def fault_details(values: Mapping[str, object]) -> dict[str, Any]:
-    """Read the fields of a rule from JSON, numbers as the rule wants them."""
+    """Read the fields of a rule from JSON, numbers as the rule wants them.
+
+    Raises:
+        BadFaultError: a number is none.
+    """
     details: dict[str, Any] = dict(values)
     for name in ("probability", "seconds", "hang"):
         if name in details:
+            if isinstance(details[name], bool) or not isinstance(details[name], (int, float, Decimal)):
+                raise BadFaultError(f"{name} is a number")
             details[name] = float(details[name])
     if isinstance(details.get("retry_after"), int):
         details["retry_after"] = str(details["retry_after"])

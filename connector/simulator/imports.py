@@ -69,7 +69,12 @@ def import_invoice(call: Call) -> Answer:
 
 def number_in(content: bytes) -> str | None:
     """The document's number at a glance, before the file is read in earnest."""
-    match = _FIRST_ID.search(unpacked(content)) if len(content) < _GLANCE else None
+    if len(content) > _GLANCE:
+        return None
+    try:
+        match = _FIRST_ID.search(unpacked(content))
+    except ApiProblem:
+        return None
     return match[1].decode("utf-8", "replace").strip() if match is not None else None
 
 

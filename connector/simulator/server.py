@@ -118,6 +118,11 @@ class SimulatorServer:
         self._api.rate = RateLimit()
         self.postman.deliveries.clear()
 
+    def wait_for_webhooks(self, seconds: float = 10.0) -> bool:
+        """Wait until everything that was to be told by now has been told or given up."""
+        self.world.flush_events()
+        return self.postman.wait_idle(seconds)
+
     async def _serve(self, server: uvicorn.Server, listening: socket.socket) -> None:
         """Answer requests; meanwhile webhooks leave, and what is due is done though nobody asks."""
         self.postman.start()
@@ -182,6 +187,7 @@ class SimulatorServer:
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,
             timeout_keep_alive=_KEEP_ALIVE,

@@ -25,6 +25,7 @@ from connector.simulator.world import World
 
 SIGNATURE_HEADER: Final = "X-B2Brouter-Signature"
 EVENT_CODES: Final = ("issued_invoice.state_change", "tax_report.state_change")
+_KEPT: Final = 100_000  # deliveries
 _TIMEOUT: Final = 10.0  # seconds that a receiver has
 _REORDER_WAIT: Final = 2.0  # seconds after which an event that waits for a later one goes all the same
 
@@ -99,7 +100,7 @@ class Postman:
         self._quiet = Condition()
         self._open = 0
         self._thread: Thread | None = None
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=_KEPT)
         world.publish = self.publish
 
     def start(self) -> None:

@@ -23,6 +23,9 @@ from connector.simulator.switches import Switches
 
 Kept = Account | ApiKey | Contact | Invoice | TaxReport | WebHook
 
+# The list of contacts searches address and tax number too, not the name alone.
+_SEARCHED: Final = ("name", "address", "address2", "city", "tin_value", "cin_value")
+
 FIRST_IDS: Final = {
     "account": 1,
     "contact": 5001,
@@ -152,6 +155,7 @@ class World:
         return list(self._contacts_by.get((account_id, field, _index_form(field, value)), ()))
 
     def _index_contact(self, contact: Contact) -> None:
+        contact.search_text = "\n".join(str(contact.fields.get(name) or "") for name in _SEARCHED).lower()
         for key in _index_keys(contact):
             self._contacts_by[key].append(contact)
 
@@ -223,8 +227,8 @@ class World:
         """Give the events of the outbox to the sender of webhooks."""
         with self.lock:
             events, self._outbox = self._outbox, []
-        for event in events:
-            self.publish(event)
+            for event in events:
+                self.publish(event)
 
     # ------------------------------------------------------------ what is due
 

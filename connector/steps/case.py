@@ -14,6 +14,7 @@ from connector.domain.errors import (
     DocumentNotUsableError,
     MisconfiguredError,
     NotSentError,
+    OutcomeUnknownError,
     OutOfTimeError,
     RefusedError,
     SchemaChangedError,
@@ -97,7 +98,12 @@ class Case:
     def judged(self) -> dict[str, Any]:
         """Return what the ledger shall remember of the document that was judged, while nothing has left."""
         early = not self.job.stage.reached(Stage.CREATED) and self.job.open_effect is None
-        return judged(self._document) if early and self._document is not None else {}
+        if not early or self._document is None:
+            return {}
+        known = judged(self._document)
+        # Bytes that were frozen for an earlier content must not pass for the bytes of this one.
+        stale = known["fingerprint"] != self.job.fingerprint
+        return {**known, "payload": None} if stale else known
 
     def waited(self) -> float:
         """Return the seconds since the open question was asked."""
@@ -137,6 +143,9 @@ class Case:
         except (NotSentError, MisconfiguredError, OutOfTimeError):
             self.settle_intent("not_sent")
             raise
+        except OutcomeUnknownError as error:
+            error.details["effect"] = str(self.job.open_effect)
+            raise
         except RefusedError as error:
             # Stored under another number than ours: that question a person must settle.
             if error.reason != "remote_differs":
@@ -151,7 +160,8 @@ class Case:
         until = self.job.leased_until
         ends = self.clock.now() + timedelta(seconds=self.rules.call_seconds)
         if until is None or ends >= until:
-            raise OutOfTimeError("lease_short", {"effect": str(self.job.open_effect)}, pause=0.0)
+            effect = str(self.job.open_effect or Effect.CONTACT)
+            raise OutOfTimeError("lease_short", {"effect": effect}, pause=0.0)
 
 
 def usable(document: Invoice | DocumentNotUsableError | None) -> Invoice:

@@ -87,7 +87,8 @@ def wait_or_conclude(case: Case) -> NoReturn:
     pause = pause_before_next(waited=case.waited(), looks=case.job.looks, quiet_time=case.rules.quiet_time)
     if pause is not None:
         raise LookAgainError("looking_up", {"effect": effect}, pause=pause)
-    if not case.rules.repeat_unknown:
+    # A person who retries has looked and found nothing there either.
+    if not case.rules.repeat_unknown and case.job.reason != "outcome_unknown":
         at = case.job.open_since.isoformat(timespec="seconds") if case.job.open_since else "?"
         facts = {"effect": effect, "at": at, "quiet": f"{case.rules.quiet_time:g}"}
         raise RefusedError("outcome_unknown", facts)
@@ -129,6 +130,7 @@ def figures_of(remote: RemoteInvoice) -> RemoteFigures:
         total=remote.total,
         taxes=None if taxes is None else [(tax.percent, tax.base, tax.amount) for tax in taxes],
         contact_tax_number=remote.contact_tax_number,
+        is_credit_note=remote.is_credit_note,
     )
 
 

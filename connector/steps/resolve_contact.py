@@ -10,7 +10,15 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from connector.domain import identity
-from connector.domain.errors import LookAgainError, MisconfiguredError, NotSentError, OutOfTimeError, RefusedError
+from connector.domain.errors import (
+    LeaseLostError,
+    LookAgainError,
+    MisconfiguredError,
+    NotSentError,
+    OutcomeUnknownError,
+    OutOfTimeError,
+    RefusedError,
+)
 from connector.domain.invoice import Party
 from connector.domain.job import Stage
 from connector.ledger.contacts import ContactLink
@@ -42,10 +50,17 @@ def resolve_contact(case: Case) -> None:
         raise LookAgainError("contact_busy", pause=_BUSY_PAUSE)
     try:
         contact_id, how = _Maker(case, link, buyer, payload).make()
+    except LeaseLostError as error:
+        # The contact is in other hands, not the job.
+        raise LookAgainError("contact_busy", pause=_BUSY_PAUSE) from error
     except BaseException:
         case.ledger.contacts.release(link)
         raise
     _arrive(case, contact_id, how)
+
+
+def _legal_key(scheme: str, value: str) -> tuple[str, str]:
+    return scheme.zfill(4), identity.legal_id_key(value)
 
 
 def _fingerprint(payload: bytes) -> str:
@@ -59,7 +74,9 @@ def _arrive(case: Case, contact_id: str, how: str) -> None:
     entry = Entry(
         what="reached", outcome="done", request_id=request_id, details={"contact": contact_id, "how": how}
     )
-    case.advance(Stage.CONTACT_READY, entry=entry, contact_id=contact_id)
+    # Frozen bytes name the contact that they were made for.
+    stale = {"payload": None} if case.job.contact_id not in {None, contact_id} else {}
+    case.advance(Stage.CONTACT_READY, entry=entry, contact_id=contact_id, **stale)
 
 
 class _Maker:
@@ -95,6 +112,8 @@ class _Maker:
         """The customer changed in the ERP: the contact follows. Repeating this is harmless."""
         try:
             self._case.remote.update_contact(contact_id, self._payload)
+        except OutcomeUnknownError as error:
+            raise NotSentError("remote_unavailable", error.details, request_id=error.request_id) from error
         except RefusedError as error:
             if error.reason != "remote_missing":
                 raise
@@ -116,17 +135,19 @@ class _Maker:
     def _numbers(self) -> Sequence[str]:
         """What to search by: the tax number as B2Brouter stores it, and registered identifiers."""
         tax = identity.tax_number_key(self._buyer.tax_number, self._buyer.country)
-        return [*([tax] if tax else []), *(legal.value for legal in self._buyer.legal_ids)]
+        return [*([tax] if tax else []), *(identity.legal_id_key(entry.value) for entry in self._buyer.legal_ids)]
 
     def _fits(self, contact: RemoteContact) -> bool:
         """The text search also matches names and addresses (API 5.1): only equal numbers count."""
-        legal = {(entry.scheme, entry.value) for entry in self._buyer.legal_ids}
-        if self._buyer.is_public_body and legal:
-            return bool(legal & set(contact.legal_ids))
+        legal = {_legal_key(entry.scheme, entry.value) for entry in self._buyer.legal_ids}
+        there = {_legal_key(scheme, value) for scheme, value in contact.legal_ids}
+        siret = self._buyer.legal_id(identity.SIRET)
+        if self._buyer.is_public_body and siret:  # the same that tells identities apart
+            return _legal_key(identity.SIRET, siret) in there
         tax = identity.tax_number_key(self._buyer.tax_number, self._buyer.country)
         if tax is not None:
             return identity.tax_number_key(contact.tax_number, self._buyer.country) == tax
-        return bool(legal & set(contact.legal_ids))
+        return bool(legal & there)
 
     def _one(self, contacts: Sequence[RemoteContact]) -> RemoteContact:
         distinct = {contact.id: contact for contact in contacts}
@@ -161,6 +182,9 @@ class _Maker:
                 made = self._case.remote.create_contact(self._payload)
         except (NotSentError, MisconfiguredError, OutOfTimeError):
             self._link = contacts.not_created(self._link)
+            raise
+        except OutcomeUnknownError as error:
+            error.details["effect"] = "contact"
             raise
         except RefusedError as error:
             self._link = contacts.not_created(self._link)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from connector.domain.errors import RefusedError
+from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.steps.case import Case
 from connector.steps.look_up import wait_or_conclude
-from connector.steps.withdraw import start_over_if_changed
+from connector.steps.withdraw import start_over_if_changed, start_over_if_missing
 
 QUEUED = "sending"
 """The state that an accepted send leads to (API section 9), where the answer does not show one."""
@@ -43,9 +43,12 @@ def _post(case: Case) -> None:
         with case.effect():
             state = case.remote.send_invoice(case.job.reference or "")
     except RefusedError as error:
-        if error.reason != "send_refused":
+        if error.reason == "remote_missing":
+            start_over_if_missing(case)
+        elif error.reason == "send_refused":
+            _adopt(case, error)
+        else:
             raise
-        _adopt(case, error)
         return
     _arrive(case, state or QUEUED, "reached")
 
@@ -80,7 +83,9 @@ def _state(case: Case) -> str:
     there = case.remote.read_invoice(reference)
     if there is None:
         raise RefusedError("remote_missing", {"reference": reference})
-    return there.state or "new"
+    if there.state is None:  # unclear is not "new": read again
+        raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
+    return there.state
 
 
 def _arrive(case: Case, state: str, what: str) -> None:

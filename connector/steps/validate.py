@@ -5,7 +5,7 @@ from __future__ import annotations
 from connector.domain.errors import BlockedError, RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
-from connector.domain.job import Stage
+from connector.domain.job import Stage, Status
 from connector.steps.case import Case
 from connector.validation import problems
 
@@ -48,7 +48,8 @@ def _original_is_out(case: Case, invoice: Invoice) -> None:
         raise RefusedError("original_missing")
     job = case.ledger.jobs.original_of(case.job, original.key) if original.key else None
     facts = {"number": original.number}
-    if job is None:
+    if job is not None and job.stage.reached(Stage.SENT):
+        return
+    if job is None or job.status is Status.SKIPPED:
         raise RefusedError("original_not_issued", facts)
-    if not job.stage.reached(Stage.SENT):
-        raise BlockedError("original_waiting", facts)
+    raise BlockedError("original_waiting", facts)

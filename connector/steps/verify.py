@@ -9,8 +9,7 @@ from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import figures_of, join
-from connector.steps.withdraw import start_over_if_changed
-
+from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
 
 
 def verify(case: Case, made: RemoteInvoice | None) -> None:
@@ -25,21 +24,31 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
     """
     if start_over_if_changed(case):
         return
-    there = made if made is not None and made.total is not None and made.taxes is not None else _read(case)
+    complete = made is not None and made.total is not None and made.taxes is not None
+    there = made if complete else case.remote.read_invoice(case.job.reference or "")
+    if there is None:
+        start_over_if_missing(case)
+        return
+    problem = _problem(case, there)
+    if problem is None:
+        case.advance(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
+    elif not _is_mended(case, problem):
+        raise problem
+
+
+def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
     facts = {"reference": there.id}
     if there.errors:
-        raise RefusedError("undeliverable", {**facts, "errors": "; ".join(there.errors)})
+        return RefusedError("undeliverable", {**facts, "errors": "; ".join(there.errors)})
     figures = figures_of(there)
     if heads := compare_heads(case.invoice, figures):
-        raise RefusedError("remote_differs", {**facts, "differences": join(heads)})
+        return RefusedError("remote_differs", {**facts, "differences": join(heads)})
     if totals := compare_totals(case.invoice, figures):
-        raise RefusedError("totals_differ", {**facts, "differences": join(totals)})
-    case.advance(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
+        return RefusedError("totals_differ", {**facts, "differences": join(totals)})
+    return None
 
 
-def _read(case: Case) -> RemoteInvoice:
-    reference = case.job.reference or ""
-    there = case.remote.read_invoice(reference)
-    if there is None:
-        raise RefusedError("remote_missing", {"reference": reference})
-    return there
+def _is_mended(case: Case, problem: RefusedError) -> bool:
+    """Make the document anew where a person retries: B2Brouter computed it once, under settings of then."""
+    again = problem.reason in {"totals_differ", "undeliverable"} and case.job.reason == problem.reason
+    return again and withdraw(case)

@@ -5,7 +5,7 @@ Only what we made and what was never sent is deleted (API 7.5 advises just this 
 
 from __future__ import annotations
 
-from connector.domain.errors import BlockedError, RefusedError
+from connector.domain.errors import BlockedError, NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
@@ -25,11 +25,26 @@ def start_over_if_changed(case: Case) -> bool:
         RefusedError: it cannot be withdrawn.
     """
     invoice = case.invoice
-    if invoice.confirmed and invoice.fingerprint() == case.job.fingerprint:
+    same = invoice.confirmed and invoice.fingerprint() == case.job.fingerprint
+    # A withdrawal that was begun is finished: its lost request may delete the document at any time.
+    if same and case.job.open_effect is not Effect.WITHDRAW:
         return False
     if withdraw(case):
         return True
+    if same:
+        return False
     raise RefusedError("changed_after_send", {"reference": case.job.reference or ""})
+
+
+def start_over_if_missing(case: Case) -> None:
+    """Make a document that was never sent and is gone from B2Brouter anew, if a person who knows of it retries.
+
+    Raises:
+        RefusedError: `remote_missing`, nobody has decided that yet.
+    """
+    if case.job.reason != "remote_missing":
+        raise RefusedError("remote_missing", {"reference": case.job.reference or ""})
+    _start_over(case)
 
 
 def withdraw(case: Case) -> bool:
@@ -38,6 +53,8 @@ def withdraw(case: Case) -> bool:
     there = case.remote.read_invoice(reference)
     if there is not None:
         if there.state not in UNSENT:
+            if case.job.open_effect is Effect.WITHDRAW:
+                case.settle_intent("refused")
             return False
         if not _made_here(case, there):
             raise RefusedError("withdrawal_refused", {"reference": reference, "message": "it does not carry our mark"})
@@ -59,6 +76,9 @@ def _delete(case: Case, reference: str) -> None:
     try:
         with case.effect():
             case.remote.delete_invoice(reference)
+    except OutcomeUnknownError as error:
+        # It may be repeated, but not for ever; what became of it stays an open question.
+        raise NotSentError("remote_unavailable", error.details, request_id=error.request_id) from error
     except RefusedError as error:
         facts = {"reference": reference, "message": error.details.get("message", error.reason)}
         raise RefusedError("withdrawal_refused", facts, request_id=error.request_id) from error

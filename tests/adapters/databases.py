@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -38,3 +38,21 @@ def statements() -> Iterator[list[str]]:
         yield seen
     finally:
         event.remove(Engine, "before_cursor_execute", note)
+
+
+@contextmanager
+def meanwhile(part: str, do: Callable[[], None]) -> Iterator[None]:
+    """Do something once, right before a statement that has this text in it."""
+    done: list[str] = []
+
+    def act(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if part in statement and not done:
+            done.append(statement)
+            do()
+
+    event.listen(Engine, "before_cursor_execute", act)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", act)
+    assert done, f"no statement has {part!r}"

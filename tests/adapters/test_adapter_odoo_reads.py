@@ -9,14 +9,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.odoo.reader import EPOCH
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, TaxKind, money
 from connector.ports import Found, Position
-from tests.adapters.databases import execute, query, statements
+from tests.adapters.databases import execute, meanwhile, query, statements
 from tests.support.odoo import OdooDatabase
 
 MakeAdapter = Callable[..., OdooAdapter]
@@ -514,17 +513,15 @@ def test_state_and_lines_are_of_one_moment(odoo: OdooDatabase, make: MakeAdapter
     adapter = make(odoo)
     adapter.load(["1"])
 
-    def change(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if "display_type IN ('product'" in statement:
-            event.remove(Engine, "before_cursor_execute", change)
-            execute(
-                odoo.url,
-                "UPDATE account_move SET state = 'draft' WHERE id = 1",
-                "UPDATE account_move_line SET price_subtotal = 1 WHERE move_id = 1",
-            )
+    def change() -> None:
+        execute(
+            odoo.url,
+            "UPDATE account_move SET state = 'draft' WHERE id = 1",
+            "UPDATE account_move_line SET price_subtotal = 1 WHERE move_id = 1",
+        )
 
-    event.listen(Engine, "before_cursor_execute", change)
-    document = load(adapter, 1)
+    with meanwhile("display_type IN ('product'", change):
+        document = load(adapter, 1)
     assert (document.confirmed, document.lines[0].net_amount) == (True, Decimal(1000))
     document = load(adapter, 1)
     assert (document.confirmed, document.lines[0].net_amount) == (False, Decimal(1))

@@ -42,17 +42,17 @@ def taken(pace: LocalBudget, time: FakeTime, count: int) -> list[float]:
     return moments
 
 
-def test_one_seconds_worth_goes_at_once_and_the_rest_evenly(time):
+def test_one_seconds_worth_goes_at_once_and_the_rest_evenly(time: FakeTime) -> None:
     moments = taken(budget(time, per_minute=600), time, 14)
     assert moments[:10] == pytest.approx([0] * 10)
     assert moments[10:] == pytest.approx([0.1, 0.2, 0.3, 0.4])
 
 
-def test_a_slow_budget_has_no_burst(time):
+def test_a_slow_budget_has_no_burst(time: FakeTime) -> None:
     assert taken(budget(time, per_minute=30), time, 3) == pytest.approx([0, 2, 4])
 
 
-def test_a_rested_budget_does_not_save_up_more_than_the_burst(time):
+def test_a_rested_budget_does_not_save_up_more_than_the_burst(time: FakeTime) -> None:
     pace = budget(time, per_minute=600)
     time.now += 3600
     assert taken(pace, time, 11)[-1] == pytest.approx(0.1)
@@ -60,7 +60,7 @@ def test_a_rested_budget_does_not_save_up_more_than_the_burst(time):
 
 @settings(max_examples=50)
 @given(per_minute=st.integers(1, 2000), pauses=st.lists(st.floats(0, 5), max_size=60))
-def test_no_minute_sees_more_than_the_rate_and_one_burst(per_minute, pauses):
+def test_no_minute_sees_more_than_the_rate_and_one_burst(per_minute: int, pauses: list[float]) -> None:
     time = FakeTime()
     pace = budget(time, per_minute)
     moments = []
@@ -73,7 +73,7 @@ def test_no_minute_sees_more_than_the_rate_and_one_burst(per_minute, pauses):
         assert in_this_minute <= per_minute + max(1, per_minute / 60) + 1e-6
 
 
-def test_a_429_halves_the_rate_which_comes_back_by_a_tenth_a_minute(time):
+def test_a_429_halves_the_rate_which_comes_back_by_a_tenth_a_minute(time: FakeTime) -> None:
     pace = budget(time, per_minute=600)
     pace.slow_down(None)
     rates = []
@@ -83,14 +83,14 @@ def test_a_429_halves_the_rate_which_comes_back_by_a_tenth_a_minute(time):
     assert rates == pytest.approx([300, 360, 420, 480, 540, 600, 600])
 
 
-def test_many_429_of_one_burst_halve_the_rate_once(time):
+def test_many_429_of_one_burst_halve_the_rate_once(time: FakeTime) -> None:
     pace = budget(time, per_minute=600)
     for _ in range(64):
         pace.slow_down(None)
     assert pace.requests_per_minute == pytest.approx(300)
 
 
-def test_a_rate_that_is_halved_again_and_again_never_comes_to_nothing(time):
+def test_a_rate_that_is_halved_again_and_again_never_comes_to_nothing(time: FakeTime) -> None:
     pace = budget(time, per_minute=600)
     for _ in range(50):
         time.now += 6
@@ -98,13 +98,13 @@ def test_a_rate_that_is_halved_again_and_again_never_comes_to_nothing(time):
     assert pace.requests_per_minute >= 30
 
 
-def test_nothing_goes_out_while_the_server_wants_silence(time):
+def test_nothing_goes_out_while_the_server_wants_silence(time: FakeTime) -> None:
     pace = budget(time, per_minute=600)
     pace.slow_down(20)
     assert taken(pace, time, 1) == pytest.approx([20])
 
 
-def test_a_429_that_comes_while_others_wait_for_their_slot_makes_them_wait_longer(time):
+def test_a_429_that_comes_while_others_wait_for_their_slot_makes_them_wait_longer(time: FakeTime) -> None:
     pace = LocalBudget(60, patience=100, clock=time, sleep=lambda seconds: sleep(seconds))
 
     def sleep(seconds: float) -> None:
@@ -117,7 +117,7 @@ def test_a_429_that_comes_while_others_wait_for_their_slot_makes_them_wait_longe
     assert time.now == pytest.approx(1031)
 
 
-def test_who_would_wait_too_long_is_sent_back_and_takes_no_slot(time):
+def test_who_would_wait_too_long_is_sent_back_and_takes_no_slot(time: FakeTime) -> None:
     pace = budget(time, per_minute=60, patience=2)
     pace.slow_down(60)
     with pytest.raises(NotSentError) as caught:
@@ -130,6 +130,6 @@ def test_who_would_wait_too_long_is_sent_back_and_takes_no_slot(time):
 
 
 @pytest.mark.parametrize("rate", [0, -1])
-def test_a_budget_of_nothing_is_a_mistake(rate, time):
+def test_a_budget_of_nothing_is_a_mistake(rate: float, time: FakeTime) -> None:
     with pytest.raises(ValueError, match="positive"):
         budget(time, rate)

@@ -116,7 +116,7 @@ def test_the_way_of_an_invoice(
 
     made = create(client, invoice(line("2", "10")), contact.id)
     assert (made.type, made.number, made.state) == ("IssuedInvoice", "INV-0001", "new")
-    assert (made.subtotal, made.total, made.file_reference) == (20, Decimal("24.20"), "erp-mark")
+    assert (made.subtotal, made.total, made.file_reference) == (Decimal(20), Decimal("24.20"), "erp-mark")
     assert made.request_id == client.last_request_id()
 
     [found] = client.find_invoices("INV-0001", issued_on=date(2026, 1, 21))
@@ -126,7 +126,7 @@ def test_the_way_of_an_invoice(
     read = client.read_invoice(made.id)
     assert read is not None
     assert read.state in {"sending", "sent"}
-    assert read.account_id == "1" or form.get("ids") == "strings"
+    assert read.account_id == "1"
     assert read.contact_id == contact.id
 
 
@@ -341,7 +341,7 @@ def test_a_french_credit_note_is_flagged_and_positive(
         line("1", "100"), seller=FRENCH_SELLER, original=original, payment=Payment(terms="30 jours")
     )
     made = create(client, document, contact_id)
-    assert (made.is_credit_note, made.subtotal, made.total) == (True, 100, 121)
+    assert (made.is_credit_note, made.subtotal, made.total) == (True, Decimal(100), Decimal(121))
 
 
 # ---------------------------------------------------------------- faults

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,9 +35,9 @@ CREATE = Operation.CREATE_INVOICE
 SEND = Operation.SEND_INVOICE
 
 
-def reply(status: int, content: bytes | dict[str, object] = b"", **headers: str) -> Reply:
+def reply(status: int, content: bytes | dict[str, object] = b"") -> Reply:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
-    return Reply(status=status, headers=headers, content=body)
+    return Reply(status=status, headers={}, content=body)
 
 
 def coded(code: str, message: str = "", param: str | None = None) -> dict[str, object]:
@@ -50,7 +51,7 @@ def judged(operation: Operation, status: int, content: bytes | dict[str, object]
     return error
 
 
-def test_reads_and_writes_are_told_apart():
+def test_reads_and_writes_are_told_apart() -> None:
     assert {operation.value for operation in WRITES} == {
         "create_contact",
         "update_contact",
@@ -62,7 +63,7 @@ def test_reads_and_writes_are_told_apart():
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 @pytest.mark.parametrize("operation", list(Operation))
-def test_a_success_is_no_error(operation, status):
+def test_a_success_is_no_error(operation: Operation, status: int) -> None:
     assert judge_reply(operation, reply(status), now=NOW) is None
 
 
@@ -86,7 +87,9 @@ EVERYWHERE = [
 
 @pytest.mark.parametrize(("status", "content", "error", "reason"), EVERYWHERE)
 @pytest.mark.parametrize("operation", list(Operation))
-def test_these_answers_mean_the_same_for_every_call(operation, status, content, error, reason):
+def test_these_answers_mean_the_same_for_every_call(
+    operation: Operation, status: int, content: Any, error: type[StepError], reason: str
+) -> None:
     found = judged(operation, status, content)
     assert (type(found), found.reason) == (error, reason)
 
@@ -96,20 +99,22 @@ MAYBE_DONE = [408, 425, 500, 501, 502, 503, 504, 520, 524, 527, 599]
 
 @pytest.mark.parametrize("status", MAYBE_DONE)
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_write_that_may_have_been_carried_out_is_of_unknown_outcome(operation, status):
+def test_a_write_that_may_have_been_carried_out_is_of_unknown_outcome(
+    operation: Operation, status: int
+) -> None:
     found = judged(operation, status, b"<html>gateway</html>")
     assert (type(found), found.reason) == (OutcomeUnknownError, "outcome_unknown")
 
 
 @pytest.mark.parametrize("status", [*MAYBE_DONE, 409, 424])
 @pytest.mark.parametrize("operation", READS)
-def test_a_read_that_failed_had_no_effect(operation, status):
+def test_a_read_that_failed_had_no_effect(operation: Operation, status: int) -> None:
     found = judged(operation, status, b"<html>gateway</html>")
     assert (type(found), found.reason) == (NotSentError, "remote_unavailable")
 
 
 @pytest.mark.parametrize("operation", [CREATE, Operation.CREATE_CONTACT, Operation.UPDATE_CONTACT])
-def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation):
+def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: Operation) -> None:
     assert isinstance(judged(operation, 409, coded("conflict")), OutcomeUnknownError)
 
 
@@ -183,7 +188,9 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation):
         (Operation.FIND_INVOICES, 422, coded("parameter_inclusion"), RefusedError, "refused_by_b2brouter"),
     ],
 )
-def test_what_a_refusal_is_about_depends_on_the_call(operation, status, content, error, reason):
+def test_what_a_refusal_is_about_depends_on_the_call(
+    operation: Operation, status: int, content: Any, error: type[StepError], reason: str
+) -> None:
     found = judged(operation, status, content)
     assert (type(found), found.reason) == (error, reason)
 
@@ -192,8 +199,8 @@ def test_what_a_refusal_is_about_depends_on_the_call(operation, status, content,
     operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60)
 )
 def test_whatever_comes_is_judged_and_no_answer_of_the_fifth_hundred_lets_a_write_be_repeated(
-    operation, status, content
-):
+    operation: Operation, status: int, content: Any
+) -> None:
     found = judged(operation, status, content)
     if operation.writes and status >= 500:
         assert isinstance(found, OutcomeUnknownError)
@@ -206,7 +213,9 @@ def test_whatever_comes_is_judged_and_no_answer_of_the_fifth_hundred_lets_a_writ
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_write_whose_bytes_left_is_of_unknown_outcome_unless_no_connection_was_made(operation, fault):
+def test_a_write_whose_bytes_left_is_of_unknown_outcome_unless_no_connection_was_made(
+    operation: Operation, fault: Fault
+) -> None:
     found = judge_fault(operation, fault, "gone", left=True)
     no_connection = fault in {Fault.CONNECT, Fault.CONNECT_TIME_OUT, Fault.POOL, Fault.PROXY}
     assert isinstance(found, NotSentError if no_connection else OutcomeUnknownError)
@@ -214,18 +223,18 @@ def test_a_write_whose_bytes_left_is_of_unknown_outcome_unless_no_connection_was
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("operation", list(Operation))
-def test_nothing_left_nothing_happened(operation, fault):
+def test_nothing_left_nothing_happened(operation: Operation, fault: Fault) -> None:
     found = judge_fault(operation, fault, "gone", left=False)
     assert (type(found), found.reason) == (NotSentError, "remote_unavailable")
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("operation", READS)
-def test_a_read_without_an_answer_had_no_effect(operation, fault):
+def test_a_read_without_an_answer_had_no_effect(operation: Operation, fault: Fault) -> None:
     assert isinstance(judge_fault(operation, fault, "gone", left=True), NotSentError)
 
 
-def test_a_fault_is_told_in_the_details():
+def test_a_fault_is_told_in_the_details() -> None:
     found = judge_fault(CREATE, Fault.READ_TIME_OUT, "", left=True, facts={"number": "F-1"})
     assert found.details == {
         "number": "F-1",
@@ -236,7 +245,7 @@ def test_a_fault_is_told_in_the_details():
 
 
 @pytest.mark.parametrize("operation", list(Operation))
-def test_a_success_that_cannot_be_read_is_neither_done_nor_absent(operation):
+def test_a_success_that_cannot_be_read_is_neither_done_nor_absent(operation: Operation) -> None:
     found = judge_unreadable(operation, reply(201, b"<html>"), "not JSON")
     assert isinstance(found, OutcomeUnknownError if operation.writes else NotSentError)
     assert found.details["status"] == "201"
@@ -269,12 +278,12 @@ def test_a_success_that_cannot_be_read_is_neither_done_nor_absent(operation):
         (b'{"error": ', "", '{"error":', ""),
     ],
 )
-def test_every_shape_of_a_refusal_is_understood(content, code, message, param):
+def test_every_shape_of_a_refusal_is_understood(content: Any, code: str, message: str, param: str) -> None:
     told = problem(content if isinstance(content, bytes) else json.dumps(content).encode())
     assert (told.code, told.message, told.param) == (code, message, param)
 
 
-def test_the_details_of_a_refusal_are_short_and_on_one_line():
+def test_the_details_of_a_refusal_are_short_and_on_one_line() -> None:
     found = judged(CREATE, 422, coded("parameter_blank", "too\r\nlong " * 200, "lines"))
     assert set(found.details) == {"status", "code", "message", "param"}
     assert found.details["status"] == "422"
@@ -282,12 +291,12 @@ def test_the_details_of_a_refusal_are_short_and_on_one_line():
     assert "\n" not in found.details["message"]
 
 
-def test_a_refusal_without_words_still_says_something():
+def test_a_refusal_without_words_still_says_something() -> None:
     assert judged(SEND, 500).details["message"] == "status 500 without explanation"
 
 
 @pytest.mark.parametrize("name", ["x-b2b-api-request-id", "x-request-id"])
-def test_the_request_id_goes_with_the_error(name):
+def test_the_request_id_goes_with_the_error(name: str) -> None:
     error = judge_reply(SEND, Reply(status=500, headers={name: "req-1"}, content=b""), now=NOW)
     assert error is not None
     assert error.request_id == "req-1"
@@ -318,17 +327,17 @@ def test_the_request_id_goes_with_the_error(name):
         ("Wed, 99 Jan 2026 12:00:30 GMT", None),
     ],
 )
-def test_retry_after_in_both_forms_and_nothing_else(header, seconds):
+def test_retry_after_in_both_forms_and_nothing_else(header: Any, seconds: float | None) -> None:
     assert retry_after(header, now=NOW) == seconds
 
 
 @given(st.text(max_size=40))
-def test_no_retry_after_breaks_the_client(header):
+def test_no_retry_after_breaks_the_client(header: Any) -> None:
     found = retry_after(header, now=NOW)
     assert found is None or 0 <= found <= 3600
 
 
-def test_the_wish_to_wait_goes_with_a_429():
-    error = judge_reply(CREATE, reply(429, **{"retry-after": "12"}), now=NOW)
+def test_the_wish_to_wait_goes_with_a_429() -> None:
+    error = judge_reply(CREATE, Reply(status=429, headers={"retry-after": "12"}, content=b""), now=NOW)
     assert isinstance(error, NotSentError)
     assert error.retry_after == 12.0

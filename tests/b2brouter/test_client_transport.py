@@ -387,7 +387,11 @@ def test_a_guard_that_takes_too_long_lets_nothing_out(transport: Callable[..., T
     waiting = threading.Event()
     with RawServer(OK) as server:
         way = transport(server, timeout=0.2)
-        with way.guarded(lambda: waiting.wait(0.3) and None):
+
+        def dawdle() -> None:
+            waiting.wait(0.3)
+
+        with way.guarded(dawdle):
             error = failure(way, WRITE)
     assert isinstance(error, NotSentError)
     assert server.requests == []

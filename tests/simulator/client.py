@@ -1,10 +1,19 @@
 """A client that talks to the simulator as any client would, in the words of the tests."""
 
+import ssl
 from typing import Any
 
 import httpx
 
 HEADERS = {"X-B2B-API-Key": "test_key", "X-B2B-API-Version": "2026-03-02"}
+
+
+_CONTEXT = ssl.create_default_context()  # loading it anew for each client would take most of the time
+
+
+def connect(url: httpx.URL | str, timeout: float = 5, **headers: str) -> httpx.Client:
+    """A client of its own, with its own connection."""
+    return httpx.Client(base_url=url, headers=headers or HEADERS, timeout=timeout, verify=_CONTEXT)
 
 
 class Api:
@@ -72,7 +81,7 @@ class Api:
     def version(self, version: str) -> "Api":
         """The same client, asking for another version of the API."""
         headers = HEADERS | {"X-B2B-API-Version": version}
-        return Api(httpx.Client(base_url=self.http.base_url, headers=headers), self.account)
+        return Api(connect(self.http.base_url, **headers), self.account)
 
     def of(self, account: int) -> "Api":
         return Api(self.http, account)

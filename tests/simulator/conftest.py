@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import httpx
 import pytest
 
 from connector.simulator import ManualClock, SimulatorServer, World
-from tests.simulator.client import HEADERS, Api
+from tests.simulator.client import Api, connect
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +16,7 @@ def running() -> Iterator[SimulatorServer]:
 
 @pytest.fixture
 def simulator(running: SimulatorServer) -> SimulatorServer:
+    running.world.clock = ManualClock()
     running.reset()
     return running
 
@@ -28,5 +28,5 @@ def world(simulator: SimulatorServer) -> World:
 
 @pytest.fixture
 def api(simulator: SimulatorServer) -> Iterator[Api]:
-    with httpx.Client(base_url=simulator.base_url, headers=HEADERS, timeout=5) as http:
+    with connect(simulator.base_url) as http:
         yield Api(http)

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from connector.simulator import SimulatorServer, World, plant
-from tests.simulator.client import HEADERS, Api, code, line
+from tests.simulator.client import HEADERS, Api, code, connect, line
 
 
 def ask(simulator: SimulatorServer, headers: dict[str, str]) -> httpx.Response:
@@ -39,7 +39,7 @@ def test_what_belongs_to_another_group_does_not_exist(
 ) -> None:
     invoice, contact = api.invoice(), api.customer()
     plant(world, {"keys": [{"value": "french", "accounts": [2]}]})
-    with httpx.Client(base_url=simulator.base_url, headers={"X-B2B-API-Key": "french"}) as foreign:
+    with connect(simulator.base_url, **{"X-B2B-API-Key": "french"}) as foreign:
         for path in ("/accounts/1", f"/invoices/{invoice['id']}", f"/contacts/{contact}"):
             assert code(foreign.get(path)) == (404, "resource_missing")
 

@@ -22,6 +22,8 @@ from connector.domain.errors import (
 from connector.domain.invoice import Invoice
 from connector.ports import CheckRow, Company, Found, Position
 
+_INDEX = "Where reading takes too long: CREATE INDEX CONCURRENTLY ON account_move (write_date, id)."
+
 __all__ = ["OdooAdapter", "OdooOptions", "TaxMapping"]
 
 
@@ -93,6 +95,8 @@ class OdooAdapter:
         if rows[-1].status != "ok":
             return rows
         rows += attempt("companies", self.companies, _companies_sentence)[0]
+        if self._reader.lacks_index():
+            rows.append(warning("index", "discovery sorts the whole of account_move for each page", _INDEX))
         return [*rows, self._write_back_row(schema)]
 
     def _readable(self, schema: Schema) -> str:

@@ -76,6 +76,20 @@ _DETECT: Final = text(
 )
 
 
+# How many documents there are, about, and whether an index begins with their time of change.
+_INDEX: Final = text(
+    """
+    SELECT c.reltuples AS documents,
+           EXISTS (SELECT 1 FROM pg_catalog.pg_index i
+                   JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0]
+                   WHERE i.indrelid = c.oid AND a.attname = 'write_date' AND i.indpred IS NULL) AS indexed
+    FROM pg_catalog.pg_class c
+    WHERE c.relname = 'account_move' AND pg_catalog.pg_table_is_visible(c.oid)
+    """
+)
+_MANY_DOCUMENTS: Final = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class Rights:
     """What our user may do with one column."""
@@ -146,3 +160,12 @@ def require(schema: Schema, *, source: str) -> Schema:
         f"The database of source {source} has no {thing}.",
         action="Check that the url leads to an Odoo database, 16 to 19, with the Invoicing app.",
     )
+
+
+def lacks_index(database: Database, connection: Connection) -> bool:
+    """Whether discovery has to sort so many documents for each page that an index would pay.
+
+    Odoo makes none on write_date. With 1,000,000 documents a page of 1,000 takes about 0.4 s without it.
+    """
+    rows = database.rows(connection, _INDEX)
+    return any(row["documents"] > _MANY_DOCUMENTS and not row["indexed"] for row in rows)

@@ -1,0 +1,228 @@
+"""`connector retry`, `hold`, `release` and `skip`: what people do to invoices, by id or by filter."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import click
+
+from connector.cli.command import command
+from connector.cli.ending import RefusedRequestError
+from connector.cli.filters import filter_options, wanted
+from connector.cli.finding import job_ids, one_job
+from connector.cli.output import Column, Output
+from connector.cli.session import Session
+from connector.cli.texts import Sums, count
+from connector.domain.errors import UsageError
+from connector.domain.invoice import Kind
+from connector.domain.job import Event, Status
+from connector.ledger import Ledger
+from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
+from connector.ledger.queries import Filter
+from connector.ledger.records import Job
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_MOST_SHOWN = 20
+
+_DONE: Final = {"retry": "to be tried again", "hold": "held back", "release": "released", "skip": "left out for good"}
+
+
+def _options(*, note_required: bool) -> Callable[[Decorated], Decorated]:
+    """Add what the four commands share."""
+
+    def decorate(function: Decorated) -> Decorated:
+        for option in (
+            click.option("--note", metavar="TEXT", required=note_required, help="Why; it stays in the timeline."),
+            click.option("--dry-run", is_flag=True, help="Show what would change, and stop there."),
+            filter_options,
+            click.argument("names", metavar="[ID]...", nargs=-1),
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+@command("retry")
+@_options(note_required=False)
+def retry(session: Session, **given: Any) -> None:
+    """Try invoices again now: held and waiting ones, and those that wait for their next try.
+
+    ID is what `connector jobs` shows; an invoice's number serves as well. What had been achieved stays: an
+    invoice that was sent already is only written back.
+    """
+    _act(session, RETRY, **given)
+
+
+@command("hold")
+@_options(note_required=True)
+def hold(session: Session, **given: Any) -> None:
+    """Keep invoices back that are not sent yet, until they are released.
+
+    ID is what `connector jobs` shows; an invoice's number serves as well.
+    """
+    _act(session, HOLD, **given)
+
+
+@command("release")
+@_options(note_required=False)
+def release(session: Session, **given: Any) -> None:
+    """Let held or skipped invoices go on from where they stood.
+
+    ID is what `connector jobs` shows; an invoice's number serves as well.
+    """
+    _act(session, RELEASE, **given)
+
+
+@command("skip")
+@_options(note_required=True)
+def skip(session: Session, **given: Any) -> None:
+    """Leave invoices out for good: handled elsewhere, or never to be sent. `release` takes it back.
+
+    ID is what `connector jobs` shows; an invoice's number serves as well.
+    """
+    _act(session, SKIP, **given)
+
+
+def _act(
+    session: Session, act: Act, *, names: tuple[str, ...], dry_run: bool, note: str | None, **filters: str | None
+) -> None:
+    if not names and not any(filters.values()):
+        raise UsageError(
+            f"Say which invoices to {act.name}: ids, or --status, --reason, --source.",
+            action=f"See: connector {act.name} --help",
+        )
+    if note is not None and not note.strip():
+        raise UsageError("The note is empty.", action='Say why, such as --note "sent on paper".')
+    ledger = session.ledger_if_any()
+    ids = [_id(ledger, name) for name in names]
+    chosen = wanted(session, ids=ids, **filters)
+    preview = ledger.actions.preview(act, chosen) if ledger else Preview(fitting=[], unfit=[])
+    _existing(ids, preview)
+    changed = [] if dry_run or not _agreed(session.output, act, preview) else _perform(ledger, act, preview, note)
+    if session.json:
+        session.output.record(_record(act, preview, changed, dry_run=dry_run))
+    else:
+        _tell(session.output, act, preview, changed, dry_run=dry_run)
+
+
+def _id(ledger: Ledger | None, name: str) -> int:
+    """An id is an id here, even where a number looks like one; anything else is looked for."""
+    ids = job_ids([name.removeprefix("id:")])
+    return ids[0] if ids else one_job(ledger, name).id
+
+
+def _existing(ids: Sequence[int], preview: Preview) -> None:
+    there = {job.id for job in (*preview.fitting, *preview.unfit)}
+    missing = sorted(set(ids) - there)
+    if missing:
+        raise RefusedRequestError(
+            f"There is no such invoice, or the other options leave it out: {', '.join(map(str, missing))}.",
+            action="connector jobs shows the ids. Nothing was changed.",
+            kind="not_found",
+        )
+
+
+def _agreed(output: Output, act: Act, preview: Preview) -> bool:
+    """Ask a person before more than one invoice changes; a script has thought before."""
+    if not output.interactive or len(preview.fitting) < 2:
+        return True
+    _show_preview(output, act, preview)
+    return click.confirm("Go ahead?")
+
+
+def _perform(ledger: Ledger | None, act: Act, preview: Preview, note: str | None) -> list[int]:
+    """Do it, originals before the credit notes that follow them."""
+    if ledger is None:
+        return []
+    who, why = user(), note or f"{act.name} from the command line"
+    originals = [job for job in preview.fitting if job.kind is Kind.INVOICE]
+    followers = [job for job in preview.fitting if job.kind is not Kind.INVOICE]
+    done = ledger.actions.perform(act, originals, who=who, note=why)
+    return done + ledger.actions.perform(act, followers, who=who, note=why)
+
+
+def user() -> str:
+    """Return the name of the person at this terminal, for the timeline."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"user {os.getuid()}"
+
+
+# ---------------------------------------------------------------- telling
+
+
+def why_not(act: Act, job: Job) -> str:
+    """Say why an act does not fit an invoice."""
+    if job.status is Status.RUNNING:
+        return "it is being worked on at this moment"
+    if act.event is Event.SKIPPED and job.open_effect is not None and job.status in act.statuses:
+        return f"it is not known yet whether the {job.open_effect} reached B2Brouter"
+    if job.status is Status.DONE:
+        return "it is issued already"
+    return f"it is {job.status}"
+
+
+def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "act": act.name,
+        "dry_run": dry_run,
+        "count": len(preview.fitting),
+        "sums": _sums(preview.fitting).record(),
+        "ids": [job.id for job in preview.fitting],
+        "changed": list(changed),
+        "unfit": [
+            {"id": job.id, "number": job.number, "status": str(job.status), "why": why_not(act, job)}
+            for job in preview.unfit
+        ],
+    }
+
+
+def _sums(jobs: Sequence[Job]) -> Sums:
+    sums = Sums()
+    for job in jobs:
+        sums.add(job.kind, job.total, job.currency)
+    return sums
+
+
+def _tell(output: Output, act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool) -> None:
+    if dry_run:
+        _show_preview(output, act, preview)
+        output.line("Nothing was changed: this was a dry run.")
+        return
+    output.line(f"{count(len(changed), 'invoice')} {_DONE[act.name]}.")
+    if len(changed) < len(preview.fitting):
+        output.line(f"{len(preview.fitting) - len(changed)} changed meanwhile and were left alone.")
+    _show_unfit(output, act, preview)
+    if changed and act.event is Event.RELEASED:
+        output.line("The daemon, or the next connector sync, takes them up.")
+
+
+def _show_preview(output: Output, act: Act, preview: Preview) -> None:
+    output.line(
+        f"{count(len(preview.fitting), 'invoice')} would be {_DONE[act.name]}: {_sums(preview.fitting).told()}."
+    )
+    shown = preview.fitting[:_MOST_SHOWN]
+    if shown:
+        output.table(
+            [Column("id", right=True), Column("number", wraps=True), Column("status"), Column("reason", wraps=True)],
+            [(str(job.id), job.number or "–", str(job.status), job.reason or "") for job in shown],
+        )
+    if len(shown) < len(preview.fitting):
+        output.line(f"… and {len(preview.fitting) - len(shown):,} more.")
+    _show_unfit(output, act, preview)
+
+
+def _show_unfit(output: Output, act: Act, preview: Preview) -> None:
+    if not preview.unfit:
+        return
+    output.line(f"{count(len(preview.unfit), 'invoice')} left alone:")
+    output.table(
+        [Column("id", right=True), Column("number", wraps=True), Column("why", wraps=True)],
+        [(str(job.id), job.number or "–", why_not(act, job)) for job in preview.unfit[:_MOST_SHOWN]],
+    )

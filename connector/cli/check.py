@@ -1,0 +1,55 @@
+"""`connector check`: every part tried."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from connector.cli.checkup import Checkup, status_of
+from connector.cli.command import command
+from connector.cli.output import Column, Output
+from connector.cli.session import Session
+from connector.cli.texts import count
+from connector.ports import CheckRow
+
+
+@command("check")
+def check(session: Session) -> int:
+    """Try every part, and say what to do about those that fail. Nothing is changed.
+
+    Configuration, ledger, broker, each account at B2Brouter, each ERP with its companies and its write-back,
+    and the clock.
+    """
+    checkup = Checkup(session.services, config=session.config_path)
+    rows = _collect(session.output, checkup)
+    if session.json:
+        session.output.record({"checks": [asdict(row) for row in rows]})
+    else:
+        _show(session.output, rows)
+    return status_of(rows, configuration_wrong=checkup.configuration_wrong)
+
+
+def _collect(output: Output, checkup: Checkup) -> list[CheckRow]:
+    if not output.terminal:
+        return list(checkup.rows())
+    rows = []
+    with output.console.status("Checking") as status:
+        for row in checkup.rows():
+            rows.append(row)
+            status.update(f"Checking: {row.name}")
+    return rows
+
+
+def _show(output: Output, rows: Sequence[CheckRow]) -> None:
+    output.table(
+        [Column("part", wraps=True), Column("status"), Column("what was found, and what to do", wraps=True)],
+        [(row.name, row.status, f"{row.message} {row.action}".strip()) for row in rows],
+    )
+    bad = sum(row.status == "failed" for row in rows)
+    doubtful = sum(row.status == "warning" for row in rows)
+    if bad:
+        output.line(f"{count(bad, 'part')} failed.", style="bold red")
+    elif doubtful:
+        output.line(f"All works; {count(doubtful, 'warning')}.", style="yellow")
+    else:
+        output.line("All works.", style="green")

@@ -1,0 +1,228 @@
+"""Every part tried, one row each. Nothing is changed: no migration, no stamp."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import func, select, update
+
+from config import logging as log
+from connector.adapters.checks import failed, ok, warning
+from connector.bootstrap import Services
+from connector.cli import ending
+from connector.cli.brokers import reach
+from connector.cli.ledgers import missing_file
+from connector.cli.preflight import check_account
+from connector.cli.texts import count, zone
+from connector.domain.errors import ConnectorError, StepError, UsageError
+from connector.ledger import Ledger, schema
+from connector.ledger.tables import JobRow
+from connector.ports import CheckRow, RemoteAccount
+from connector.supervision import sentence
+
+_CLOCKS_APART = 60.0
+"""Seconds between this machine's clock and the ledger's that nobody should worry about."""
+
+
+class Checkup:
+    """Tries the parts in the order in which they need one another."""
+
+    def __init__(self, services: Services, *, config: Path) -> None:
+        self._services = services
+        self._config = config
+        self._ledger: Ledger | None = None
+        self.configuration_wrong = False  # as could be known without talking to anybody
+
+    def rows(self) -> Iterator[CheckRow]:
+        """Yield one row after the other."""
+        yield self._configuration()
+        yield from self._guard("ledger", self._ledger_rows)
+        yield from self._guard("broker", self._broker_rows)
+        for account in self._services.settings.accounts:
+            yield from self._guard(f"account {account}", lambda name=account: self._account_rows(name))  # type: ignore[misc]
+        for source in self._services.settings.sources:
+            yield from self._guard(f"source {source}", lambda name=source: self._source_rows(name))  # type: ignore[misc]
+        yield from self._guard("clock", self._clock_rows)
+
+    def _guard(self, name: str, rows: Callable[[], Iterator[CheckRow]]) -> Iterator[CheckRow]:
+        """Turn what a part raises into its row; whatever it said before stands."""
+        try:
+            yield from map(_without_secrets, rows())
+        except UsageError as error:
+            self.configuration_wrong = True
+            yield _without_secrets(failed(name, error.message, error.action))
+        except ConnectorError as error:
+            yield _without_secrets(failed(name, error.message, error.action))
+
+    def _configuration(self) -> CheckRow:
+        settings = self._services.settings
+        environment = settings.b2brouter.environment
+        told = (
+            f"{self._config}: {environment}, {settings.b2brouter.host};"
+            f" {count(len(settings.accounts), 'account')}, {count(len(settings.sources), 'source')}"
+        )
+        if not settings.accounts:
+            return warning("configuration", told, "Add a table [accounts.NAME] for your company at B2Brouter.")
+        if not settings.sources:
+            return warning("configuration", told, "Add a table [sources.NAME] for your ERP.")
+        return ok("configuration", told)
+
+    # ------------------------------------------------------------ ledger and broker
+
+    def _ledger_rows(self) -> Iterator[CheckRow]:
+        file = missing_file(self._services.settings.ledger.address())
+        if file is not None:
+            yield _new_ledger(file)
+            return
+        ledger = self._services.ledger
+        present = schema.version(ledger.database)
+        name = ledger.database.display
+        if present is None:
+            yield warning("ledger", f"{name} is reachable and still empty.", "Run: connector db upgrade")
+            return
+        if present != schema.HEAD:
+            schema_row = f"{name} has the schema {present}, not {schema.HEAD}."
+            yield warning("ledger", schema_row, "Run: connector db upgrade")
+            return
+        self._ledger = ledger
+        _try_writing(ledger)
+        jobs = sum(ledger.queries.by_status().values())
+        yield ok("ledger", f"{name}: schema {present}, writable, {count(jobs, 'invoice')}")
+
+    def _broker_rows(self) -> Iterator[CheckRow]:
+        broker = self._services.settings.broker
+        if broker.embedded:
+            yield ok("broker", "none is configured: the work is done within connector run and connector sync")
+            return
+        yield ok("broker", f"{reach(broker.address())} answers")
+
+    # ------------------------------------------------------------ accounts
+
+    def _account_rows(self, account: str) -> Iterator[CheckRow]:
+        name = f"account {account}"
+        check_account(self._services, account)
+        if self._ledger is not None:
+            yield from self._stamp_rows(account)
+        try:
+            there = self._services.remote(account).read_account()
+        except StepError as error:
+            told = sentence(account, error)
+            yield failed(name, told.message, told.action)
+            return
+        yield ok(name, _about(there))
+        if not self._services.sources_of(account):
+            yield warning(name, "no source issues through it", "Name it in a source, or remove it.")
+
+    def _stamp_rows(self, account: str) -> Iterator[CheckRow]:
+        assert self._ledger is not None
+        settings = self._services.settings
+        name = f"account {account}: stamp"
+        try:
+            stamped = self._ledger.accounts.check_stamp(
+                account,
+                environment=settings.b2brouter.environment,
+                account_id=settings.accounts[account].account_id,
+            )
+        except ConnectorError as error:
+            yield failed(name, error.message, error.action)
+            return
+        yield ok(name, "the ledger belongs to this environment" if stamped else "set by the first sync")
+        state = self._ledger.accounts.get(account)
+        if state is not None and state.paused_reason is not None:
+            since = state.paused_at.isoformat(timespec="minutes") if state.paused_at else "?"
+            paused = f"paused since {since}: {state.paused_reason}"
+            yield warning(f"account {account}: work", paused, "It goes on by itself when the account works again.")
+
+    # ------------------------------------------------------------ sources
+
+    def _source_rows(self, source: str) -> Iterator[CheckRow]:
+        adapter = self._services.adapter(source)
+        rows = adapter.check()
+        for row in rows:
+            yield replace(row, name=f"{source}: {row.name}")
+        yield from self._identity_rows(source, adapter.identity())
+        if any(row.status == "failed" for row in rows):
+            return
+        settings = self._services.source_settings(source)
+        for company in adapter.companies():
+            account = settings.account_of(company.key)
+            name = f"{source}: company {company.key}"
+            about = f"{company.name} ({company.tax_number or 'no tax number'})"
+            if account is None:
+                yield warning(
+                    name, f"{about} has no account: nothing of it is sent", f"Add it to sources.{source}.accounts."
+                )
+            else:
+                yield ok(name, f"{about} issues through account {account}")
+
+    def _identity_rows(self, source: str, identity: str) -> Iterator[CheckRow]:
+        known = self._ledger.intake.state(source).get("identity") if self._ledger else None
+        if known not in {None, identity}:
+            yield failed(
+                f"{source}: stamp",
+                f"The ledger knows this source as {known}, but the configuration leads to {identity}.",
+                "Use the ledger that belongs to this database, or give the source another name.",
+            )
+
+    # ------------------------------------------------------------ clock
+
+    def _clock_rows(self) -> Iterator[CheckRow]:
+        now = datetime.now(UTC)
+        told = f"{now.astimezone():%Y-%m-%d %H:%M:%S} ({zone(now)})"
+        if self._ledger is None or self._ledger.database.is_sqlite:
+            yield ok("clock", told)
+            return
+        with self._ledger.database.read() as connection:
+            theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+        apart = abs((theirs - datetime.now(UTC)).total_seconds())
+        if apart > _CLOCKS_APART:
+            yield warning("clock", f"{told}; {apart:.0f} s apart from the ledger's", "Set both by NTP.")
+        else:
+            yield ok("clock", f"{told}, as the ledger's")
+
+
+def status_of(rows: Sequence[CheckRow], *, configuration_wrong: bool) -> int:
+    """Return the exit status."""
+    if not any(row.status == "failed" for row in rows):
+        return ending.GOOD
+    return ending.USAGE if configuration_wrong else ending.OUTSIDE
+
+
+def _new_ledger(file: Path) -> CheckRow:
+    folder = file.parent.resolve()
+    if not folder.is_dir():
+        return failed("ledger", f"There is no folder {folder} for the ledger {file}.", "Make it, or correct ledger.url.")
+    if not _writable(folder):
+        return failed("ledger", f"The folder {folder} of the ledger cannot be written.", "Grant our user the right.")
+    return ok("ledger", f"{file} does not exist yet; the first sync makes it")
+
+
+def _writable(folder: Path) -> bool:
+    import os
+
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _try_writing(ledger: Ledger) -> None:
+    """Write to no row at all: the database must allow it all the same."""
+    with ledger.database.write() as connection:
+        connection.execute(update(JobRow).where(JobRow.id < 0).values(fence=JobRow.fence))
+
+
+def _about(there: RemoteAccount) -> str:
+    parts = [there.name or "without name", there.tax_number or "no tax number"]
+    if there.rounding_method:
+        parts.append(f"rounding {there.rounding_method}")
+    if there.round_before_sum is not None:
+        parts.append("rounds before adding up" if there.round_before_sum else "adds up before rounding")
+    if there.apply_taxes_per_line is not None:
+        parts.append("tax per line" if there.apply_taxes_per_line else "tax on the sum")
+    return f"the key is accepted: {', '.join(parts)}"
+
+
+def _without_secrets(row: CheckRow) -> CheckRow:
+    clean = log.redaction.clean
+    return replace(row, message=clean(row.message), action=clean(row.action))

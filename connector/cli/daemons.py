@@ -1,0 +1,60 @@
+"""`connector run`, `scheduler` and `worker`: the daemon, whole or by roles."""
+
+from __future__ import annotations
+
+from connector.cli.brokers import reach
+from connector.cli.command import command
+from connector.cli.preflight import check_configuration
+from connector.cli.session import Session
+from connector.cli.signals import stopping
+from connector.domain.errors import UsageError
+
+
+@command("run")
+def run(session: Session) -> int | None:
+    """Run the daemon, all roles in one process, until a signal ends it after the invoices in hand."""
+    from connector import daemon
+
+    _prepare(session)
+    with stopping() as stop:
+        return _status(daemon.run(session.settings, stop))
+
+
+@command("scheduler")
+def scheduler(session: Session) -> int | None:
+    """Run the scheduler alone; it needs a broker. Several may run: one of them is in office."""
+    _need_a_broker(session, "scheduler")
+    _prepare(session)
+    from workers import scheduler as role
+
+    reach(session.settings.broker.address())
+    return _status(role.main(session.settings))
+
+
+@command("worker")
+def worker(session: Session) -> int | None:
+    """Run a worker alone; it needs a broker. Start as many as you like."""
+    _need_a_broker(session, "worker")
+    _prepare(session)
+    from workers import launch
+
+    session.services.open_ledger()
+    reach(session.settings.broker.address())
+    return _status(launch.worker(session.settings, session.config_path))
+
+
+def _prepare(session: Session) -> None:
+    session.log_as_daemon()
+    check_configuration(session.services, session.sources())
+
+
+def _need_a_broker(session: Session, role: str) -> None:
+    if session.settings.broker.embedded:
+        raise UsageError(
+            f"A {role} alone needs a broker, and [broker] url is memory://.",
+            action="Set redis://… or amqp://…, or use connector run, which needs none.",
+        )
+
+
+def _status(result: object) -> int | None:
+    return result if isinstance(result, int) else None

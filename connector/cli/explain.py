@@ -1,0 +1,116 @@
+"""`connector explain`: one invoice on one screen."""
+
+from __future__ import annotations
+
+import click
+
+from connector.cli.command import command
+from connector.cli.finding import one_job
+from connector.cli.output import Column, Output
+from connector.cli.records import event_record, job_record
+from connector.cli.session import Session
+from connector.cli.texts import amount, local, zone
+from connector.cli.timeline import attempt_of, says
+from connector.domain import catalogue
+from connector.domain.catalogue import Who
+from connector.domain.job import Status
+from connector.ledger.queries import TimelineEvent
+from connector.ledger.records import Job
+
+_LATEST = 25
+"""Entries of a timeline that fit on a screen."""
+
+_WHO = {
+    Who.ITSELF: "nobody: it goes on by itself",
+    Who.ACCOUNTANT: "accounting",
+    Who.OPERATOR: "the operator of the connector",
+    Who.NOBODY: "nobody",
+}
+
+
+@command("explain")
+@click.argument("name", metavar="NUMBER_OR_ID")
+def explain(session: Session, name: str) -> None:
+    """Tell everything about one invoice: where it stands, why, what to do, and what has happened.
+
+    NUMBER_OR_ID is the invoice's number, the id that `connector jobs` shows, the ERP's key, or B2Brouter's
+    reference. Where a number is also an id, `id:7` means the id.
+    """
+    ledger = session.ledger_if_any()
+    job = one_job(ledger, name)
+    assert ledger is not None
+    events = ledger.queries.timeline(job.id)
+    if session.json:
+        session.output.record({**job_record(job), "events": [event_record(event) for event in events]})
+        return
+    _show(session.output, job, events)
+
+
+def _show(output: Output, job: Job, events: list[TimelineEvent]) -> None:
+    output.line(_heading(job), style="bold")
+    output.line()
+    output.facts(_standing(job))
+    output.line()
+    output.facts(_erp(job))
+    output.line()
+    output.facts(_b2brouter(job))
+    output.line()
+    _show_timeline(output, events)
+
+
+def _heading(job: Job) -> str:
+    kind = "Credit note" if job.kind == "credit_note" else "Invoice"
+    parts = [f"{kind} {job.number or '(without number)'}", job.customer or "", amount(job.total, job.currency)]
+    return " · ".join(filter(None, parts))
+
+
+def _standing(job: Job) -> list[tuple[str, str]]:
+    facts = [("status", str(job.status)), ("stage", str(job.stage))]
+    if job.reason:
+        facts += [
+            ("reason", job.reason),
+            ("", job.message or ""),
+            ("what to do", job.cure or ""),
+            ("who acts", _WHO[catalogue.reason(job.reason).who]),
+        ]
+        if also := job.details.get("also"):
+            facts.append(("also wrong", also))
+    if job.status is Status.PENDING:
+        facts.append(("next try", local(job.due_at)))
+    if job.attempts:
+        facts.append(("failed tries", f"{job.attempts} of the present step"))
+    if job.open_effect:
+        facts.append(("open question", f"whether the {job.open_effect} reached B2Brouter"))
+    return facts
+
+
+def _erp(job: Job) -> list[tuple[str, str]]:
+    return [
+        ("in the ERP", f"source {job.source}, company {job.company}, key {job.key}"),
+        ("issue date", job.issue_date.isoformat() if job.issue_date else "none"),
+        ("changed", local(job.changed_at)),
+        *([("corrects", f"key {job.original_key}")] if job.original_key else []),
+    ]
+
+
+def _b2brouter(job: Job) -> list[tuple[str, str]]:
+    return [
+        ("at B2Brouter", f"account {job.account}" + (f", contact {job.contact_id}" if job.contact_id else "")),
+        ("reference", job.reference or "none yet"),
+        *([("xref", job.xref)] if job.xref else []),
+        *([("state there", job.remote_state)] if job.remote_state else []),
+        *([("sent", local(job.sent_at))] if job.sent_at else []),
+    ]
+
+
+def _show_timeline(output: Output, events: list[TimelineEvent]) -> None:
+    shown = events[-_LATEST:]
+    if len(shown) < len(events):
+        output.line(f"The last {len(shown)} of {len(events)} entries; all of them with --json.")
+    title = f"when ({zone(events[-1].at)})" if events else "when"
+    attempts = attempt_of(events)
+    rows = [
+        (local(event.at), says(event, attempts[index]), event.request_id or "")
+        for index, event in enumerate(events)
+    ][-_LATEST:]
+    output.table([Column(title, wraps=True), Column("what", wraps=True), Column("request id", wraps=True)], rows)

@@ -1,0 +1,264 @@
+"""What would be sent: counted, summed and judged by the local rules, page by page, touching nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from connector.bootstrap import Services
+from connector.cli import ending
+from connector.cli.texts import Sums
+from connector.discovery import PAGE, Source
+from connector.domain import catalogue
+from connector.domain.errors import ConnectorError, DocumentNotUsableError
+from connector.domain.invoice import Invoice
+from connector.domain.job import Stage, Status
+from connector.ledger import Ledger
+from connector.ledger.queries import Filter
+from connector.ports import Found
+from connector.validation import Problem, problems
+
+_DOCUMENTS = 250
+"""Documents that are loaded at once."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(slots=True)
+class Trouble:
+    """One reason why documents would be held, with the first of them as an example."""
+
+    reason: str
+    count: int
+    example: str
+    message: str
+    action: str
+
+    def record(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "reason": self.reason,
+            "count": self.count,
+            "example": self.example,
+            "message": self.message,
+            "action": self.action,
+            "who": str(catalogue.reason(self.reason).who),
+        }
+
+
+@dataclass(slots=True)
+class Survey:
+    """What is to be sent, of one source or of all."""
+
+    new: int = 0  # no job yet
+    under_way: int = 0  # a job, not sent yet
+    unsaid: int = 0  # sent; the ERP does not say so yet
+    unusable: int = 0  # among the first two: would be held
+    sums: Sums = field(default_factory=Sums)
+    oldest: date | None = None
+    newest: date | None = None
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """All documents that are to be sent, good or not."""
+        return self.new + self.under_way
+
+    def judge(self, number: str, problem: Problem) -> None:
+        """Count a document that would be held."""
+        self.unusable += 1
+        known = self.troubles.get(problem.reason)
+        if known is not None:
+            known.count += 1
+            return
+        entry = catalogue.reason(problem.reason)
+        self.troubles[problem.reason] = Trouble(
+            problem.reason, 1, number, entry.message(problem.details), entry.advice(problem.details)
+        )
+
+    def weigh(self, invoice: Invoice) -> None:
+        """Count a document's amount and date."""
+        self.sums.add(invoice.kind, invoice.totals.payable, invoice.currency)
+        self._span(invoice.issue_date, invoice.issue_date)
+
+    def merge(self, other: Survey) -> None:
+        """Add another source's."""
+        self.new += other.new
+        self.under_way += other.under_way
+        self.unsaid += other.unsaid
+        self.unusable += other.unusable
+        self.sums.merge(other.sums)
+        self._span(other.oldest, other.newest)
+        for reason, trouble in other.troubles.items():
+            if reason in self.troubles:
+                self.troubles[reason].count += trouble.count
+            else:
+                self.troubles[reason] = Trouble(
+                    reason, trouble.count, trouble.example, trouble.message, trouble.action
+                )
+
+    def _span(self, oldest: date | None, newest: date | None) -> None:
+        self.oldest = min(filter(None, (self.oldest, oldest)), default=None)
+        self.newest = max(filter(None, (self.newest, newest)), default=None)
+
+    @property
+    def by_count(self) -> list[Trouble]:
+        """The troubles, most frequent first."""
+        return sorted(self.troubles.values(), key=lambda trouble: (-trouble.count, trouble.reason))
+
+    def record(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {
+            "count": self.count,
+            "ready": self.count - self.unusable,
+            "with_problems": self.unusable,
+            "new": self.new,
+            "under_way": self.under_way,
+            "write_back_due": self.unsaid,
+            "sums": self.sums.record(),
+            "oldest": self.oldest.isoformat() if self.oldest else None,
+            "newest": self.newest.isoformat() if self.newest else None,
+            "problems": [trouble.record() for trouble in self.by_count],
+        }
+
+
+@dataclass(slots=True)
+class Surveys:
+    """All sources: what each has, and which could not be read."""
+
+    by_source: dict[str, Survey] = field(default_factory=dict)
+    failures: list[ending.Failure] = field(default_factory=list)
+
+    @property
+    def total(self) -> Survey:
+        """All of them together."""
+        total = Survey()
+        for one in self.by_source.values():
+            total.merge(one)
+        return total
+
+    def record(self) -> dict[str, Any]:
+        """Return them for JSON."""
+        sources = [{"source": name, **one.record()} for name, one in self.by_source.items()]
+        faults = [failure.record() for failure in self.failures]
+        return {**self.total.record(), "sources": sources, "faults": faults}
+
+
+def survey(
+    services: Services,
+    ledger: Ledger | None,
+    sources: Sequence[str],
+    *,
+    seen: Callable[[str, int], None] = lambda source, count: None,
+) -> Surveys:
+    """Read all sources; one that fails does not keep the others from being read.
+
+    Args:
+        services: the parts.
+        ledger: as it stands; None where there is none yet.
+        sources: by name.
+        seen: told how many documents of a source were looked at.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    found = Surveys()
+    for name in sources:
+        try:
+            found.by_source[name] = _Reader(services.source(name), ledger, seen).read()
+        except ConnectorError as error:
+            failure = ending.failure_of(error)
+            found.failures.append(failure)
+    return found
+
+
+class _Reader:
+    """Reads one source."""
+
+    def __init__(self, source: Source, ledger: Ledger | None, seen: Callable[[str, int], None]) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._seen = seen
+        self._looked_at = 0
+        self._survey = Survey()
+
+    def read(self) -> Survey:
+        for page in self._pages():
+            keys = self._unknown(page)
+            self._survey.new += self._judge(keys)
+            self._tell(len(page))
+        for keys in _chunks(self._pending(), _DOCUMENTS):
+            self._survey.under_way += self._judge(keys)
+        return self._survey
+
+    def _tell(self, count: int) -> None:
+        self._looked_at += count
+        self._seen(self._source.name, self._looked_at)
+
+    def _pages(self) -> Iterator[Sequence[Found]]:
+        source, after = self._source, None
+        while page := source.adapter.find(after, PAGE, since=source.since, companies=source.companies):
+            yield page
+            if len(page) < PAGE:
+                return
+            after = page[-1].position
+
+    def _unknown(self, page: Sequence[Found]) -> list[str]:
+        ours = [(one.company, one.key) for one in page if self._source.account_of(one.company) is not None]
+        known = self._ledger.queries.known_keys(self._source.name, ours) if self._ledger else set()
+        return [key for company, key in ours if (company, key) not in known]
+
+    def _pending(self) -> Iterator[str]:
+        if self._ledger is None:
+            return
+        for job in self._ledger.queries.jobs(Filter(status=Status.PENDING, source=self._source.name)):
+            if job.stage.reached(Stage.SENT):
+                self._survey.unsaid += 1
+            else:
+                yield job.key
+
+    def _judge(self, keys: Sequence[str]) -> int:
+        """Load and judge; return how many are still there and confirmed."""
+        count = 0
+        for some in _chunks(keys, _DOCUMENTS):
+            documents = self._source.adapter.load(some)
+            now = datetime.now(UTC)
+            count += sum(self._one(key, documents[key], now) for key in some if key in documents)
+        return count
+
+    def _one(self, key: str, document: Invoice | DocumentNotUsableError, now: datetime) -> bool:
+        if isinstance(document, DocumentNotUsableError):
+            self._survey.judge(f"key {key}", Problem("document_not_usable", {"message": document.message}))
+            return True
+        if not document.confirmed:
+            return False
+        self._survey.weigh(document)
+        problem = next(iter(problems(document, now=now)), None) or self._without_original(document)
+        if problem is not None:
+            self._survey.judge(document.number or f"key {key}", problem)
+        return True
+
+    def _without_original(self, document: Invoice) -> Problem | None:
+        """A credit note follows its original, which is in the ledger already or is about to be found."""
+        if not document.is_credit_note:
+            return None
+        original = document.original
+        if original is None:
+            return Problem("original_missing")
+        whole_key = (document.company, original.key or "")
+        if self._ledger and self._ledger.queries.known_keys(self._source.name, [whole_key]):
+            return None
+        since = self._source.since
+        in_time = since is None or original.date is None or original.date >= since
+        if original.key and original.confirmed and in_time:
+            return None
+        return Problem("original_not_issued", {"number": original.number})
+
+
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

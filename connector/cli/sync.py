@@ -1,0 +1,160 @@
+"""`connector sync`: one pass in the foreground."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from threading import Event
+from typing import Any
+
+import click
+
+from connector.bootstrap import Services
+from connector.cli import ending, preview
+from connector.cli.command import command
+from connector.cli.ending import GOOD, NEEDS_A_PERSON, OUTSIDE
+from connector.cli.output import Column, Output
+from connector.cli.preflight import check_configuration
+from connector.cli.session import Session
+from connector.cli.signals import stopping
+from connector.cli.texts import count, duration
+from connector.domain.errors import StepError
+from connector.domain.job import Status
+from connector.foreground import Pass, Result
+from connector.ledger import Ledger
+from connector.ledger.queries import Filter
+from connector.ledger.records import Job
+
+_MOST_REASONS = 20
+
+
+@command("sync")
+@click.option("--source", help="Only this source.")
+@click.option("--dry-run", is_flag=True, help="Show what the pass would work on; touch nothing.")
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait as long as something becomes due within this time.",
+)
+def sync(session: Session, source: str | None, dry_run: bool, patience: float) -> int:
+    """Issue what is due, once, in the foreground.
+
+    Looks into each ERP for confirmed invoices, then works until nothing is due within the patience. No broker
+    is needed. Ctrl-C ends it after the invoices in hand. Exit status 3: at least one invoice needs a person.
+    """
+    sources = session.sources(source)
+    check_configuration(session.services, sources)
+    if dry_run:
+        return preview.show_pass(session, sources)
+    with stopping() as stop:
+        result = perform(
+            session.services,
+            sources=None if source is None else sources,
+            patience=patience,
+            stop=stop,
+            output=session.output,
+        )
+    _tell(session.output, session.services.ledger, result, stopped=stop.is_set())
+    return status_of(result)
+
+
+def perform(
+    services: Services,
+    *,
+    sources: Sequence[str] | None,
+    patience: float,
+    stop: Event,
+    output: Output,
+) -> Result:
+    """Make the pass, with its progress on a terminal.
+
+    Raises:
+        LedgerError: the ledger failed; what was begun is found again by the next pass.
+    """
+    ledger = services.open_ledger()
+    with _progress(ledger, output):
+        return Pass(services, sources=sources, patience=patience, stop=stop).run()
+
+
+def status_of(result: Result) -> int:
+    """Return the exit status: what failed outside weighs more than what waits for a person."""
+    if result.faults:
+        return OUTSIDE
+    return NEEDS_A_PERSON if result.by_status[Status.HELD] else GOOD
+
+
+def _progress(ledger: Ledger, output: Output) -> Any:
+    if not output.terminal:
+        return nullcontext()
+    from connector.cli.progress import live_counts
+
+    return live_counts(ledger, output.console)
+
+
+# ---------------------------------------------------------------- what it came to
+
+
+def record_of(result: Result, *, stopped: bool) -> dict[str, Any]:
+    """Return the result as JSON."""
+    return {
+        "found": result.found,
+        **{str(status): number for status, number in result.by_status.items()},
+        "issued": result.issued,
+        "seconds": round(result.seconds, 3),
+        "stopped": stopped,
+        "faults": [failure.record() for failure in map(_failure, result.faults)],
+    }
+
+
+def _failure(fault: Any) -> ending.Failure:
+    assert not isinstance(fault, StepError)
+    return ending.failure_of(fault)
+
+
+def _tell(output: Output, ledger: Ledger, result: Result, *, stopped: bool) -> None:
+    if output.json:
+        output.record(record_of(result, stopped=stopped))
+        return
+    if stopped:
+        output.line("Stopped before the end; the next sync goes on from here.")
+    output.line(
+        f"{count(result.found, 'new invoice')} found, {result.issued:,} issued,"
+        f" in {duration(result.seconds)}."
+    )
+    standing = [f"{number:,} {status}" for status, number in result.by_status.items() if number]
+    output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
+    if result.by_status[Status.HELD]:
+        tell_reasons(output, ledger, Status.HELD, f"{result.by_status[Status.HELD]:,} held, for a person:")
+    for failure in map(_failure, result.faults):
+        output.line()
+        output.line(f"Failed: {failure.message}", style="bold red")
+        if failure.action:
+            output.line(f"        {failure.action}")
+
+
+def tell_reasons(output: Output, ledger: Ledger, status: Status, title: str) -> None:
+    """Group the jobs of a status by reason: the cause first, with one example each."""
+    numbers: Counter[str] = Counter()
+    examples: dict[str, Job] = {}
+    for job in ledger.queries.jobs(Filter(status=status)):
+        reason = job.reason or ""
+        numbers[reason] += 1
+        examples.setdefault(reason, job)
+    output.line()
+    output.line(title, style="bold")
+    rows = [
+        (reason, f"{number:,}", _name(examples[reason]), examples[reason].message or "")
+        for reason, number in numbers.most_common(_MOST_REASONS)
+    ]
+    output.table(
+        [Column("reason", wraps=True), Column("count", right=True), Column("such as"), Column("why", wraps=True)], rows
+    )
+    output.line("What to do about one: connector explain NUMBER. All of them: connector jobs --status held")
+
+
+def _name(job: Job) -> str:
+    return job.number or f"id {job.id}"

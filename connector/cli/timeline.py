@@ -1,0 +1,99 @@
+"""What happened to an invoice, entry by entry, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from connector.domain import catalogue
+from connector.domain.job import Effect, Stage
+from connector.ledger.queries import TimelineEvent
+
+_EFFECTS: Final[Mapping[Effect | None, str]] = {
+    None: "step",
+    Effect.CONTACT: "making of the contact",
+    Effect.CREATE: "creation at B2Brouter",
+    Effect.SEND: "sending",
+    Effect.RECORD: "write-back into the ERP",
+    Effect.WITHDRAW: "withdrawal of the unsent document",
+}
+_REACHED: Final[Mapping[Stage, str]] = {
+    Stage.FOUND: "starts over",
+    Stage.CONTACT_READY: "The recipient is contact {contact} at B2Brouter ({how})",
+    Stage.CREATED: "Created at B2Brouter as {reference}, not sent yet",
+    Stage.VERIFIED: "B2Brouter's totals are the ERP's",
+    Stage.SENT: "Handed over for delivery; state {state}",
+    Stage.RECORDED: "Reference {reference} and cross-reference written into the ERP",
+}
+_PLAIN: Final[Mapping[str, str]] = {
+    "found": "Found in the ERP",
+    "withdrawn": "The ERP's document changed: the unsent {reference} was taken back",
+    "lease_lapsed": "Its worker went silent; the invoice was freed",
+    "released": "Tried again by itself: the ERP's document or customer changed",
+    "link": "Tied by a person to the document {reference} at B2Brouter",
+    "retry": "A person had it tried again",
+    "hold": "A person held it back",
+    "release": "A person released it",
+    "skip": "A person left it out for good",
+}
+_LET_GO: Final[Mapping[str, str]] = {
+    "postponed": "Again later",
+    "blocked": "Waits",
+    "stuck": "Held",
+    "returned": "Handed back",
+}
+
+
+def says(event: TimelineEvent, attempt: int | None = None) -> str:
+    """Return one entry as a sentence, with who did it and their note."""
+    text = _says(event)
+    if attempt is not None and attempt > 1:
+        text += f" (attempt {attempt})"
+    if event.who:
+        text += f", by {event.who}"
+    if event.note:
+        text += f": {event.note}"
+    return text
+
+
+def attempt_of(events: Sequence[TimelineEvent]) -> list[int | None]:
+    """Return, for each intent, which one of its effect it is; None for other entries."""
+    counts: dict[Effect | None, int] = {}
+    numbers: list[int | None] = []
+    for event in events:
+        if event.what == "intent":
+            counts[event.effect] = counts.get(event.effect, 0) + 1
+        numbers.append(counts[event.effect] if event.what == "intent" else None)
+    return numbers
+
+
+def _says(event: TimelineEvent) -> str:
+    effect = _EFFECTS[event.effect]
+    match event.what:
+        case "reached":
+            return _fill(_REACHED[event.stage], event)
+        case "adopted" if event.effect is Effect.SEND:
+            return _fill("It was on its way already; state {state}", event)
+        case "adopted":
+            return _fill("Found at B2Brouter as {reference} and taken over: it was not made twice", event)
+        case "intent":
+            return f"About to begin: {effect}"
+        case "looked_up":
+            return f"Looked for the {effect}: not there"
+        case "outcome" if event.outcome == "refused":
+            return f"The {effect} was refused"
+        case "outcome":
+            return f"The {effect} certainly had no effect"
+        case what if what in _LET_GO:
+            return f"{_LET_GO[what]}: {_reason(event)}"
+        case what:
+            return _fill(_PLAIN.get(what, what), event)
+
+
+def _fill(template: str, event: TimelineEvent) -> str:
+    facts = {"contact": "?", "how": "?", "reference": "?", "state": "?", **event.details}
+    return template.format_map(facts)
+
+
+def _reason(event: TimelineEvent) -> str:
+    return catalogue.reason(event.reason).message(event.details) if event.reason else "no reason given"

@@ -1,0 +1,216 @@
+"""What the columns of the configured queries mean, value by value."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from connector.adapters.sql.columns import FIND
+from connector.adapters.sql.mapping import Mapper
+from connector.adapters.sql.reader import Documents
+from connector.adapters.sql.settings import SqlOptions
+from connector.adapters.sql.stamps import Stamps
+from connector.domain.errors import DocumentNotUsableError, UsageError
+from connector.domain.invoice import Invoice, LegalId, TaxKind
+
+OPTIONS = SqlOptions(
+    find="SELECT 1",
+    header="SELECT 1 WHERE 1 IN :keys",
+    lines="SELECT 1 WHERE 1 IN :keys",
+    kinds={"F": "invoice"},
+)
+
+
+def header(**values: Any) -> dict[str, Any]:
+    row = {
+        "document_key": 1,
+        "confirmed": 1,
+        "number": "F-1",
+        "kind": "F",
+        "issue_date": date(2026, 9, 1),
+        "currency": "EUR",
+        "net": 100,
+        "tax": 21,
+        "payable": 121,
+        "buyer_name": "Somebody",
+    }
+    return {**row, **values}
+
+
+def line(**values: Any) -> dict[str, Any]:
+    row = {"document_key": 1, "description": "x", "quantity": 1, "net_price": 100, "net_amount": 100}
+    return {**row, **values}
+
+
+def mapped(row: dict[str, Any], *lines: dict[str, Any], **more: Any) -> Invoice:
+    document = Mapper.of(Documents(headers=[row], lines=lines, **more), OPTIONS).invoices()["1"]
+    assert isinstance(document, Invoice), document
+    return document
+
+
+def problem(*headers: dict[str, Any], lines: tuple[dict[str, Any], ...] = ()) -> str:
+    document = Mapper.of(Documents(headers=headers, lines=lines), OPTIONS).invoices()["1"]
+    assert isinstance(document, DocumentNotUsableError)
+    return document.message
+
+
+@pytest.mark.parametrize(
+    ("value", "confirmed"),
+    [
+        (True, True),
+        (1, True),
+        ("t", True),
+        ("YES", True),
+        (False, False),
+        (0, False),
+        ("n", False),
+        (None, False),
+    ],
+)
+def test_confirmed_may_be_said_in_many_ways(value: Any, confirmed: bool) -> None:
+    assert mapped(header(confirmed=value)).confirmed is confirmed
+
+
+@pytest.mark.parametrize(
+    "value", [date(2026, 9, 1), datetime(2026, 9, 1, 23, 59, tzinfo=UTC), "2026-09-01", "2026-09-01 00:00:00"]
+)
+def test_dates_may_come_as_dates_times_or_text(value: Any) -> None:
+    assert mapped(header(issue_date=value)).issue_date == date(2026, 9, 1)
+
+
+def test_empty_values_are_none() -> None:
+    document = mapped(header(number="  ", issue_date=None, due_date="", purchase_order="", currency=None))
+    assert (document.number, document.issue_date, document.due_date) == (None, None, None)
+    assert (document.purchase_order, document.currency, document.original) == (None, None, None)
+    assert document.company == "1"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"confirmed": "perhaps"}, "confirmed is 'perhaps', which is neither yes nor no"),
+        ({"issue_date": "01/09/2026"}, "'01/09/2026' is no date of the form 2026-01-31"),
+        ({"net": None}, "net is empty"),
+        ({"tax": "a lot"}, "tax: 'a lot' is not a number"),
+        ({"kind": "X"}, "the kind 'X' is not one of F"),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_named(values: dict[str, Any], said: str) -> None:
+    assert said in problem(header(**values))
+
+
+def test_two_rows_for_one_document_are_not_guessed_at() -> None:
+    assert "the query header gives 2 rows" in problem(header(), header())
+
+
+def test_a_base_quantity_has_to_be_positive() -> None:
+    assert "base_quantity is 0" in problem(header(), lines=(line(base_quantity=0),))
+    assert mapped(header(), line(base_quantity=10)).lines[0].base_quantity == 10
+
+
+def test_a_rate_without_category_is_standard_and_0_per_cent_without_one_is_not_mapped() -> None:
+    taxed = mapped(header(), line(tax_percent=21), line(tax_percent=0), line(tax_percent=None)).lines
+    assert [[tax.category for tax in each.taxes] for each in taxed] == [["S"], [None], []]
+
+
+def test_a_tax_of_the_query_taxes_may_be_absolute_or_withheld() -> None:
+    taxes = [
+        {"line_key": 5, "percent": None, "label": "eco"},
+        {"line_key": 5, "percent": 15, "kind": "withholding"},
+        {"line_key": 6, "percent": 21},
+    ]
+    found = mapped(header(), line(line_key=5), taxes=taxes).lines[0].taxes
+    assert [(tax.kind, tax.percent, tax.source_name) for tax in found] == [
+        (TaxKind.VAT, None, "eco"),
+        (TaxKind.WITHHOLDING, Decimal(-15), ""),
+    ]
+
+
+def test_an_unknown_kind_of_tax_is_a_problem_of_its_document() -> None:
+    documents = Documents(
+        headers=[header()], lines=[line(line_key=5)], taxes=[{"line_key": 5, "percent": 1, "kind": "x"}]
+    )
+    assert isinstance(Mapper.of(documents, OPTIONS).invoices()["1"], DocumentNotUsableError)
+
+
+def test_withholding_lowers_whatever_sign_it_is_kept_with() -> None:
+    for kept in (15, -15):
+        assert mapped(header(withholding=kept)).totals.withholding == -15
+
+
+def test_a_discount_of_a_negative_line_is_an_addition() -> None:
+    (part,) = mapped(header(), line(quantity=-1, net_amount=-90, discount=10)).lines[0].allowances
+    assert (part.is_charge, part.amount) == (True, Decimal(10))
+
+
+def test_a_party_has_its_identifiers_codes_and_nature() -> None:
+    buyer = mapped(
+        header(
+            buyer_siret="13001533200013",
+            buyer_siren="130015332",
+            buyer_country="es",
+            buyer_is_company=0,
+            buyer_dir3_fiscal="L01",
+            buyer_dir3_receiver="L02",
+            buyer_dir3_payer="L03",
+        )
+    ).buyer
+    assert buyer.legal_ids == (
+        LegalId(scheme="0009", value="13001533200013"),
+        LegalId(scheme="0002", value="130015332"),
+    )
+    assert buyer.dir3_codes == (("01", "L01"), ("02", "L02"), ("03", "L03"))
+    assert (buyer.country, buyer.is_company, buyer.is_public_body) == ("ES", False, True)
+
+
+def test_an_original_may_be_known_by_its_number_only() -> None:
+    original = mapped(header(original_number="F-0")).original
+    assert original is not None
+    assert (original.key, original.number, original.date, original.confirmed) == (None, "F-0", None, True)
+
+
+def test_columns_are_checked_by_name() -> None:
+    names = ["document_key", "changed_at", "number", "kind", "issue_date", "currency", "total"]
+    FIND.check([*names, "customer"])
+    for wrong, said in (
+        (names[1:], "does not give the column document_key"),
+        ([*names, "custommer"], "did you mean customer?"),
+        ([*names, "number"], "gives a column twice"),
+    ):
+        with pytest.raises(UsageError, match=said.replace("?", r"\?")):
+            FIND.check(wrong)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        "2026-03-29 01:30:00",
+        "2026-03-29T01:30:00.123456Z",
+        "2026-03-29 01:30:00.123",
+        "2026-03-29T01:30:00+02:00",
+        "2026-03-29",
+        1774747800,
+        1774747800.5,
+        Decimal("1774747800.25"),
+        date(2026, 3, 29),
+        datetime(2026, 3, 29, 1, 30),  # noqa: DTZ001  # as drivers give it
+        datetime(2026, 3, 29, 1, 30, tzinfo=UTC),
+    ],
+)
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Madrid", "Asia/Tokyo"])
+def test_a_time_of_change_takes_the_form_of_its_column_again(example: Any, zone: str) -> None:
+    stamps = Stamps(ZoneInfo(zone), example)
+    moment = stamps.read(example)
+    assert moment.utcoffset() == UTC.utcoffset(None)
+    assert stamps.write(moment) == example
+    assert type(stamps.write(moment)) is type(example)
+
+
+@pytest.mark.parametrize("value", [True, b"x", "29/03/2026", "2026-03-29 1:30"])
+def test_what_is_no_time_is_refused(value: Any) -> None:
+    with pytest.raises(ValueError, match="no time"):
+        Stamps(ZoneInfo("UTC"), "2026-03-29 01:30:00").read(value)
