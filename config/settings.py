@@ -79,7 +79,9 @@ class AccountSettings(_Section):
     """One B2Brouter account: the company that issues."""
 
     account_id: str = Field(description="Id or identifier, shown in B2Brouter under Developers.")
-    api_key: SecretStr | None = Field(None, description="X-B2B-API-Key; better in api_key_file or the environment.")
+    api_key: SecretStr | None = Field(
+        None, description="X-B2B-API-Key; better in api_key_file or the environment."
+    )
     api_key_file: Path | None = Field(None, description="File that holds the key.")
     webhook_secret: SecretStr | None = Field(None, description="Signing secret of the webhook.")
     unknown_outcome: Literal["repeat", "hold"] = Field(
@@ -116,7 +118,9 @@ class AccountSettings(_Section):
 class LedgerSettings(_Section):
     """Our own database."""
 
-    url: SecretStr = Field(SecretStr("sqlite:///connector.db"), description="sqlite:///… or postgresql+psycopg://…")
+    url: SecretStr = Field(
+        SecretStr("sqlite:///connector.db"), description="sqlite:///… or postgresql+psycopg://…"
+    )
     url_file: Path | None = Field(None, description="File that holds the URL.")
 
     def address(self) -> str:
@@ -180,7 +184,9 @@ class WorkerSettings(_Section):
     """How the work is done."""
 
     threads: int = Field(16, ge=1, le=256, description="Invoices in flight at once, per account and worker.")
-    drain_seconds: float = Field(60, gt=0, description="After this long a worker gives other accounts a turn.")
+    drain_seconds: float = Field(
+        60, gt=0, description="After this long a worker gives other accounts a turn."
+    )
 
 
 class SchedulerSettings(_Section):
@@ -188,7 +194,9 @@ class SchedulerSettings(_Section):
 
     discover_every: float = Field(60, gt=0, description="Seconds between looks into each ERP.")
     sweep_every: float = Field(
-        86400, gt=0, description="Seconds between full sweeps, which find what late commits and back-dating hid."
+        86400,
+        gt=0,
+        description="Seconds between full sweeps, which find what late commits and back-dating hid.",
     )
     overlap: float = Field(
         900, ge=0, description="Seconds that each look goes back before the last one, for late commits."
@@ -237,7 +245,9 @@ class Settings(BaseSettings):
             for account in filter(None, [source.account, *(source.accounts or {}).values()]):
                 if account not in self.accounts:
                     known = ", ".join(self.accounts) or "none"
-                    raise ValueError(f"sources.{name} names the account {account!r}, but the accounts are: {known}")
+                    raise ValueError(
+                        f"sources.{name} names the account {account!r}, but the accounts are: {known}"
+                    )
         for name, account_settings in self.accounts.items():
             self._key_fits(name, account_settings)
         return self
@@ -339,5 +349,3 @@ def _secret(value: SecretStr | None, file: Path | None, name: str) -> str:
     if not text:
         raise UsageError(f"{name} {file} is empty.")
     return text
-
-

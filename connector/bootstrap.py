@@ -244,5 +244,3 @@ class Services:
         for transport in self._transports:
             transport.close()
         self.ledger.close()
-
-

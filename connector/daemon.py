@@ -1,5 +1,6 @@
-"""The daemon: all roles in one process, working straight off the ledger. It needs no broker, and does not mind
-others that have one.
+"""The daemon: all roles in one process, working straight off the ledger.
+
+It needs no broker, and does not mind others that have one.
 """
 
 from __future__ import annotations

@@ -28,7 +28,9 @@ OFFICE_SECONDS = 30.0
 class Duties:
     """The scheduler's round. Only the holder of the office does anything."""
 
-    def __init__(self, services: Services, ring: Callable[[str], None], discover: Callable[[str], None]) -> None:
+    def __init__(
+        self, services: Services, ring: Callable[[str], None], discover: Callable[[str], None]
+    ) -> None:
         """Prepare the round.
 
         Args:

@@ -88,7 +88,9 @@ class Pass:
             except LedgerError:
                 raise
             except ConnectorError as error:
-                self._result.faults.append(type(error)(f"Source {name}: {error.message}", action=error.action))
+                self._result.faults.append(
+                    type(error)(f"Source {name}: {error.message}", action=error.action)
+                )
 
     def _probe_paused(self) -> None:
         for account in self._services.settings.accounts:

@@ -111,7 +111,9 @@ class Journey:
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
             while True:
-                jobs = [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
+                jobs = (
+                    [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
+                )
                 taken += len(jobs)
                 documents = self._read(desk, jobs)
                 running |= {
@@ -202,7 +204,7 @@ class Journey:
                 raise
         except LedgerError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug must not take the other jobs with it
             self._unexpected(case, error)
 
     def _let_go(self, case: Case, error: StepError) -> None:
@@ -237,14 +239,18 @@ class Journey:
 
     def _unexpected(self, case: Case, error: Exception) -> None:
         """A bug. The job is tried again, then held; an open question stays open and is looked up."""
-        log.exception("job %s: unexpected error", case.job.id)
+        log.error("job %s: unexpected error", case.job.id, exc_info=error)
         attempts = case.job.attempts + 1
         details = {"error": type(error).__name__}
         if attempts >= _UNEXPECTED_TRIES:
             decision = Decision(event=Event.STUCK, reason="bug", details=details, attempts=attempts)
         else:
             decision = Decision(
-                event=Event.POSTPONED, reason="bug", details=details, delay=_UNEXPECTED_PAUSE, attempts=attempts
+                event=Event.POSTPONED,
+                reason="bug",
+                details=details,
+                delay=_UNEXPECTED_PAUSE,
+                attempts=attempts,
             )
         self._write(case, decision, None)
 

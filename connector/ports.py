@@ -197,7 +197,9 @@ class Remote(Protocol):
     def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
         """Return the body that creates or updates a contact: the same buyer gives the same bytes."""
 
-    def find_contacts(self, *, integration_code: str | None = None, text: str | None = None) -> Sequence[RemoteContact]:
+    def find_contacts(
+        self, *, integration_code: str | None = None, text: str | None = None
+    ) -> Sequence[RemoteContact]:
         """`GET /accounts/{account}/contacts`, all pages. `text` searches names, addresses and numbers."""
 
     def create_contact(self, payload: bytes) -> RemoteContact:

@@ -1,5 +1,6 @@
-"""Accounts that work, and accounts that do not: stamped at first use, paused on a refusal of the key, probed,
-resumed. A paused account costs no attempt of any job; its jobs wait and say why.
+"""Accounts that work, and accounts that do not: stamped, paused, probed, resumed.
+
+A paused account costs no attempt of any job; its jobs wait and say why.
 """
 
 from __future__ import annotations

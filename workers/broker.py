@@ -19,7 +19,7 @@ def reach(app: Celery) -> None:
     """
     try:
         with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0.2, timeout=_CONNECT_SECONDS)
+            connection.ensure_connection(max_retries=1, timeout=_CONNECT_SECONDS)
     except (BrokerError, KombuError, OSError) as error:
         raise _unreachable(app) from error
 
@@ -28,7 +28,8 @@ def _unreachable(app: Celery) -> OutsideError:
     with app.connection_for_write() as connection:
         address = connection.as_uri(include_password=False)
     return OutsideError(
-        f"The broker {address} cannot be reached.", action="Check that it runs, and [broker] url; or use connector run."
+        f"The broker {address} cannot be reached.",
+        action="Check that it runs, and [broker] url; or use connector run.",
     )
 
 

@@ -239,9 +239,7 @@ class B2BrouterClient:
         details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
         raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
 
-    def _page(
-        self, call: Call, key: str, reader: Callable[[Any], Row], offset: int
-    ) -> tuple[list[Row], bool]:
+    def _page(self, call: Call, key: str, reader: Callable[[Any], Row], offset: int) -> tuple[list[Row], bool]:
         """Fetch one page; the last is known by being shorter than the page size that it names, or empty."""
 
         def read_page(body: Any) -> tuple[list[Row], bool]:
@@ -272,9 +270,7 @@ class B2BrouterClient:
 
 
 def _of_invoice(operation: Operation, method: str, path: str, reference: str) -> Call:
-    return Call(
-        operation=operation, method=method, path=path + _segment(reference), facts={"reference": reference}
-    )
+    return Call(operation=operation, method=method, path=path + _segment(reference), facts={"reference": reference})
 
 
 def _segment(identifier: str) -> str:

@@ -176,9 +176,7 @@ class Rule:
     fits: Callable[[Problem], bool] = _always
 
 
-_VERSION_CODES: Final = frozenset(
-    {"invalid_api_version", "missing_api_version", "api_version_subdomain_mismatch"}
-)
+_VERSION_CODES: Final = frozenset({"invalid_api_version", "missing_api_version", "api_version_subdomain_mismatch"})
 _MAYBE_DONE: Final = frozenset({408, 409, 425, *range(500, 600)})
 _SEND: Final = frozenset({Operation.SEND_INVOICE})
 _DELETE: Final = frozenset({Operation.DELETE_INVOICE})
@@ -249,9 +247,7 @@ def judge_reply(
         return None
     told = problem(reply.content)
     rule = next(
-        rule
-        for rule in RULES
-        if reply.status in rule.statuses and operation in rule.operations and rule.fits(told)
+        rule for rule in RULES if reply.status in rule.statuses and operation in rule.operations and rule.fits(told)
     )
     details = _details(reply.status, told.code, told.message, facts)
     if told.param:

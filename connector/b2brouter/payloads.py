@@ -153,9 +153,7 @@ def _correction(issue: Issue) -> dict[str, Value]:
         )
     if original is None:
         return _filled(is_credit_note=flag)
-    reference = _filled(
-        reference_type="amend", number=original.number, date=_day(original.date), reason=reason
-    )
+    reference = _filled(reference_type="amend", number=original.number, date=_day(original.date), reason=reason)
     return _filled(is_credit_note=flag, invoice_references=[reference])
 
 
@@ -245,9 +243,7 @@ def _allowance(amount: Decimal, description: str, *, is_charge: bool) -> dict[st
 def _tax(tax: Tax, beside: Iterable[Tax], issuer: str | None) -> dict[str, Value]:
     name = codes.tax_name(tax, issuer)
     if name is None:
-        raise RefusedError(
-            "tax_unmapped", {"tax": tax.source_name or str(tax.percent), "line": "withholding"}
-        )
+        raise RefusedError("tax_unmapped", {"tax": tax.source_name or str(tax.percent), "line": "withholding"})
     return _filled(
         name=name,
         category=_category(tax, beside),

@@ -6,7 +6,7 @@ The texts live in `catalogue.toml` and nowhere else.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -61,7 +61,7 @@ def reason(code: str) -> Reason:
     return reasons()[code]
 
 
-def cured_by_erp() -> Iterable[str]:
+def cured_by_erp() -> Collection[str]:
     """Return the codes that a change in the ERP may cure."""
     return [code for code, entry in reasons().items() if entry.by_erp]
 

@@ -1,5 +1,6 @@
-"""The ERP's document and what B2Brouter made of it, field by field. What the answer does not say is not compared,
-but the total must be there.
+"""The ERP's document and what B2Brouter made of it, field by field.
+
+What the answer does not say is not compared, but the total must be there.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Difference:
 
 def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     """Compare what says which document it is: type, number, series, date, currency, recipient."""
-    pairs = [
+    pairs: list[tuple[str, object, object]] = [
         ("type", "IssuedInvoice", remote.type),
         ("number", invoice.number, remote.number),
         ("date", invoice.issue_date, remote.issue_date),
@@ -75,7 +76,9 @@ def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     return found
 
 
-def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False) -> Iterator[Difference]:
+def _amounts(
+    field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False
+) -> Iterator[Difference]:
     if there is None:
         if needed:
             yield Difference(field=field, erp=_text(erp), remote="not stated")

@@ -91,7 +91,9 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
             return Decision(event=Event.STUCK, reason=error.reason, details=error.details)
         case AccountError():
             # The account stops, not the document: no attempt is used up.
-            return Decision(event=Event.RETURNED, reason=error.reason, details=error.details, attempts=attempts)
+            return Decision(
+                event=Event.RETURNED, reason=error.reason, details=error.details, attempts=attempts
+            )
         case _:
             raise TypeError(f"no decision for {type(error).__name__}")
 

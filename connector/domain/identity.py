@@ -8,7 +8,6 @@ import re
 
 from connector.domain.invoice import Invoice, Party
 
-
 SIRET = "0009"
 """Scheme of the identifier of a French establishment."""
 
@@ -18,7 +17,7 @@ def file_reference(source: str, company: str, key: str) -> str:
 
     It cannot be searched by, but after finding a document by its number it proves that we made it.
     """
-    digest = hashlib.sha256("\x1f".join((source, company, key)).encode()).digest()
+    digest = hashlib.sha256(f"{source}\x1f{company}\x1f{key}".encode()).digest()
     return "erp-" + base64.b32encode(digest)[:24].decode().lower()
 
 

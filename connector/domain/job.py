@@ -11,8 +11,10 @@ from typing import Final
 
 
 class Stage(StrEnum):
-    """What has been achieved. It grows, but for one case: an unsent document whose ERP original changed
-    is withdrawn from B2Brouter and starts over.
+    """What has been achieved.
+
+    It grows, but for one case: an unsent document whose ERP original changed is withdrawn from B2Brouter and
+    starts over.
     """
 
     FOUND = "found"

@@ -95,14 +95,15 @@ class Actions:
             values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
         else:
             values |= {"attempts": 0, "due_at": now}
-            if job.reason not in DECIDED_BY_RETRY:
+            if act.event is not Event.RELEASED or job.reason not in DECIDED_BY_RETRY:
                 values |= {"reason": None, "details": None}
         guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
         if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
             return False
-        if act.event is Event.SKIPPED and not job.stage.reached(Stage.CREATED):
-            connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
+        if act.event is Event.SKIPPED and not job.stage.reached(Stage.SENT):
             release_followers(connection, job, now)  # to be judged anew: their original will not be issued
+            if not job.stage.reached(Stage.CREATED):
+                connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
         entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
         write_entries(connection, job.id, job.stage, now, [entry])
         return True

@@ -45,7 +45,7 @@ class Database:
     @property
     def display(self) -> str:
         """The URL without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return str(self.url.render_as_string(hide_password=True))
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

@@ -89,7 +89,7 @@ class Intake:
         if not job.stage.reached(Stage.CREATED) and job.open_effect is None:
             values |= _head(found)
         guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
-        if job.status is Status.PENDING or job.reason not in catalogue.cured_by_erp():
+        if job.status is Status.PENDING or job.reason not in set(catalogue.cured_by_erp()):
             connection.execute(update(JobRow).where(guard).values(values))
             return
         _wake(connection, job, guard, values, now)

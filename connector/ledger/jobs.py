@@ -76,7 +76,7 @@ class Jobs:
 
     def _due(
         self, account: str, limit: int, sources: Sequence[str] | None, now: datetime
-    ) -> Select[tuple[int]]:
+    ) -> Select[Any]:
         paused = select(AccountRow.name).where(
             AccountRow.name == account, AccountRow.paused_reason.is_not(None)
         )
@@ -128,9 +128,7 @@ class Jobs:
         claim = {"account": job.account, "number_key": number, "job_id": job.id}
         # No question about an earlier number of this job is open here: that number is free again.
         connection.execute(
-            delete(NumberClaimRow).where(
-                NumberClaimRow.job_id == job.id, NumberClaimRow.number_key != number
-            )
+            delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id, NumberClaimRow.number_key != number)
         )
         connection.execute(_insert_or_ignore(self._database, NumberClaimRow).values(claim))
         holder = connection.execute(
@@ -324,8 +322,8 @@ class Jobs:
         pending = and_(
             JobRow.status == Status.PENDING, JobRow.account.not_in(paused), JobRow.account.not_in(but)
         )
-        due = select(func.min(JobRow.due_at)).where(pending)
-        leased = select(func.min(JobRow.leased_until)).where(JobRow.status == Status.RUNNING)
+        due: Select[Any] = select(func.min(JobRow.due_at)).where(pending)
+        leased: Select[Any] = select(func.min(JobRow.leased_until)).where(JobRow.status == Status.RUNNING)
         if sources is not None:
             due, leased = (query.where(JobRow.source.in_(sources)) for query in (due, leased))
         with self._database.read() as connection:

@@ -194,8 +194,7 @@ class ApiApp:
             raise ApiProblem(
                 401,
                 "invalid_api_key",
-                "Invalid API Key provided, or the API key might not have the necessary permissions"
-                " for this action.",
+                "Invalid API Key provided, or the API key might not have the necessary permissions for this action.",
             )
         if key.expired:
             raise ApiProblem(401, "expired_api_key", "The API key has expired")
@@ -253,9 +252,7 @@ class ApiApp:
     def _content(self, answer: Answer) -> bytes:
         if answer.content is not None or answer.status == 204:
             return answer.content or b""
-        return dumps(answer.body, amounts_as_text=self.world.switches.amounts == "strings").encode(
-            "utf-8", "replace"
-        )
+        return dumps(answer.body, amounts_as_text=self.world.switches.amounts == "strings").encode("utf-8", "replace")
 
     def _report(self, entry: Entry) -> None:
         if self._log is not None:

@@ -62,12 +62,12 @@ class Call:
         self.parsed = value
         return value
 
-    def wrapped(self, name: str) -> dict[str, Any]:
-        """The object under the resource's name, as in `{"invoice": {…}}`."""
+    def wrapped(self, name: str, *nested: str) -> dict[str, Any]:
+        """The object under the resource's name, as in `{"invoice": {…}}`, with `permitted` values."""
         value = self.payload().get(name)
         if not isinstance(value, dict) or not value:
             raise bad_request(f"param is missing or the value is empty: {name}")
-        return value
+        return permitted(value, *nested)
 
     def listed_from(self) -> datetime | None:
         """When what this request creates begins to show in lists; None for at once."""
@@ -145,6 +145,11 @@ class Call:
 FLAGS: Final[Mapping[str, bool]] = {"true": True, "1": True, "false": False, "0": False}
 
 Handler = Callable[[Call], Answer]
+
+
+def permitted(values: Mapping[str, Any], *nested: str) -> dict[str, Any]:
+    """Drop lists and objects in silence where a plain value is expected, as Rails does; `nested` may have them."""
+    return {name: value for name, value in values.items() if name in nested or not isinstance(value, (list, dict))}
 
 
 def truth(value: object) -> bool:

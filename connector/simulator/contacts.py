@@ -34,9 +34,7 @@ def create_contact(call: Call) -> Answer:
     contact = store_contact(call.world, call.account(), call.wrapped("contact"), call.version)
     contact.listed_from = call.listed_from()
     call.world.effect("contact", "created", contact.id, tin=contact.tin_value, name=contact.name)
-    return single(
-        call, "contact", contact_view(call, contact), 201 if call.version >= ALLOWANCE_CHARGES else 200
-    )
+    return single(call, "contact", contact_view(call, contact), 201 if call.version >= ALLOWANCE_CHARGES else 200)
 
 
 def update_contact(call: Call) -> Answer:
@@ -78,9 +76,7 @@ def store_contact(world: World, account: Account, values: dict[str, Any], versio
     return contact
 
 
-def matched_or_made(
-    world: World, account: Account, values: dict[str, Any], version: str
-) -> tuple[Contact, bool]:
+def matched_or_made(world: World, account: Account, values: dict[str, Any], version: str) -> tuple[Contact, bool]:
     """The contact that inline data means: one with the same tax or company number, else a new one."""
     for field in ("tin_value", "cin_value"):
         value = values.get(field)

@@ -48,8 +48,7 @@ def list_document_types(call: Call) -> Answer:
 
 def list_transport_types(call: Call) -> Answer:
     rows = [
-        {"code": code, "country": None if country == "*" else country}
-        for code, (country, _) in TRANSPORTS.items()
+        {"code": code, "country": None if country == "*" else country} for code, (country, _) in TRANSPORTS.items()
     ]
     return _page(call, "transport_types", rows)
 

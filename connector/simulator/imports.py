@@ -26,8 +26,7 @@ from connector.simulator.world import World
 _CAC: Final = "{urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2}"
 _CBC: Final = "{urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2}"
 _ROOTS: Final = {
-    f"{{urn:oasis:names:specification:ubl:schema:xsd:{kind}-2}}{kind}": kind
-    for kind in ("Invoice", "CreditNote")
+    f"{{urn:oasis:names:specification:ubl:schema:xsd:{kind}-2}}{kind}": kind for kind in ("Invoice", "CreditNote")
 }
 _FIRST_ID: Final = re.compile(rb"<(?:\w+:)?ID(?:\s[^>]*)?>([^<]+)<")
 _GLANCE: Final = 5_000_000  # bytes; larger files are not looked at in advance

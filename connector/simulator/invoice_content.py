@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Final
 
-from connector.simulator.calls import day, number, truth
+from connector.simulator.calls import day, number, permitted, truth
 from connector.simulator.codes import INVOICE_TYPES, TAX_CATEGORIES, ZERO_PERCENT_CATEGORIES
 from connector.simulator.currencies import MINOR_UNITS, minor_unit
 from connector.simulator.documents import Account, Invoice, InvoiceLine
@@ -28,6 +28,7 @@ _DATES: Final = (
     "exchange_date",
 )
 _LONG_TEXTS: Final = {"extra_info": 100_000, "legal_literals": 10_000, "description": 2500}
+NESTED_IN_LINES: Final = ("taxes_attributes", "allowance_charges_attributes")
 _FRENCH_NUMBER: Final = re.compile(r"[A-Za-z0-9 \-+_/]{1,20}")
 _DGFIP_TEXTS: Final = ("remittance_information", "payment_method_text", "payment_terms")
 
@@ -90,7 +91,7 @@ def _check_lengths(fields: dict[str, Any]) -> None:
 def _references(values: dict[str, Any], version: str) -> list[dict[str, Any]]:
     """What the document corrects: a list from 2026-04-20 on, flat fields before; the other is ignored."""
     if version >= INVOICE_REFERENCES:
-        return [_reference(entry) for entry in _rows(values, "invoice_references")]
+        return [_reference(entry) for entry in rows_of(values, "invoice_references")]
     flat = {
         "number": values.get("amended_number"),
         "date": values.get("amended_date"),
@@ -114,7 +115,7 @@ def _reference(entry: dict[str, Any]) -> dict[str, Any]:
 
 def lines(world: World, values: dict[str, Any], version: str) -> list[InvoiceLine]:
     """The lines of a new document; at least one is demanded."""
-    rows = _rows(values, "invoice_lines_attributes")
+    rows = rows_of(values, "invoice_lines_attributes", *NESTED_IN_LINES)
     if not rows:
         raise blank("invoice_lines")
     return [line(world, row, version) for row in rows]
@@ -133,7 +134,7 @@ def line(world: World, row: dict[str, Any], version: str, known: InvoiceLine | N
         if made.base_quantity <= 0:
             raise invalid("base_quantity", "must be greater than 0")
     if "taxes_attributes" in row or known is None:
-        made.taxes = _taxes(world, _rows(row, "taxes_attributes"))
+        made.taxes = _taxes(world, rows_of(row, "taxes_attributes"))
     made.adjustments = adjustments(world, row, version) or made.adjustments
     made.fields |= {name: row[name] for name in LINE_FIELDS if row.get(name) is not None}
     if world.switches.ancestor_checks:
@@ -146,9 +147,7 @@ def _taxes(world: World, rows: list[dict[str, Any]]) -> list[Tax]:
     if len({(tax.name, tax.percent) for tax in taxes}) < len(taxes):
         raise invalid("taxes", "contain the same tax twice")
     for tax in taxes:
-        if tax.name == "RE" and not any(
-            other.name == "IVA" and other.category == tax.category for other in taxes
-        ):
+        if tax.name == "RE" and not any(other.name == "IVA" and other.category == tax.category for other in taxes):
             raise invalid("taxes", "contain RE without an IVA of the same category")
     return taxes
 
@@ -177,7 +176,7 @@ def adjustments(world: World, values: dict[str, Any], version: str) -> list[Adju
     """Allowances and charges of a line or of the header: a list from 2026-03-02 on, flat fields before."""
     if version < ALLOWANCE_CHARGES:
         return _flat_adjustments(world, values)
-    return [_adjustment(world, row) for row in _rows(values, "allowance_charges_attributes")]
+    return [_adjustment(world, row) for row in rows_of(values, "allowance_charges_attributes", "tax_attributes")]
 
 
 def _adjustment(world: World, row: dict[str, Any]) -> Adjustment:
@@ -191,7 +190,7 @@ def _adjustment(world: World, row: dict[str, Any]) -> Adjustment:
         percentage=_magnitude(world, row, "percentage"),
         apply_taxes=truth(row.get("apply_taxes", True)),
         description=row.get("description"),
-        tax=_tax(world, tax) if isinstance(tax, dict) and tax.get("name") else None,
+        tax=_tax(world, permitted(tax)) if isinstance(tax, dict) and tax.get("name") else None,
         is_reimbursable_expense=truth(row.get("is_reimbursable_expense", False)),
     )
 
@@ -255,11 +254,11 @@ def delivery_errors(account: Account, invoice: Invoice) -> list[str]:
     ]
 
 
-def _rows(values: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def rows_of(values: dict[str, Any], name: str, *nested: str) -> list[dict[str, Any]]:
     """A list of objects; Rails also takes an object of objects, keyed by anything."""
     rows = values.get(name) or []
     if isinstance(rows, dict):
         rows = list(rows.values())
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise invalid(name, "is invalid")
-    return rows
+    return [permitted(row, *nested) for row in rows]

@@ -68,13 +68,9 @@ def _by_dates(call: Call, invoices: Iterable[Invoice]) -> Iterable[Invoice]:
     if (end := call.day("date_to")) is not None:
         invoices = [invoice for invoice in invoices if invoice.issue_date <= end]
     if (start := call.day("due_date_from")) is not None:
-        invoices = [
-            invoice for invoice in invoices if invoice.due_date is not None and invoice.due_date >= start
-        ]
+        invoices = [invoice for invoice in invoices if invoice.due_date is not None and invoice.due_date >= start]
     if (end := call.day("due_date_to")) is not None:
-        invoices = [
-            invoice for invoice in invoices if invoice.due_date is not None and invoice.due_date <= end
-        ]
+        invoices = [invoice for invoice in invoices if invoice.due_date is not None and invoice.due_date <= end]
     return invoices
 
 

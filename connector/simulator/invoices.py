@@ -1,13 +1,14 @@
 """Invoices: create, read, change, delete, and hand over for delivery."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
-from connector.simulator.calls import Answer, Call, day, single, truth
+from connector.simulator.calls import Answer, Call, day, permitted, single, truth
 from connector.simulator.contacts import matched_or_made
 from connector.simulator.datauri import unpacked
 from connector.simulator.documents import Account, Attachment, Invoice, InvoiceLine
 from connector.simulator.invoice_content import (
+    NESTED_IN_LINES,
     adjustments,
     check_for_authority,
     currency,
@@ -18,15 +19,20 @@ from connector.simulator.invoice_content import (
     line,
     lines,
     recalculate,
+    rows_of,
 )
 from connector.simulator.numbers import next_number, number_is_free
-from connector.simulator.problems import ApiProblem, bad_request, blank, conflict, not_allowed, taken
+from connector.simulator.problems import ApiProblem, blank, conflict, not_allowed, taken
 from connector.simulator.render import invoice_view
 from connector.simulator.states import check_deletable, mark_as, queue, send
 from connector.simulator.versions import ALLOWANCE_CHARGES, INVOICE_REFERENCES
 from connector.simulator.world import World
 
-_EDITABLE = frozenset({"new", "error"})
+NESTED: Final = (
+    "bank_account", "contact", "invoice_lines_attributes", "allowance_charges_attributes", "invoice_references",
+    "payments_on_account",
+)  # fmt: skip
+_EDITABLE: Final = frozenset({"new", "error"})
 
 
 def create_invoice(call: Call) -> Answer:
@@ -36,7 +42,7 @@ def create_invoice(call: Call) -> Answer:
     state tells.
     """
     account, payload = call.account(), call.payload()
-    invoice = stored_invoice(call, account, call.wrapped("invoice"))
+    invoice = stored_invoice(call, account, call.wrapped("invoice", *NESTED))
     if truth(payload.get("ack", False)):
         invoice.ack_at = call.world.clock.now()
     if truth(payload.get("send_after_import", False)) and not invoice.errors:
@@ -59,9 +65,7 @@ def stored_invoice(call: Call, account: Account, values: dict[str, Any]) -> Invo
     series = str(values["series_code"]) if values.get("series_code") else None
     number = str(values.get("number") or "") or next_number(world, account.id)
     call.entry.number = number
-    draft = Invoice(
-        0, account.id, kind, number, issued, currency(values, account), now, now, now, series_code=series
-    )
+    draft = Invoice(0, account.id, kind, number, issued, currency(values, account), now, now, now, series_code=series)
     draft.due_date = day(values["due_date"], "due_date") if values.get("due_date") else None
     draft.fields = header_fields(world, values, call.version)
     draft.lines = lines(world, values, call.version)
@@ -108,7 +112,7 @@ def _set_contact(call: Call, account: Account, draft: Invoice, values: dict[str,
     """The recipient by `contact_id` or inline; simplified documents keep theirs to themselves."""
     inline = values.get("contact")
     if draft.type == "IssuedSimplifiedInvoice" and call.version >= ALLOWANCE_CHARGES:
-        draft.buyer = dict(inline) if isinstance(inline, dict) else {}
+        draft.buyer = permitted(inline) if isinstance(inline, dict) else {}
         return
     if values.get("contact_id") is not None:
         draft.contact_id = _contact_id(call, account, values["contact_id"])
@@ -131,14 +135,15 @@ def _inline_contact(call: Call, account: Account, draft: Invoice, inline: dict[s
     if not identified and call.version < INVOICE_REFERENCES:
         if not inline.get("name"):
             raise blank("contact")
-        draft.buyer = dict(inline)  # before 2026-04-20 an inline contact needs no identifier
+        draft.buyer = permitted(inline)  # before 2026-04-20 an inline contact needs no identifier
         return None
-    contact, _ = matched_or_made(call.world, account, inline, call.version)
+    contact, _ = matched_or_made(call.world, account, permitted(inline), call.version)
     return contact.id
 
 
 def number_seen_free(world: World, account: Account, values: dict[str, Any]) -> bool:
     """What a server that checks in code, not by an index, sees when a request arrives."""
+    values = permitted(values)
     try:
         kind, issued = invoice_type(values), issue_date(values)
     except ApiProblem:
@@ -160,7 +165,7 @@ def read_invoice(call: Call) -> Answer:
 
 def update_invoice(call: Call) -> Answer:
     """Partial update of header and lines, of a document that has not left."""
-    invoice, values, world = call.invoice(), call.wrapped("invoice"), call.world
+    invoice, values, world = call.invoice(), call.wrapped("invoice", *NESTED), call.world
     if invoice.state not in _EDITABLE:
         raise conflict(f"Cannot edit invoices in state {invoice.state}")
     account = world.accounts[invoice.account_id]
@@ -217,10 +222,7 @@ def _changed_lines(call: Call, invoice: Invoice, values: dict[str, Any]) -> list
     kept = {item.id: item for item in invoice.lines}
     if invoice.original is not None and values.get("invoice_lines_attributes"):
         raise conflict("The lines of an imported document cannot be edited")
-    rows = values.get("invoice_lines_attributes") or []
-    if not isinstance(rows, list):
-        raise bad_request("invoice_lines_attributes must be a list")
-    for row in rows:
+    for row in rows_of(values, "invoice_lines_attributes", *NESTED_IN_LINES):
         known = kept.get(int(row["id"])) if str(row.get("id", "")).isdigit() else None
         if row.get("id") is not None and known is None:
             raise not_allowed("id", "There is no such line")
@@ -272,7 +274,7 @@ def _acknowledge(call: Call, invoice: Invoice) -> None:
 
 
 def mark_invoice(call: Call) -> Answer:
-    invoice, values = call.invoice(), call.payload()
+    invoice, values = call.invoice(), permitted(call.payload())
     mark_as(call.world, invoice, values.get("state"), values.get("reason"), values.get("reason_code"))
     return single(call, "invoice", invoice_view(call, invoice))
 

@@ -61,8 +61,7 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
         server.world.faults.add(details.pop("kind", ""), **details)
     if webhook_url is not None:
         plant(server.world, {"web_hooks": [{"url": webhook_url, "secret": webhook_secret}]})
-    _say(f"B2Brouter simulator on http://{host}:{port}  key {api_key}  status page at /")
-    server.run()
+    server.run(announce=lambda url: _say(f"B2Brouter simulator on {url}  key {api_key}  status page at /"))
 
 
 def _share(server: SimulatorServer, kind: FaultKind, share: float, *, writes_only: bool = False) -> None:

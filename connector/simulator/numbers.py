@@ -27,9 +27,7 @@ def number_is_free(
     rivals = list(world.invoices_numbered.get((account_id, number), ()))
     if world.switches.deleted_numbers_stay_taken:
         rivals += [
-            inv
-            for inv in world.deleted_invoices.values()
-            if (inv.account_id, inv.number) == (account_id, number)
+            inv for inv in world.deleted_invoices.values() if (inv.account_id, inv.number) == (account_id, number)
         ]
     return not any(_clashes(world, rival, kind, series, issued) for rival in rivals if rival.id != ignore)
 

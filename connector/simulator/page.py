@@ -113,9 +113,7 @@ def _invoices(world: World) -> str:
     newest = list(world.invoices.values())[-_ROWS:][::-1]
     heads = [("Number", ""), ("Account", "number"), ("Recipient", "text"), ("State", ""), ("Date", "")]
     amounts = [("Subtotal", "number"), ("Taxes", "number"), ("Total", "number"), ("", "")]
-    return _table(
-        [*heads, *amounts], [_invoice_cells(world, invoice) for invoice in newest], "No invoice yet."
-    )
+    return _table([*heads, *amounts], [_invoice_cells(world, invoice) for invoice in newest], "No invoice yet.")
 
 
 def _invoice_cells(world: World, invoice: Invoice) -> list[str]:

@@ -91,10 +91,15 @@ class SimulatorServer:
             if not self._thread.is_alive() or monotonic() > limit:
                 raise RuntimeError("the simulator did not start")
 
-    def run(self) -> None:
-        """Serve in the foreground until a signal ends it."""
+    def run(self, *, announce: Callable[[str], None]) -> None:
+        """Serve in the foreground until a signal ends it; `announce` is told the base URL.
+
+        Raises:
+            OSError: the port is taken.
+        """
         self._open()
         listening = self._listen()
+        announce(self.base_url)
         try:
             with suppress(KeyboardInterrupt):
                 asyncio.run(self._serve(uvicorn.Server(self._config()), listening))

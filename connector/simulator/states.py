@@ -100,9 +100,7 @@ def check_deletable(world: World, invoice: Invoice) -> None:
         raise conflict("The invoice has registered tax reports")
 
 
-def notice(
-    world: World, invoice_id: int, state: str, note: str | None = None, code: str | None = None
-) -> None:
+def notice(world: World, invoice_id: int, state: str, note: str | None = None, code: str | None = None) -> None:
     """A message of the network, at any time and in any order, as tests send it.
 
     Raises:

@@ -16,9 +16,7 @@ def settings_that_report(account: Account) -> list[Fields]:
     return [
         settings
         for settings in account.tax_report_settings.values()
-        if settings.get("enabled", True)
-        and settings.get("auto_generate", True)
-        and settings.get("auto_send", True)
+        if settings.get("enabled", True) and settings.get("auto_generate", True) and settings.get("auto_send", True)
     ]
 
 

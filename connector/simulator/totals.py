@@ -71,11 +71,7 @@ class Adjustment:
 
     def effect_on(self, base: Decimal) -> Decimal:
         """The signed change to `base`. On a negative base the sign turns: an allowance always shrinks it."""
-        size = (
-            self.amount
-            if self.amount is not None
-            else base.copy_abs() * (self.percentage or _ZERO) / _HUNDRED
-        )
+        size = self.amount if self.amount is not None else base.copy_abs() * (self.percentage or _ZERO) / _HUNDRED
         raises = self.is_charge == (base >= 0)
         return size if raises else -size
 
@@ -130,9 +126,7 @@ def calculate(lines: Sequence[Line], adjustments: Sequence[Adjustment], arithmet
     with localcontext(_EXACT):
         nets = [_line_net(line, arithmetic) for line in lines]
         net_sum = sum(nets, _ZERO)
-        taxed = [
-            (entry, arithmetic.rounded(entry.effect_on(net_sum))) for entry in adjustments if entry.taxed
-        ]
+        taxed = [(entry, arithmetic.rounded(entry.effect_on(net_sum))) for entry in adjustments if entry.taxed]
         families = _families(lines, nets)
         for entry, effect in taxed:
             _distribute(entry, effect, net_sum, families, arithmetic)
@@ -205,8 +199,6 @@ def _tax_amount(family: _Family, arithmetic: Arithmetic) -> TaxAmount:
 
 
 def _untaxed(lines: Iterable[Line], adjustments: Iterable[Adjustment], net_sum: Decimal) -> Decimal:
-    of_lines = (
-        entry.effect_on(line_base(line)) for line in lines for entry in line.adjustments if not entry.taxed
-    )
+    of_lines = (entry.effect_on(line_base(line)) for line in lines for entry in line.adjustments if not entry.taxed)
     of_document = (entry.effect_on(net_sum) for entry in adjustments if not entry.taxed)
     return sum(of_lines, _ZERO) + sum(of_document, _ZERO)

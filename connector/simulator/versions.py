@@ -24,9 +24,7 @@ def chosen(header: str | None, group_default: str | None) -> str:
     """
     version = header or group_default
     if version is None:
-        raise ApiProblem(
-            400, "missing_api_version", "No API version in the request nor in the group's settings"
-        )
+        raise ApiProblem(400, "missing_api_version", "No API version in the request nor in the group's settings")
     if version == LEGACY:
         raise ApiProblem(
             400, "api_version_subdomain_mismatch", f"API version {version} is not available on this host"

@@ -63,7 +63,7 @@ def signature(secret: str, stamp: int, body: bytes) -> str:
 
 def create_web_hook(call: Call) -> Answer:
     """Subscribe an address; the secret is told this once."""
-    values, world = call.wrapped("web_hook"), call.world
+    values, world = call.wrapped("web_hook", "events"), call.world
     if not values.get("url"):
         raise blank("url")
     events = values.get("events") or list(EVENT_CODES[:1])

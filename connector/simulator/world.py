@@ -216,9 +216,7 @@ class World:
         if self._effects is not None:
             self._effects.append({"kind": kind, "action": action, "id": document_id, **details})
 
-    def announce(
-        self, code: str, account_id: int, subject_id: int, state: str, notes: str | None = None
-    ) -> None:
+    def announce(self, code: str, account_id: int, subject_id: int, state: str, notes: str | None = None) -> None:
         """Put an event in the outbox; it leaves with `flush_events`."""
         event = Event(self.next_id("event"), code, account_id, self.clock.now(), subject_id, state, notes)
         self._outbox.append(event)

@@ -1,5 +1,6 @@
-"""The steps of an invoice's way, one verb per module, in this order:
-validate, resolve_contact, create, verify, send, record.
+"""The steps of an invoice's way, one verb per module.
+
+In this order: validate, resolve_contact, create, verify, send, record.
 
 A step takes a `Case`, causes at most one effect at a time, each behind an intent, and leaves the job one stage
 further or raises a `StepError`.

@@ -35,7 +35,9 @@ class Rules:
     quiet_time: float
     call_seconds: float  # the longest call
     repeat_unknown: bool  # after the quiet time: the same bytes again, or hold
-    owner_tax_number: str | None  # of the B2Brouter account, where one account serves a source of many companies
+    owner_tax_number: (
+        str | None
+    )  # of the B2Brouter account, where one account serves a source of many companies
     many_companies: bool
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
 
@@ -184,5 +186,3 @@ def erp_errors() -> Iterator[None]:
         yield
     except (SourceUnavailableError, SchemaChangedError, SourceNotPermittedError) as error:
         raise NotSentError("erp_unavailable", {"message": error.message}) from error
-
-

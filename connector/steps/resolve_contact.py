@@ -135,7 +135,10 @@ class _Maker:
     def _numbers(self) -> Sequence[str]:
         """What to search by: the tax number as B2Brouter stores it, and registered identifiers."""
         tax = identity.tax_number_key(self._buyer.tax_number, self._buyer.country)
-        return [*([tax] if tax else []), *(identity.legal_id_key(entry.value) for entry in self._buyer.legal_ids)]
+        return [
+            *([tax] if tax else []),
+            *(identity.legal_id_key(entry.value) for entry in self._buyer.legal_ids),
+        ]
 
     def _fits(self, contact: RemoteContact) -> bool:
         """The text search also matches names and addresses (API 5.1): only equal numbers count."""

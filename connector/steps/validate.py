@@ -24,7 +24,11 @@ def validate(case: Case) -> None:
     found = problems(invoice, now=case.clock.now())
     if found:
         first, *others = found
-        also = {"also": ", ".join(sorted({problem.reason for problem in others} - {first.reason}))} if others else {}
+        also = (
+            {"also": ", ".join(sorted({problem.reason for problem in others} - {first.reason}))}
+            if others
+            else {}
+        )
         raise RefusedError(first.reason, {**first.details, **also})
     if invoice.is_credit_note:
         _original_is_out(case, invoice)
@@ -39,7 +43,9 @@ def _of_this_account(case: Case, invoice: Invoice) -> None:
     if ours is None or ours != theirs:
         company = f"{invoice.seller.name} ({ours or 'no tax number'})"
         owner = case.rules.owner_tax_number or "an unknown company"
-        raise RefusedError("company_unmapped", {"company": company, "account": case.job.account, "owner": owner})
+        raise RefusedError(
+            "company_unmapped", {"company": company, "account": case.job.account, "owner": owner}
+        )
 
 
 def _original_is_out(case: Case, invoice: Invoice) -> None:

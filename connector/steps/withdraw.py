@@ -57,7 +57,9 @@ def withdraw(case: Case) -> bool:
                 case.settle_intent("refused")
             return False
         if not _made_here(case, there):
-            raise RefusedError("withdrawal_refused", {"reference": reference, "message": "it does not carry our mark"})
+            raise RefusedError(
+                "withdrawal_refused", {"reference": reference, "message": "it does not carry our mark"}
+            )
         _delete(case, reference)
     _start_over(case)
     return True
@@ -85,11 +87,20 @@ def _delete(case: Case, reference: str) -> None:
 
 
 def _start_over(case: Case) -> None:
-    entry = Entry(what="withdrawn", effect=Effect.WITHDRAW, outcome="done", details={"reference": case.job.reference or ""})
+    entry = Entry(
+        what="withdrawn",
+        effect=Effect.WITHDRAW,
+        outcome="done",
+        details={"reference": case.job.reference or ""},
+    )
     case.advance(
-        Stage.FOUND, entry=entry, reference=None, remote_state=None, payload=None, fingerprint=None, contact_id=None
+        Stage.FOUND,
+        entry=entry,
+        reference=None,
+        remote_state=None,
+        payload=None,
+        fingerprint=None,
+        contact_id=None,
     )
     if not case.invoice.confirmed:
         raise BlockedError("not_confirmed")
-
-

@@ -97,7 +97,9 @@ def has_consistent_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """BR-07, BR-11."""
     buyer = invoice.buyer
-    missing = [field for field, value in (("name", buyer.name.strip()), ("country", buyer.country)) if not value]
+    missing = [
+        field for field, value in (("name", buyer.name.strip()), ("country", buyer.country)) if not value
+    ]
     if missing:
         yield Problem("buyer_incomplete", {"party": buyer.name or "(no name)", "fields": ", ".join(missing)})
 

@@ -161,9 +161,7 @@ def test_an_account_that_the_key_does_not_see_stops_everything(
     assert (caught.value.reason, caught.value.details["account_id"]) == ("account_unknown", "4711")
 
 
-def test_a_wrong_key_stops_everything(
-    simulator: SimulatorServer, connect: Callable[..., B2BrouterClient]
-) -> None:
+def test_a_wrong_key_stops_everything(simulator: SimulatorServer, connect: Callable[..., B2BrouterClient]) -> None:
     with pytest.raises(MisconfiguredError) as caught:
         connect(simulator, key="wrong_key_0123").read_account()
     assert (caught.value.reason, caught.value.details["status"]) == ("access_refused", "401")
@@ -284,10 +282,7 @@ def test_the_number_is_compared_letter_by_letter_whatever_the_server_matches(
 
 def test_the_same_number_of_another_year_is_another_document(client: B2BrouterClient) -> None:
     contact_id = contact_of(client)
-    ids = [
-        create(client, invoice(issue_date=day), contact_id).id
-        for day in (date(2025, 12, 31), date(2026, 1, 1))
-    ]
+    ids = [create(client, invoice(issue_date=day), contact_id).id for day in (date(2025, 12, 31), date(2026, 1, 1))]
     assert {row.id for row in client.find_invoices("INV-0001")} == set(ids)
     assert [row.id for row in client.find_invoices("INV-0001", issued_on=date(2026, 6, 1))] == ids[1:]
 

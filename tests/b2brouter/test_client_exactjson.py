@@ -75,9 +75,7 @@ def test_what_is_no_json_is_unreadable(content: Any) -> None:
         read(content)
 
 
-@pytest.mark.parametrize(
-    ("value", "amount"), [(7, "7"), ("7.10", "7.10"), (Decimal("0.1"), "0.1"), (" 7 ", "7")]
-)
+@pytest.mark.parametrize(("value", "amount"), [(7, "7"), ("7.10", "7.10"), (Decimal("0.1"), "0.1"), (" 7 ", "7")])
 def test_an_amount_may_be_a_number_or_a_text(value: Any, amount: Any) -> None:
     assert decimal(value) == Decimal(amount)
 

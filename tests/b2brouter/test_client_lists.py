@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -11,7 +12,7 @@ import pytest
 
 from connector.b2brouter.client import B2BrouterClient
 from connector.b2brouter.transport import Transport
-from connector.domain.errors import NotSentError, OutcomeUnknownError
+from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError
 from tests.b2brouter.raw_server import Behaviour, RawServer, answer
 from tests.b2brouter.samples import invoice, payload
 
@@ -38,10 +39,7 @@ class Lists:
         """The query of each request."""
         assert self._server is not None
         targets = [request.split(b" ")[1].decode() for request in self._server.requests]
-        return [
-            {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
-            for target in targets
-        ]
+        return [{name: values[0] for name, values in parse_qs(urlsplit(target).query).items()} for target in targets]
 
     @property
     def paths(self) -> list[str]:
@@ -98,6 +96,13 @@ def test_contacts_without_our_code_are_not_ours_even_if_the_filter_was_ignored(l
     assert client.find_contacts(integration_code="other") == []
 
 
+def test_documents_of_another_year_are_left_out_even_if_the_filter_was_ignored(lists: Lists) -> None:
+    client = lists.client(page([1]), page([1]))
+    assert client.find_invoices("F-1", issued_on=date(2025, 12, 31)) == []
+    assert len(client.find_invoices("F-1", issued_on=date(2026, 12, 31))) == 1
+    assert (lists.asked[0]["date_from"], lists.asked[0]["date_to"]) == ("2025-01-01", "2025-12-31")
+
+
 def test_a_list_that_repeats_itself_is_not_whole(lists: Lists) -> None:
     client = lists.client(page([1, 2, 3]), page([1, 2, 3]))
     with pytest.raises(NotSentError) as caught:
@@ -137,9 +142,7 @@ def test_an_unreadable_later_page_spoils_the_whole_list(lists: Lists) -> None:
         client.find_invoices("F-1")
 
 
-@pytest.mark.parametrize(
-    ("given", "path"), [("a/../b", "/accounts/a%2F..%2Fb"), ("ñ 1", "/accounts/%C3%B1%201")]
-)
+@pytest.mark.parametrize(("given", "path"), [("a/../b", "/accounts/a%2F..%2Fb"), ("ñ 1", "/accounts/%C3%B1%201")])
 def test_an_identifier_stays_one_piece_of_the_path(lists: Lists, given: str, path: str) -> None:
     client = lists.client(answer(200, b'{"id": 1}'), account_id=given)
     client.read_account()
@@ -169,6 +172,12 @@ def test_a_create_counts_only_with_id_and_number(lists: Lists, content: bytes) -
     client = lists.client(answer(201, content))
     with pytest.raises(OutcomeUnknownError):
         client.create_invoice(payload(invoice()))
+
+
+def test_a_read_that_was_refused_is_not_taken_for_absent(lists: Lists) -> None:
+    client = lists.client(answer(400))
+    with pytest.raises(RefusedError):
+        client.read_invoice("7")
 
 
 def test_an_update_may_be_answered_with_nothing(lists: Lists) -> None:

@@ -61,13 +61,14 @@ def test_reads_and_writes_are_told_apart() -> None:
     }
 
 
-@pytest.mark.parametrize("status", [200, 201, 202, 204])
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 @pytest.mark.parametrize("operation", list(Operation))
 def test_a_success_is_no_error(operation: Operation, status: int) -> None:
     assert judge_reply(operation, reply(status), now=NOW) is None
 
 
 EVERYWHERE = [
+    (300, b"", MisconfiguredError, "misdirected"),
     (301, b"", MisconfiguredError, "misdirected"),
     (302, b"<html>moved</html>", MisconfiguredError, "misdirected"),
     (400, coded("invalid_request_params"), RefusedError, "refused_by_b2brouter"),
@@ -82,6 +83,7 @@ EVERYWHERE = [
     (413, b"<html>too large</html>", RefusedError, "refused_by_b2brouter"),
     (415, b"", RefusedError, "refused_by_b2brouter"),
     (429, b"", NotSentError, "rate_limited"),
+    (499, b"", RefusedError, "refused_by_b2brouter"),
 ]
 
 
@@ -99,9 +101,7 @@ MAYBE_DONE = [408, 425, 500, 501, 502, 503, 504, 520, 524, 527, 599]
 
 @pytest.mark.parametrize("status", MAYBE_DONE)
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_write_that_may_have_been_carried_out_is_of_unknown_outcome(
-    operation: Operation, status: int
-) -> None:
+def test_a_write_that_may_have_been_carried_out_is_of_unknown_outcome(operation: Operation, status: int) -> None:
     found = judged(operation, status, b"<html>gateway</html>")
     assert (type(found), found.reason) == (OutcomeUnknownError, "outcome_unknown")
 
@@ -195,9 +195,7 @@ def test_what_a_refusal_is_about_depends_on_the_call(
     assert (type(found), found.reason) == (error, reason)
 
 
-@given(
-    operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60)
-)
+@given(operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60))
 def test_whatever_comes_is_judged_and_no_answer_of_the_fifth_hundred_lets_a_write_be_repeated(
     operation: Operation, status: int, content: Any
 ) -> None:
@@ -247,7 +245,8 @@ def test_a_fault_is_told_in_the_details() -> None:
 @pytest.mark.parametrize("operation", list(Operation))
 def test_a_success_that_cannot_be_read_is_neither_done_nor_absent(operation: Operation) -> None:
     found = judge_unreadable(operation, reply(201, b"<html>"), "not JSON")
-    assert isinstance(found, OutcomeUnknownError if operation.writes else NotSentError)
+    unknown, unavailable = (OutcomeUnknownError, "outcome_unknown"), (NotSentError, "remote_unavailable")
+    assert (type(found), found.reason) == (unknown if operation.writes else unavailable)
     assert found.details["status"] == "201"
 
 

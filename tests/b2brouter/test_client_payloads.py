@@ -40,12 +40,8 @@ FLAT, REFERENCES = "2026-03-02", "2026-04-20"
 
 
 def test_the_invoice_of_the_guide_to_sending() -> None:
-    document = invoice(
-        line(taxes=(Tax(percent=Decimal(21), category="S", name="VAT"),)), due_date=date(2026, 2, 21)
-    )
-    body = invoice_payload(
-        document, contact_id="1313228399", file_reference="erp-x", api_version="2026-03-02"
-    )
+    document = invoice(line(taxes=(Tax(percent=Decimal(21), category="S", name="VAT"),)), due_date=date(2026, 2, 21))
+    body = invoice_payload(document, contact_id="1313228399", file_reference="erp-x", api_version="2026-03-02")
     assert body == (
         b'{"send_after_import":false,"invoice":{"type":"IssuedInvoice","number":"INV-0001","date":"2026-01-21",'
         b'"terms":"custom","due_date":"2026-02-21","currency":"EUR","contact_id":1313228399,'
@@ -55,9 +51,7 @@ def test_the_invoice_of_the_guide_to_sending() -> None:
 
 
 def test_the_invoice_of_the_guide_to_chorus_pro() -> None:
-    catering = line(
-        "135", "25", description="Cocktail Dinatoire", unit="DAY", article_code="14", taxes=(TVA,)
-    )
+    catering = line("135", "25", description="Cocktail Dinatoire", unit="DAY", article_code="14", taxes=(TVA,))
     document = invoice(
         catering,
         number="00002",
@@ -69,9 +63,7 @@ def test_the_invoice_of_the_guide_to_chorus_pro() -> None:
         purchase_order="0123456",
         buyer_reference="ESR_MISSION_FACTURES_DEPLACEMENTS",
     )
-    body = invoice_payload(
-        document, contact_id="1313228399", file_reference="erp-x", api_version="2026-03-02"
-    )
+    body = invoice_payload(document, contact_id="1313228399", file_reference="erp-x", api_version="2026-03-02")
     assert body == (
         b'{"send_after_import":false,"invoice":{"type":"IssuedInvoice","number":"00002","date":"2025-06-18",'
         b'"terms":"custom","due_date":"2025-07-18","currency":"EUR","contact_id":1313228399,'
@@ -153,9 +145,7 @@ def test_what_validation_demands_is_taken_for_granted(field: str) -> None:
         payload(invoice(**{field: None}))
 
 
-@pytest.mark.parametrize(
-    ("contact_id", "written"), [("77", 77), ("inv_1", "inv_1"), ("007", "007"), ("٣", "٣")]
-)
+@pytest.mark.parametrize(("contact_id", "written"), [("77", 77), ("inv_1", "inv_1"), ("007", "007"), ("٣", "٣")])
 def test_an_id_is_a_number_where_it_is_one(contact_id: str, written: int | str) -> None:
     body = invoice_payload(invoice(), contact_id=contact_id, file_reference="x", api_version=FLAT)
     assert json.loads(body)["invoice"]["contact_id"] == written
@@ -207,9 +197,7 @@ def test_the_number_is_found_again_in_the_bytes() -> None:
         (Kind.CREDIT_NOTE, None, 1),
     ],
 )
-def test_only_spanish_corrections_are_shown_with_the_other_sign(
-    kind: Kind, country: str | None, sign: int
-) -> None:
+def test_only_spanish_corrections_are_shown_with_the_other_sign(kind: Kind, country: str | None, sign: int) -> None:
     assert remote_sign(invoice(kind=kind, seller=Party(name="x", country=country))) == sign
 
 
@@ -442,9 +430,7 @@ def test_a_contact_has_a_language(language: str | None, country: str | None, sho
 
 
 def test_the_address_is_told_as_far_as_it_is_known() -> None:
-    body = contact(
-        address="Calle 1", address2="2º", city="Madrid", postal_code="28014", province=" ", phone="+34 1"
-    )
+    body = contact(address="Calle 1", address2="2º", city="Madrid", postal_code="28014", province=" ", phone="+34 1")
     assert {name: body[name] for name in ("address", "address2", "city", "postalcode", "phone")} == {
         "address": "Calle 1",
         "address2": "2º",

@@ -1,6 +1,7 @@
 """A client that talks to the simulator as any client would, in the words of the tests."""
 
 import ssl
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -11,9 +12,9 @@ HEADERS = {"X-B2B-API-Key": "test_key", "X-B2B-API-Version": "2026-03-02"}
 _CONTEXT = ssl.create_default_context()  # loading it anew for each client would take most of the time
 
 
-def connect(url: httpx.URL | str, timeout: float = 5, **headers: str) -> httpx.Client:
+def connect(url: httpx.URL | str, timeout: float = 5, headers: Mapping[str, str] = HEADERS) -> httpx.Client:
     """A client of its own, with its own connection."""
-    return httpx.Client(base_url=url, headers=headers or HEADERS, timeout=timeout, verify=_CONTEXT)
+    return httpx.Client(base_url=url, headers=headers, timeout=timeout, verify=_CONTEXT)
 
 
 class Api:
@@ -81,7 +82,7 @@ class Api:
     def version(self, version: str) -> "Api":
         """The same client, asking for another version of the API."""
         headers = HEADERS | {"X-B2B-API-Version": version}
-        return Api(connect(self.http.base_url, **headers), self.account)
+        return Api(connect(self.http.base_url, headers=headers), self.account)
 
     def of(self, account: int) -> "Api":
         return Api(self.http, account)

@@ -86,9 +86,7 @@ def test_settings_of_tax_reports_come_and_go(api: Api) -> None:
 def test_code_lists_can_be_read(api: Api) -> None:
     schemes = api.get("/schemes", limit=500).json()["schemes"]
     assert {"code": "9920", "name": "Spanish tax number", "country": "es"} in schemes
-    assert {row["code"] for row in api.get("/document_types").json()["document_types"]} >= {
-        "xml.facturae.3.2.2"
-    }
+    assert {row["code"] for row in api.get("/document_types").json()["document_types"]} >= {"xml.facturae.3.2.2"}
     assert {row["code"] for row in api.get("/transport_types").json()["transport_types"]} >= {"fr.chorus"}
 
 

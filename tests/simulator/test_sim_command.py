@@ -33,7 +33,7 @@ def command(**options: Any) -> Iterator[tuple[subprocess.Popen[str], Api]]:
     try:
         await_answers(port)
         headers = HEADERS | {"X-B2B-API-Key": options.get("api_key", "test_key")}
-        with connect(f"http://127.0.0.1:{port}", **headers) as http:
+        with connect(f"http://127.0.0.1:{port}", headers=headers) as http:
             yield running, Api(http)
     finally:
         running.kill()

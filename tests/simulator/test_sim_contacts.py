@@ -39,9 +39,7 @@ def test_a_contact_needs_a_tax_or_a_company_number(api: Api) -> None:
         ({"parent_id": 999}, "parameter_inclusion"),
     ],
 )
-def test_what_is_wrong_is_refused_and_nothing_stored(
-    api: Api, fields: dict[str, object], refusal: str
-) -> None:
+def test_what_is_wrong_is_refused_and_nothing_stored(api: Api, fields: dict[str, object], refusal: str) -> None:
     assert code(api.add_contact(**fields)) == (422, refusal)
     assert api.get("/accounts/1/contacts").json()["contacts"] == []
 
@@ -67,9 +65,7 @@ def test_the_ancestors_checks_can_be_switched_off(api: Api, world: World) -> Non
         ("us", "12-3456789", True),
     ],
 )
-def test_check_digits_are_looked_at_on_request(
-    api: Api, world: World, country: str, number: str, good: bool
-) -> None:
+def test_check_digits_are_looked_at_on_request(api: Api, world: World, country: str, number: str, good: bool) -> None:
     world.switches.tax_number_check = "checksum"
     assert api.add_contact(country=country, tin_value=number).is_success is good
 

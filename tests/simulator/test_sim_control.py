@@ -30,9 +30,7 @@ def test_switches_are_read_and_set(api: Api, world: World) -> None:
         {"requests_per_minute": 1.5},
     ],
 )
-def test_a_switch_that_makes_no_sense_leaves_all_as_they_were(
-    api: Api, world: World, values: dict[str, Any]
-) -> None:
+def test_a_switch_that_makes_no_sense_leaves_all_as_they_were(api: Api, world: World, values: dict[str, Any]) -> None:
     answer = api.put(f"{CONTROL}/switches", {"wrapped": False, **values})
     assert answer.status_code == 400
     assert str(next(iter(values))) in answer.json()["error"]
@@ -46,9 +44,7 @@ def test_every_switch_says_what_it_takes() -> None:
 
 
 def test_faults_are_put_in_force_listed_and_taken_back(api: Api) -> None:
-    rule = api.post(f"{CONTROL}/faults", {"kind": "rate_limit", "retry_after": 7, "times": None}).json()[
-        "fault"
-    ]
+    rule = api.post(f"{CONTROL}/faults", {"kind": "rate_limit", "retry_after": 7, "times": None}).json()["fault"]
     assert (rule["kind"], rule["retry_after"], rule["times"]) == ("rate_limit", "7", None)
     assert api.get("/accounts").headers["retry-after"] == "7"
     [listed] = api.get(f"{CONTROL}/faults").json()["faults"]
@@ -118,7 +114,7 @@ def test_seeds_are_planted(api: Api) -> None:
     planted = api.post(f"{CONTROL}/seed", seed).json()["planted"]
     assert planted["accounts"] == [1, 7]
     assert api.get("/accounts/1").json()["account"]["name"] == "Another, S.L."
-    with connect(api.http.base_url, **{"X-B2B-API-Key": "second"}) as http:
+    with connect(api.http.base_url, headers={"X-B2B-API-Key": "second"}) as http:
         [invoice] = http.get("/accounts/7/invoices").json()["invoices"]
     assert (invoice["number"], invoice["state"], invoice["contact"]["name"]) == ("F-1", "sent", "C")
 

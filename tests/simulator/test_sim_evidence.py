@@ -69,9 +69,7 @@ class TestAudit:
     def test_a_number_made_twice_is_found(self, api: Api, world: World) -> None:
         world.switches.number_guard = False
         ids = [api.invoice("F-1")["id"] for _ in range(2)]
-        assert audit(world)["accounts"]["1"]["duplicates"] == [
-            {"number": "F-1", "series_code": None, "ids": ids}
-        ]
+        assert audit(world)["accounts"]["1"]["duplicates"] == [{"number": "F-1", "series_code": None, "ids": ids}]
 
     def test_one_reference_under_two_numbers_is_found(self, api: Api, world: World) -> None:
         for number in ("F-1", "F-2"):

@@ -136,9 +136,7 @@ class TestLateCommit:
         api.invoice("F-1")
         world.advance(30)
         assert stored(world) == ["F-1"]
-        assert [entry.problem for entry in world.journal if entry.fault == "late_commit"] == [
-            "parameter_taken"
-        ]
+        assert [entry.problem for entry in world.journal if entry.fault == "late_commit"] == ["parameter_taken"]
 
     def test_a_guard_in_code_alone_is_passed_by_both(self, api: Api, world: World) -> None:
         api.customer()
@@ -165,9 +163,7 @@ class TestLateCommit:
 
 class TestStatus:
     @pytest.mark.parametrize("wait", [None, "7", "Thu, 15 Jan 2026 12:00:30 GMT", "soon", "1000000000"])
-    def test_too_many_requests_with_or_without_a_time_to_wait(
-        self, api: Api, world: World, wait: str | None
-    ) -> None:
+    def test_too_many_requests_with_or_without_a_time_to_wait(self, api: Api, world: World, wait: str | None) -> None:
         world.faults.add("rate_limit", retry_after=wait)
         answer = api.get("/accounts")
         assert code(answer) == (429, None)

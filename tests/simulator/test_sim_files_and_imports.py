@@ -23,9 +23,7 @@ def party(name: str, tin: str, endpoint: str = "") -> str:
     )
 
 
-def ubl(
-    number: str = "U-1", seller: str = "ESB76543214", buyer: str = "ESB00000000", kind: str = "Invoice"
-) -> bytes:
+def ubl(number: str = "U-1", seller: str = "ESB76543214", buyer: str = "ESB00000000", kind: str = "Invoice") -> bytes:
     """An invoice of 100.00 whose tax, 21.01, is a cent more than the server would make it."""
     quantity = "InvoicedQuantity" if kind == "Invoice" else "CreditedQuantity"
     return (
@@ -60,9 +58,7 @@ class TestImport:
         assert (answer.status_code, invoice["state"], invoice["number"]) == (201, "new", "U-1")
         assert (invoice["subtotal"], invoice["taxes"][0]["amount"], invoice["total"]) == (100, 21.01, 121.01)
         assert (invoice["due_date"], invoice["ponumber"]) == ("2026-02-10", "PO-1")
-        assert (
-            api.get("/accounts/1/contacts", name="ESB00000000").json()["contacts"][0]["name"] == "Comprador"
-        )
+        assert api.get("/accounts/1/contacts", name="ESB00000000").json()["contacts"][0]["name"] == "Comprador"
 
     def test_a_data_uri_says_the_same(self, api: Api) -> None:
         uri = b"data:text/xml;name=invoice.xml;base64," + b64encode(ubl())

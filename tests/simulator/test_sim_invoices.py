@@ -16,9 +16,7 @@ def test_an_invoice_is_stored_unsent_with_the_servers_own_totals(api: Api) -> No
         "ORDER-77",
     )
     assert (invoice["subtotal"], invoice["total"]) == (29.97, 36.26)
-    assert invoice["taxes"] == [
-        {"name": "IVA 21,00%", "category": "S", "percent": 21, "base": 29.97, "amount": 6.29}
-    ]
+    assert invoice["taxes"] == [{"name": "IVA 21,00%", "category": "S", "percent": 21, "base": 29.97, "amount": 6.29}]
     assert invoice["account"] == {"id": 1, "name": "Ibérica de Montajes Aplicados, S.L."}
 
 
@@ -88,9 +86,7 @@ def test_a_single_resource_may_come_unwrapped(api: Api, world: World) -> None:
         ({"ponumber": "P" * 256}, "ponumber", "parameter_inclusion"),
     ],
 )
-def test_the_first_rule_that_is_broken_is_named(
-    api: Api, fields: dict[str, Any], param: str, refusal: str
-) -> None:
+def test_the_first_rule_that_is_broken_is_named(api: Api, fields: dict[str, Any], param: str, refusal: str) -> None:
     answer = api.add_invoice(**fields)
     assert code(answer) == (422, refusal)
     assert answer.json()["error"]["param"] == param
@@ -146,9 +142,7 @@ def test_a_misspelt_field_is_dropped_in_silence(api: Api) -> None:
     assert "due_dat" not in api.invoice(due_dat="2026-02-01")
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"{}", b'{"invoice": 7}', b'{"invoice": {}}', b'{"invoice": NaN}']
-)
+@pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b'{"invoice": 7}', b'{"invoice": {}}', b'{"invoice": NaN}'])
 def test_a_body_that_is_no_invoice_is_a_bad_request(api: Api, body: bytes) -> None:
     answer = api.http.post("/accounts/1/invoices", content=body)
     assert code(answer) == (400, "invalid_request_params")
@@ -188,9 +182,7 @@ class TestNumber:
         api.invoice("F-1")
         assert api.of(2).add_invoice("F-1").is_success
 
-    def test_credit_notes_and_tickets_share_the_numbers_unless_counted_apart(
-        self, api: Api, world: World
-    ) -> None:
+    def test_credit_notes_and_tickets_share_the_numbers_unless_counted_apart(self, api: Api, world: World) -> None:
         api.invoice("F-1")
         ticket: dict[str, Any] = {"type": "IssuedSimplifiedInvoice", "contact": {"name": "Someone"}}
         assert code(api.add_invoice("F-1", is_credit_note=True)) == (422, "parameter_taken")
@@ -241,9 +233,7 @@ class TestRecipient:
         assert code(api.add_invoice(contact_id=foreign["id"])) == (422, "parameter_blank")
 
     def test_a_ticket_keeps_its_buyer_to_itself(self, api: Api) -> None:
-        ticket = api.invoice(
-            type="IssuedSimplifiedInvoice", contact_id=api.customer(), contact={"name": "Walk-in"}
-        )
+        ticket = api.invoice(type="IssuedSimplifiedInvoice", contact_id=api.customer(), contact={"name": "Walk-in"})
         assert ticket["contact"] == {"id": None, "name": "Walk-in"}
 
 

@@ -34,12 +34,10 @@ def test_a_key_sees_the_accounts_of_its_group_alone(simulator: SimulatorServer, 
     assert [row["id"] for row in ask(simulator, {"X-B2B-API-Key": "french"}).json()["accounts"]] == [2]
 
 
-def test_what_belongs_to_another_group_does_not_exist(
-    simulator: SimulatorServer, world: World, api: Api
-) -> None:
+def test_what_belongs_to_another_group_does_not_exist(simulator: SimulatorServer, world: World, api: Api) -> None:
     invoice, contact = api.invoice(), api.customer()
     plant(world, {"keys": [{"value": "french", "accounts": [2]}]})
-    with connect(simulator.base_url, **{"X-B2B-API-Key": "french"}) as foreign:
+    with connect(simulator.base_url, headers={"X-B2B-API-Key": "french"}) as foreign:
         for path in ("/accounts/1", f"/invoices/{invoice['id']}", f"/contacts/{contact}"):
             assert code(foreign.get(path)) == (404, "resource_missing")
 
@@ -92,9 +90,7 @@ def test_schemes_are_numbers_before_2026_03_02_and_four_characters_since(api: Ap
 def test_corrections_refer_by_flat_fields_until_2026_04_20_and_by_a_list_since(api: Api) -> None:
     flat = {"amended_number": "F-1", "amended_date": "2026-01-02", "amend_reason": "R1"}
     listed = {
-        "invoice_references": [
-            {"reference_type": "amend", "number": "F-1", "date": "2026-01-02", "reason": "R1"}
-        ]
+        "invoice_references": [{"reference_type": "amend", "number": "F-1", "date": "2026-01-02", "reason": "R1"}]
     }
     old = api.invoice("R-1", **flat, **listed)
     assert {name: old[name] for name in flat} == flat

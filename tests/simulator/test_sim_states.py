@@ -124,9 +124,7 @@ class TestSending:
     @pytest.mark.parametrize(
         ("switch", "refusal"), [("422", (422, "parameter_inclusion")), ("409", (409, "conflict"))]
     )
-    def test_a_second_time_is_refused(
-        self, api: Api, world: World, switch: str, refusal: tuple[int, str]
-    ) -> None:
+    def test_a_second_time_is_refused(self, api: Api, world: World, switch: str, refusal: tuple[int, str]) -> None:
         world.switches.set({"second_send": switch})
         invoice_id = sent(api)
         assert code(api.send(invoice_id)) == refusal

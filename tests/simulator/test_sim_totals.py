@@ -193,9 +193,7 @@ def test_the_total_is_the_sum_of_what_is_shown(
 
 @given(st.lists(lines_of_any_kind, min_size=1, max_size=5))
 def test_a_document_turned_negative_has_the_same_figures_turned_negative(lines: list[Line]) -> None:
-    turned = [
-        Line(-line.quantity, line.price, line.base_quantity, line.taxes, line.adjustments) for line in lines
-    ]
+    turned = [Line(-line.quantity, line.price, line.base_quantity, line.taxes, line.adjustments) for line in lines]
     settled = [line for line in lines if line.quantity * line.price == 0 and line.adjustments]
     if settled:  # an allowance on nothing has no sign to turn
         return
@@ -230,9 +228,7 @@ def oracle(
             families.setdefault(tax.family, []).append(net)
     amounts_by_family = {}
     for family, members in families.items():
-        taxable = [
-            net + sum((share(one, net, whole, way) for one in effects), Fraction(0)) for net in members
-        ]
+        taxable = [net + sum((share(one, net, whole, way) for one in effects), Fraction(0)) for net in members]
         percent = Fraction(family[2]) / 100
         if way.apply_taxes_per_line:
             amounts_by_family[family] = sum((rounded(base * percent, way) for base in taxable), Fraction(0))
@@ -256,8 +252,6 @@ def share(one: Fraction, net: Fraction, whole: Fraction, way: Arithmetic) -> Fra
 def rounded(value: Fraction, way: Arithmetic) -> Fraction:
     cents = value * 100
     size, rest = divmod(abs(cents), 1)
-    up = rest > Fraction(1, 2) or (
-        rest == Fraction(1, 2) and (way.rounding_method == "half_up" or size % 2 == 1)
-    )
+    up = rest > Fraction(1, 2) or (rest == Fraction(1, 2) and (way.rounding_method == "half_up" or size % 2 == 1))
     size += 1 if up and way.rounding_method != "truncate" else 0
     return Fraction(size if cents >= 0 else -size, 100)

@@ -72,9 +72,7 @@ def test_the_signature_is_that_of_the_vendors_test_vector() -> None:
     assert signature(SECRET, 1732530076, b'{"a":1}') == f"t=1732530076,s={expected}"
 
 
-def test_each_change_of_state_is_told_once_in_order(
-    simulator: SimulatorServer, api: Api, receiver: Receiver
-) -> None:
+def test_each_change_of_state_is_told_once_in_order(simulator: SimulatorServer, api: Api, receiver: Receiver) -> None:
     invoice = api.invoice()
     api.send(invoice["id"])
     happen(simulator, 60)
@@ -205,9 +203,7 @@ class TestFaults:
         client.join()
         assert json.loads(receiver.told[0][1])["data"]["invoice_id"] == answers[0].json()["invoice"]["id"]
 
-    def test_a_rule_may_be_about_one_invoice(
-        self, simulator: SimulatorServer, api: Api, receiver: Receiver
-    ) -> None:
+    def test_a_rule_may_be_about_one_invoice(self, simulator: SimulatorServer, api: Api, receiver: Receiver) -> None:
         simulator.world.faults.add("webhook_drop", number="F-2", times=None)
         for number in ("F-1", "F-2"):
             notice(simulator.world, api.invoice(number)["id"], "paid")

@@ -1,0 +1,1387 @@
+"""The whole way of an invoice: what must happen, and what must never happen twice, whatever goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from connector.b2brouter.transport import Transport
+from connector.domain.errors import (
+    AccountError,
+    LedgerError,
+    SchemaChangedError,
+    SourceUnavailableError,
+)
+from connector.domain.invoice import Payment
+from connector.domain.job import Effect, Stage, Status
+from connector.ledger import Ledger, schema
+from connector.ledger.actions import RETRY, SKIP
+from tests.support.builders import (
+    CUSTOMER,
+    EXEMPT,
+    IRPF,
+    IVA,
+    IVA_REDUCED,
+    NOON,
+    OTHER_CUSTOMER,
+    credit_note,
+    invoice,
+    line,
+    with_lines,
+)
+from tests.support.house import ACCOUNT, SOURCE, House, Opener
+
+CREATE = "create_invoice"
+SEND = "send_invoice"
+LIST = "list_invoices"
+READ = "read_invoice"
+
+NEW_IBAN = Payment(iban="ES7921000813610123456789")
+
+
+def retry(house: House, key: str = "1") -> None:
+    """What `connector retry` does."""
+    done = house.ledger.actions.perform(RETRY, [house.job(key)], who="Ana", note="looked into it")
+    assert done
+
+
+# ---------------------------------------------------------------- the happy way
+
+
+def test_an_invoice_travels_from_the_erp_to_b2brouter_and_its_reference_comes_back(house: House) -> None:
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    job = house.job()
+    assert job.stage is Stage.RECORDED
+    assert job.reason is None
+    assert job.open_effect is None
+    assert job.lease_owner is None
+    assert job.xref == f"b2brouter:simulator:1:{job.reference}"
+
+
+def test_with_a_known_contact_an_invoice_costs_two_calls(house: House) -> None:
+    house.know_customer(invoice())
+
+    house.issue(invoice("1"))
+
+    assert house.operations() == [CREATE, SEND]
+    house.assert_issued("1")
+
+
+def test_the_document_is_created_unsent_and_sent_only_after_the_totals_agreed(house: House) -> None:
+    house.issue(invoice("1"))
+
+    assert house.told() == [
+        "found",
+        "reached",  # contact
+        "intent",
+        "reached",  # created
+        "reached",  # verified
+        "intent",
+        "reached",  # sent
+        "reached",  # recorded
+    ]
+    stages = [event.stage for event in house.timeline()]
+    assert stages == sorted(stages, key=lambda stage: stage.rank)
+
+
+def test_lines_taxes_and_withholding_arrive_with_exactly_the_erps_figures(house: House) -> None:
+    house.issue(
+        invoice(
+            "1",
+            line("33.33", quantity="3", taxes=(IVA, IRPF)),
+            line("0.07", quantity="12.5", taxes=(IVA_REDUCED,)),
+            line("80.00", taxes=(EXEMPT,)),
+        )
+    )
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices()
+    job = house.job()
+    assert there.totals.total == job.total
+    assert there.totals.subtotal == Decimal("180.87")
+
+
+def test_a_second_look_makes_no_call_at_all(house: House) -> None:
+    house.issue(invoice("1"), invoice("2", buyer=OTHER_CUSTOMER))
+    house.forget_requests()
+
+    assert house.discover() == 0
+    house.run()
+
+    assert house.requests() == []
+
+
+def test_many_invoices_of_many_customers_are_issued_once_each_by_many_threads(open_house: Opener) -> None:
+    house = open_house(threads=8)
+    documents = [
+        invoice(str(n), line(f"{n}.50"), buyer=CUSTOMER if n % 2 else OTHER_CUSTOMER) for n in range(40)
+    ]
+
+    house.issue(*documents)
+
+    house.assert_issued(*(document.key for document in documents))
+    assert len(house.requests(CREATE)) == 40
+    assert len(house.remote_contacts()) == 2
+
+
+# ---------------------------------------------------------------- create: the answer is lost
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [
+        ("drop_after", {}),
+        ("drop_after", {"reset": True}),
+        ("drop_midway", {}),
+        ("unavailable_after", {}),
+        ("error_after", {"status": 500}),
+        ("error_after", {"status": 502}),
+        ("garbage", {}),
+        ("html", {}),
+        ("truncated", {}),
+    ],
+    ids=lambda value: str(value) if isinstance(value, str) else "-".join(map(str, value.values())),
+)
+@pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
+def test_a_lost_answer_to_create_is_looked_up_and_the_document_adopted(
+    house: House, kind: str, more: dict[str, object], guard: bool
+) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = guard
+    house.fault(kind, operation=CREATE, **more)
+
+    house.take_in(invoice("1"))
+    house.drain()
+
+    job = house.job()
+    assert (job.status, job.stage, job.open_effect) == (Status.PENDING, Stage.CONTACT_READY, Effect.CREATE)
+    assert job.reason == "looking_up"
+    assert "?" not in (job.message or "")
+    assert job.due_at == NOON + timedelta(seconds=2)  # a first look: found is found
+
+    house.run()
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+    assert "adopted" in house.told()
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "unavailable_before"])
+@pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
+def test_what_never_arrived_is_repeated_only_after_the_quiet_time_and_with_the_same_bytes(
+    house: House, kind: str, guard: bool
+) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = guard
+    house.fault(kind, operation=CREATE)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    first, second = house.requests(CREATE)
+    assert (second.at - first.at).total_seconds() > house.rules.quiet_time
+    assert first.body_sha256 == second.body_sha256
+    looks = [entry.at for entry in house.requests(LIST)]
+    assert max(looks) - first.at >= timedelta(seconds=house.rules.quiet_time)
+    assert len(looks) >= 2
+
+
+def test_absence_is_believed_only_when_a_second_look_agrees(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("drop_before", operation=CREATE)
+    house.take_in(invoice("1"))
+    house.drain()
+    house.advance(1000)  # the worker was down for long: the first look comes after the quiet time
+
+    house.drain()
+
+    assert len(house.requests(LIST)) == 1
+    assert len(house.requests(CREATE)) == 1
+    assert house.job().reason == "looking_up"
+    house.run()
+    assert len(house.requests(LIST)) == 2
+    house.assert_issued("1")
+
+
+def test_the_question_stays_open_while_the_look_up_itself_fails(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("drop_after", operation=CREATE)
+    house.take_in(invoice("1"))
+    house.drain()
+    house.fault("unavailable_before", operation=LIST, times=9)  # three look-ups, each tried three times
+
+    for look in range(1, 4):
+        house.clock.advance_to(house.job().due_at)
+        house.drain()
+        job = house.job()
+        assert (job.open_effect, job.attempts) == (Effect.CREATE, look)
+        assert len(house.requests(CREATE)) == 1
+
+    house.run()
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+@pytest.mark.parametrize("kind", ["garbage", "html", "truncated"])
+def test_an_unreadable_list_is_not_taken_for_an_empty_one(house: House, kind: str) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = False
+    house.fault("drop_after", operation=CREATE)
+    house.fault(kind, operation=LIST, times=6)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+def test_a_look_up_that_never_works_ends_with_a_person_and_the_question_still_open(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("drop_after", operation=CREATE)
+    fault = house.fault("unavailable_before", operation=LIST, times=None)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "retries_exhausted", Effect.CREATE)
+    assert house.ledger.actions.perform(SKIP, [job], who="Ana", note="?") == []  # it may stand there
+    house.world.faults.remove(fault.id)
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+@pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
+def test_a_request_that_is_carried_out_long_after_we_gave_up_is_not_repeated(
+    house: House, guard: bool
+) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = guard
+    house.fault("late_commit", operation=CREATE, seconds=150)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+@pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
+def test_a_document_that_shows_late_in_the_list_is_waited_for(house: House, guard: bool) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = guard
+    house.world.switches.list_lag = 100.0
+    house.fault("drop_after", operation=CREATE)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+@pytest.mark.parametrize("mode", ["exact", "prefix", "contains"])
+def test_a_list_that_finds_more_than_was_asked_for_misleads_nobody(house: House, mode: str) -> None:
+    house.issue(invoice("10", number="F-10"), invoice("100", number="F-100"))
+    house.world.switches.set({"number_filter": mode, "number_guard": False})
+    house.fault("drop_before", operation=CREATE)
+
+    house.issue(invoice("1", number="F-1"))
+
+    house.assert_issued("1", "10", "100")
+
+
+def test_the_same_number_of_another_year_is_another_document(house: House) -> None:
+    house.issue(invoice("old", number="F-1", issue_date=date(2025, 3, 1), due_date=None))
+    house.fault("drop_before", operation=CREATE)
+
+    house.issue(invoice("1", number="F-1"))
+
+    assert {house.job("old").status, house.job("1").status} == {Status.DONE}
+    assert house.job("old").reference != house.job("1").reference
+
+
+def test_where_the_account_says_hold_an_unknown_outcome_waits_for_a_person(house: House) -> None:
+    house.rules = replace(house.rules, repeat_unknown=False)
+    house.know_customer(invoice())
+    house.fault("drop_before", operation=CREATE)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "outcome_unknown", Effect.CREATE)
+    assert "?" not in (job.message or "")
+    assert len(house.requests(CREATE)) == 1
+
+
+def test_a_person_who_found_nothing_there_retries_and_the_same_bytes_go(house: House) -> None:
+    house.rules = replace(house.rules, repeat_unknown=False)
+    house.know_customer(invoice())
+    house.fault("drop_before", operation=CREATE)
+    house.issue(invoice("1"))
+
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    first, second = house.requests(CREATE)
+    assert first.body_sha256 == second.body_sha256
+
+
+def test_a_person_who_retries_too_rashly_does_no_harm_where_the_document_is_there(house: House) -> None:
+    house.rules = replace(house.rules, repeat_unknown=False)
+    house.know_customer(invoice())
+    house.world.switches.set({"number_guard": False, "list_lag": 600.0})
+    house.fault("drop_after", operation=CREATE)
+    house.issue(invoice("1"))
+    assert house.job().reason == "outcome_unknown"
+    house.advance(600)
+
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1
+
+
+# ---------------------------------------------------------------- create: certainly without effect
+
+
+def test_a_429_with_its_wish_is_honoured(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=CREATE, retry_after="90")
+
+    house.take_in(invoice("1"))
+    house.drain()
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect, job.attempts) == (
+        Status.PENDING,
+        "rate_limited",
+        None,
+        1,
+    )
+    assert job.due_at == NOON + timedelta(seconds=90)
+    house.run()
+    house.assert_issued("1")
+    assert house.requests(LIST) == []  # nothing had been stored: no look-up is due
+
+
+@pytest.mark.parametrize("wish", [None, "soon", "Thu, 15 Jan 2026 12:01:00 GMT"])
+def test_a_429_is_repeated_with_the_same_bytes_whatever_its_header_says(
+    house: House, wish: str | None
+) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=CREATE, retry_after=wish, times=2)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len({entry.body_sha256 for entry in house.requests(CREATE)}) == 1
+
+
+def test_transient_faults_are_repeated_five_times_and_then_a_person_is_told(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=CREATE, times=None)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "retries_exhausted", None)
+    assert len(house.requests(CREATE)) == 5
+    assert "5 attempts" in (job.message or "")
+    house.assert_nothing_twice()
+
+
+def test_nothing_is_created_from_frozen_bytes_of_a_document_that_changed_since(house: House) -> None:
+    """The content is judged before the contact is resolved: a fault between the two must not mix them up."""
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("rate_limit", operation=CREATE)
+    house.drain()
+    house.erp.alter("1", payment=NEW_IBAN)
+    house.ledger.contacts.forget(ACCOUNT, house.job().contact_id or "")
+    house.fault("unavailable_before", operation="list_contacts", times=3)
+
+    house.run()
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert there.fields["bank_account"]["iban"] == NEW_IBAN.iban
+
+
+def test_frozen_bytes_do_not_name_a_contact_of_the_past(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("rate_limit", operation=CREATE)
+    house.drain()
+    old = house.job().contact_id or ""
+    with house.world.lock:
+        house.world.remove_contact(house.world.contacts[int(old)])
+    house.ledger.contacts.forget(ACCOUNT, old)
+
+    house.run()
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert str(there.contact_id) == house.job().contact_id != old
+
+
+def test_a_refusal_is_held_with_the_servers_own_words(house: House) -> None:
+    house.know_customer(invoice())
+    house.plant(accounts=[{"id": 1, "country": "es"}])
+    house.take_in(invoice("1", line(description="x")))
+    house.fault("error_before", operation=CREATE, status=422)
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "refused_by_b2brouter", None)
+    assert len(house.requests(CREATE)) == 1
+
+
+# ---------------------------------------------------------------- create: the number is taken
+
+
+def test_a_number_taken_by_our_own_earlier_life_is_adopted(house: House) -> None:
+    house.issue(invoice("1"))
+    [there] = house.remote_invoices()
+    lost = house.ledger
+    house.ledger = Ledger(str(lost.database.url).replace("embedded.db", "restored.db"), clock=house.clock)
+    schema.upgrade(house.ledger.database)
+    reborn = replace_ledger(house)
+
+    reborn.take_in()
+    reborn.run()
+
+    job = reborn.job()
+    assert (job.status, job.reference) == (Status.DONE, str(there.id))
+    assert there.sent_times == 1
+    house.assert_nothing_twice()
+    lost.close()
+
+
+def replace_ledger(house: House) -> House:
+    """The same installation after its ledger was lost."""
+    house.journey._ledger = house.ledger
+    house.discovery._ledger = house.ledger
+    return house
+
+
+def test_a_number_taken_by_somebody_elses_document_is_held_with_both_shown(house: House) -> None:
+    house.know_customer(invoice())
+    [planted] = house.plant(invoices=[{"account": 1, "number": "F-1", "date": "2026-01-05"}])["invoices"]
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "already_exists", None)
+    assert str(planted) in (job.message or "")
+    assert "total 121.00 (ERP)" in (job.message or "")
+    assert len(house.remote_invoices("F-1")) == 1
+    house.assert_nothing_twice()
+
+
+def test_two_documents_of_the_erp_with_one_number_are_never_both_created(house: House) -> None:
+    house.world.switches.number_guard = False
+    house.issue(invoice("1", number="F-1"), invoice("2", number="F-1", buyer=OTHER_CUSTOMER))
+
+    statuses = {house.job(key).status: house.job(key).reason for key in ("1", "2")}
+    assert statuses == {Status.DONE: None, Status.HELD: "number_clash"}
+    assert len(house.remote_invoices("F-1")) == 1
+
+
+def test_a_number_that_was_given_up_in_the_erp_is_free_for_another_document(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("error_before", operation=CREATE, status=422)
+    house.issue(invoice("1", number="F-1"))
+    assert house.job().status is Status.HELD
+    house.erp.alter("1", number="F-2")
+    house.discover()
+    house.run()
+    house.assert_issued("1")
+
+    house.issue(invoice("2", number="F-1"))
+
+    house.assert_issued("1", "2")
+
+
+# ---------------------------------------------------------------- contacts
+
+
+def test_a_contact_is_created_once_by_sixteen_jobs_at_once(open_house: Opener) -> None:
+    house = open_house(threads=16)
+    house.world.switches.contact_guard = "off"
+
+    house.issue(*(invoice(str(n)) for n in range(16)))
+
+    assert len(house.requests("create_contact")) == 1
+    house.assert_issued(*map(str, range(16)))
+
+
+def test_a_contact_that_others_made_is_found_by_its_tax_number_and_left_as_it_is(house: House) -> None:
+    [planted] = house.plant(
+        contacts=[{"account": 1, "name": "Norte (their name)", "country": "es", "tin_value": "ESA28015865"}]
+    )["contacts"]
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert house.job().contact_id == str(planted)
+    assert house.requests("create_contact") == house.requests("update_contact") == []
+    [contact] = house.remote_contacts()
+    assert contact.fields["name"] == "Norte (their name)"
+
+
+def test_a_namesake_is_not_taken_for_the_customer(house: House) -> None:
+    house.plant(
+        contacts=[
+            {
+                "account": 1,
+                "name": "ESA28015865 Namesake",
+                "country": "es",
+                "tin_value": "ESB63276174",
+                "address": "ESA28015865",
+            }
+        ]
+    )
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices()
+    assert there.contact_id is not None
+    assert house.world.contacts[there.contact_id].tin_value == "ESA28015865"
+
+
+def test_several_fitting_contacts_are_a_persons_choice(house: House) -> None:
+    house.world.switches.contact_guard = "off"
+    same = {"account": 1, "name": "Norte", "country": "es", "tin_value": "ESA28015865"}
+    house.plant(contacts=[same, same])
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "contacts_ambiguous")
+    house.assert_nothing_sent()
+
+
+def test_a_customer_that_changed_in_the_erp_changes_its_contact_and_makes_no_second_one(house: House) -> None:
+    house.know_customer(invoice())
+    moved = replace(CUSTOMER, address="Calle Nueva 1")
+
+    house.issue(invoice("1", buyer=moved))
+
+    house.assert_issued("1")
+    assert house.operations() == ["update_contact", CREATE, SEND]
+    [contact] = house.remote_contacts()
+    assert contact.fields["address"] == "Calle Nueva 1"
+
+
+def test_a_contact_that_was_deleted_at_b2brouter_is_made_again_when_its_update_shows_it(
+    house: House,
+) -> None:
+    house.know_customer(invoice())
+    house.world.switches.contact_delete = "refuse"
+    with house.world.lock:
+        for contact in house.remote_contacts():
+            house.world.remove_contact(contact)
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, address="Calle Nueva 1")))
+
+    house.assert_issued("1")
+    assert len(house.remote_contacts()) == 1
+
+
+@pytest.mark.parametrize("guard", ["tin", "off"])
+def test_a_lost_answer_to_the_creation_of_a_contact_does_not_make_it_twice(house: House, guard: str) -> None:
+    house.world.switches.set({"contact_guard": guard})
+    house.fault("drop_after", operation="create_contact")
+
+    house.issue(invoice("1"), invoice("2"))
+
+    house.assert_issued("1", "2")
+    assert len(house.requests("create_contact")) == 1
+
+
+@pytest.mark.parametrize("guard", ["tin", "off"])
+def test_a_contact_that_never_arrived_is_created_after_the_quiet_time(house: House, guard: str) -> None:
+    house.world.switches.set({"contact_guard": guard})
+    house.fault("drop_before", operation="create_contact")
+
+    house.issue(invoice("1"), invoice("2"))
+
+    house.assert_issued("1", "2")
+    first, second = house.requests("create_contact")
+    assert (second.at - first.at).total_seconds() > house.rules.quiet_time
+
+
+def test_an_update_of_a_contact_that_fails_for_ever_ends_with_a_person(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("error_before", operation="update_contact", status=500, times=None)
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, address="Calle Nueva 1")))
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "retries_exhausted")
+    assert len(house.requests("update_contact")) == 5
+
+
+def test_a_taken_tax_number_whose_contact_cannot_be_found_is_told(house: House) -> None:
+    [planted] = house.plant(
+        contacts=[{"account": 1, "name": "Norte", "country": "es", "tin_value": "ESA28015865"}]
+    )["contacts"]
+    house.world.contacts[planted].listed_from = NOON + timedelta(days=365)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "contact_taken")
+    assert "?" not in f"{job.message}{job.cure}"
+
+
+def test_a_public_body_is_told_by_its_establishment_and_not_by_its_company(house: House) -> None:
+    from connector.domain.invoice import LegalId
+
+    ids = (LegalId(scheme="0002", value="130015332"), LegalId(scheme="0009", value="130 015 332 00013"))
+    university = replace(
+        OTHER_CUSTOMER, key="u", name="Université", tax_number=None, legal_ids=ids, is_public_body=True
+    )
+    other = {"account": 1, "name": "Another site", "country": "fr"}
+    house.plant(
+        contacts=[
+            {**other, "cin_scheme": "0009", "cin_value": "13001533200021"},
+            {**other, "cin_scheme": "0002", "cin_value": "130015332"},
+        ]
+    )
+
+    house.issue(invoice("1", line(taxes=(EXEMPT,)), buyer=university))
+
+    job = house.job()
+    assert job.contact_id is not None
+    assert house.world.contacts[int(job.contact_id)].cin_value == "13001533200013"
+
+
+# ---------------------------------------------------------------- the ERP changes meanwhile
+
+
+def test_back_to_draft_between_create_and_send_is_withdrawn_and_waits(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.back_to_draft("1"))  # the reading right before the send
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.WAITING, "not_confirmed", Stage.FOUND)
+    assert house.remote_invoices("F-1") == []
+    assert house.requests(SEND) == []
+    assert job.reference is None
+
+    house.erp.confirm("1")
+    house.discover()
+    house.run()
+    house.assert_issued("1")
+
+
+def test_back_to_draft_between_discovery_and_the_first_step_never_leaves(house: House) -> None:
+    house.take_in(invoice("1"))
+    house.erp.back_to_draft("1")
+
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.WAITING, "not_confirmed")
+    assert house.requests() == []
+
+
+def test_changed_between_create_and_send_starts_over_with_the_new_content(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.replace(with_lines(invoice("1"), line("250.00"))))
+
+    house.run()
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert there.totals.total == Decimal("302.50")
+    assert house.job().total == Decimal("302.50")
+    assert len(house.requests("delete_invoice")) == 1
+
+
+def test_renumbered_between_create_and_send_goes_out_under_the_new_number_only(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.alter("1", number="F-77"))
+
+    house.run()
+
+    house.assert_issued("1")
+    assert house.job().number == "F-77"
+    assert house.remote_invoices("F-1") == []
+
+
+def test_changed_after_somebody_sent_it_by_hand_is_a_persons_affair(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+
+    def sent_by_hand_and_changed() -> None:
+        [there] = house.remote_invoices("F-1")
+        with house.world.lock:
+            there.state = "sent"
+        house.erp.alter("1", payment=NEW_IBAN)
+
+    house.erp.at("load", 2, sent_by_hand_and_changed)
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "changed_after_send", None)
+    assert house.requests("delete_invoice") == []
+    assert house.requests(SEND) == []
+
+
+def test_sent_by_hand_meanwhile_is_taken_as_sent(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+
+    def sent_by_hand() -> None:
+        [there] = house.remote_invoices("F-1")
+        with house.world.lock:
+            there.state, there.sent_times = "sent", 1
+
+    house.erp.at("load", 2, sent_by_hand)
+
+    house.run()
+
+    house.assert_issued("1")
+
+
+def test_a_lost_withdrawal_is_finished_even_if_the_change_was_undone(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.back_to_draft("1"))
+    house.fault("late_commit", operation="delete_invoice", seconds=60)
+    house.drain()
+    assert house.job().open_effect is Effect.WITHDRAW
+    house.erp.confirm("1")
+
+    house.run()
+
+    house.assert_issued("1")
+    assert len(house.world.deleted_invoices) == 1
+
+
+def test_a_withdrawal_that_fails_for_ever_ends_with_a_person_and_nothing_is_sent(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.back_to_draft("1"))
+    house.fault("error_before", operation="delete_invoice", status=500, times=None)
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "retries_exhausted")
+    assert len(house.requests("delete_invoice")) == 5
+    assert house.requests(SEND) == []
+
+
+def test_deleted_in_the_erp_before_anything_left_is_told(house: House) -> None:
+    house.take_in(invoice("1"))
+    house.erp.delete("1")
+
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "erp_deleted")
+    assert house.requests() == []
+
+
+def test_deleted_in_the_erp_between_create_and_send_is_never_sent(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.delete("1"))
+
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "erp_deleted")
+    assert house.requests(SEND) == []
+
+
+def test_a_document_that_cannot_be_read_stops_nobody_else(house: House) -> None:
+    house.take_in(invoice("1"), invoice("2"))
+    house.erp.spoil("1", "line 3 has no account")
+
+    house.run()
+
+    assert (house.job("1").status, house.job("1").reason) == (Status.HELD, "document_not_usable")
+    assert "line 3" in (house.job("1").message or "")
+    house.assert_issued("2")
+
+
+def test_a_cure_of_the_customer_alone_wakes_the_held_document(house: House) -> None:
+    house.issue(invoice("1", buyer=replace(CUSTOMER, tax_number="ESA28015866")))
+    assert house.job().reason == "vat_number_wrong"
+
+    house.erp.alter("1", silently=True, buyer=CUSTOMER)
+    house.discover()
+    house.run()
+
+    house.assert_issued("1")
+
+
+# ---------------------------------------------------------------- credit notes
+
+
+def test_a_credit_note_follows_its_original(house: House) -> None:
+    original = invoice("1")
+
+    house.issue(original, credit_note("2", original))
+
+    house.assert_issued("1", "2")
+    [there] = house.remote_invoices("R-2")
+    assert there.totals.total == Decimal("-121.00")  # Spain corrects by negative amounts
+    sent = [entry.number for entry in house.requests(SEND)]
+    assert sent == ["F-1", "R-2"]
+
+
+def test_a_credit_note_that_comes_first_waits_and_is_released_by_itself(house: House) -> None:
+    original = invoice("9")
+    house.erp.add(credit_note("1", original))
+    house.advance(1)
+    house.erp.add(replace(original, buyer=replace(CUSTOMER, tax_number="ESA28015866")))
+    house.discover()
+    house.run()
+    assert (house.job("1").status, house.job("1").reason) == (Status.WAITING, "original_waiting")
+
+    house.erp.replace(original)
+    house.discover()
+    house.run()
+
+    house.assert_issued("9", "1")
+
+
+def test_a_credit_note_of_an_unknown_original_is_held_until_that_was_sent(house: House) -> None:
+    original = invoice("1")
+    house.issue(credit_note("2", original))
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "original_not_issued")
+
+    house.issue(original)
+
+    house.assert_issued("1", "2")
+    assert "released" in house.told("2")
+
+
+def test_a_credit_note_that_lies_down_while_its_original_is_sent_is_found(house: House) -> None:
+    """The original may be sent between the question for it and the answer written down."""
+    original = invoice("1")
+    house.issue(original)
+    house.take_in(credit_note("2", original))
+    for status, reason in ((Status.WAITING, "original_waiting"), (Status.HELD, "original_not_issued")):
+        with house.ledger.database.write() as connection:
+            connection.exec_driver_sql(
+                f"UPDATE job SET status = '{status}', reason = '{reason}' WHERE key = '2'"
+            )
+        assert house.ledger.jobs.release_ready() == 1
+
+    house.run()
+
+    house.assert_issued("1", "2")
+
+
+def test_a_credit_note_does_not_wait_for_ever_for_an_original_that_was_skipped(house: House) -> None:
+    original = invoice("1", buyer=replace(CUSTOMER, tax_number="ESA28015866"))
+    house.issue(original, credit_note("2", original, buyer=CUSTOMER))
+    assert house.job("2").reason == "original_waiting"
+
+    house.ledger.actions.perform(SKIP, [house.job("1")], who="Ana", note="handled elsewhere")
+    house.run()
+
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "original_not_issued")
+
+
+def test_a_credit_note_without_an_original_is_held(house: House) -> None:
+    house.issue(replace(credit_note("2", invoice("1")), original=None))
+
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "original_missing")
+
+
+# ---------------------------------------------------------------- verify
+
+
+def test_totals_that_differ_are_held_and_nothing_is_sent(house: House) -> None:
+    document = invoice("1")
+    cent = Decimal("0.01")
+    totals = replace(document.totals, tax=document.totals.tax + cent, payable=document.totals.payable + cent)
+    taxes = (replace(document.tax_totals[0], amount=document.tax_totals[0].amount + cent),)
+
+    house.issue(replace(document, totals=totals, tax_totals=taxes))
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "totals_differ", Stage.CREATED)
+    assert "total 121.01 (ERP) / 121.00 (B2Brouter)" in (job.message or "")
+    house.assert_nothing_sent()
+
+
+def test_after_the_accounts_settings_were_mended_a_retry_computes_the_document_anew(house: House) -> None:
+    lines = [line("0.05", quantity="1.1") for _ in range(3)]
+    document = with_lines(invoice("1"), *lines)
+    [tax] = document.tax_totals
+    per_line = Decimal("0.03")  # three times 0.01 instead of once 0.04
+    totals = replace(document.totals, tax=per_line, payable=document.totals.net + per_line)
+    house.issue(replace(document, totals=totals, tax_totals=(replace(tax, amount=per_line),)))
+    assert house.job().reason == "totals_differ"
+
+    retry(house)
+    house.run()
+    assert house.job().reason == "totals_differ"  # nothing was mended yet
+
+    house.plant(accounts=[{"id": 1, "apply_taxes_per_line": True}])
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    house.assert_nothing_twice()
+
+
+def test_a_corrected_document_replaces_the_unsent_one(house: House) -> None:
+    document = invoice("1")
+    wrong = replace(document.totals, net=Decimal("100.01"), payable=Decimal("121.01"))
+    house.issue(replace(document, totals=wrong))
+    assert house.job().reason == "totals_differ"
+
+    house.erp.replace(document)
+    house.discover()
+    house.run()
+
+    house.assert_issued("1")
+    assert len(house.remote_invoices("F-1")) == 1
+
+
+def test_a_success_with_errors_is_not_sent(house: House) -> None:
+    house.plant(
+        contacts=[
+            {"account": 2, "name": "Dupont", "country": "fr", "tin_value": "FR40303265045"},
+        ]
+    )
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.drain(stopping=lambda: True)
+    original = house.remote.create_invoice
+
+    def with_errors(payload: bytes) -> object:
+        made = original(payload)
+        return replace(made, errors=("BR-FR-12: the reason is missing",))
+
+    house.remote.create_invoice = with_errors  # type: ignore[method-assign,assignment]
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "undeliverable")
+    assert "BR-FR-12" in (job.message or "")
+    house.assert_nothing_sent() if False else None
+    assert [entry.number for entry in house.requests(SEND)] == []
+
+
+def test_a_document_that_vanished_before_it_was_sent_is_made_anew_on_a_retry(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+
+    def vanish() -> None:
+        with house.world.lock:
+            for there in house.remote_invoices("F-1"):
+                house.world.remove_invoice(there)
+
+    house.erp.at("load", 2, vanish)
+    house.run()
+    assert (house.job().status, house.job().reason) == (Status.HELD, "remote_missing")
+
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+
+
+# ---------------------------------------------------------------- send
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "unavailable_after", "error_after", "html"])
+@pytest.mark.parametrize("second_send", ["422", "accepted"])
+def test_a_lost_answer_to_send_is_settled_by_the_state(house: House, kind: str, second_send: str) -> None:
+    house.know_customer(invoice())
+    house.world.switches.set({"second_send": second_send})
+    house.fault(kind, operation=SEND, **({"status": 500} if kind == "error_after" else {}))
+
+    house.take_in(invoice("1"))
+    house.drain()
+    assert (house.job().stage, house.job().open_effect) == (Stage.VERIFIED, Effect.SEND)
+    house.run()
+
+    house.assert_issued("1")
+    assert len(house.requests(SEND)) == 1
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "unavailable_before"])
+def test_a_send_that_never_arrived_is_repeated_only_after_the_quiet_time(house: House, kind: str) -> None:
+    house.know_customer(invoice())
+    house.world.switches.set({"second_send": "accepted"})
+    house.fault(kind, operation=SEND)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    first, second = house.requests(SEND)
+    assert (second.at - first.at).total_seconds() > house.rules.quiet_time
+
+
+def test_a_send_carried_out_late_is_not_repeated(house: House) -> None:
+    house.know_customer(invoice())
+    house.world.switches.set({"second_send": "accepted"})
+    house.fault("late_commit", operation=SEND, seconds=120)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len(house.requests(SEND)) == 1
+
+
+@pytest.mark.parametrize("answer", ["409", "422"])
+def test_a_send_refused_because_it_was_sent_already_counts_as_sent(house: House, answer: str) -> None:
+    house.know_customer(invoice())
+    house.world.switches.set({"second_send": answer})
+    house.take_in(invoice("1"))
+
+    def sent_by_hand() -> None:
+        [there] = house.remote_invoices("F-1")
+        with house.world.lock:
+            there.state, there.sent_times = "sent", 1
+
+    house.erp.at("load", 2, sent_by_hand)
+    house.run()
+
+    house.assert_issued("1")
+
+
+def test_a_send_that_is_refused_for_another_reason_is_held(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("error_before", operation=SEND, status=422)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "send_refused", Stage.VERIFIED)
+    assert job.open_effect is None
+    house.world.faults.clear()
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+
+
+@pytest.mark.parametrize("answer", ["body", "empty"])
+def test_an_empty_answer_to_send_is_a_success(house: House, answer: str) -> None:
+    house.world.switches.set({"send_answer": answer})
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert house.job().remote_state == "sending"
+
+
+# ---------------------------------------------------------------- record
+
+
+def test_while_the_erp_is_down_the_write_back_alone_is_repeated(house: House) -> None:
+    house.know_customer(invoice())
+    house.erp.fail("record", SourceUnavailableError("the database is down"), times=3)
+
+    house.take_in(invoice("1"))
+    house.drain()
+    assert (house.job().status, house.job().stage) == (Status.PENDING, Stage.SENT)
+    house.forget_requests()
+    house.run()
+
+    assert house.requests() == []
+    house.assert_issued("1")
+    assert house.erp.calls["record"] == 5  # the customer's first invoice, three failures, and the success
+
+
+def test_an_erp_that_stays_down_leaves_the_job_held_at_sent_and_a_retry_makes_no_call(house: House) -> None:
+    house.know_customer(invoice())
+    house.erp.fail("record", SourceUnavailableError("the database is down"), times=5)
+    house.issue(invoice("1"))
+    job = house.job()
+    assert (job.status, job.stage, job.reason) == (Status.HELD, Stage.SENT, "retries_exhausted")
+    house.forget_requests()
+
+    retry(house)
+    house.run()
+
+    assert house.requests() == []
+    house.assert_issued("1")
+
+
+def test_another_reference_in_the_erp_is_never_overwritten(house: House) -> None:
+    house.take_in(invoice("1"))
+    house.erp.write("1", "4711", "b2brouter:production:9:4711")
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.stage, job.reason) == (Status.HELD, Stage.SENT, "erp_reference_differs")
+    assert house.erp.reference_of("1") == ("4711", "b2brouter:production:9:4711")
+
+
+def test_a_missing_column_for_the_write_back_is_told(house: House) -> None:
+    house.erp.fail("record", SchemaChangedError("There is no column ref in account_move."))
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.stage, job.reason) == (Status.HELD, Stage.SENT, "erp_write_refused")
+    assert "account_move" in (job.message or "")
+
+
+def test_while_the_erp_cannot_be_read_nothing_leaves(house: House) -> None:
+    house.take_in(invoice("1"))
+    house.erp.fail("load", SourceUnavailableError("the database is down"), times=2)
+
+    house.drain()
+
+    job = house.job()
+    assert (job.status, job.reason, job.attempts) == (Status.PENDING, "erp_unavailable", 1)
+    assert house.requests() == []
+    house.run()
+    house.assert_issued("1")
+
+
+# ---------------------------------------------------------------- accounts, leases, bugs
+
+
+def test_a_wrong_key_stops_the_account_and_uses_up_no_attempt(open_house: Opener) -> None:
+    house = open_house(api_key="wrong_key_1234")
+    house.take_in(invoice("1"), invoice("2"))
+
+    with pytest.raises(AccountError) as caught:
+        house.drain()
+
+    assert caught.value.reason == "access_refused"
+    house.ledger.accounts.pause(ACCOUNT, caught.value.reason, caught.value.details)
+    house.ledger.accounts.hold_back(ACCOUNT, "the key")
+    assert {(job.status, job.reason, job.attempts) for job in house.jobs()} == {
+        (Status.WAITING, "account_paused", 0)
+    }
+    assert house.drain() == 0
+
+    house.remote = house.connect()
+    assert house.ledger.accounts.resume(ACCOUNT) == 2
+    house.run()
+    house.assert_issued("1", "2")
+
+
+def test_a_key_that_is_refused_in_the_middle_leaves_no_open_question(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("unauthorized", operation=CREATE)
+
+    with pytest.raises(AccountError):
+        house.drain()
+
+    job = house.job()
+    assert (job.status, job.open_effect, job.attempts) == (Status.PENDING, None, 0)
+    house.run()
+    house.assert_issued("1")
+
+
+def test_a_lease_without_room_for_the_call_sends_nothing(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    begin = house.ledger.jobs.begin
+
+    def slow_begin(*arguments: object, **options: object) -> object:
+        job = begin(*arguments, **options)  # type: ignore[arg-type]
+        house.clock.advance(house.ledger.jobs.lease_seconds - house.rules.call_seconds)
+        return job
+
+    house.ledger.jobs.begin = slow_begin  # type: ignore[method-assign,assignment]
+    house.drain(seconds=1)
+    house.ledger.jobs.begin = begin  # type: ignore[method-assign]
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.PENDING, "lease_short", None)
+    assert "create" in (job.message or "")
+    assert house.requests(CREATE) == []
+    house.run()
+    house.assert_issued("1")
+
+
+def test_a_worker_that_slept_past_its_lease_writes_nothing_any_more(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+
+    def sleep() -> None:
+        house.clock.advance(house.ledger.jobs.lease_seconds + 1)
+        assert house.ledger.jobs.rescue() == 1
+        house.erp._hooks.clear()
+        house.journey.drain(ACCOUNT, seconds=60)
+
+    house.erp.at("load", 2, sleep)  # between verify and send
+    house.drain()
+
+    house.assert_issued("1")
+    assert len(house.requests(SEND)) == 1
+
+
+def test_an_unexpected_error_is_tried_again_and_then_held(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.fail("record", ZeroDivisionError("division by zero"), times=3)
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "bug", Stage.SENT)
+    assert "ZeroDivisionError" in (job.message or "")
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+
+
+def test_an_adapter_that_stumbles_over_one_document_does_not_stop_the_others(open_house: Opener) -> None:
+    house = open_house(threads=3)
+    house.take_in(invoice("1"), invoice("2"), invoice("3"))
+    load = house.erp.load
+
+    def stumbles(keys: list[str]) -> object:
+        if "2" in keys:
+            raise KeyError("tax_ids")
+        return load(keys)
+
+    house.erp.load = stumbles  # type: ignore[method-assign,assignment]
+    house.run()
+
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "bug")
+    house.assert_issued("1", "3")
+
+
+def test_a_ledger_that_fails_stops_the_work_and_the_question_stays_open(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    advance = house.ledger.jobs.advance
+
+    def gone(*arguments: object, **options: object) -> object:
+        raise LedgerError("The ledger fails: the disk is full.")
+
+    house.ledger.jobs.advance = gone  # type: ignore[method-assign,assignment]
+    with pytest.raises(LedgerError):
+        house.drain()
+    house.ledger.jobs.advance = advance  # type: ignore[method-assign]
+
+    assert house.job().status is Status.RUNNING
+    house.clock.advance(house.ledger.jobs.lease_seconds + 1)
+    house.ledger.jobs.rescue()
+    house.run()
+    house.assert_issued("1")
+
+
+def test_a_crash_at_any_write_of_the_ledger_costs_nothing_but_time(open_house: Opener) -> None:
+    """The process dies instead of a commit, at each of them in turn; a new one takes over."""
+    house = open_house()
+    house.world.switches.number_guard = False
+    house.know_customer(invoice())
+    for crash in range(1, 9):
+        key = str(crash)
+        house.take_in(invoice(key, line(f"{crash}.00")))
+        writes = {"left": crash}
+        change = house.ledger.jobs._change
+
+        def dies(*arguments: object, _writes: dict[str, int] = writes, _change: object = change) -> object:
+            _writes["left"] -= 1
+            if _writes["left"] == 0:
+                raise KeyboardInterrupt
+            return _change(*arguments)  # type: ignore[operator]
+
+        house.ledger.jobs._change = dies  # type: ignore[method-assign,assignment]
+        try:
+            house.drain()
+        except KeyboardInterrupt:
+            house.clock.advance(house.ledger.jobs.lease_seconds + 1)
+            house.ledger.jobs.rescue()
+        finally:
+            house.ledger.jobs._change = change  # type: ignore[method-assign]
+        house.run()
+        house.assert_issued(key)
+
+
+def test_jobs_of_a_source_that_is_not_configured_any_more_are_left_alone(house: House) -> None:
+    house.take_in(invoice("1"))
+    with house.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET source = 'retired'")
+
+    assert house.drain() == 0
+    assert house.job().status is Status.PENDING
+    assert house.job().fence == 0
+
+
+def test_a_stopping_worker_takes_nothing_more(house: House) -> None:
+    house.take_in(invoice("1"))
+
+    assert house.drain(stopping=lambda: True) == 0
+    assert house.drain(sources=["another"]) == 0
+    assert house.requests() == []
+
+
+def test_every_job_that_is_let_go_is_told_of(house: House) -> None:
+    house.take_in(invoice("1"), invoice("2", buyer=replace(CUSTOMER, tax_number="ESX")))
+    seen: list[tuple[str, Status]] = []
+
+    house.drain(settled=lambda job: seen.append((job.key, job.status)))
+
+    assert sorted(seen) == [("1", Status.DONE), ("2", Status.HELD)]
+
+
+def test_a_source_of_many_companies_needs_its_own_accounts(house: House) -> None:
+    house.rules = replace(house.rules, many_companies=True)
+    other = replace(invoice().seller, name="Hermana, S.L.", tax_number="ESB63276174")
+
+    house.issue(invoice("1"), invoice("2", seller=other))
+
+    house.assert_issued("1")
+    job = house.job("2")
+    assert (job.status, job.reason) == (Status.HELD, "company_unmapped")
+    assert "?" not in (job.message or "")
+
+
+@pytest.mark.parametrize("account_id", ["1", "iberica"])
+def test_an_account_named_by_its_identifier_finds_its_documents_again(
+    open_house: Opener, account_id: str
+) -> None:
+    house = open_house(account_id=account_id)
+    house.world.switches.number_guard = False
+    house.know_customer(invoice())
+    house.fault("drop_after", operation=CREATE)
+
+    house.issue(invoice("1"))
+
+    assert house.job().status is Status.DONE
+    assert len(house.remote_invoices("F-1")) == 1
+    house.assert_nothing_twice()
+
+
+def test_every_reason_that_a_held_job_shows_has_all_its_facts(house: House) -> None:
+    house.issue(
+        invoice("1", buyer=replace(CUSTOMER, tax_number="ESX")),
+        invoice("2", number=""),
+        invoice("3", currency="EURO"),
+        invoice("4", payment=Payment(iban="ES00 1234")),
+        invoice("5", line(taxes=())),
+        invoice("6", issue_date=date(2030, 1, 1)),
+    )
+
+    for job in house.jobs():
+        assert job.status is Status.HELD
+        assert "?" not in f"{job.message} {job.cure}", job.reason
+
+
+__all__ = ["SOURCE", "Transport"]
