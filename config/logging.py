@@ -36,9 +36,7 @@ class Redaction(logging.Filter):
 
     def register(self, secrets: Iterable[str]) -> None:
         """Remember secrets, in plain and as they stand in a URL."""
-        forms = {
-            form for secret in secrets if secret for form in (secret, quote(secret, ""), quote_plus(secret))
-        }
+        forms = {form for secret in secrets if secret for form in (secret, quote(secret, ""), quote_plus(secret))}
         kept = {form for form in forms if len(form) >= _SHORTEST_SECRET} | set(self._secrets)
         self._secrets = tuple(sorted(kept, key=len, reverse=True))  # a longer one may contain a shorter one
 
@@ -129,9 +127,7 @@ def configure(*, level: str, style: Style, stream: TextIO | None = None) -> None
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     handler.addFilter(redaction)
-    _install(
-        handler, logging.CRITICAL + 1 if level == "off" else logging.getLevelNamesMapping()[level.upper()]
-    )
+    _install(handler, logging.CRITICAL + 1 if level == "off" else logging.getLevelNamesMapping()[level.upper()])
 
 
 def keep_errors() -> ErrorFile:

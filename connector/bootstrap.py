@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from functools import cached_property
 
 from config.settings import AccountSettings, Settings, SourceSettings, reject_foreign_key
 from connector import adapters
-from connector.b2brouter.budget import Budget, LocalBudget
+from connector.b2brouter.budget import Budget, Reservoir, SharedBudget
 from connector.b2brouter.client import B2BrouterClient
+from connector.b2brouter.redis_budget import RedisReservoir
 from connector.b2brouter.transport import Transport
 from connector.clock import Clock
 from connector.discovery import Discovery, Source
@@ -18,6 +20,7 @@ from connector.domain.decision import Policy
 from connector.domain.errors import UsageError
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
+from connector.ledger.budgets import LedgerReservoir
 from connector.ports import Adapter
 from connector.steps.case import Rules
 
@@ -138,7 +141,7 @@ class Services:
             api_key=key,
             api_version=general.api_version,
             timeout=general.timeout,
-            budget=self._budgets.setdefault(key, LocalBudget(general.budget)),
+            budget=self._budget(key),
             watch=self._breaker(account).note,
         )
         self._transports.append(transport)
@@ -149,6 +152,20 @@ class Services:
             api_version=general.api_version,
             amend_reason=settings.amend_reason,
         )
+
+    def _budget(self, key: str) -> Budget:
+        """One budget per API key, shared by all processes: in Redis where the broker is one, else in the ledger."""
+        if key not in self._budgets:
+            name = hashlib.blake2b(key.encode(), digest_size=8, person=b"budget").hexdigest()
+            rate = self.settings.b2brouter.budget
+            broker = self.settings.broker.address()
+            reservoir: Reservoir = (
+                RedisReservoir.connect(broker, name, requests_per_minute=rate)
+                if broker.startswith(("redis://", "rediss://"))
+                else LedgerReservoir(self.ledger.database, name, requests_per_minute=rate)
+            )
+            self._budgets[key] = SharedBudget(rate, reservoir)
+        return self._budgets[key]
 
     def _breaker(self, account: str) -> Breaker:
         with self._lock:

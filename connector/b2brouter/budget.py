@@ -1,25 +1,27 @@
 """The request budget of one API key: how fast we may ask, and how we slow down when told to.
 
-`LocalBudget` serves one process. Budgets that several processes share keep the same promise elsewhere.
+`LocalBudget` paces one process, `SharedBudget` all processes that share the
+key: it takes slots by the handful from a `Reservoir`, which is a row of the ledger or a key in Redis.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from connector.domain.errors import OutOfTimeError
+from connector.domain.errors import OutOfTimeError, OutsideError
+from connector.domain.pace import Pace, Slots
 
-_RECOVERY: Final = 10.0
-"""Seconds until a lowered rate rises by one step."""
-_FLOOR: Final = 0.25
-"""Share of the full rate that is left at least: a 429 that has nothing to do with our rate must not stop us."""
-_STEPS: Final = 10
-"""Steps from nothing to the full rate."""
-_SAME_BURST: Final = 5.0
-"""Refusals within so many seconds answer requests of the same burst: the rate is halved once for them."""
+log = logging.getLogger(__name__)
+
+_HANDFUL: Final = 0.5
+"""Seconds' worth of slots that a process takes from a reservoir at once."""
+_ALONE: Final = 0.25
+"""Share of the rate that a process allows itself while the reservoir cannot be reached."""
 
 
 class Budget(Protocol):
@@ -40,13 +42,14 @@ class Budget(Protocol):
         """
 
 
-class LocalBudget:
-    """Smooth pacing within one process (the generic cell rate algorithm).
+def _positive(requests_per_minute: float) -> float:
+    if requests_per_minute <= 0:
+        raise ValueError("a budget needs a positive rate")
+    return requests_per_minute / 60
 
-    At most one second's worth of requests goes out at once. A 429 halves the rate, down to a quarter of the
-    full one, and it comes back by a tenth of the full rate every ten seconds: a server that counts by the minute
-    has forgotten by then.
-    """
+
+class LocalBudget:
+    """Smooth pacing within one process."""
 
     def __init__(
         self,
@@ -64,24 +67,17 @@ class LocalBudget:
             clock: seconds that never jump.
             sleep: waits so many seconds.
         """
-        if requests_per_minute <= 0:
-            raise ValueError("a budget needs a positive rate")
-        self._full = requests_per_minute / 60
+        self._pace = Pace(full=_positive(requests_per_minute))
         self._patience = patience
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
-        now = clock()
-        self._next = now  # theoretical time of the next request
-        self._paused_until = now
-        self._lowered = self._full  # the rate at `_lowered_at`, in requests a second
-        self._lowered_at = now - _SAME_BURST
 
     @property
     def requests_per_minute(self) -> float:
         """The rate in force now."""
         with self._lock:
-            return self._rate(self._clock()) * 60
+            return self._pace.rate(self._clock()) * 60
 
     def acquire(self) -> None:
         """Return when the next request may be made.
@@ -94,29 +90,108 @@ class LocalBudget:
             if wait > self._patience:
                 raise OutOfTimeError("rate_limited", pause=wait)
             self._sleep(wait)
+            wait = self._pace.paused_until - self._clock()  # a 429 may have come while we slept
+
+    def slow_down(self, retry_after: float | None) -> None:
+        """Lower the rate, and let nothing go out for `retry_after` seconds."""
+        with self._lock:
+            self._pace = self._pace.slowed(self._clock(), retry_after)
+
+    def _reserve(self) -> float:
+        """Take the next slot and return how far away it is, in seconds; one too far away is not taken."""
+        with self._lock:
+            now = self._clock()
+            after, slot, _ = self._pace.reserve(now)
+            if slot - now <= self._patience:
+                self._pace = after
+            return slot - now
+
+
+class Reservoir(Protocol):
+    """Where the processes that share a key keep their common pace.
+
+    Raises everywhere: `OutsideError`, it cannot be reached.
+    """
+
+    def reserve(self, slots: int, *, patience: float) -> Slots:
+        """Take the next slots; none (`count` 0) where the first is further away than `patience` seconds."""
+
+    def slow_down(self, retry_after: float | None) -> None:
+        """Lower the common rate; nothing goes out for `retry_after` seconds."""
+
+
+class SharedBudget:
+    """Smooth pacing over all processes that share a reservoir.
+
+    While it cannot be reached, each process goes on with a quarter of the rate: slower, never without a limit.
+    """
+
+    def __init__(
+        self,
+        requests_per_minute: float,
+        reservoir: Reservoir,
+        *,
+        patience: float = 10.0,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Start with nothing in hand.
+
+        Args:
+            requests_per_minute: the full rate of all processes together.
+            reservoir: the common pace.
+            patience: longest wait in seconds; what would wait longer goes back to the ledger.
+            clock: seconds that never jump.
+            sleep: waits so many seconds.
+        """
+        self._handful = max(1, int(_positive(requests_per_minute) * _HANDFUL))
+        self._reservoir = reservoir
+        self._alone = LocalBudget(requests_per_minute * _ALONE, patience=patience, clock=clock, sleep=sleep)
+        self._patience = patience
+        self._clock = clock
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._slots: deque[float] = deque()
+        self._paused_until = 0.0
+
+    def acquire(self) -> None:
+        """Return when the next request may be made.
+
+        Raises:
+            OutOfTimeError: `rate_limited`, where that is further away than `patience`.
+        """
+        try:
+            slot = self._next()
+        except OutsideError as error:
+            log.warning("the shared request budget cannot be reached, going on slowly: %s", error.message)
+            self._alone.acquire()
+            return
+        wait = slot - self._clock()
+        while wait > 0:
+            if wait > self._patience:
+                raise OutOfTimeError("rate_limited", pause=wait)
+            self._sleep(wait)
             wait = self._paused_until - self._clock()  # a 429 may have come while we slept
 
     def slow_down(self, retry_after: float | None) -> None:
-        """Halve the rate, and let nothing go out for `retry_after` seconds."""
+        """Lower the common rate; the slots in hand are dropped, for they were dealt at the old one."""
         with self._lock:
-            now = self._clock()
-            if now - self._lowered_at >= _SAME_BURST:
-                self._lowered = max(self._rate(now) / 2, self._full * _FLOOR)
-                self._lowered_at = now
+            self._slots.clear()
             if retry_after:
-                self._paused_until = max(self._paused_until, now + retry_after)
+                self._paused_until = max(self._paused_until, self._clock() + retry_after)
+        self._alone.slow_down(retry_after)
+        try:
+            self._reservoir.slow_down(retry_after)
+        except OutsideError as error:
+            log.warning("the shared request budget cannot be reached: %s", error.message)
 
-    def _reserve(self) -> float:
-        """Take the next slot and return how far away it is, in seconds."""
+    def _next(self) -> float:
+        """Return the time of the next slot; take a handful of new ones when none is left."""
         with self._lock:
-            now = self._clock()
-            interval = 1 / self._rate(now)
-            slot = max(self._next, now, self._paused_until)
-            wait = max(slot - max(0.0, 1 - interval), self._paused_until) - now
-            if wait <= self._patience:
-                self._next = slot + interval
-            return wait
-
-    def _rate(self, now: float) -> float:
-        steps = int((now - self._lowered_at) / _RECOVERY)
-        return min(self._full, self._lowered + steps * self._full / _STEPS)
+            if not self._slots:
+                given = self._reservoir.reserve(self._handful, patience=self._patience)
+                first = self._clock() + given.wait
+                if not given.count:
+                    return first
+                self._slots.extend(first + n * given.interval for n in range(given.count))
+            return self._slots.popleft()

@@ -86,11 +86,11 @@ def _long_price(amount: Fraction, units: Fraction, digits: int) -> Decimal:
     Cut off or rounded, to the nearest or to the even digit: units × price is the amount.
     """
     half = Fraction(1, 2 * 10**digits)
-    for decimals in count(digits):
-        scaled = -(-amount * 10**decimals // units)  # rounded up
-        if scaled * units / 10**decimals - amount < half:
-            break
-    return _decimal(scaled, decimals)
+
+    def above(decimals: int) -> Decimal:
+        return _decimal(-(-amount * 10**decimals // units), decimals)
+
+    return next(price for price in map(above, count(digits)) if Fraction(price) * units - amount < half)
 
 
 def _rounds_to(value: Fraction, net: Decimal, digits: int) -> bool:

@@ -21,14 +21,19 @@ from connector.domain.invoice import Kind
 from connector.domain.job import Event, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
-from connector.ledger.queries import Filter
 from connector.ledger.records import Job
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _MOST_SHOWN = 20
 
-_DONE: Final = {"retry": "to be tried again", "hold": "held back", "release": "released", "skip": "left out for good"}
+_WORDS: Final = {
+    "retry": ("would be tried again", "due again"),
+    "hold": ("would be held back", "held back"),
+    "release": ("would be released", "released"),
+    "skip": ("would be left out for good", "left out for good"),
+}
+"""What an act would do, and has done."""
 
 
 def _options(*, note_required: bool) -> Callable[[Decorated], Decorated]:
@@ -89,7 +94,7 @@ def skip(session: Session, **given: Any) -> None:
 
 
 def _act(
-    session: Session, act: Act, *, names: tuple[str, ...], dry_run: bool, note: str | None, **filters: str | None
+    session: Session, act: Act, *, names: tuple[str, ...], dry_run: bool, note: str | None, **filters: Any
 ) -> None:
     if not names and not any(filters.values()):
         raise UsageError(
@@ -195,7 +200,7 @@ def _tell(output: Output, act: Act, preview: Preview, changed: Sequence[int], *,
         _show_preview(output, act, preview)
         output.line("Nothing was changed: this was a dry run.")
         return
-    output.line(f"{count(len(changed), 'invoice')} {_DONE[act.name]}.")
+    output.line(f"{count(len(changed), 'invoice')} {_WORDS[act.name][1]}.")
     if len(changed) < len(preview.fitting):
         output.line(f"{len(preview.fitting) - len(changed)} changed meanwhile and were left alone.")
     _show_unfit(output, act, preview)
@@ -204,9 +209,7 @@ def _tell(output: Output, act: Act, preview: Preview, changed: Sequence[int], *,
 
 
 def _show_preview(output: Output, act: Act, preview: Preview) -> None:
-    output.line(
-        f"{count(len(preview.fitting), 'invoice')} would be {_DONE[act.name]}: {_sums(preview.fitting).told()}."
-    )
+    output.line(f"{count(len(preview.fitting), 'invoice')} {_WORDS[act.name][0]}: {_sums(preview.fitting).told()}.")
     shown = preview.fitting[:_MOST_SHOWN]
     if shown:
         output.table(

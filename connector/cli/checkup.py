@@ -194,7 +194,9 @@ def status_of(rows: Sequence[CheckRow], *, configuration_wrong: bool) -> int:
 def _new_ledger(file: Path) -> CheckRow:
     folder = file.parent.resolve()
     if not folder.is_dir():
-        return failed("ledger", f"There is no folder {folder} for the ledger {file}.", "Make it, or correct ledger.url.")
+        return failed(
+            "ledger", f"There is no folder {folder} for the ledger {file}.", "Make it, or correct ledger.url."
+        )
     if not _writable(folder):
         return failed("ledger", f"The folder {folder} of the ledger cannot be written.", "Grant our user the right.")
     return ok("ledger", f"{file} does not exist yet; the first sync makes it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.cli.brokers import reach
+from connector.cli.brokers import known_kind
 from connector.cli.command import command
 from connector.cli.preflight import check_configuration
 from connector.cli.session import Session
@@ -11,36 +11,34 @@ from connector.domain.errors import UsageError
 
 
 @command("run")
-def run(session: Session) -> int | None:
+def run(session: Session) -> None:
     """Run the daemon, all roles in one process, until a signal ends it after the invoices in hand."""
     from connector import daemon
 
     _prepare(session)
     with stopping() as stop:
-        return _status(daemon.run(session.settings, stop))
+        daemon.run(session.settings, stop)
 
 
 @command("scheduler")
-def scheduler(session: Session) -> int | None:
+def scheduler(session: Session) -> None:
     """Run the scheduler alone; it needs a broker. Several may run: one of them is in office."""
     _need_a_broker(session, "scheduler")
     _prepare(session)
     from workers import scheduler as role
 
-    reach(session.settings.broker.address())
-    return _status(role.main(session.settings))
+    with stopping() as stop:
+        role.main(session.settings, stop)
 
 
 @command("worker")
-def worker(session: Session) -> int | None:
+def worker(session: Session) -> None:
     """Run a worker alone; it needs a broker. Start as many as you like."""
     _need_a_broker(session, "worker")
     _prepare(session)
     from workers import launch
 
-    session.services.open_ledger()
-    reach(session.settings.broker.address())
-    return _status(launch.worker(session.settings, session.config_path))
+    launch.worker(session.settings, session.config_path)
 
 
 def _prepare(session: Session) -> None:
@@ -49,12 +47,10 @@ def _prepare(session: Session) -> None:
 
 
 def _need_a_broker(session: Session, role: str) -> None:
-    if session.settings.broker.embedded:
+    broker = session.settings.broker
+    if broker.embedded:
         raise UsageError(
             f"A {role} alone needs a broker, and [broker] url is memory://.",
             action="Set redis://… or amqp://…, or use connector run, which needs none.",
         )
-
-
-def _status(result: object) -> int | None:
-    return result if isinstance(result, int) else None
+    known_kind(broker.address())

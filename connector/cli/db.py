@@ -26,6 +26,4 @@ def upgrade(session: Session) -> None:
     elif before == schema.HEAD:
         session.output.line(f"The ledger {database.display} is up to date (schema {before}).")
     else:
-        session.output.line(
-            f"The ledger {database.display} went from {before or 'nothing'} to schema {schema.HEAD}."
-        )
+        session.output.line(f"The ledger {database.display} went from {before or 'nothing'} to schema {schema.HEAD}.")

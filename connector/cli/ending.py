@@ -90,9 +90,7 @@ class RefusedRequestError(UsageError):
 
 def _failure(error: Exception) -> Failure:
     if isinstance(error, RefusedRequestError):
-        return Failure(
-            kind=error.kind, message=error.message, action=error.action, status=USAGE, more=error.more
-        )
+        return Failure(kind=error.kind, message=error.message, action=error.action, status=USAGE, more=error.more)
     if isinstance(error, (ConnectorError, StepError)):
         return failure_of(error)
     if isinstance(error, click.UsageError):

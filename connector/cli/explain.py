@@ -20,6 +20,8 @@ from connector.ledger.records import Job
 _LATEST = 25
 """Entries of a timeline that fit on a screen."""
 
+_DAY = "%Y-%m-%d"
+
 _WHO = {
     Who.ITSELF: "nobody: it goes on by itself",
     Who.ACCOUNTANT: "accounting",
@@ -49,11 +51,7 @@ def explain(session: Session, name: str) -> None:
 def _show(output: Output, job: Job, events: list[TimelineEvent]) -> None:
     output.line(_heading(job), style="bold")
     output.line()
-    output.facts(_standing(job))
-    output.line()
-    output.facts(_erp(job))
-    output.line()
-    output.facts(_b2brouter(job))
+    output.facts([*_standing(job), ("", ""), *_erp(job), ("", ""), *_b2brouter(job)])
     output.line()
     _show_timeline(output, events)
 
@@ -104,13 +102,16 @@ def _b2brouter(job: Job) -> list[tuple[str, str]]:
 
 
 def _show_timeline(output: Output, events: list[TimelineEvent]) -> None:
+    if not events:
+        return
     shown = events[-_LATEST:]
     if len(shown) < len(events):
         output.line(f"The last {len(shown)} of {len(events)} entries; all of them with --json.")
-    title = f"when ({zone(events[-1].at)})" if events else "when"
-    attempts = attempt_of(events)
+    one_day = local(shown[0].at, _DAY) == local(shown[-1].at, _DAY)
+    title = f"{local(shown[0].at, _DAY)}, {zone(shown[0].at)}" if one_day else zone(shown[0].at)
+    attempts = attempt_of(events)[-_LATEST:]
     rows = [
-        (local(event.at), says(event, attempts[index]), event.request_id or "")
-        for index, event in enumerate(events)
-    ][-_LATEST:]
-    output.table([Column(title, wraps=True), Column("what", wraps=True), Column("request id", wraps=True)], rows)
+        (local(event.at, "%H:%M:%S" if one_day else f"{_DAY} %H:%M:%S"), says(event, attempt))
+        for event, attempt in zip(shown, attempts, strict=True)
+    ]
+    output.table([Column(title, wraps=True), Column("what happened", wraps=True)], rows)

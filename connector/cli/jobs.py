@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -39,7 +40,7 @@ _PIPED = (
 @filter_options
 @click.option("--stage", type=click.Choice([str(stage) for stage in Stage]), help="Only what has come this far.")
 @click.option("--search", metavar="TEXT", help="Only where number, customer, key or reference has this text.")
-def jobs(session: Session, stage: str | None, search: str | None, **filters: str | None) -> None:
+def jobs(session: Session, stage: str | None, search: str | None, **filters: Any) -> None:
     """List invoices with their stage, status and reason.
 
     On a terminal the first 200; into a pipe all of them, with tabs between the columns.

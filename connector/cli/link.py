@@ -78,7 +78,7 @@ def _may_be_linked(ledger: Ledger, job: Job, reference: str) -> None:
     others = [other for other in ledger.queries.find(reference) if _same_document(other, job, reference)]
     if others:
         raise RefusedRequestError(
-            f"The document {reference} belongs to {others[0].number or 'another invoice'} (id {others[0].id}) already.",
+            f"The document {reference} belongs to {others[0].number} (id {others[0].id}) already.",
             kind="tied_already",
         )
 

@@ -15,6 +15,8 @@ from connector.cli.survey import Survey, Surveys, survey
 from connector.cli.texts import count
 from connector.domain.job import Status
 
+_RESTING = (Status.HELD, Status.WAITING, Status.SKIPPED)
+
 
 @command("preview")
 def preview(session: Session) -> int:
@@ -30,6 +32,7 @@ def preview(session: Session) -> int:
         session.output.record(found.record())
     else:
         _show(session.output, found)
+        _show_resting(session)
     return OUTSIDE if found.failures else GOOD
 
 
@@ -41,6 +44,7 @@ def show_pass(session: Session, sources: Sequence[str]) -> int:
         session.output.record({**_as_a_pass(session, found, time.monotonic() - began), **found.record()})
     else:
         _show(session.output, found)
+        _show_resting(session)
         session.output.line("Nothing was written or sent: this was a dry run.")
     return OUTSIDE if found.failures else GOOD
 
@@ -102,6 +106,14 @@ def _show(output: Output, found: Surveys) -> None:
             output.line(f"        {failure.action}")
 
 
+def _show_resting(session: Session) -> None:
+    ledger = session.ledger_if_any()
+    statuses = ledger.queries.by_status() if ledger else {}
+    resting = [f"{number:,} {status}" for status in _RESTING if (number := statuses.get(status, 0))]
+    if resting:
+        session.output.line(f"In the ledger besides: {', '.join(resting)}.")
+
+
 def _show_sources(output: Output, found: Surveys) -> None:
     output.line()
     output.table(
@@ -111,10 +123,7 @@ def _show_sources(output: Output, found: Surveys) -> None:
             Column("with problems", right=True),
             Column("amounts", wraps=True),
         ],
-        [
-            (name, f"{one.count:,}", f"{one.unusable:,}", one.sums.told())
-            for name, one in found.by_source.items()
-        ],
+        [(name, f"{one.count:,}", f"{one.unusable:,}", one.sums.told()) for name, one in found.by_source.items()],
     )
 
 

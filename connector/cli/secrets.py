@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -18,8 +18,10 @@ def secrets_of(settings: Settings) -> Iterator[str]:
     for account in settings.accounts.values():
         yield from _plain(account.webhook_secret)
         yield from _readable(account.key)
-    for section in (settings.ledger, settings.broker, *settings.sources.values()):
-        for address in _readable(section.address):
+    asks: list[Callable[[], str | None]] = [settings.ledger.address, settings.broker.address]
+    asks += [source.address for source in settings.sources.values()]
+    for ask in asks:
+        for address in _readable(ask):
             yield from passwords_of(address)
 
 
@@ -43,8 +45,7 @@ def _plain(secret: SecretStr | None) -> Iterator[str]:
         yield secret.get_secret_value()
 
 
-def _readable(ask: object) -> Iterator[str]:
-    assert callable(ask)
+def _readable(ask: Callable[[], str | None]) -> Iterator[str]:
     try:
         value = ask()
     except UsageError:

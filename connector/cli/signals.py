@@ -16,7 +16,7 @@ def stopping() -> Iterator[threading.Event]:
     """Give an event that the first signal sets. What a second one interrupts is found again by the next run."""
     stop = threading.Event()
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
             raise KeyboardInterrupt
         stop.set()

@@ -10,6 +10,7 @@ import click
 
 from connector.cli.command import command
 from connector.cli.session import Session
+from connector.cli.signals import stopping
 from connector.domain.errors import OutsideError, UsageError
 
 _SHARE = click.FloatRange(0, 1)
@@ -31,12 +32,14 @@ _SHARE = click.FloatRange(0, 1)
 )
 @click.option("--seed", type=int, help="Makes chance repeat itself.")
 @click.option("--set", "switches", metavar="NAME=VALUE", multiple=True, help="Any other switch of behaviour.")
-@click.option("--fault", "faults", metavar="JSON", multiple=True, help='Any other fault: {"kind": "html", "times": 3}.')
+@click.option(
+    "--fault", "faults", metavar="JSON", multiple=True, help='Any other fault: {"kind": "html", "times": 3}.'
+)
 @click.option("--account", "accounts", metavar="JSON", multiple=True, help='An account: {"id": 1, "name": "…"}.')
 @click.option("--webhook-url", help="Where events are sent to.")
 @click.option("--webhook-secret", default="whsec_test", show_default=True, help="What signs them.")
 @click.option("--quiet", is_flag=True, help="No line per request.")
-def simulator(session: Session, **options: Any) -> None:
+def simulator(_session: Session, **options: Any) -> None:
     """Run the local stand-in for B2Brouter, until a signal ends it.
 
     It keeps documents, computes totals, moves states on, sends signed webhooks, and fails on request. Its
@@ -50,7 +53,8 @@ def simulator(session: Session, **options: Any) -> None:
     options["faults"] = [_object(text, "--fault") for text in options["faults"]]
     options["accounts"] = [_object(text, "--account") for text in options["accounts"]]
     try:
-        serve(**options)
+        with stopping():  # what the server leaves of a signal ends it in peace
+            serve(**options)
     except (BadFaultError, BadSeedError, UnknownSwitchError) as error:
         raise UsageError(f"The simulator cannot start: {error}.", action="See: connector simulator --help") from None
     except OSError as error:

@@ -122,8 +122,7 @@ def _tell(output: Output, ledger: Ledger, result: Result, *, stopped: bool) -> N
     if stopped:
         output.line("Stopped before the end; the next sync goes on from here.")
     output.line(
-        f"{count(result.found, 'new invoice')} found, {result.issued:,} issued,"
-        f" in {duration(result.seconds)}."
+        f"{count(result.found, 'new invoice')} found, {result.issued:,} issued, in {duration(result.seconds)}."
     )
     standing = [f"{number:,} {status}" for status, number in result.by_status.items() if number]
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
@@ -151,7 +150,8 @@ def tell_reasons(output: Output, ledger: Ledger, status: Status, title: str) -> 
         for reason, number in numbers.most_common(_MOST_REASONS)
     ]
     output.table(
-        [Column("reason", wraps=True), Column("count", right=True), Column("such as"), Column("why", wraps=True)], rows
+        [Column("reason", wraps=True), Column("count", right=True), Column("such as"), Column("why", wraps=True)],
+        rows,
     )
     output.line("What to do about one: connector explain NUMBER. All of them: connector jobs --status held")
 

@@ -18,7 +18,7 @@ _EFFECTS: Final[Mapping[Effect | None, str]] = {
     Effect.WITHDRAW: "withdrawal of the unsent document",
 }
 _REACHED: Final[Mapping[Stage, str]] = {
-    Stage.FOUND: "starts over",
+    Stage.FOUND: "Starts over",
     Stage.CONTACT_READY: "The recipient is contact {contact} at B2Brouter ({how})",
     Stage.CREATED: "Created at B2Brouter as {reference}, not sent yet",
     Stage.VERIFIED: "B2Brouter's totals are the ERP's",
@@ -36,6 +36,14 @@ _PLAIN: Final[Mapping[str, str]] = {
     "release": "A person released it",
     "skip": "A person left it out for good",
 }
+_ABOUT_EFFECTS: Final[Mapping[tuple[str, str], str]] = {
+    ("intent", ""): "About to begin: {effect}",
+    ("looked_up", ""): "Looked for the {effect}: not there",
+    ("outcome", ""): "The {effect} certainly had no effect",
+    ("outcome", "refused"): "The {effect} was refused",
+    ("adopted", ""): "Found at B2Brouter as {reference} and taken over: it was not made twice",
+    ("adopted", "send"): "It was on its way already; state {state}",
+}
 _LET_GO: Final[Mapping[str, str]] = {
     "postponed": "Again later",
     "blocked": "Waits",
@@ -45,7 +53,7 @@ _LET_GO: Final[Mapping[str, str]] = {
 
 
 def says(event: TimelineEvent, attempt: int | None = None) -> str:
-    """Return one entry as a sentence, with who did it and their note."""
+    """Return one entry as a sentence: with who did it and their note, and the id to quote to B2Brouter."""
     text = _says(event)
     if attempt is not None and attempt > 1:
         text += f" (attempt {attempt})"
@@ -53,6 +61,8 @@ def says(event: TimelineEvent, attempt: int | None = None) -> str:
         text += f", by {event.who}"
     if event.note:
         text += f": {event.note}"
+    if event.request_id:
+        text += f" (request {event.request_id})"
     return text
 
 
@@ -68,30 +78,23 @@ def attempt_of(events: Sequence[TimelineEvent]) -> list[int | None]:
 
 
 def _says(event: TimelineEvent) -> str:
-    effect = _EFFECTS[event.effect]
-    match event.what:
-        case "reached":
-            return _fill(_REACHED[event.stage], event)
-        case "adopted" if event.effect is Effect.SEND:
-            return _fill("It was on its way already; state {state}", event)
-        case "adopted":
-            return _fill("Found at B2Brouter as {reference} and taken over: it was not made twice", event)
-        case "intent":
-            return f"About to begin: {effect}"
-        case "looked_up":
-            return f"Looked for the {effect}: not there"
-        case "outcome" if event.outcome == "refused":
-            return f"The {effect} was refused"
-        case "outcome":
-            return f"The {effect} certainly had no effect"
-        case what if what in _LET_GO:
-            return f"{_LET_GO[what]}: {_reason(event)}"
-        case what:
-            return _fill(_PLAIN.get(what, what), event)
+    if event.what == "reached":
+        return _fill(_REACHED[event.stage], event)
+    if event.what in _LET_GO:
+        return f"{_LET_GO[event.what]}: {_reason(event)}"
+    return _fill(_ABOUT_EFFECTS.get((event.what, _told_apart(event))) or _PLAIN.get(event.what, event.what), event)
+
+
+def _told_apart(event: TimelineEvent) -> str:
+    """What changes the wording of an entry: the outcome, or which effect it was."""
+    if event.what == "outcome":
+        return "refused" if event.outcome == "refused" else ""
+    return "send" if event.what == "adopted" and event.effect is Effect.SEND else ""
 
 
 def _fill(template: str, event: TimelineEvent) -> str:
-    facts = {"contact": "?", "how": "?", "reference": "?", "state": "?", **event.details}
+    unknown = dict.fromkeys(("contact", "how", "reference", "state"), "?")
+    facts = {**unknown, **event.details, "effect": _EFFECTS[event.effect]}
     return template.format_map(facts)
 
 

@@ -156,7 +156,7 @@ CASES: Final = (
     ),
     Case(
         id=115, number="B-0115", title="Subtitles", story="a line without tax", reason="tax_missing",
-        lines=(work("Subtitles, minutes", "40", "piece", "7.50"), work("Express surcharge", "1", "piece", "50", None)),
+        lines=(work("Subtitles, minutes", "40", "piece", "7.50"), work("Express", "1", "piece", "50", None)),
     ),
 )  # fmt: skip
 

@@ -85,9 +85,7 @@ class Accounts:
         insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         unbound = AccountRow.environment.is_(None)
         with self._database.write() as connection:
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["name"], set_=values, where=unbound)
-            )
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values, where=unbound))
 
     def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
         """Return whether the account is stamped, with just this environment and account id.
@@ -169,18 +167,14 @@ class Accounts:
         """Start an account again; return how many jobs go on."""
         now = self._database.clock.now()
         self._upsert(name, paused_reason=None, paused_details=None, paused_at=None, probe_at=None, probes=0)
-        waiting = and_(
-            JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused"
-        )
+        waiting = and_(JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused")
         with self._database.write() as connection:
             return release(connection, waiting, now)
 
     def to_probe(self) -> list[str]:
         """Return the paused accounts that it is time to probe."""
         now = self._database.clock.now()
-        query = select(AccountRow.name).where(
-            AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now
-        )
+        query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
@@ -206,9 +200,7 @@ class Offices:
         now = self._database.clock.now()
         me = owners.this_process()
         with self._database.write() as connection:
-            connection.execute(
-                insert_dialect(self._database)(LeaseRow).values(name=name).on_conflict_do_nothing()
-            )
+            connection.execute(insert_dialect(self._database)(LeaseRow).values(name=name).on_conflict_do_nothing())
             holder = connection.execute(select(LeaseRow.owner).where(LeaseRow.name == name)).scalar_one()
             free = [LeaseRow.owner == me, LeaseRow.owner.is_(None), LeaseRow.leased_until < now]
             if holder and owners.is_dead(holder):

@@ -39,14 +39,10 @@ class Act:
         return self.event is not Event.SKIPPED or job.open_effect is None
 
 
-RETRY = Act(
-    name="retry", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.WAITING, Status.PENDING})
-)
+RETRY = Act(name="retry", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.WAITING, Status.PENDING}))
 HOLD = Act(name="hold", event=Event.HELD, statuses=frozenset({Status.PENDING, Status.WAITING}))
 RELEASE = Act(name="release", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.SKIPPED}))
-SKIP = Act(
-    name="skip", event=Event.SKIPPED, statuses=frozenset({Status.PENDING, Status.WAITING, Status.HELD})
-)
+SKIP = Act(name="skip", event=Event.SKIPPED, statuses=frozenset({Status.PENDING, Status.WAITING, Status.HELD}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,16 +72,16 @@ class Actions:
     def perform(self, act: Act, jobs: Sequence[Job], *, who: str, note: str) -> list[int]:
         """Do it, in batches; return the ids of the jobs that changed.
 
-        A job that moved meanwhile is left alone. Originals come before their credit notes, by id.
+        A job that moved meanwhile is left alone, as is one that the act does not fit. Originals come before
+        their credit notes, by id.
         """
         done: list[int] = []
+        jobs = [job for job in jobs if act.fits(job)]
         for start in range(0, len(jobs), _BATCH):
             with self._database.write() as connection:
                 now = self._database.clock.now()
                 done += [
-                    job.id
-                    for job in jobs[start : start + _BATCH]
-                    if self._one(connection, act, job, who, note, now)
+                    job.id for job in jobs[start : start + _BATCH] if self._one(connection, act, job, who, note, now)
                 ]
         return done
 

@@ -83,9 +83,7 @@ class Database:
         except DBAPIError as error:
             raise LedgerError(f"The ledger {self.display} fails: {_cause(error)}.", action=_HELP) from error
         except SQLAlchemyError as error:
-            raise LedgerError(
-                f"The ledger {self.display} fails: {type(error).__name__}.", action=_HELP
-            ) from error
+            raise LedgerError(f"The ledger {self.display} fails: {type(error).__name__}.", action=_HELP) from error
 
 
 _HELP = "Check the ledger's url, that the database runs, and the rights of its user."
@@ -107,9 +105,7 @@ def _ledger_url(text: str) -> Any:
             action="Give sqlite:///FILE or postgresql+psycopg://USER@HOST/NAME.",
         ) from None
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
-        raise UsageError(
-            f"A ledger cannot be kept in {url.get_backend_name()}.", action="Use SQLite or PostgreSQL."
-        )
+        raise UsageError(f"A ledger cannot be kept in {url.get_backend_name()}.", action="Use SQLite or PostgreSQL.")
     if url.get_backend_name() == "postgresql" and url.drivername in {"postgresql", "postgres"}:
         url = url.set(drivername="postgresql+psycopg")
     return url
@@ -133,9 +129,7 @@ def _sqlite(url: Any) -> Engine:
                 f"The ledger {url.database} cannot be opened: there is no folder {folder}.",
                 action="Make it, or correct ledger.url.",
             )
-    engine = create_engine(
-        url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False}
-    )
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False})
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

@@ -35,9 +35,7 @@ class Intake:
         now = self._database.clock.now()
         with self._database.write() as connection:
             insert = insert_dialect(self._database)(JobRow)
-            new = (
-                connection.execute(insert.on_conflict_do_nothing().returning(JobRow.id), rows).scalars().all()
-            )
+            new = connection.execute(insert.on_conflict_do_nothing().returning(JobRow.id), rows).scalars().all()
             if new:
                 connection.execute(
                     insert_dialect(self._database)(EventRow),
@@ -106,9 +104,7 @@ class Intake:
         """Return held and waiting jobs that a change in the ERP could cure, by id, after an id."""
         query = (
             select(*COLUMNS)
-            .where(
-                JobRow.source == source, JobRow.status.in_([Status.HELD, Status.WAITING]), JobRow.id > after
-            )
+            .where(JobRow.source == source, JobRow.status.in_([Status.HELD, Status.WAITING]), JobRow.id > after)
             .where(JobRow.reason.in_(list(catalogue.cured_by_erp())))
             .order_by(JobRow.id)
             .limit(limit)
@@ -119,9 +115,7 @@ class Intake:
     def state(self, source: str) -> Mapping[str, Any]:
         """Return how far discovery has come in a source; empty before the first time."""
         with self._database.read() as connection:
-            row = connection.execute(
-                select(*SourceRow.__table__.c).where(SourceRow.name == source)
-            ).one_or_none()
+            row = connection.execute(select(*SourceRow.__table__.c).where(SourceRow.name == source)).one_or_none()
         return dict(row._mapping) if row else {}
 
     def remember(self, source: str, **values: Any) -> None:

@@ -74,12 +74,8 @@ class Jobs:
             )
             return sorted(map(job_of, rows), key=lambda job: (job.due_at, job.id))
 
-    def _due(
-        self, account: str, limit: int, sources: Sequence[str] | None, now: datetime
-    ) -> Select[Any]:
-        paused = select(AccountRow.name).where(
-            AccountRow.name == account, AccountRow.paused_reason.is_not(None)
-        )
+    def _due(self, account: str, limit: int, sources: Sequence[str] | None, now: datetime) -> Select[Any]:
+        paused = select(AccountRow.name).where(AccountRow.name == account, AccountRow.paused_reason.is_not(None))
         query = (
             select(JobRow.id)
             .where(JobRow.status == Status.PENDING, JobRow.account == account, JobRow.due_at <= now)
@@ -153,9 +149,7 @@ class Jobs:
         """Settle the open question with an outcome that leaves the job at its stage (`not_sent`, `refused`)."""
         entry = Entry(what="outcome", effect=job.open_effect, outcome=outcome, request_id=request_id)
         with self._database.write() as connection:
-            return self._change(
-                connection, job, {"open_effect": None, "open_since": None, "looks": 0}, [entry]
-            )
+            return self._change(connection, job, {"open_effect": None, "open_since": None, "looks": 0}, [entry])
 
     def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
         """Reach a stage: settles the open question, forgets the failures of the step, keeps the lease.
@@ -236,9 +230,7 @@ class Jobs:
     def _held(self, job: Job) -> Any:
         return and_(JobRow.id == job.id, JobRow.fence == job.fence, JobRow.status == Status.RUNNING)
 
-    def _change(
-        self, connection: Connection, job: Job, values: Mapping[str, Any], entries: Sequence[Entry]
-    ) -> Job:
+    def _change(self, connection: Connection, job: Job, values: Mapping[str, Any], entries: Sequence[Entry]) -> Job:
         """The one guarded write. It is also a sign of life: the lease is extended with it."""
         now = self._database.clock.now()
         alive = {"leased_until": self._until(now), "updated_at": now}
@@ -253,9 +245,7 @@ class Jobs:
 
     def original_of(self, job: Job, key: str) -> Job | None:
         """Return the job of the invoice that a credit note corrects."""
-        query = select(*COLUMNS).where(
-            JobRow.source == job.source, JobRow.company == job.company, JobRow.key == key
-        )
+        query = select(*COLUMNS).where(JobRow.source == job.source, JobRow.company == job.company, JobRow.key == key)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return job_of(row) if row else None
@@ -288,9 +278,7 @@ class Jobs:
         else:
             values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
         connection.execute(update(JobRow).where(self._held(job)).values(values))
-        write_entries(
-            connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)]
-        )
+        write_entries(connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)])
 
     def release_ready(self) -> int:
         """Free credit notes whose original was sent while they were lying down to wait for it."""
@@ -319,9 +307,7 @@ class Jobs:
         Jobs of paused accounts, and of the accounts in `but`, do not count.
         """
         paused = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
-        pending = and_(
-            JobRow.status == Status.PENDING, JobRow.account.not_in(paused), JobRow.account.not_in(but)
-        )
+        pending = and_(JobRow.status == Status.PENDING, JobRow.account.not_in(paused), JobRow.account.not_in(but))
         due: Select[Any] = select(func.min(JobRow.due_at)).where(pending)
         leased: Select[Any] = select(func.min(JobRow.leased_until)).where(JobRow.status == Status.RUNNING)
         if sources is not None:
@@ -382,9 +368,7 @@ def write_alike(
         connection.execute(insert(EventRow), [{"job_id": row.id, "stage": row.stage, **same} for row in jobs])
 
 
-def write_entries(
-    connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]
-) -> None:
+def write_entries(connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]) -> None:
     """Append to the timeline of a job."""
     for entry in entries:
         connection.execute(

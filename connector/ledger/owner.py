@@ -28,12 +28,7 @@ def _started(pid: int) -> str | None:
     """Return when a living process started, in clock ticks since boot; None when it is gone or a zombie."""
     try:
         # The name in brackets may contain spaces and brackets itself: count from its end.
-        fields = (
-            (_PROC / str(pid) / "stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()
-        )
+        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return None if fields[0] in {"Z", "X"} else fields[19]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -154,12 +155,8 @@ class JobRow(Base):
     due_at: Mapped[datetime] = mapped_column(Instant)
 
     lease_owner: Mapped[str | None] = mapped_column(String(255))
-    leased_until: Mapped[datetime | None] = mapped_column(
-        Instant
-    )  # outlasts any call; a dead worker's lapses
-    fence: Mapped[int] = mapped_column(
-        Integer, default=0
-    )  # grows with every lease: stale holders are told apart
+    leased_until: Mapped[datetime | None] = mapped_column(Instant)  # outlasts any call; a dead worker's lapses
+    fence: Mapped[int] = mapped_column(Integer, default=0)  # grows with every lease: stale holders are told apart
     lapses: Mapped[int] = mapped_column(Integer, default=0)  # leases in a row that ended without a word
 
     open_effect: Mapped[Effect | None] = mapped_column(Choice(Effect))  # intended, outcome not known yet
@@ -217,9 +214,7 @@ class ContactLinkRow(Base):
     identity: Mapped[str] = mapped_column(String(255), primary_key=True)
     contact_id: Mapped[str | None] = mapped_column(String(64))
     fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the payload that B2Brouter has
-    open_since: Mapped[datetime | None] = mapped_column(
-        Instant
-    )  # a create was intended, outcome not known yet
+    open_since: Mapped[datetime | None] = mapped_column(Instant)  # a create was intended, outcome not known yet
     looks: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(255))
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
@@ -257,6 +252,18 @@ class AccountRow(Base):
     probe_at: Mapped[datetime | None] = mapped_column(Instant)
     probes: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None] = mapped_column(Instant)  # when a worker's bell was last rung
+
+
+class BudgetRow(Base):
+    """The common request pace of all processes that share an API key. Times in seconds since 1970."""
+
+    __tablename__ = "budget"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    next_at: Mapped[float] = mapped_column(Double)
+    paused_until: Mapped[float] = mapped_column(Double)
+    lowered: Mapped[float | None] = mapped_column(Double)
+    lowered_at: Mapped[float] = mapped_column(Double)
 
 
 class LeaseRow(Base):

@@ -20,7 +20,6 @@ from connector.simulator.calls import Handler
 class Route(NamedTuple):
     """A path with `{names}`; the handler's name is the operation."""
 
-    method: str
     pattern: re.Pattern[str]
     handler: Handler
 
@@ -38,9 +37,9 @@ def find(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
     return None
 
 
-def _route(method: str, path: str, handler: Handler) -> Route:
+def _route(path: str, handler: Handler) -> Route:
     pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
-    return Route(method, re.compile(pattern), handler)
+    return Route(re.compile(pattern), handler)
 
 
 # `/invoices/send_invoice/{id}` stands before the routes that would take `send_invoice` for an id.
@@ -86,4 +85,4 @@ _TABLE: Final[tuple[tuple[str, str, Handler], ...]] = (
 )
 _ROUTES: Final[dict[tuple[str, int], list[Route]]] = {}
 for _method, _path, _handler in _TABLE:
-    _ROUTES.setdefault((_method, _path.count("/")), []).append(_route(_method, _path, _handler))
+    _ROUTES.setdefault((_method, _path.count("/")), []).append(_route(_path, _handler))

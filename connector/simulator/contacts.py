@@ -76,15 +76,15 @@ def store_contact(world: World, account: Account, values: dict[str, Any], versio
     return contact
 
 
-def matched_or_made(world: World, account: Account, values: dict[str, Any], version: str) -> tuple[Contact, bool]:
+def matched_or_made(world: World, account: Account, values: dict[str, Any], version: str) -> Contact:
     """The contact that inline data means: one with the same tax or company number, else a new one."""
     for field in ("tin_value", "cin_value"):
         value = values.get(field)
         for contact in world.contacts_with(account.id, field, str(value)) if value else ():
-            return contact, False
+            return contact
     contact = store_contact(world, account, values, version)
     world.effect("contact", "created", contact.id, tin=contact.tin_value, name=contact.name)
-    return contact, True
+    return contact
 
 
 # ------------------------------------------------------------------- writing

@@ -66,7 +66,8 @@ class Fault:
 
     It matches by `method`, by `path` (`*` stands for one part of it, `**` for several), by
     `operation` (the name of the route, see `api.py`), and by the invoice `number`; what is left out
-    matches all.
+    matches all. Silences (`hang_before`, `hang_after`, `slow`, `hang`) last real seconds; `list_lag`,
+    `late_commit` and `webhook_delay` count on the simulator's clock.
     """
 
     kind: FaultKind

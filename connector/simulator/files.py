@@ -72,7 +72,7 @@ def ubl(world: World, invoice: Invoice) -> str:
     kind = "CreditNote" if invoice.is_credit_note else "Invoice"
     account, totals = world.accounts[invoice.account_id], invoice.totals
     money = f'currencyID="{invoice.currency}"'
-    tax = sum((row.amount for row in totals.taxes), start=totals.subtotal - totals.subtotal)
+    tax = totals.total - totals.subtotal - totals.untaxed
     subtotals = "".join(
         f"<cac:TaxSubtotal><cbc:TaxableAmount {money}>{row.base}</cbc:TaxableAmount>"
         f"<cbc:TaxAmount {money}>{row.amount}</cbc:TaxAmount>"

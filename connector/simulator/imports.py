@@ -193,7 +193,7 @@ def _draft(call: Call, account: Account, document: _Ubl, *, issued: bool) -> Inv
 
 def _set_recipient(call: Call, account: Account, invoice: Invoice, document: _Ubl) -> None:
     values = {name: value for name, value in document.party("Customer").items() if value}
-    contact, _ = matched_or_made(call.world, account, values, call.version)
+    contact = matched_or_made(call.world, account, values, call.version)
     chosen = {
         name: call.query[f"{name}_for_contact"]
         for name in ("transport_type_code", "document_type_code")

@@ -137,8 +137,7 @@ def _inline_contact(call: Call, account: Account, draft: Invoice, inline: dict[s
             raise blank("contact")
         draft.buyer = permitted(inline)  # before 2026-04-20 an inline contact needs no identifier
         return None
-    contact, _ = matched_or_made(call.world, account, permitted(inline), call.version)
-    return contact.id
+    return matched_or_made(call.world, account, permitted(inline), call.version).id
 
 
 def number_seen_free(world: World, account: Account, values: dict[str, Any]) -> bool:

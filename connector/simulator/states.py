@@ -39,7 +39,7 @@ def send(world: World, invoice: Invoice) -> None:
     if again and world.switches.second_send != "accepted":
         message = f"Cannot re-send invoices in state {invoice.state}"
         raise conflict(message) if world.switches.second_send == "409" else not_allowed("state", message)
-    if invoice.errors:
+    if invoice.errors and invoice.state != "error":  # in that state they tell how the last delivery ended
         raise not_allowed("errors", f"Could not send invoice {invoice.number}: {invoice.errors[0]}")
     queue(world, invoice)
 
@@ -49,6 +49,7 @@ def queue(world: World, invoice: Invoice) -> None:
     invoice.sent_times += 1
     account = world.accounts[invoice.account_id]
     account.transactions_count += 1
+    invoice.errors = []
     invoice.error_code = invoice.error_message = None
     invoice.refuse_reason = invoice.refuse_reason_code = None
     world.effect("invoice", "sent", invoice.id, number=invoice.number, times=invoice.sent_times)

@@ -169,6 +169,13 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
             RefusedError,
             "refused_by_b2brouter",
         ),
+        (
+            CREATE,
+            422,
+            coded("parameter_inclusion", "Unit has already been taken"),
+            RefusedError,
+            "refused_by_b2brouter",
+        ),
         # a tax number exists once
         (
             Operation.CREATE_CONTACT,

@@ -144,6 +144,12 @@ class TestSending:
         notice(world, invoice_id, "refused", "Wrong order number")
         assert api.send(invoice_id).is_success
 
+    def test_what_ended_in_error_may_go_again_with_a_clean_slate(self, api: Api, world: World) -> None:
+        invoice_id = sent(api, cin_scheme="0088", cin_value=FAILING_GLN)
+        world.advance(60)
+        again = api.send(invoice_id).json()["invoice"]
+        assert (again["state"], again["errors"]) == ("sending", [])
+
     def test_a_french_document_in_error_may_not(self, api: Api, world: World) -> None:
         french = api.of(2)
         invoice_id = sent(french, transport_type_code="download")

@@ -174,7 +174,7 @@ class House:
         return [
             entry
             for entry in self.world.journal
-            if entry.method != "TIMER" and operation in {None, entry.operation}
+            if entry.method not in {"TIMER", "SEED"} and operation in {None, entry.operation}
         ]
 
     def operations(self) -> list[str]:

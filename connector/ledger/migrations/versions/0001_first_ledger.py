@@ -29,6 +29,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_account")),
     )
     op.create_table(
+        "budget",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("next_at", sa.Double(), nullable=False),
+        sa.Column("paused_until", sa.Double(), nullable=False),
+        sa.Column("lowered", sa.Double(), nullable=True),
+        sa.Column("lowered_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_budget")),
+    )
+    op.create_table(
         "contact_link",
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("identity", sa.String(length=255), nullable=False),
@@ -171,4 +180,5 @@ def downgrade() -> None:
     )
     op.drop_table("job")
     op.drop_table("contact_link")
+    op.drop_table("budget")
     op.drop_table("account")

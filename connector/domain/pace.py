@@ -1,0 +1,67 @@
+"""How fast requests may follow one another, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+RECOVERY: Final = 10.0
+"""Seconds until a lowered rate rises by one step."""
+FLOOR: Final = 0.25
+"""Share of the full rate that is left at least: a 429 that has nothing to do with our rate must not stop us."""
+STEPS: Final = 10
+"""Steps from nothing to the full rate."""
+SAME_BURST: Final = 5.0
+"""Refusals within so many seconds answer requests of the same burst: the rate is halved once for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """The generic cell rate algorithm as a value: when the next request is due, and at which rate.
+
+    At most one second's worth of requests goes out at once. A 429 halves the rate, down to a quarter of the
+    full one, and it comes back by a tenth of the full rate every ten seconds: a server that counts by the minute
+    has forgotten by then. All times are in seconds of one clock.
+    """
+
+    full: float  # requests a second
+    next_at: float = 0.0  # theoretical time of the next request
+    paused_until: float = 0.0
+    lowered: float | None = None  # the rate at `lowered_at`; None: never lowered
+    lowered_at: float = 0.0
+
+    def rate(self, now: float) -> float:
+        """Return the rate in force, in requests a second."""
+        if self.lowered is None:
+            return self.full
+        steps = int((now - self.lowered_at) / RECOVERY)
+        return min(self.full, self.lowered + steps * self.full / STEPS)
+
+    def reserve(self, now: float, slots: int = 1) -> tuple[Pace, float, float]:
+        """Take the next slots.
+
+        Returns:
+            The pace afterwards, the time of the first slot, and the seconds between slots.
+        """
+        interval = 1 / self.rate(now)
+        slot = max(self.next_at, now, self.paused_until)
+        first = max(slot - max(0.0, 1 - interval * slots), self.paused_until)
+        return replace(self, next_at=slot + slots * interval), first, interval
+
+    def slowed(self, now: float, retry_after: float | None) -> Pace:
+        """Return the pace after a 429."""
+        after = self
+        if self.lowered is None or now - self.lowered_at >= SAME_BURST:
+            after = replace(after, lowered=max(self.rate(now) / 2, self.full * FLOOR), lowered_at=now)
+        if retry_after:
+            after = replace(after, paused_until=max(self.paused_until, now + retry_after))
+        return after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What a reservoir gives: so many slots, the first in `wait` seconds, then one every `interval`."""
+
+    count: int
+    wait: float
+    interval: float
