@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, TextIO
+from typing import Final, Literal
 from urllib.parse import quote, quote_plus
 
 Style = Literal["json", "text"]
@@ -116,37 +116,51 @@ def _with_traceback(record: logging.LogRecord) -> bool:
     return bool(record.exc_info)
 
 
-def configure(*, level: str, style: Style, stream: TextIO | None = None) -> None:
-    """Send all events to a stream, standard error by default.
+def for_a_person(level: str | None = None) -> None:
+    """Log for somebody who called a command: nothing that the command does not say itself, unless wished.
+
+    Tracebacks of unexpected errors go into a file, see `error_file`.
 
     Args:
-        level: one of `LEVELS`, or `off`.
-        style: `json` or `text`.
-        stream: where to.
+        level: one of `LEVELS`; None logs nothing on the terminal.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    _install(_stream("text", level), ErrorFile())
+
+
+def for_a_daemon(level: str = "info") -> None:
+    """Log what happens on standard error: in plain lines on a terminal, else as JSON, tracebacks included."""
+    _install(_stream("text" if sys.stderr.isatty() else "json", level))
+
+
+def error_file() -> Path | None:
+    """Return the file that holds the tracebacks of this process, if there were any."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, ErrorFile) and handler.used:
+            return Path(handler.baseFilename)
+    return None
+
+
+def _stream(style: Style, level: str | None) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     handler.addFilter(redaction)
-    _install(handler, logging.CRITICAL + 1 if level == "off" else logging.getLevelNamesMapping()[level.upper()])
-
-
-def keep_errors() -> ErrorFile:
-    """Keep the tracebacks of unexpected errors in a file, beside what `configure` has set up."""
-    handler = ErrorFile()
-    root = logging.getLogger()
-    root.addHandler(handler)
+    handler.setLevel(logging.CRITICAL + 1 if level is None else logging.getLevelNamesMapping()[level.upper()])
     return handler
 
 
-def _install(handler: logging.Handler, level: int) -> None:
+def _install(*handlers: logging.Handler) -> None:
+    """Put our handlers in place of those of an earlier call; others, such as a test's, stay."""
     root = logging.getLogger()
-    for old in root.handlers[:]:
-        if isinstance(old, logging.StreamHandler) and type(old.formatter) in {JsonLines, TextLines}:
-            root.removeHandler(old)
-            old.close()
-    handler.setLevel(level)
-    root.addHandler(handler)
-    root.setLevel(min(level, logging.WARNING))
+    for old in _installed:
+        root.removeHandler(old)
+        old.close()
+    _installed[:] = handlers
+    for handler in handlers:
+        root.addHandler(handler)
+    root.setLevel(min(logging.WARNING, *(handler.level or logging.WARNING for handler in handlers)))
+
+
+_installed: list[logging.Handler] = []
 
 
 def debugging() -> bool:

@@ -187,6 +187,12 @@ class WorkerSettings(_Section):
     drain_seconds: float = Field(
         60, gt=0, description="After this long a worker gives other accounts a turn."
     )
+    lease_seconds: float | None = Field(
+        None,
+        gt=0,
+        description="How long a job stays with a worker that gives no sign of life; at least twice the time-out, "
+        "by default that and 15 seconds.",
+    )
 
 
 class SchedulerSettings(_Section):
@@ -250,6 +256,16 @@ class Settings(BaseSettings):
                     )
         for name, account_settings in self.accounts.items():
             self._key_fits(name, account_settings)
+        return self
+
+    @model_validator(mode="after")
+    def _lease_outlasts_a_call(self) -> Settings:
+        lease, timeout = self.worker.lease_seconds, self.b2brouter.timeout
+        if lease is not None and lease < 2 * timeout:
+            raise ValueError(
+                f"worker.lease_seconds ({lease:g}) must be at least twice b2brouter.timeout ({timeout:g}): "
+                "a call is made only while the lease outlasts it"
+            )
         return self
 
     def _key_fits(self, name: str, account: AccountSettings) -> None:

@@ -6,13 +6,11 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from config.settings import AccountSettings, Settings, SourceSettings, reject_foreign_key
 from connector import adapters
 from connector.b2brouter.budget import Budget, Reservoir, SharedBudget
-from connector.b2brouter.client import B2BrouterClient
-from connector.b2brouter.redis_budget import RedisReservoir
-from connector.b2brouter.transport import Transport
 from connector.clock import Clock
 from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
@@ -23,6 +21,10 @@ from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
 from connector.ports import Adapter
 from connector.steps.case import Rules
+
+if TYPE_CHECKING:
+    from connector.b2brouter.client import B2BrouterClient
+    from connector.b2brouter.transport import Transport
 
 
 def lease_seconds(timeout: float) -> float:
@@ -49,7 +51,7 @@ class Services:
         """The ledger; see `open_ledger`."""
         return Ledger(
             self.settings.ledger.address(),
-            lease_seconds=lease_seconds(self.settings.b2brouter.timeout),
+            lease_seconds=self.settings.worker.lease_seconds or lease_seconds(self.settings.b2brouter.timeout),
             pool_size=self.settings.worker.threads + 8,
         )
 
@@ -129,6 +131,10 @@ class Services:
             return self._remotes[account]
 
     def _connect(self, account: str) -> B2BrouterClient:
+        # HTTP is slow to import, and a pass that finds nothing due has no use for it.
+        from connector.b2brouter.client import B2BrouterClient
+        from connector.b2brouter.transport import Transport
+
         settings = self.account_settings(account)
         general = self.settings.b2brouter
         key = settings.key()
@@ -159,11 +165,13 @@ class Services:
             name = hashlib.blake2b(key.encode(), digest_size=8, person=b"budget").hexdigest()
             rate = self.settings.b2brouter.budget
             broker = self.settings.broker.address()
-            reservoir: Reservoir = (
-                RedisReservoir.connect(broker, name, requests_per_minute=rate)
-                if broker.startswith(("redis://", "rediss://"))
-                else LedgerReservoir(self.ledger.database, name, requests_per_minute=rate)
-            )
+            reservoir: Reservoir
+            if broker.startswith(("redis://", "rediss://")):
+                from connector.b2brouter.redis_budget import RedisReservoir
+
+                reservoir = RedisReservoir.connect(broker, name, requests_per_minute=rate)
+            else:
+                reservoir = LedgerReservoir(self.ledger.database, name, requests_per_minute=rate)
             self._budgets[key] = SharedBudget(rate, reservoir)
         return self._budgets[key]
 

@@ -174,10 +174,10 @@ class SharedBudget:
             wait = self._paused_until - self._clock()  # a 429 may have come while we slept
 
     def slow_down(self, retry_after: float | None) -> None:
-        """Lower the common rate; the slots in hand are dropped, for they were dealt at the old one."""
-        with self._lock:
-            self._slots.clear()
-            if retry_after:
+        """Lower the common rate; where the server wants silence, the slots in hand are dropped too."""
+        if retry_after:
+            with self._lock:
+                self._slots.clear()
                 self._paused_until = max(self._paused_until, self._clock() + retry_after)
         self._alone.slow_down(retry_after)
         try:

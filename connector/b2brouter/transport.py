@@ -30,6 +30,7 @@ from connector.b2brouter.exactjson import UnreadableError, read
 from connector.b2brouter.outcome import Fault, Operation, Reply
 from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
+from connector.crashpoints import crashpoint
 from connector.domain.errors import NotSentError, StepError, UsageError
 
 T = TypeVar("T")
@@ -215,7 +216,7 @@ class Transport:
 
     def _send(self, call: Call, deadline: float) -> Reply:
         link = self._link()
-        link.wire.begin(deadline, getattr(self._of_thread, "guard", None))
+        link.wire.begin(deadline, getattr(self._of_thread, "guard", None), call.operation)
         try:
             with self._request(link.client, call) as response:
                 content = _body(response)
@@ -224,6 +225,7 @@ class Transport:
             raise outcome.judge_fault(
                 call.operation, fault, self._without_key(str(error)), left=link.wire.left, facts=call.facts
             ) from error
+        crashpoint(call.operation, "after_reply")
         if not response.is_success:
             content = self._without_key(content.decode("utf-8", "replace")).encode()
         headers = {name.lower(): value for name, value in response.headers.items()}

@@ -14,6 +14,8 @@ from typing import Any, Final
 import httpcore
 from typing_extensions import override
 
+from connector.crashpoints import crashpoint
+
 _PIECE: Final = 16 * 1024
 """Bytes written at once: between two pieces the deadline is looked at."""
 _FOR_THE_PROXY: Final = b"CONNECT "
@@ -26,17 +28,22 @@ class Wire:
         self._clock = clock
         self._deadline = 0.0
         self._before_send: Callable[[], None] | None = None
+        self._call: str | None = None
         self.left = False
         """Whether a byte of the request may have left this machine."""
 
-    def begin(self, deadline: float, before_send: Callable[[], None] | None) -> None:
+    def begin(
+        self, deadline: float, before_send: Callable[[], None] | None, call: str | None = None
+    ) -> None:
         """Start a call.
 
         Args:
             deadline: when it has to be over, on the clock.
             before_send: called at the last moment before the request leaves; what it raises stops the call.
+            call: what it is, for crash points.
         """
         self._deadline = deadline
+        self._call = call
         self._before_send = before_send
         self.left = False
 
@@ -54,7 +61,12 @@ class Wire:
         if self._before_send is not None:
             self._before_send()
         self.remaining(None, httpcore.WriteTimeout)
+        crashpoint(self._call, "before_request")
         self.left = True
+
+    def listening(self) -> None:
+        """Take note that an answer is waited for."""
+        crashpoint(self._call, "after_request")
 
 
 class WatchedStream(httpcore.NetworkStream):
@@ -66,6 +78,7 @@ class WatchedStream(httpcore.NetworkStream):
 
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._wire.listening()
         return self._inner.read(max_bytes, self._wire.remaining(timeout, httpcore.ReadTimeout))
 
     @override

@@ -11,6 +11,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -108,18 +109,16 @@ def _usage(error: click.UsageError) -> Failure:
 
 
 def _unforeseen(error: Exception) -> Failure:
-    """A bug, or something that nobody foresaw: its traceback goes into a file, not onto the terminal."""
-    file = log.keep_errors()
+    """A bug, or something that nobody foresaw: its traceback goes into the log, not onto the terminal."""
     logging.getLogger(__name__).critical("unexpected error", exc_info=error)
     if log.debugging():
-        import traceback
-
         text = "".join(traceback.format_exception(error))
         click.echo(log.redaction.clean(text), err=True, nl=False)
+    file = log.error_file()
     return Failure(
         kind="unexpected",
         message=f"An unexpected error of this software: {type(error).__name__}.",
-        action=f"Please report it with the log {file.baseFilename}",
+        action=f"Please report it with the log{f' {file}' if file else ''}",
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -96,11 +95,11 @@ class Session:
 
     def log_as_daemon(self) -> None:
         """Log what happens: in plain lines on a terminal, else as JSON."""
-        log.configure(level=self.log_level or "info", style="text" if sys.stderr.isatty() else "json")
+        log.for_a_daemon(self.log_level or "info")
 
     def log_quietly(self) -> None:
         """Log nothing that the command does not say itself, unless it was asked for."""
-        log.configure(level=self.log_level or "off", style="text")
+        log.for_a_person(self.log_level)
 
     def close(self) -> None:
         """Give back all connections."""

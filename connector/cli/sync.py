@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from config import logging as log
 from connector.bootstrap import Services
 from connector.cli import ending, preview
 from connector.cli.command import command
@@ -128,6 +129,9 @@ def _tell(output: Output, ledger: Ledger, result: Result, *, stopped: bool) -> N
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
     if result.by_status[Status.HELD]:
         tell_reasons(output, ledger, Status.HELD, f"{result.by_status[Status.HELD]:,} held, for a person:")
+    if log.error_file() is not None:
+        output.line()
+        output.line(f"Unexpected errors of this software were logged; please report them: {log.error_file()}")
     for failure in map(_failure, result.faults):
         output.line()
         output.line(f"Failed: {failure.message}", style="bold red")

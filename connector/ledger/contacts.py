@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import and_, or_, select, update
 
+from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
@@ -79,7 +80,8 @@ class Contacts:
 
     def begin(self, link: ContactLink) -> ContactLink:
         """Write down, durably, that the contact is about to be created."""
-        return self._change(link, {"open_since": self._database.clock.now(), "looks": 0})
+        intent = {"open_since": self._database.clock.now(), "looks": 0}
+        return self._change(link, intent, point="intent")
 
     def look(self, link: ContactLink) -> ContactLink:
         """Count a look-up that found nothing."""
@@ -98,7 +100,7 @@ class Contacts:
             "looks": 0,
             **_FREE,
         }
-        return self._change(link, values)
+        return self._change(link, values, point="outcome")
 
     def release(self, link: ContactLink) -> None:
         """Let go; an open question stays open."""
@@ -118,13 +120,15 @@ class Contacts:
     def _held(self, link: ContactLink) -> Any:
         return and_(Link.account == link.account, Link.identity == link.identity, Link.fence == link.fence)
 
-    def _change(self, link: ContactLink, values: Mapping[str, Any]) -> ContactLink:
+    def _change(self, link: ContactLink, values: Mapping[str, Any], *, point: str = "note") -> ContactLink:
         now = self._database.clock.now()
         alive = {"leased_until": now + timedelta(seconds=self._lease_seconds), "updated_at": now}
         with self._database.write() as connection:
             row = connection.execute(
                 update(Link).where(self._held(link)).values({**alive, **values}).returning(*_COLUMNS)
             ).one_or_none()
+            crashpoint("contact", f"before_{point}")
         if row is None:
             raise LeaseLostError(f"contact {link.identity} is in other hands")
+        crashpoint("contact", f"after_{point}")
         return ContactLink(**row._mapping)

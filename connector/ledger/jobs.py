@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, in
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import aliased
 
+from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError, RefusedError
 from connector.domain.identity import number_key
 from connector.domain.invoice import Invoice
@@ -72,7 +73,10 @@ class Jobs:
                 )
                 .returning(*COLUMNS)
             )
-            return sorted(map(job_of, rows), key=lambda job: (job.due_at, job.id))
+            leased = sorted(map(job_of, rows), key=lambda job: (job.due_at, job.id))
+            crashpoint("lease", "before_commit")
+        crashpoint("lease", "after_commit")
+        return leased
 
     def _due(self, account: str, limit: int, sources: Sequence[str] | None, now: datetime) -> Select[Any]:
         paused = select(AccountRow.name).where(AccountRow.name == account, AccountRow.paused_reason.is_not(None))
@@ -118,7 +122,10 @@ class Jobs:
         with self._database.write() as connection:
             if invoice is not None:
                 self._claim_number(connection, job, number_key(invoice))
-            return self._change(connection, job, values, [Entry(what="intent", effect=effect)])
+            after = self._change(connection, job, values, [Entry(what="intent", effect=effect)])
+            crashpoint(effect, "before_intent")
+        crashpoint(effect, "after_intent")
+        return after
 
     def _claim_number(self, connection: Connection, job: Job, number: str) -> None:
         claim = {"account": job.account, "number_key": number, "job_id": job.id}
@@ -177,7 +184,9 @@ class Jobs:
             after = self._change(connection, job, changed, [entry])
             if stage is Stage.SENT:
                 release_followers(connection, after, after.updated_at)
-            return after
+            crashpoint(entry.effect, "before_outcome")
+        crashpoint(entry.effect, "after_outcome")
+        return after
 
     def settle(
         self,
@@ -215,7 +224,10 @@ class Jobs:
             **values,
         }
         with self._database.write() as connection:
-            return self._change(connection, job, changed, [entry])
+            after = self._change(connection, job, changed, [entry])
+            crashpoint("settle", "before_commit")
+        crashpoint("settle", "after_commit")
+        return after
 
     def give_back(self, job: Job) -> None:
         """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""

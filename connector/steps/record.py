@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.crashpoints import crashpoint
 from connector.domain.errors import (
     NotSentError,
     RefusedError,
@@ -25,6 +26,7 @@ def record(case: Case) -> None:
     """
     reference = case.job.reference or ""
     cross = xref(case.remote.environment, case.remote.account_id, reference)
+    crashpoint(Effect.RECORD, "before_write")
     try:
         case.adapter.record(case.job.key, reference, cross)
     except SourceUnavailableError as error:
@@ -34,5 +36,6 @@ def record(case: Case) -> None:
         raise RefusedError("erp_reference_differs", facts) from error
     except (SchemaChangedError, SourceNotPermittedError) as error:
         raise RefusedError("erp_write_refused", {"message": error.message}) from error
+    crashpoint(Effect.RECORD, "after_write")
     entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details={"reference": reference})
     case.advance(Stage.RECORDED, entry=entry, xref=cross)

@@ -78,10 +78,10 @@ def connect() -> Iterator[Callable[..., B2BrouterClient]]:
 
 
 @pytest.fixture
-def fresh() -> Iterator[SimulatorServer]:
-    """A simulator of the test's own, for faults and switches."""
-    with SimulatorServer() as server:
-        yield server
+def fresh(simulator: SimulatorServer) -> SimulatorServer:
+    """The simulator as new, for faults and switches."""
+    simulator.reset()
+    return simulator
 
 
 @pytest.fixture

@@ -1,0 +1,242 @@
+"""Leases: a job is in one pair of hands, and hands that lost it can change nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from connector.domain.errors import LeaseLostError
+from connector.domain.job import Effect, Event, Stage, Status
+from connector.ledger import Ledger
+from connector.ledger.queries import Filter
+from connector.ledger.records import Entry, Job
+from tests.support.builders import NOON, invoice
+from tests.support.clock import FakeClock
+from tests.support.ledgers import ACCOUNT, add, add_many, job_of, jobs, lease_one, settle, told
+
+
+def test_a_lease_names_its_holder_and_its_end(ledger: Ledger) -> None:
+    job = lease_one(ledger)
+
+    assert job.status is Status.RUNNING
+    assert job.lease_owner == ledger.jobs.owner
+    assert job.leased_until == NOON + timedelta(seconds=ledger.jobs.lease_seconds)
+    assert job.fence == 1
+    assert ledger.jobs.lease(ACCOUNT, 10) == []
+
+
+def test_the_longest_due_come_first_and_never_more_than_asked_for(ledger: Ledger, clock: FakeClock) -> None:
+    for key in ("late", "early"):
+        [job] = [lease_one(ledger, invoice(key))]
+        settle(ledger, job, Event.POSTPONED, "rate_limited", delay=20 if key == "late" else 10)
+    add(ledger, invoice("other"), account="other")
+    clock.advance(30)
+
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 1)] == ["early"]
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 10)] == ["late"]
+
+
+def test_nothing_is_leased_before_it_is_due(ledger: Ledger, clock: FakeClock) -> None:
+    settle(ledger, lease_one(ledger), Event.POSTPONED, "rate_limited", delay=10)
+
+    clock.advance(9.9)
+    assert ledger.jobs.lease(ACCOUNT, 1) == []
+    clock.advance(0.1)
+    assert len(ledger.jobs.lease(ACCOUNT, 1)) == 1
+
+
+def test_only_jobs_of_the_sources_asked_for_are_leased(ledger: Ledger) -> None:
+    add(ledger, invoice("1"), source="erp")
+    add(ledger, invoice("1"), source="shop")
+
+    assert ledger.jobs.lease(ACCOUNT, 10, sources=[]) == []
+    assert [job.source for job in ledger.jobs.lease(ACCOUNT, 10, sources=["shop"])] == ["shop"]
+
+
+def test_a_paused_account_is_not_leased_from(ledger: Ledger) -> None:
+    add(ledger, invoice("1"))
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+
+    assert ledger.jobs.lease(ACCOUNT, 10) == []
+    assert ledger.jobs.due_accounts() == []
+    assert ledger.jobs.next_due() is None
+
+
+def test_threads_never_share_a_job(ledger: Ledger) -> None:
+    add_many(ledger, 60)
+
+    def worker(_: int) -> list[Job]:
+        taken: list[Job] = []
+        while leased := ledger.jobs.lease(ACCOUNT, 3):
+            taken += leased
+        return taken
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = [job.id for batch in pool.map(worker, range(8)) for job in batch]
+
+    assert Counter(Counter(taken).values()) == {1: 60}
+
+
+def test_processes_never_share_a_job(tables_url: str, clock: FakeClock) -> None:
+    """Each ledger object has connections of its own, as each process has."""
+    ledgers = [Ledger(tables_url, clock=clock, owner=f"process {n}", pool_size=2) for n in range(4)]
+    add_many(ledgers[0], 40)
+
+    def worker(ledger: Ledger) -> list[int]:
+        taken: list[int] = []
+        while leased := ledger.jobs.lease(ACCOUNT, 2):
+            taken += [job.id for job in leased]
+        return taken
+
+    with ThreadPoolExecutor(4) as pool:
+        taken = [id_ for batch in pool.map(worker, ledgers) for id_ in batch]
+    for ledger in ledgers:
+        ledger.close()
+
+    assert sorted(taken) == sorted(set(taken))
+    assert len(taken) == 40
+
+
+# ---------------------------------------------------------------- the fence
+
+
+def begin(ledger: Ledger, job: Job) -> None:
+    ledger.jobs.begin(job, Effect.CREATE, payload=b"stale", invoice=invoice("1", number="STALE"))
+
+
+def finish(ledger: Ledger, job: Job) -> None:
+    ledger.jobs.advance(job, Stage.SENT)
+
+
+def look(ledger: Ledger, job: Job) -> None:
+    ledger.jobs.look(job)
+
+
+def close(ledger: Ledger, job: Job) -> None:
+    ledger.jobs.close_intent(job, outcome="not_sent")
+
+
+def let_go(ledger: Ledger, job: Job) -> None:
+    ledger.jobs.settle(
+        job, Event.STUCK, reason="bug", details={}, delay=0, attempts=1, entry=Entry(what="stuck")
+    )
+
+
+STALE_WRITES = [begin, finish, look, close, let_go]
+
+
+@pytest.mark.parametrize("write", STALE_WRITES)
+def test_a_holder_whose_lease_went_to_another_changes_nothing(
+    ledger: Ledger, clock: FakeClock, write: Callable[[Ledger, Job], None]
+) -> None:
+    stale = lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+    [fresh] = ledger.jobs.lease(ACCOUNT, 1)
+    before, timeline = job_of(ledger), told(ledger, fresh)
+
+    with pytest.raises(LeaseLostError):
+        write(ledger, stale)
+
+    assert job_of(ledger) == before
+    assert told(ledger, fresh) == timeline
+    ledger.jobs.advance(fresh, Stage.CONTACT_READY, contact_id="5001")  # the rightful holder goes on
+
+
+@pytest.mark.parametrize("write", STALE_WRITES)
+def test_a_rescued_job_that_nobody_took_yet_is_not_the_old_holders_either(
+    ledger: Ledger, clock: FakeClock, write: Callable[[Ledger, Job], None]
+) -> None:
+    stale = lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+
+    with pytest.raises(LeaseLostError):
+        write(ledger, stale)
+
+    assert job_of(ledger).status is Status.PENDING
+
+
+def test_a_stale_claim_of_a_number_is_not_kept(ledger: Ledger, clock: FakeClock) -> None:
+    stale = lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+    with pytest.raises(LeaseLostError):
+        begin(ledger, stale)
+    other = [job for job in ledger.jobs.lease(ACCOUNT, 10) if job.key == "1"]
+    add(ledger, invoice("2", number="STALE"))
+    [second] = ledger.jobs.lease(ACCOUNT, 10)
+
+    ledger.jobs.begin(second, Effect.CREATE, payload=b"{}", invoice=invoice("2", number="STALE"))
+
+    assert other
+
+
+def test_handing_back_what_is_in_other_hands_is_not_an_error(ledger: Ledger, clock: FakeClock) -> None:
+    stale = lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+    [fresh] = ledger.jobs.lease(ACCOUNT, 1)
+
+    ledger.jobs.give_back(stale)
+
+    assert job_of(ledger) == fresh
+
+
+def test_a_job_handed_back_is_due_at_once(ledger: Ledger) -> None:
+    ledger.jobs.give_back(lease_one(ledger))
+
+    job = job_of(ledger)
+    assert (job.status, job.lease_owner, job.attempts) == (Status.PENDING, None, 0)
+    assert len(ledger.jobs.lease(ACCOUNT, 1)) == 1
+
+
+def test_every_write_is_a_sign_of_life(ledger: Ledger, clock: FakeClock) -> None:
+    job = lease_one(ledger)
+    clock.advance(60)
+    job = ledger.jobs.advance(job, Stage.CONTACT_READY, contact_id="5001")
+    clock.advance(60)
+
+    assert ledger.jobs.rescue() == 0
+    assert job.leased_until == NOON + timedelta(seconds=60 + ledger.jobs.lease_seconds)
+
+
+# ---------------------------------------------------------------- what is due next
+
+
+def test_next_due_is_the_nearest_of_due_times_and_leases(ledger: Ledger, clock: FakeClock) -> None:
+    assert ledger.jobs.next_due() is None
+    job = lease_one(ledger)
+    assert ledger.jobs.next_due() == job.leased_until
+    settle(ledger, job, Event.POSTPONED, "rate_limited", delay=10)
+    assert ledger.jobs.next_due() == NOON + timedelta(seconds=10)
+    assert ledger.jobs.next_due(sources=["shop"]) is None
+    assert ledger.jobs.next_due(but={ACCOUNT}) is None
+
+
+def test_accounts_with_due_jobs_are_named_longest_waiting_first(ledger: Ledger, clock: FakeClock) -> None:
+    add(ledger, invoice("1"), account="b")
+    clock.advance(1)
+    add(ledger, invoice("2"), account="a")
+    clock.advance(1)
+    settle(ledger, lease_of(ledger, "3", "c"), Event.POSTPONED, "rate_limited", delay=10)
+
+    assert ledger.jobs.due_accounts() == ["b", "a"]
+    assert ledger.jobs.due_accounts(sources=["shop"]) == []
+
+
+def lease_of(ledger: Ledger, key: str, account: str) -> Job:
+    add(ledger, invoice(key), account=account)
+    [job] = ledger.jobs.lease(account, 1)
+    return job
+
+
+def test_the_filter_of_everything_finds_everything(ledger: Ledger) -> None:
+    add_many(ledger, 3)
+
+    assert Filter().empty
+    assert len(jobs(ledger)) == 3

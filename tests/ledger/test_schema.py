@@ -1,0 +1,122 @@
+"""The migrations make just the tables that the code works with, on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
+
+from alembic import command
+from connector.domain.errors import LedgerError, UsageError
+from connector.ledger import Ledger, schema
+from connector.ledger.database import Database
+from connector.ledger.tables import Base
+
+
+@pytest.fixture
+def database(ledger_url: str) -> Iterator[Database]:
+    database = Database(ledger_url)
+    yield database
+    database.close()
+
+
+def config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    return config
+
+
+def tables(database: Database) -> set[str]:
+    with database.read() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def test_the_newest_migration_is_the_one_that_the_software_asks_for() -> None:
+    assert ScriptDirectory.from_config(config()).get_heads() == [schema.HEAD]
+
+
+def test_an_empty_database_becomes_a_ledger_and_stays_one(database: Database) -> None:
+    assert schema.version(database) is None
+    with pytest.raises(LedgerError, match="db upgrade") as caught:
+        schema.require(database)
+    assert "empty" in caught.value.message or "db upgrade" in caught.value.action
+
+    schema.upgrade(database)
+    schema.upgrade(database)  # nothing happens
+
+    assert schema.version(database) == schema.HEAD
+    schema.require(database)
+    assert set(Base.metadata.tables) <= tables(database)
+
+
+def test_the_migrations_say_what_the_models_say(database: Database) -> None:
+    schema.upgrade(database)
+
+    with database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_the_way_down_leaves_nothing_and_the_way_up_works_again(database: Database) -> None:
+    schema.upgrade(database)
+
+    with database.write() as connection:
+        down = config()
+        down.attributes["connection"] = connection
+        command.downgrade(down, "base")
+    assert tables(database) == {"alembic_version"}
+
+    schema.upgrade(database)
+    assert set(Base.metadata.tables) <= tables(database)
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(database: Database) -> None:
+    schema.upgrade(database)
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(LedgerError, match="newer version"):
+        schema.upgrade(database)
+    with pytest.raises(LedgerError, match="9999"):
+        schema.require(database)
+
+
+@pytest.mark.parametrize("url", ["", "no url", "mysql+pymysql://root@127.0.0.1/x", "nothing://x"])
+def test_what_cannot_be_a_ledger_is_refused_in_one_sentence(url: str) -> None:
+    with pytest.raises(UsageError):
+        Ledger(url)
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="no folder"):
+        Ledger(f"sqlite:///{tmp_path / 'nowhere' / 'ledger.db'}")
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_password() -> None:
+    ledger = Ledger("postgresql+psycopg://someone:secret-word@127.0.0.1:1/ledger")
+
+    with pytest.raises(LedgerError) as caught:
+        schema.version(ledger.database)
+
+    assert "secret-word" not in f"{caught.value.message}{caught.value.action}"
+
+
+def test_a_postgresql_url_without_a_driver_gets_ours() -> None:
+    assert Database("postgresql://127.0.0.1/x").url.drivername == "postgresql+psycopg"
+
+
+def test_an_embedded_ledger_survives_a_power_cut(embedded_url: str) -> None:
+    database = Database(embedded_url)
+    with database.read() as connection:
+        mode = connection.execute(text("PRAGMA journal_mode")).scalar_one()
+        synchronous = connection.execute(text("PRAGMA synchronous")).scalar_one()
+        foreign_keys = connection.execute(text("PRAGMA foreign_keys")).scalar_one()
+    database.close()
+
+    assert (mode, synchronous, foreign_keys) == ("wal", 2, 1)  # 2: FULL
