@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from connector.domain.errors import UsageError
 
@@ -302,6 +303,13 @@ def load(path: Path | None = None) -> Settings:
         return Settings(**data)
     except ValidationError as error:
         raise UsageError(_sentence(error, file), action=f"Correct it in {file}.") from None
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        variable = f"CONNECTOR_{name[1].upper()}" if name else "of the connector"
+        raise UsageError(
+            f"The environment variable {variable} cannot be read.",
+            action=f"A whole section there is JSON; single values are {variable}__<KEY>.",
+        ) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -325,7 +333,7 @@ def _sentence(error: ValidationError, file: Path) -> str:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{file}: unknown key {where}{_nearest(first['loc'])}."
+        return f"{file}: unknown key {where}{_nearest(first['loc'])}"
     if first["type"] == "missing":
         return f"{file}: {where} is missing."
     message = first["msg"].removeprefix("Value error, ")
@@ -337,7 +345,7 @@ def _nearest(loc: tuple[int | str, ...]) -> str:
     close = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
     if close:
         return f"; did you mean {close[0]}?"
-    return f"; known here: {', '.join(known)}" if known else ""
+    return f"; known here: {', '.join(known)}." if known else "."
 
 
 def _known_keys(path: tuple[int | str, ...]) -> Iterator[str]:

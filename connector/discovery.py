@@ -117,4 +117,6 @@ def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> boo
         return document.confirmed
     if job.stage.reached(Stage.SENT):
         return False
+    if job.reason == "erp_reference_exists":
+        return not document.reference and not document.xref
     return document.fingerprint() != job.fingerprint

@@ -107,18 +107,15 @@ class Journey:
         # What belongs to a source that is not configured any more stays where it is.
         sources = [name for name in desk.adapters if sources is None or name in sources]
         end = self._clock.monotonic() + seconds
-        taken = 0
+        taken = self._suspects(desk, account, sources, end, stopping, settled)
         running: set[Future[None]] = set()
         with ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
             while True:
-                jobs = (
-                    [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
-                )
+                jobs = [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
                 taken += len(jobs)
                 documents = self._read(desk, jobs)
                 running |= {
-                    pool.submit(self._work, desk, job, documents.get((job.source, job.key)), settled)
-                    for job in jobs
+                    pool.submit(self._work, desk, job, documents.get((job.source, job.key)), settled) for job in jobs
                 }
                 if not running:
                     break
@@ -127,6 +124,26 @@ class Journey:
                     future.result()
         if desk.breaker.opened:
             raise desk.breaker.opened
+        return taken
+
+    def _suspects(
+        self,
+        desk: Desk,
+        account: str,
+        sources: Sequence[str],
+        end: float,
+        stopping: Callable[[], bool],
+        settled: Callable[[Job], None],
+    ) -> int:
+        """Work the jobs whose last holder vanished, one at a time, before any other; return how many."""
+        taken = 0
+        while not stopping() and not desk.breaker.opened and self._clock.monotonic() < end:
+            jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True)
+            if not jobs:
+                break
+            documents = self._read(desk, jobs)
+            self._work(desk, jobs[0], documents.get((jobs[0].source, jobs[0].key)), settled)
+            taken += 1
         return taken
 
     def _take(
@@ -143,9 +160,7 @@ class Journey:
             return []
         return self._ledger.jobs.lease(account, idle, sources=sources)
 
-    def _read(
-        self, desk: Desk, jobs: Sequence[Job]
-    ) -> Mapping[tuple[str, str], Invoice | DocumentNotUsableError]:
+    def _read(self, desk: Desk, jobs: Sequence[Job]) -> Mapping[tuple[str, str], Invoice | DocumentNotUsableError]:
         """Read the ERP's documents of many jobs at once; those that fail are read again one by one."""
         wanted: dict[str, list[str]] = {}
         for job in jobs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from amqp.exceptions import AMQPError  # a refused log-in is none of Kombu's own errors
 from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.exceptions import OperationalError as BrokerError
@@ -20,7 +21,7 @@ def reach(app: Celery) -> None:
     try:
         with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
             connection.ensure_connection(max_retries=1, timeout=_CONNECT_SECONDS)
-    except (BrokerError, KombuError, OSError) as error:
+    except (BrokerError, KombuError, OSError, AMQPError) as error:
         raise _unreachable(app) from error
 
 

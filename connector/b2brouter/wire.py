@@ -29,6 +29,7 @@ class Wire:
         self._deadline = 0.0
         self._before_send: Callable[[], None] | None = None
         self._call: str | None = None
+        self._listening = False
         self.left = False
         """Whether a byte of the request may have left this machine."""
 
@@ -44,6 +45,7 @@ class Wire:
         """
         self._deadline = deadline
         self._call = call
+        self._listening = False
         self._before_send = before_send
         self.left = False
 
@@ -66,7 +68,9 @@ class Wire:
 
     def listening(self) -> None:
         """Take note that an answer is waited for."""
-        crashpoint(self._call, "after_request")
+        if not self._listening:
+            self._listening = True
+            crashpoint(self._call, "after_request")
 
 
 class WatchedStream(httpcore.NetworkStream):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from connector.bootstrap import Services
 from connector.cli.checkup import Checkup, status_of
 from connector.cli.command import command
 from connector.cli.output import Column, Output
@@ -20,8 +21,12 @@ def check(session: Session) -> int:
     Configuration, ledger, broker, each account at B2Brouter, each ERP with its companies and its write-back,
     and the clock.
     """
-    checkup = Checkup(session.services, config=session.config_path)
-    rows = _collect(session.output, checkup)
+    services = Services(session.settings, only_looking=True)
+    checkup = Checkup(services, config=session.config_path)
+    try:
+        rows = _collect(session.output, checkup)
+    finally:
+        services.close()
     if session.json:
         session.output.record({"checks": [asdict(row) for row in rows]})
     else:

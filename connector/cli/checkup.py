@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from sqlalchemy import func, select, update
 
@@ -197,15 +198,13 @@ def _new_ledger(file: Path) -> CheckRow:
         return failed(
             "ledger", f"There is no folder {folder} for the ledger {file}.", "Make it, or correct ledger.url."
         )
-    if not _writable(folder):
-        return failed("ledger", f"The folder {folder} of the ledger cannot be written.", "Grant our user the right.")
+    try:
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        told = f"The folder {folder} of the ledger cannot be written: {error.strerror}."
+        return failed("ledger", told, "Grant our user the right, or correct ledger.url.")
     return ok("ledger", f"{file} does not exist yet; the first sync makes it")
-
-
-def _writable(folder: Path) -> bool:
-    import os
-
-    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _try_writing(ledger: Ledger) -> None:

@@ -51,7 +51,7 @@ class Group(click.Group):
     command_class = Command
 
     def __init__(self, *args: Any, **details: Any) -> None:
-        super().__init__(*args, **details)
+        super().__init__(*args, **{"no_args_is_help": False, **details})
         self.params += _general_options()
 
 

@@ -87,13 +87,21 @@ class LazyGroup(Group):
         sys.exit(ending.of(call, json="--json" in given))
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="connector")
-@click.pass_obj
-def main(session: Session) -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Issue every confirmed invoice of an ERP through B2Brouter, exactly once.
 
     Exit status: 0 good; 1 something outside failed; 2 wrong usage or configuration; 3 finished, and at
     least one invoice needs a person.
     """
+    session = context.ensure_object(Session)
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+        context.exit(ending.USAGE)
     session.log_quietly()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -181,6 +181,8 @@ class Invoice:
     original: Original | None = None  # BG-3, for credit notes
     amend_reason: str | None = None  # Spain: R1-R5
     delivery_date: date | None = None  # BT-72
+    reference: str | None = None  # what the ERP already holds from an earlier write-back; not content
+    xref: str | None = None
 
     @property
     def is_credit_note(self) -> bool:
@@ -189,7 +191,8 @@ class Invoice:
 
     def fingerprint(self) -> str:
         """Return a hash of all content: it differs exactly when the ERP document or its customer changed."""
-        canonical = json.dumps(_plain(self), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        content = replace(self, reference=None, xref=None)
+        canonical = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -50,15 +50,25 @@ class Jobs:
         """The name under which this process holds leases; asked each time, for processes fork."""
         return self._owner or owners.this_process()
 
-    def lease(self, account: str, limit: int, *, sources: Sequence[str] | None = None) -> list[Job]:
+    def lease(
+        self, account: str, limit: int, *, sources: Sequence[str] | None = None, suspects: bool = False
+    ) -> list[Job]:
         """Take up to `limit` due jobs of an account that is not paused, longest due first.
+
+        Args:
+            account: by its name in the configuration.
+            limit: most jobs to take.
+            sources: only jobs of these; None means all.
+            suspects: take those whose last holder vanished, instead of the others. They are to be worked one at
+                a time and alone, so that the one that kills its worker takes no innocent ones with it.
 
         Raises:
             LedgerError: the ledger cannot be reached.
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            ids = connection.execute(self._due(account, limit, sources, now)).scalars().all()
+            due = self._due(account, limit, sources, now).where(JobRow.lapses > 0 if suspects else JobRow.lapses == 0)
+            ids = connection.execute(due).scalars().all()
             if not ids:
                 return []
             rows = connection.execute(

@@ -5,6 +5,7 @@ An open question is settled before anything else happens to the job.
 
 from __future__ import annotations
 
+from connector.domain import identity
 from connector.domain.errors import RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
@@ -27,11 +28,13 @@ def settle(case: Case) -> RemoteInvoice:
 
 
 def create(case: Case) -> RemoteInvoice:
-    """Create the document.
+    """Create the document, unless the ERP remembers that it was issued: its reference is our second memory.
 
     Raises:
         StepError: see `Remote.create_invoice`; `number_clash`, another job owns the number.
     """
+    if case.invoice.reference or case.invoice.xref:
+        return _remembered(case)
     case.begin(
         Effect.CREATE,
         payload=_payload(case),
@@ -46,6 +49,22 @@ def create(case: Case) -> RemoteInvoice:
             raise
         return _taken(case, error)
     return _arrive(case, made, adopted=False)
+
+
+def _remembered(case: Case) -> RemoteInvoice:
+    """Adopt the document whose reference the ERP holds: this ledger is younger than that, or was restored.
+
+    Raises:
+        RefusedError: `erp_reference_exists`, it is not a document that we made for this one.
+    """
+    reference = case.invoice.reference or ""
+    ours = identity.xref(case.remote.environment, case.remote.account_id, reference)
+    if reference and case.invoice.xref in {None, ours}:
+        there = case.remote.read_invoice(reference)
+        if there is not None and there.file_reference == case.file_reference:
+            return _arrive(case, there, adopted=True)
+    facts = {"reference": reference or "?", "xref": case.invoice.xref or "?"}
+    raise RefusedError("erp_reference_exists", facts)
 
 
 def _payload(case: Case) -> bytes:

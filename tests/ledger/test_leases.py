@@ -136,7 +136,7 @@ def test_a_holder_whose_lease_went_to_another_changes_nothing(
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()
-    [fresh] = ledger.jobs.lease(ACCOUNT, 1)
+    [fresh] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
     before, timeline = job_of(ledger), told(ledger, fresh)
 
     with pytest.raises(LeaseLostError):
@@ -161,26 +161,36 @@ def test_a_rescued_job_that_nobody_took_yet_is_not_the_old_holders_either(
     assert job_of(ledger).status is Status.PENDING
 
 
-def test_a_stale_claim_of_a_number_is_not_kept(ledger: Ledger, clock: FakeClock) -> None:
+def test_a_number_claimed_by_a_stale_holder_is_not_kept_from_others(
+    ledger: Ledger, clock: FakeClock
+) -> None:
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()
     with pytest.raises(LeaseLostError):
         begin(ledger, stale)
-    other = [job for job in ledger.jobs.lease(ACCOUNT, 10) if job.key == "1"]
-    add(ledger, invoice("2", number="STALE"))
-    [second] = ledger.jobs.lease(ACCOUNT, 10)
 
+    second = lease_one(ledger, invoice("2", number="STALE"))
     ledger.jobs.begin(second, Effect.CREATE, payload=b"{}", invoice=invoice("2", number="STALE"))
 
-    assert other
+
+def test_a_job_whose_holder_vanished_is_taken_apart_from_the_others(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+    add(ledger, invoice("2"))
+
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 10)] == ["2"]
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 10, suspects=True)] == ["1"]
 
 
 def test_handing_back_what_is_in_other_hands_is_not_an_error(ledger: Ledger, clock: FakeClock) -> None:
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()
-    [fresh] = ledger.jobs.lease(ACCOUNT, 1)
+    [fresh] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
 
     ledger.jobs.give_back(stale)
 

@@ -49,7 +49,7 @@ def test_the_lease_of_a_dead_process_is_freed_at_once(tables_url: str, clock: Fa
 
     heir = Ledger(tables_url, clock=clock)
     assert heir.jobs.rescue() == 1
-    assert len(heir.jobs.lease(ACCOUNT, 1)) == 1
+    assert len(heir.jobs.lease(ACCOUNT, 1, suspects=True)) == 1
     heir.close()
 
 
@@ -95,8 +95,8 @@ def crash(ledger: Ledger, clock: FakeClock) -> None:
 
 def test_what_ends_three_workers_in_a_row_is_held(ledger: Ledger, clock: FakeClock) -> None:
     add(ledger, invoice("1"))
-    for _ in range(3):
-        assert len(ledger.jobs.lease(ACCOUNT, 1)) == 1
+    for lapses in range(3):
+        assert len(ledger.jobs.lease(ACCOUNT, 1, suspects=lapses > 0)) == 1
         crash(ledger, clock)
 
     job = job_of(ledger)
@@ -108,8 +108,8 @@ def test_an_intent_written_before_each_crash_does_not_hide_the_poison(
     ledger: Ledger, clock: FakeClock
 ) -> None:
     add(ledger, invoice("1"))
-    for _ in range(3):
-        [job] = ledger.jobs.lease(ACCOUNT, 1)
+    for lapses in range(3):
+        [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=lapses > 0)
         ledger.jobs.begin(job, Effect.CREATE, payload=b"{}", invoice=invoice("1"))
         crash(ledger, clock)
 
@@ -119,13 +119,13 @@ def test_an_intent_written_before_each_crash_does_not_hide_the_poison(
 
 def test_progress_or_a_proper_end_clears_the_count(ledger: Ledger, clock: FakeClock) -> None:
     add(ledger, invoice("1"))
-    for _ in range(2):
-        ledger.jobs.lease(ACCOUNT, 1)
+    for lapses in range(2):
+        ledger.jobs.lease(ACCOUNT, 1, suspects=lapses > 0)
         crash(ledger, clock)
-    [job] = ledger.jobs.lease(ACCOUNT, 1)
+    [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
     assert ledger.jobs.advance(job, Stage.CONTACT_READY, contact_id="1").lapses == 0
     crash(ledger, clock)
-    [job] = ledger.jobs.lease(ACCOUNT, 1)
+    [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
     assert job.lapses == 1
 
     settle(ledger, job, Event.POSTPONED, "rate_limited")
@@ -152,5 +152,5 @@ def test_a_killed_process_leaves_its_job_to_the_next(tables_url: str, ledger: Le
     assert ended.returncode == -9
 
     assert ledger.jobs.rescue() == 1
-    [job] = ledger.jobs.lease(ACCOUNT, 1)
+    [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
     assert job.open_effect is Effect.SEND

@@ -35,10 +35,12 @@ class OdooAdapter:
     def __init__(self, database: Database, options: OdooOptions) -> None:
         self._database = database
         self._options = options
-        self._reader = Reader(database)
         self._writer: Writer | None = None
+        written = None
         if options.write_back == "columns":
+            written = (options.reference_column, options.xref_column)
             self._writer = Writer(database, reference=options.reference_column, xref=options.xref_column)
+        self._reader = Reader(database, written=written)
 
     @classmethod
     def open(cls, name: str, url: str | None, options: Mapping[str, Any]) -> OdooAdapter:

@@ -120,6 +120,8 @@ class Mapper:
             note=_note(row),
             original=_original(row),
             delivery_date=row["delivery_date"],
+            reference=plain(row.get("written_reference")),
+            xref=plain(row.get("written_xref")),
         )
 
     # --- lines

@@ -57,7 +57,7 @@ _HEADERS: Final = """
            m.partner_id, m.commercial_partner_id, company.partner_id AS company_partner_id,
            m.?buyer_reference AS buyer_reference, m.?purchase_order_reference AS purchase_order_reference,
            m.?contract_reference AS contract_reference, m.?delivery_date AS delivery_date,
-           currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
+           WRITTEN, currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
            original.id AS original_id, original.name AS original_number,
            original.invoice_date AS original_date, original.state AS original_state,
            debited.name AS debited_number
@@ -169,8 +169,11 @@ class Documents:
 class Reader:
     """The queries. Used from several threads."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, written: tuple[str, str] | None = None) -> None:
+        """Read a database; `written` names the columns of reference and cross-reference, if there are any."""
         self._database = database
+        reference, xref = (f"m.?{name}" for name in written) if written else ("NULL", "NULL")
+        self._headers = _HEADERS.replace("WRITTEN", f"{reference} AS written_reference, {xref} AS written_xref")
         self._schema: Schema | None = None
         self._detecting = threading.Lock()
 
@@ -224,7 +227,7 @@ class Reader:
         def query(sql: str, wanted: list[int]) -> Sequence[Row]:
             return self._rows(connection, schema, sql, wanted)
 
-        headers = query(_HEADERS, ids)
+        headers = query(self._headers, ids)
         line_taxes = query(_LINE_TAXES_WITH_GROUPS if schema.has_table(TAX_CHILDREN) else _LINE_TAXES, ids)
         amounts = query(_TAX_AMOUNTS, ids)
         entities = _distinct(headers, "commercial_partner_id")

@@ -72,6 +72,8 @@ HEADER: Final = _columns(
     "company series due_date withholding buyer_reference purchase_order contract sales_order note"
     " delivery_date amend_reason payment_iban payment_bic payment_terms payment_reference"
     " original_key original_number original_date original_confirmed"
+    # reference, xref: what an earlier write-back left there; a document that has them is never issued anew.
+    " reference xref"
     # invoice_email: of the contact chosen for this document, where it differs from the buyer's.
     f" invoice_email {_party('buyer')} {_party('seller')}",
 )

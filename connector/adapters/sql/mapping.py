@@ -108,6 +108,8 @@ class Mapper:
             original=_original(row),
             amend_reason=plain(row.get("amend_reason")),
             delivery_date=day(row.get("delivery_date")),
+            reference=plain(row.get("reference")),
+            xref=plain(row.get("xref")),
         )
 
     def kind(self, value: Any) -> Kind:

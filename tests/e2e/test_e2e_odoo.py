@@ -1,0 +1,271 @@
+"""Acceptance: what is confirmed and valid is issued exactly as the ERP has it, and nothing else leaves."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from connector.simulator import SimulatorServer, audit
+from connector.simulator.journal import Entry
+from tests.e2e.conftest import Installer
+from tests.e2e.documents import HELD, compare, received_by, received_by_minimal
+from tests.e2e.erp import OURS, Erp
+from tests.e2e.installation import until
+from tests.e2e.minimal_b2brouter import MinimalB2Brouter
+
+ZEROS = ("duplicates", "duplicate_references", "double_sends", "duplicate_contacts")
+
+
+def valid(erp: Erp) -> list[dict[str, Any]]:
+    return [document for document in erp.sendable.values() if document["key"] not in HELD[erp.version]]
+
+
+def reasons(erp: Erp, jobs: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Name of the document -> why it does not go, of all that did not."""
+    return {erp.sendable[key]["key"]: job["reason"] for key, job in jobs.items() if job["status"] != "done"}
+
+
+def see_that_all_is_well(erp: Erp, jobs: dict[str, dict[str, Any]], before: dict[str, dict[str, Any]]) -> None:
+    """The ledger, the reasons and the ERP's rows; nothing but the two columns of the issued ones changed."""
+    assert set(jobs) == set(erp.sendable)
+    assert reasons(erp, jobs) == HELD[erp.version]
+    assert {job["status"] for job in jobs.values()} == {"done", "held"}
+    after = erp.moves()
+    for key, row in after.items():
+        issued = key in jobs and jobs[key]["status"] == "done"
+        expected = {**before[key]}
+        if issued:
+            job = jobs[key]
+            account = {"main": "1", "fr": "2"}[job["account"]]
+            assert job["xref"] == f"b2brouter:simulator:{account}:{job['reference']}"
+            expected |= dict(zip(OURS, (job["reference"], job["xref"]), strict=True))
+        assert row == expected, f"document {key}"
+    assert len(after) == len(before)
+
+
+def see_that_the_audit_is_clean(server: SimulatorServer) -> None:
+    found = audit(server.world)
+    assert {name: found[name] for name in ZEROS} == dict.fromkeys(ZEROS, 0), found
+
+
+def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_are_held_with_their_reason(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    before = erp.moves()
+    it = install(b2brouter.base_url, erp.url)
+
+    result = it.sync()
+
+    assert result["found"] == len(erp.sendable) == 37
+    assert result["issued"] == len(valid(erp))
+    jobs = it.jobs()
+    compare(valid(erp), received_by(b2brouter.world))
+    see_that_all_is_well(erp, jobs, before)
+    see_that_the_audit_is_clean(b2brouter)
+    assert {d.id for d in received_by(b2brouter.world) if d.sent} == {j["reference"] for j in jobs.values() if j["status"] == "done"}
+
+
+def test_it_does_not_depend_on_our_own_reading_of_the_api(erp: Erp, install: Installer) -> None:
+    with MinimalB2Brouter() as server:
+        before = erp.moves()
+        it = install(server.base_url, erp.url)
+        assert it.sync()["issued"] == len(valid(erp))
+        see_that_all_is_well(erp, it.jobs(), before)
+        compare(valid(erp), received_by_minimal(server))
+
+        calls = len(server.calls)
+        assert it.sync()["issued"] == 0
+        assert [call for call in server.calls[calls:] if call[0] != "GET"] == []
+
+        (number,) = ["INV/2026/77001"]
+        erp.confirm_copies(erp.named("INV01")["id"], [number])
+        calls = len(server.calls)
+        assert it.sync()["issued"] == 1
+        assert [path.rsplit("/", 1)[0] for _, path in server.calls[calls:]] == ["/accounts/1", "/invoices/send_invoice"]
+
+
+# ---------------------------------------------------------------- back to draft
+
+
+def hooked(act: Callable[[Entry], None]) -> SimulatorServer:
+    """A simulator that has something done after a request was carried out, before it is answered."""
+    return SimulatorServer(seed=1, log=act)
+
+
+@pytest.mark.parametrize("moment", ["list_contacts", "create_contact", "create_invoice"])
+def test_an_invoice_set_back_to_draft_between_discovery_and_sending_does_not_leave(
+    erp: Erp, install: Installer, moment: str
+) -> None:
+    done = threading.Event()
+    target = erp.named("INV03")
+
+    def reset(entry: Entry) -> None:
+        if entry.operation == moment and (moment != "create_invoice" or entry.number == target["number"]):
+            if not done.is_set():
+                done.set()
+                erp.set_state(target["id"], "draft")
+
+    with hooked(reset) as server:
+        it = install(server.base_url, erp.url)
+        it.sync()
+        assert done.is_set()
+        job = it.jobs()[str(target["id"])]
+        assert (job["status"], job["reason"], job["reference"]) == ("waiting", "not_confirmed", None)
+        rest = [document for document in valid(erp) if document is not target]
+        compare(rest, received_by(server.world))
+        assert [d.number for d in received_by(server.world) if d.number == target["number"]] == []
+        assert [erp.moves()[str(target["id"])][column] for column in OURS] == [None, None]
+        see_that_the_audit_is_clean(server)
+
+        erp.set_state(target["id"], "posted")
+        assert it.sync()["issued"] == 1
+        compare(valid(erp), received_by(server.world))
+        see_that_the_audit_is_clean(server)
+
+
+def test_an_invoice_set_back_to_draft_before_a_worker_takes_it_does_not_leave(
+    erp19: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    """Discovered while B2Brouter was out of reach, reset, then B2Brouter is back."""
+    b2brouter.world.faults.add("unauthorized", times=None)
+    it = install(b2brouter.base_url, erp19.url)
+    ended = it.run("sync", "--patience", "1")
+    assert ended.status == 1
+    erp19.set_state(erp19.named("INV03")["id"], "draft")
+    erp19.set_state(erp19.named("INV32")["id"], "cancel")
+    b2brouter.world.faults.clear()
+
+    it.sync()
+
+    rest = [document for document in valid(erp19) if document["key"] not in {"INV03", "INV32"}]
+    compare(rest, received_by(b2brouter.world))
+    left = reasons(erp19, it.jobs())
+    assert left == {**HELD["19"], "INV03": "not_confirmed", "INV32": "not_confirmed"}
+
+
+def test_an_invoice_that_was_changed_between_create_and_send_leaves_as_it_is_now(
+    erp19: Erp, install: Installer
+) -> None:
+    target = erp19.named("INV18")
+
+    def rename(entry: Entry) -> None:
+        if entry.operation == "create_invoice" and entry.number == target["number"]:
+            erp19.do("UPDATE account_move SET ref = 'NEW-ORDER' WHERE id = %s", target["id"])
+
+    with hooked(rename) as server:
+        it = install(server.base_url, erp19.url)
+        it.sync()
+        compare(valid(erp19), received_by(server.world))
+        orders = [d.purchase_order for d in received_by(server.world) if d.number == target["number"]]
+        assert orders == ["NEW-ORDER"]
+        see_that_the_audit_is_clean(server)
+
+
+# ---------------------------------------------------------------- cures and companies
+
+
+def test_a_held_invoice_whose_cause_is_cured_in_the_erp_is_issued_by_the_next_sync(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    it = install(b2brouter.base_url, erp.url)
+    it.sync()
+
+    cured = {"INV09": "ESB12345674", "INV11": None}
+    erp.do("UPDATE res_partner SET vat = %s WHERE id = %s", cured["INV09"], erp.named("INV09")["customer"]["id"])
+    assert it.sync()["issued"] == 1
+    jobs = it.jobs()
+    assert reasons(erp, jobs) == {k: v for k, v in HELD[erp.version].items() if k != "INV09"}
+    sent = {d.number: d.recipient for d in received_by(b2brouter.world) if d.sent}
+    assert sent[erp.named("INV09")["number"]] == "ESB12345674"
+
+
+def test_a_credit_note_waits_for_its_original_and_follows_it(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    original, note = erp.named("INV01"), erp.named("CN01")
+    line = original["lines"][0]["id"]
+    tax = original["lines"][0]["taxes"][0]["id"]
+    erp.do("DELETE FROM account_move_line_account_tax_rel WHERE account_move_line_id = %s", line)
+    it = install(b2brouter.base_url, erp.url)
+    it.sync()
+    jobs = it.jobs()
+    assert (jobs[str(original["id"])]["status"], jobs[str(original["id"])]["reason"]) == ("held", "tax_missing")
+    assert (jobs[str(note["id"])]["status"], jobs[str(note["id"])]["reason"]) == ("waiting", "original_waiting")
+
+    erp.do("INSERT INTO account_move_line_account_tax_rel VALUES (%s, %s)", line, tax)
+    assert it.sync()["issued"] == 2
+    compare(valid(erp), received_by(b2brouter.world))
+
+
+def test_with_one_account_only_the_company_of_that_account_is_sent(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    it = install(b2brouter.base_url, erp.url, accounts="main")
+    it.sync()
+    compare([d for d in valid(erp) if d["company_id"] == 1], received_by(b2brouter.world))
+    french = {k: (j["status"], j["reason"]) for k, j in it.jobs().items() if j["company"] == "2"}
+    assert len(french) == 3
+    assert set(french.values()) == {("held", "company_unmapped")}
+
+
+def test_with_a_mapping_the_documents_of_a_company_that_is_not_in_it_are_left_alone(
+    erp19: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    it = install(b2brouter.base_url, erp19.url, accounts={"2": "fr"})
+    assert it.sync()["found"] == 3
+    compare([d for d in valid(erp19) if d["company_id"] == 2], received_by(b2brouter.world))
+
+
+# ---------------------------------------------------------------- again
+
+
+def test_a_second_sync_makes_no_write_call_and_a_new_invoice_costs_two_calls(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    it = install(b2brouter.base_url, erp.url)
+    it.sync()
+    rows, seen = erp.moves(), len(b2brouter.world.journal)
+
+    again = it.sync()
+
+    assert (again["found"], again["issued"]) == (0, 0)
+    calls = [(entry.method, entry.path) for entry in b2brouter.world.journal.after(seen, 1000)]
+    assert [call for call in calls if call[0] != "GET"] == []
+    assert erp.moves() == rows
+
+    (key,) = erp.confirm_copies(erp.named("INV01")["id"], ["INV/2026/77001"])
+    seen = len(b2brouter.world.journal)
+    third = it.sync()
+    assert (third["found"], third["issued"]) == (1, 1)
+    calls = [entry.operation for entry in b2brouter.world.journal.after(seen, 1000) if entry.method != "TIMER"]
+    assert calls == ["create_invoice", "send_invoice"]
+    assert it.jobs()[key]["status"] == "done"
+    changed = {k for k, row in erp.moves().items() if row != rows.get(k)}
+    assert changed == {key}
+    compare(
+        [*valid(erp), {**erp.named("INV01"), "number": "INV/2026/77001"}], received_by(b2brouter.world)
+    )
+
+
+def test_a_hundred_invoices_of_one_new_customer_make_one_contact(
+    erp19: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    plain = erp19.named("INV01")
+    partner = erp19.new_customer(plain["customer"]["id"], name="Nueva Empresa, S.L.", vat="ESB63276174")
+    numbers = [f"NEW/{n:04}" for n in range(100)]
+    erp19.confirm_copies(plain["id"], numbers, partner=partner)
+    b2brouter.world.switches.set({"contact_guard": "off", "latency": 0.01})
+    b2brouter.world.faults.add("drop_after", operation="create_contact", times=1)
+    it = install(b2brouter.base_url, erp19.url, threads=32)
+
+    it.sync()
+
+    world = b2brouter.world
+    assert [contact.name for contact in world.contacts.values() if contact.tin_value == "ESB63276174"] == ["Nueva Empresa, S.L."]
+    copies = [{**plain, "number": n, "customer": {**plain["customer"], "vat": "ESB63276174"}} for n in numbers]
+    compare([*valid(erp19), *copies], received_by(world))
+    see_that_the_audit_is_clean(b2brouter)
+    until(lambda: not it.counts()["pending"], within=1)

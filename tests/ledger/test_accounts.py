@@ -1,0 +1,235 @@
+"""Accounts that work and accounts that do not, what the ledger is bound to, and offices of which there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from connector.domain.errors import EnvironmentLockedError
+from connector.domain.job import Event, Status
+from connector.ledger import Ledger, owner
+from connector.ledger.accounts import PROBE_AFTER, PROBE_CAP
+from tests.support.builders import NOON, invoice
+from tests.support.clock import FakeClock
+from tests.support.ledgers import ACCOUNT, add, add_many, hold, job_of, jobs, lease_one, settle, told
+
+
+def stamp(ledger: Ledger, account_id: str = "1", environment: str = "sandbox") -> None:
+    ledger.accounts.stamp(
+        ACCOUNT,
+        environment=environment,
+        host="https://api.b2brouter.net",
+        account_id=account_id,
+        remote_id=account_id,
+        tax_number="ESB76543214",
+    )
+
+
+# ---------------------------------------------------------------- pause, hold back, resume
+
+
+def test_a_pause_is_announced_once_and_probed_ever_more_rarely(ledger: Ledger, clock: FakeClock) -> None:
+    assert ledger.accounts.pause(ACCOUNT, "access_refused", {"status": "401"})
+    assert not ledger.accounts.pause(ACCOUNT, "access_refused", {"status": "401"})
+
+    state = ledger.accounts.get(ACCOUNT)
+    assert state is not None
+    assert (state.paused_reason, state.paused_details, state.paused_at) == (
+        "access_refused",
+        {"status": "401"},
+        NOON,
+    )
+    waits = []
+    for _ in range(8):
+        ledger.accounts.pause(ACCOUNT, "access_refused", {})
+        state = ledger.accounts.get(ACCOUNT)
+        assert state is not None
+        assert state.probe_at is not None
+        waits.append((state.probe_at - NOON).total_seconds())
+    assert waits == sorted(waits)
+    assert waits[-1] == PROBE_CAP
+
+
+def test_a_paused_account_is_probed_when_it_is_time(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    assert ledger.accounts.to_probe() == []
+
+    clock.advance(PROBE_AFTER)
+
+    assert ledger.accounts.to_probe() == [ACCOUNT]
+
+
+def test_pending_jobs_of_a_paused_account_wait_and_say_why_and_go_on_by_themselves(ledger: Ledger) -> None:
+    add_many(ledger, 3)
+    [job] = ledger.jobs.lease(ACCOUNT, 1)
+    settle(ledger, job, Event.POSTPONED, "rate_limited", attempts=2)
+    add(ledger, invoice("other"), account="other")
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+
+    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 3
+    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 0
+
+    waiting = [job for job in jobs(ledger) if job.account == ACCOUNT]
+    assert {(job.status, job.reason) for job in waiting} == {(Status.WAITING, "account_paused")}
+    assert {job.message for job in waiting} == {"The account main is paused: the key is refused"}
+    assert job_of(ledger, "other").status is Status.PENDING
+
+    assert ledger.accounts.resume(ACCOUNT) == 3
+
+    assert {job.status for job in jobs(ledger)} == {Status.PENDING}
+    assert [job.attempts for job in jobs(ledger) if job.id == waiting[0].id] == [2]  # nothing was used up
+    assert len(ledger.jobs.lease(ACCOUNT, 9)) == 3
+    assert told(ledger, waiting[1]) == ["found", "blocked", "released"]
+
+
+def test_a_resume_leaves_those_alone_that_wait_for_something_else(ledger: Ledger) -> None:
+    settle(ledger, lease_one(ledger), Event.BLOCKED, "not_confirmed")
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    ledger.accounts.hold_back(ACCOUNT, "x")
+
+    assert ledger.accounts.resume(ACCOUNT) == 0
+
+    assert job_of(ledger).reason == "not_confirmed"
+
+
+def test_a_held_job_is_not_held_back(ledger: Ledger) -> None:
+    hold(ledger, lease_one(ledger))
+
+    assert ledger.accounts.hold_back(ACCOUNT, "x") == 0
+
+
+# ---------------------------------------------------------------- what the ledger is bound to
+
+
+def test_a_ledger_is_bound_to_the_first_environment_and_account(ledger: Ledger) -> None:
+    assert not ledger.accounts.check_stamp(ACCOUNT, environment="sandbox", account_id="1")
+    stamp(ledger)
+    assert ledger.accounts.check_stamp(ACCOUNT, environment="sandbox", account_id="1")
+
+    for environment, account_id in (("production", "1"), ("sandbox", "2")):
+        with pytest.raises(EnvironmentLockedError, match="Nothing is sent"):
+            ledger.accounts.check_stamp(ACCOUNT, environment=environment, account_id=account_id)
+
+
+def test_a_binding_is_never_written_over(ledger: Ledger) -> None:
+    """Two processes with two configurations may both come to stamp at their first use."""
+    stamp(ledger)
+    stamp(ledger, account_id="2", environment="production")
+
+    assert ledger.accounts.check_stamp(ACCOUNT, environment="sandbox", account_id="1")
+
+
+def test_an_account_that_was_paused_before_its_first_use_is_bound_all_the_same(ledger: Ledger) -> None:
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+
+    stamp(ledger)
+
+    state = ledger.accounts.get(ACCOUNT)
+    assert state is not None
+    assert (state.environment, state.paused_reason) == ("sandbox", "access_refused")
+    assert [state.name for state in ledger.accounts.all()] == [ACCOUNT]
+
+
+def test_a_source_stays_the_database_that_it_was(ledger: Ledger) -> None:
+    ledger.intake.remember("erp", discovered_at=NOON)  # known before it was stamped
+    ledger.accounts.check_source("erp", "postgresql://erp/live")
+    ledger.accounts.check_source("erp", "postgresql://erp/live")
+
+    with pytest.raises(EnvironmentLockedError, match="postgresql://erp/copy"):
+        ledger.accounts.check_source("erp", "postgresql://erp/copy")
+
+
+def test_when_a_bell_was_rung_is_remembered(ledger: Ledger) -> None:
+    ledger.accounts.rung(ACCOUNT)
+
+    state = ledger.accounts.get(ACCOUNT)
+    assert state is not None
+    assert state.rung_at == NOON
+
+
+# ---------------------------------------------------------------- offices
+
+
+@pytest.fixture
+def as_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes the ledger believe that another process asks."""
+
+    def become(name: str) -> None:
+        monkeypatch.setattr(owner, "this_process", lambda: name)
+
+    return become
+
+
+def test_an_office_has_one_holder_who_keeps_it_by_signs_of_life(
+    ledger: Ledger, clock: FakeClock, as_process: Callable[[str], None]
+) -> None:
+    as_process("one")
+    assert ledger.offices.hold("scheduler", seconds=30)
+    clock.advance(20)
+    assert ledger.offices.hold("scheduler", seconds=30)
+    as_process("two")
+    clock.advance(20)
+    assert not ledger.offices.hold("scheduler", seconds=30)
+    clock.advance(11)
+    assert ledger.offices.hold("scheduler", seconds=30)
+    as_process("one")
+    assert not ledger.offices.hold("scheduler", seconds=30)
+
+
+def test_an_office_given_up_is_free_at_once_but_only_by_its_holder(
+    ledger: Ledger, as_process: Callable[[str], None]
+) -> None:
+    as_process("one")
+    ledger.offices.hold("scheduler", seconds=30)
+    as_process("two")
+    ledger.offices.leave("scheduler")
+    assert not ledger.offices.hold("scheduler", seconds=30)
+    as_process("one")
+    ledger.offices.leave("scheduler")
+    as_process("two")
+    assert ledger.offices.hold("scheduler", seconds=30)
+
+
+def test_the_office_of_a_dead_process_is_free_at_once(ledger: Ledger) -> None:
+    from tests.ledger.test_rescue import dead_owner
+
+    ledger.offices.hold("scheduler", seconds=3600)
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE lease SET owner = '{dead_owner()}'")
+
+    assert ledger.offices.hold("scheduler", seconds=30)
+
+
+def test_of_many_candidates_one_is_elected(
+    tables_url: str, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import threading
+
+    monkeypatch.setattr(owner, "this_process", lambda: threading.current_thread().name)
+    candidates = [Ledger(tables_url, clock=clock, pool_size=1) for _ in range(6)]
+    barrier = threading.Barrier(6)
+
+    def stand(ledger: Ledger) -> bool:
+        barrier.wait()
+        return ledger.offices.hold("scheduler", seconds=30)
+
+    with ThreadPoolExecutor(6) as pool:
+        elected = list(pool.map(stand, candidates))
+    for ledger in candidates:
+        ledger.close()
+
+    assert elected.count(True) == 1
+
+
+def test_different_offices_do_not_disturb_each_other(
+    ledger: Ledger, clock: FakeClock, as_process: Callable[[str], None]
+) -> None:
+    as_process("one")
+    assert ledger.offices.hold("scheduler", seconds=30)
+    as_process("two")
+    assert ledger.offices.hold("digest", seconds=30)
+    clock.advance(timedelta(seconds=5).total_seconds())
+    assert not ledger.offices.hold("scheduler", seconds=30)

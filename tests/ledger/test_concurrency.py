@@ -1,0 +1,77 @@
+"""Many writers on one ledger: nobody is turned away, nothing is lost."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ThreadPoolExecutor
+
+from connector.domain.job import Event, Stage, Status
+from connector.ledger import Ledger
+from tests.support.builders import invoice
+from tests.support.ledgers import ACCOUNT, add_many, settle
+
+
+def work_off(url: str) -> int:
+    """What a worker's process does, without the outside world."""
+    ledger = Ledger(url)
+    count = 0
+    while leased := ledger.jobs.lease(ACCOUNT, 4):
+        for job in leased:
+            held = ledger.jobs.advance(job, Stage.CONTACT_READY, contact_id="5001")
+            settle(ledger, held, Event.STUCK, "iban_wrong")
+            count += 1
+    ledger.close()
+    return count
+
+
+def test_sixteen_threads_write_at_once_and_none_is_turned_away(ledger: Ledger) -> None:
+    add_many(ledger, 160)
+
+    def worker(_: int) -> int:
+        count = 0
+        while leased := ledger.jobs.lease(ACCOUNT, 2):
+            for job in leased:
+                held = ledger.jobs.advance(job, Stage.CONTACT_READY, contact_id="5001")
+                settle(ledger, held, Event.STUCK, "iban_wrong")
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(worker, range(16))) == 160
+    assert ledger.queries.by_status()[Status.HELD] == 160
+
+
+def test_processes_with_connections_of_their_own_write_at_once(tables_url: str, ledger: Ledger) -> None:
+    add_many(ledger, 80)
+    ledger.close()
+    spawn = multiprocessing.get_context("spawn")
+
+    with spawn.Pool(3) as pool:
+        counts = pool.map(work_off, [tables_url] * 3)
+
+    assert sum(counts) == 80
+
+
+def test_readers_do_not_wait_for_a_writer(ledger: Ledger) -> None:
+    add_many(ledger, 1)
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET number = 'changed'")
+        with ThreadPoolExecutor(1) as pool:
+            seen = pool.submit(lambda: [job.number for job in ledger.queries.find("0")]).result(timeout=5)
+
+    assert seen == ["F-0"]
+
+
+def test_what_fails_within_a_transaction_leaves_nothing_behind(ledger: Ledger) -> None:
+    class Stop(Exception):
+        pass
+
+    try:
+        with ledger.database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM job")
+            raise Stop
+    except Stop:
+        pass
+
+    add_many(ledger, 1)
+    assert [job.number for job in ledger.queries.find("F-0")] == [invoice("0").number]

@@ -1,0 +1,106 @@
+"""Contact links: made once, whatever the concurrency, and never by hands that lost the right to it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+
+from connector.domain.errors import LeaseLostError
+from connector.ledger import Ledger
+from tests.support.builders import NOON
+from tests.support.clock import FakeClock
+from tests.support.house import rows
+from tests.support.ledgers import ACCOUNT
+
+NORTE = "tax:ESA28015865"
+
+
+def test_of_sixteen_threads_one_gets_the_right_to_make_a_contact(ledger: Ledger) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        claims = list(pool.map(lambda _: ledger.contacts.claim(ACCOUNT, NORTE), range(16)))
+
+    assert len([claim for claim in claims if claim is not None]) == 1
+
+
+def test_a_stored_contact_is_known_and_free_again(ledger: Ledger) -> None:
+    assert ledger.contacts.get(ACCOUNT, NORTE) is None
+    link = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert link is not None
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is None
+    link = ledger.contacts.begin(link)
+    assert link.open_since == NOON
+
+    ledger.contacts.store(link, contact_id="5001", fingerprint="f")
+
+    known = ledger.contacts.get(ACCOUNT, NORTE)
+    assert known is not None
+    assert (known.contact_id, known.fingerprint, known.open_since, known.lease_owner) == (
+        "5001",
+        "f",
+        None,
+        None,
+    )
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+    assert ledger.contacts.claim(ACCOUNT, "tax:other") is not None
+    assert ledger.contacts.claim("other", NORTE) is not None
+
+
+def test_letting_go_keeps_the_question_open_and_the_looks_counted(ledger: Ledger) -> None:
+    link = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert link is not None
+    ledger.contacts.release(ledger.contacts.look(ledger.contacts.begin(link)))
+
+    again = ledger.contacts.claim(ACCOUNT, NORTE)
+
+    assert again is not None
+    assert (again.open_since, again.looks) == (NOON, 1)
+    settled = ledger.contacts.not_created(again)
+    assert (settled.open_since, settled.looks) == (None, 0)
+
+
+def test_a_lapsed_right_goes_to_another_and_the_old_holder_changes_nothing(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    stale = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert stale is not None
+    clock.advance(76)
+    fresh = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert fresh is not None
+
+    for write in (
+        lambda: ledger.contacts.begin(stale),
+        lambda: ledger.contacts.look(stale),
+        lambda: ledger.contacts.not_created(stale),
+        lambda: ledger.contacts.store(stale, contact_id="1", fingerprint="f"),
+    ):
+        with pytest.raises(LeaseLostError):
+            write()
+    ledger.contacts.release(stale)
+
+    assert ledger.contacts.get(ACCOUNT, NORTE) == fresh
+    assert fresh.leased_until == NOON + timedelta(seconds=76 + 75)
+
+
+def test_the_right_of_a_dead_process_is_free_at_once(ledger: Ledger) -> None:
+    from tests.ledger.test_rescue import dead_owner
+
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE contact_link SET lease_owner = '{dead_owner()}'")
+
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+
+
+def test_a_forgotten_contact_is_looked_for_anew(ledger: Ledger) -> None:
+    link = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert link is not None
+    ledger.contacts.store(link, contact_id="5001", fingerprint="f")
+
+    ledger.contacts.forget(ACCOUNT, "5001")
+
+    known = ledger.contacts.get(ACCOUNT, NORTE)
+    assert known is not None
+    assert (known.contact_id, known.fingerprint) == (None, None)
+    assert rows(ledger, "SELECT count(*) FROM contact_link") == [(1,)]

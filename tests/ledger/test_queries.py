@@ -1,0 +1,180 @@
+"""What people and machines ask, and how quickly the database can tell."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import Select, event, func, select, text
+
+from connector.domain.job import Stage, Status
+from connector.ledger import Ledger
+from connector.ledger.queries import Filter
+from connector.ledger.tables import JobRow
+from tests.support.builders import NOON, OTHER_CUSTOMER, invoice
+from tests.support.clock import FakeClock
+from tests.support.ledgers import ACCOUNT, add, add_many, hold, jobs, lease_one, send
+
+
+@pytest.mark.parametrize(
+    ("wanted", "keys"),
+    [
+        (Filter(), ["1", "2", "3"]),
+        (Filter(status=Status.HELD), ["2"]),
+        (Filter(stage=Stage.RECORDED), ["3"]),
+        (Filter(reason="iban_wrong"), ["2"]),
+        (Filter(source="shop"), []),
+        (Filter(search="dupont"), ["1"]),
+        (Filter(search="f-2"), ["2"]),
+        (Filter(search="100001"), ["3"]),
+        (Filter(search="b2brouter:simulator:1:100001"), ["3"]),
+        (Filter(search="100%"), []),
+        (Filter(search="_"), []),
+        (Filter(status=Status.HELD, reason="vat_number_wrong"), []),
+    ],
+)
+def test_filters_narrow(ledger: Ledger, wanted: Filter, keys: list[str]) -> None:
+    add(ledger, invoice("2"), invoice("3"))
+    for job in ledger.jobs.lease(ACCOUNT, 2):
+        if job.key == "2":
+            hold(ledger, job, "iban_wrong")
+        else:
+            send(ledger, job)
+    add(ledger, invoice("1", buyer=OTHER_CUSTOMER))
+
+    assert sorted(job.key for job in ledger.queries.jobs(wanted)) == keys
+
+
+def test_lists_come_by_id_in_pages_whatever_their_length(ledger: Ledger) -> None:
+    add_many(ledger, 1100)
+    add_many(ledger, 1100, source="shop")
+
+    ids = [job.id for job in jobs(ledger)]
+
+    assert len(ids) == 2200
+    assert all(one < two for one, two in pairwise(ids))
+
+
+def test_counts_name_every_status(ledger: Ledger) -> None:
+    assert dict(ledger.queries.by_status()) == dict.fromkeys(Status, 0)
+    add_many(ledger, 2)
+    ledger.jobs.lease(ACCOUNT, 1)
+    counts = ledger.queries.by_status()
+    assert (counts[Status.PENDING], counts[Status.RUNNING]) == (1, 1)
+
+
+@pytest.mark.parametrize("text_", ["F-7", "100001", "b2brouter:simulator:1:100001", "7"])
+def test_a_document_is_found_by_whatever_names_it(ledger: Ledger, text_: str) -> None:
+    send(ledger, lease_one(ledger, invoice("7")))
+    add(ledger, invoice("8"))
+
+    assert [job.key for job in ledger.queries.find(text_)] == ["7"]
+
+
+def test_a_number_wins_over_an_id(ledger: Ledger) -> None:
+    add(ledger, invoice("1", number="2"), invoice("2", number="x"))
+
+    assert [job.key for job in ledger.queries.find("2")] == ["1"]
+
+
+@pytest.mark.parametrize("odd", ["", "²", "9" * 40, "٣", "nothing", "-1", "1e3"])
+def test_odd_names_find_nothing_and_fail_nowhere(ledger: Ledger, odd: str) -> None:
+    add(ledger, invoice("1"))
+
+    assert ledger.queries.find(odd) == []
+
+
+def test_what_was_sent_since_is_counted(ledger: Ledger, clock: FakeClock) -> None:
+    send(ledger, lease_one(ledger, invoice("1")))
+    clock.advance(60)
+    send(ledger, lease_one(ledger, invoice("2")))
+
+    assert ledger.queries.sent_since(NOON) == 2
+    assert ledger.queries.sent_since(NOON + timedelta(seconds=1)) == 1
+
+
+def test_the_longest_waiting_due_job_tells_the_health(ledger: Ledger, clock: FakeClock) -> None:
+    assert ledger.queries.oldest_due() is None
+    add(ledger, invoice("1"))
+    clock.advance(60)
+    add(ledger, invoice("2"))
+
+    assert ledger.queries.oldest_due() == NOON
+
+
+def test_known_keys_are_told_by_company_too(ledger: Ledger) -> None:
+    add(ledger, invoice("1"), invoice("2", company="2"))
+
+    known = ledger.queries.known_keys("erp", [("1", "1"), ("1", "2"), ("2", "2"), ("9", "9")])
+
+    assert known == {("1", "1"), ("2", "2")}
+
+
+# ---------------------------------------------------------------- with 50,000 jobs
+
+
+def fill(ledger: Ledger, count: int) -> None:
+    """Copy one job many times within the database: most are done, every fiftieth is due."""
+    add(ledger, invoice("0"))
+    numbers = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :count) SELECT i FROM n"
+        if ledger.database.is_sqlite
+        else "SELECT i FROM generate_series(1, :count) AS s(i)"
+    )
+    columns = [c.name for c in JobRow.__table__.columns if c.name not in {"id", "key", "status", "stage"}]
+    names = ", ".join(columns)
+    due = "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'done' END"
+    stage = "CASE WHEN i % 50 = 0 THEN 'found' ELSE 'recorded' END"
+    chosen = ", ".join(f"job.{name}" for name in columns)
+    spread = "datetime(due_at, '-' || i || ' seconds')" if ledger.database.is_sqlite else "due_at - i * interval '1 s'"
+    chosen = chosen.replace("job.due_at", spread)
+    with ledger.database.write() as connection:
+        connection.execute(
+            text(
+                f"INSERT INTO job (key, status, stage, {names}) "
+                f"SELECT 'k' || i, {due}, {stage}, {chosen} FROM job, ({numbers}) AS many WHERE job.key = '0'"
+            ),
+            {"count": count},
+        )
+    with ledger.database.write() as connection:
+        connection.execute(text("ANALYZE"))
+
+
+def plan(ledger: Ledger, statement: Select[Any]) -> str:
+    """How the database would go about it, with values bound as they are when it is run."""
+    explain = "EXPLAIN QUERY PLAN" if ledger.database.is_sqlite else "EXPLAIN"
+    seen: list[str] = []
+
+    def explained(
+        connection: Any, cursor: Any, sql: str, parameters: Any, context: Any, executemany: bool
+    ) -> tuple[str, Any]:
+        return (sql if sql.startswith("BEGIN") else f"{explain} {sql}"), parameters
+
+    engine = ledger.database.engine
+    event.listen(engine, "before_cursor_execute", explained, retval=True)
+    try:
+        with engine.connect() as connection:
+            seen = [str(tuple(row)) for row in connection.execute(statement).cursor.fetchall()]  # type: ignore[union-attr]
+    finally:
+        event.remove(engine, "before_cursor_execute", explained)
+    return "\n".join(seen)
+
+
+def test_with_50_000_jobs_the_work_is_found_by_index(ledger: Ledger, clock: FakeClock) -> None:
+    fill(ledger, 50_000)
+    lease = ledger.jobs._due(ACCOUNT, 16, None, clock.now())
+    rescue = select(JobRow.id).where(JobRow.status == Status.RUNNING)
+    resting = select(JobRow.id).where(JobRow.status == Status.HELD, JobRow.reason.in_(["iban_wrong"]))
+    followers = select(JobRow.id).where(JobRow.source == "erp", JobRow.original_key == "7")
+    number = select(JobRow.id).where(JobRow.number == "F-7")
+
+    assert "ix_job_due" in plan(ledger, lease)
+    assert "ix_job_due" in plan(ledger, select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING, JobRow.account == ACCOUNT))
+    assert "ix_job" in plan(ledger, rescue)
+    assert "ix_job_status_reason" in plan(ledger, resting)
+    assert "ix_job_original" in plan(ledger, followers)
+    assert "ix_job_number" in plan(ledger, number)
+    assert len(ledger.jobs.lease(ACCOUNT, 16)) == 16
+    assert ledger.queries.by_status()[Status.DONE] == 49_000

@@ -1,0 +1,323 @@
+"""A ledger in memory that keeps every promise of the real one that steps, journey and sweep rely on.
+
+Some twenty times faster, so that all pairs of faults can be played on every commit. `test_twin.py` plays every
+single fault, and a sample of the pairs, on both and compares what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from connector.domain.errors import LeaseLostError, RefusedError
+from connector.domain.identity import number_key
+from connector.domain.invoice import Invoice
+from connector.domain.job import Effect, Event, Stage, Status, next_status
+from connector.ledger.actions import DECIDED_BY_RETRY
+from connector.ledger.contacts import ContactLink
+from connector.ledger.jobs import POISON
+from connector.ledger.records import Entry, Job, judged
+from connector.ports import Found
+from tests.support.clock import FakeClock
+
+_FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+_CLOSED: Mapping[str, Any] = {"open_effect": None, "open_since": None, "looks": 0}
+
+
+class TwinJobs:
+    """The jobs as workers see them."""
+
+    def __init__(
+        self, clock: FakeClock, lease_seconds: float, owner: Callable[[], str], is_dead: Callable[[str], bool]
+    ) -> None:
+        self._clock = clock
+        self._lease = timedelta(seconds=lease_seconds)
+        self._owner = owner
+        self._is_dead = is_dead
+        self.rows: dict[int, Job] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
+
+    def lease(self, account: str, limit: int, *, sources: Sequence[str] | None = None) -> list[Job]:
+        now = self._clock.now()
+        due = [
+            job
+            for job in self.rows.values()
+            if job.status is Status.PENDING and job.account == account and job.due_at <= now
+        ]
+        taken = sorted(due, key=lambda job: (job.due_at, job.id))[:limit]
+        return [
+            self._put(
+                job,
+                status=next_status(Status.PENDING, Event.LEASED),
+                lease_owner=self._owner(),
+                leased_until=now + self._lease,
+                fence=job.fence + 1,
+                updated_at=now,
+            )
+            for job in taken
+        ]
+
+    def begin(
+        self, job: Job, effect: Effect, *, payload: bytes | None = None, invoice: Invoice | None = None
+    ) -> Job:
+        values: dict[str, Any] = {"open_effect": effect, "open_since": self._clock.now(), "looks": 0}
+        if payload is not None:
+            values["payload"] = payload
+        if invoice is not None:
+            values |= judged(invoice)
+            self._held(job)
+            number = number_key(invoice)
+            for claim in [c for c, id_ in self._numbers.items() if id_ == job.id and c[1] != number]:
+                del self._numbers[claim]
+            holder = self._numbers.setdefault((job.account, number), job.id)
+            if holder != job.id:
+                raise RefusedError("number_clash", {"other": str(holder)})
+        return self._change(job, **values)
+
+    def look(self, job: Job) -> Job:
+        return self._change(job, looks=job.looks + 1)
+
+    def close_intent(self, job: Job, *, outcome: str, request_id: str | None = None) -> Job:
+        return self._change(job, **_CLOSED)
+
+    def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
+        changed = {
+            "stage": stage,
+            "attempts": 0,
+            "lapses": 0,
+            **_CLOSED,
+            "reason": None,
+            "details": {},
+            **values,
+        }
+        if stage is Stage.SENT:
+            changed["sent_at"] = self._clock.now()
+        if stage is Stage.RECORDED:
+            changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
+        return self._change(job, **changed)
+
+    def settle(
+        self,
+        job: Job,
+        event: Event,
+        *,
+        reason: str | None,
+        details: Mapping[str, str],
+        delay: float = 0.0,
+        attempts: int = 0,
+        entry: Entry,
+        **values: Any,
+    ) -> Job:
+        changed = {
+            "status": next_status(Status.RUNNING, event),
+            "reason": reason,
+            "details": dict(details),
+            "attempts": attempts,
+            "lapses": 0,
+            "due_at": self._clock.now() + timedelta(seconds=delay),
+            **_FREE,
+            **values,
+        }
+        return self._change(job, **changed)
+
+    def give_back(self, job: Job) -> None:
+        here = self.rows[job.id]
+        if here.fence == job.fence and here.status is Status.RUNNING:
+            self._put(here, status=next_status(Status.RUNNING, Event.RETURNED), **_FREE)
+
+    def original_of(self, job: Job, key: str) -> Job | None:
+        return next((other for other in self.rows.values() if other.key == key), None)
+
+    def rescue(self) -> int:
+        now = self._clock.now()
+        count = 0
+        for job in list(self.rows.values()):
+            if job.status is not Status.RUNNING:
+                continue
+            if self._is_dead(job.lease_owner or "") or (job.leased_until and job.leased_until < now):
+                self._free(job, now)
+                count += 1
+        return count
+
+    def _free(self, job: Job, now: datetime) -> None:
+        lapses = job.lapses + 1
+        values: dict[str, Any] = {"fence": job.fence + 1, "lapses": lapses, "updated_at": now, **_FREE}
+        if lapses >= POISON:
+            values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
+        else:
+            values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
+        self._put(job, **values)
+
+    def release_ready(self) -> int:
+        return 0  # no credit notes here
+
+    def next_due(
+        self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()
+    ) -> datetime | None:
+        return min(
+            (
+                time
+                for job in self.rows.values()
+                for time in (
+                    job.due_at if job.status is Status.PENDING else None,
+                    job.leased_until if job.status is Status.RUNNING else None,
+                )
+                if time is not None
+            ),
+            default=None,
+        )
+
+    def _held(self, job: Job) -> Job:
+        here = self.rows[job.id]
+        if here.fence != job.fence or here.status is not Status.RUNNING:
+            raise LeaseLostError(f"job {job.id} is in other hands")
+        return here
+
+    def _change(self, job: Job, **values: Any) -> Job:
+        here = self._held(job)
+        now = self._clock.now()
+        return self._put(here, **{"leased_until": now + self._lease, "updated_at": now, **values})
+
+    def _put(self, job: Job, **values: Any) -> Job:
+        after = self.rows[job.id] = replace(job, **values)
+        return after
+
+
+class TwinContacts:
+    """The contact links."""
+
+    def __init__(
+        self, clock: FakeClock, lease_seconds: float, owner: Callable[[], str], is_dead: Callable[[str], bool]
+    ) -> None:
+        self._clock = clock
+        self._lease = timedelta(seconds=lease_seconds)
+        self._owner = owner
+        self._is_dead = is_dead
+        self.rows: dict[tuple[str, str], ContactLink] = {}
+
+    def get(self, account: str, identity: str) -> ContactLink | None:
+        return self.rows.get((account, identity))
+
+    def claim(self, account: str, identity: str) -> ContactLink | None:
+        now = self._clock.now()
+        link = self.rows.get((account, identity)) or ContactLink(
+            account=account,
+            identity=identity,
+            contact_id=None,
+            fingerprint=None,
+            open_since=None,
+            looks=0,
+            lease_owner=None,
+            leased_until=None,
+            fence=0,
+        )
+        self.rows.setdefault((account, identity), link)
+        free = (
+            link.lease_owner is None
+            or self._is_dead(link.lease_owner)
+            or (link.leased_until is not None and link.leased_until < now)
+        )
+        if not free:
+            return None
+        return self._put(
+            link, lease_owner=self._owner(), leased_until=now + self._lease, fence=link.fence + 1
+        )
+
+    def begin(self, link: ContactLink) -> ContactLink:
+        return self._change(link, open_since=self._clock.now(), looks=0)
+
+    def look(self, link: ContactLink) -> ContactLink:
+        return self._change(link, looks=link.looks + 1)
+
+    def not_created(self, link: ContactLink) -> ContactLink:
+        return self._change(link, open_since=None, looks=0)
+
+    def store(self, link: ContactLink, *, contact_id: str, fingerprint: str) -> ContactLink:
+        known = {"contact_id": contact_id, "fingerprint": fingerprint}
+        return self._change(link, **known, open_since=None, looks=0, **_FREE)
+
+    def release(self, link: ContactLink) -> None:
+        here = self.rows[link.account, link.identity]
+        if here.fence == link.fence:
+            self._put(here, **_FREE)
+
+    def forget(self, account: str, contact_id: str) -> None:
+        for link in list(self.rows.values()):
+            if link.account == account and link.contact_id == contact_id:
+                self._put(link, contact_id=None, fingerprint=None)
+
+    def _change(self, link: ContactLink, **values: Any) -> ContactLink:
+        here = self.rows[link.account, link.identity]
+        if here.fence != link.fence:
+            raise LeaseLostError(f"contact {link.identity} is in other hands")
+        return self._put(here, **{"leased_until": self._clock.now() + self._lease, **values})
+
+    def _put(self, link: ContactLink, **values: Any) -> ContactLink:
+        after = self.rows[link.account, link.identity] = replace(link, **values)
+        return after
+
+
+class Twin:
+    """The ledger as the simulation uses it."""
+
+    def __init__(
+        self, clock: FakeClock, lease_seconds: float, owner: Callable[[], str], is_dead: Callable[[str], bool]
+    ) -> None:
+        self._clock = clock
+        self.jobs = TwinJobs(clock, lease_seconds, owner, is_dead)
+        self.contacts = TwinContacts(clock, lease_seconds, owner, is_dead)
+
+    def add(self, source: str, account: str, found: Found) -> None:
+        now = self._clock.now()
+        job = Job(
+            id=len(self.jobs.rows) + 1,
+            source=source,
+            company=found.company,
+            key=found.key,
+            account=account,
+            kind=found.kind,
+            number=found.number,
+            issue_date=found.issue_date,
+            currency=found.currency,
+            total=found.total,
+            customer=found.customer,
+            original_key=found.original_key,
+            changed_at=found.changed_at,
+            stage=Stage.FOUND,
+            status=Status.PENDING,
+            reason=None,
+            details={},
+            attempts=0,
+            due_at=now,
+            lease_owner=None,
+            leased_until=None,
+            fence=0,
+            lapses=0,
+            open_effect=None,
+            open_since=None,
+            looks=0,
+            payload=None,
+            fingerprint=None,
+            contact_id=None,
+            reference=None,
+            xref=None,
+            remote_state=None,
+            created_at=now,
+            updated_at=now,
+            sent_at=None,
+        )
+        self.jobs.rows[job.id] = job
+
+    def all_jobs(self) -> list[Job]:
+        return list(self.jobs.rows.values())
+
+    def links(self) -> list[ContactLink]:
+        return list(self.contacts.rows.values())
+
+    def retry(self, job: Job) -> None:
+        values: dict[str, Any] = {"attempts": 0, "due_at": self._clock.now()}
+        if job.reason not in DECIDED_BY_RETRY:
+            values |= {"reason": None, "details": {}}
+        self.jobs.rows[job.id] = replace(job, status=next_status(job.status, Event.RELEASED), **values)
