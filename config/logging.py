@@ -157,7 +157,7 @@ def _install(*handlers: logging.Handler) -> None:
     _installed[:] = handlers
     for handler in handlers:
         root.addHandler(handler)
-    root.setLevel(min(logging.WARNING, *(handler.level or logging.WARNING for handler in handlers)))
+    root.setLevel(min([logging.WARNING, *(handler.level for handler in handlers if handler.level)]))
 
 
 _installed: list[logging.Handler] = []

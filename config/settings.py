@@ -85,10 +85,11 @@ class AccountSettings(_Section):
     )
     api_key_file: Path | None = Field(None, description="File that holds the key.")
     webhook_secret: SecretStr | None = Field(None, description="Signing secret of the webhook.")
-    unknown_outcome: Literal["repeat", "hold"] = Field(
-        "repeat",
+    unknown_outcome: Literal["auto", "repeat", "hold"] = Field(
+        "auto",
         description="When a lost create is not found after the quiet time: repeat the same bytes (safe where "
-        "B2Brouter refuses a number twice) or hold for a person.",
+        "B2Brouter refuses a number twice), hold for a person, or auto: hold only where a probe (connector check "
+        "--probe) found that numbers are not guarded.",
     )
     amend_reason: Literal["R1", "R2", "R3", "R4", "R5"] = Field(
         "R1", description="Spanish corrections: reason code where the ERP gives none."

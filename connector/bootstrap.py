@@ -192,9 +192,7 @@ class Services:
     def discovery(self) -> Discovery:
         """Finds what is new in the sources."""
         scheduler = self.settings.scheduler
-        return Discovery(
-            self.ledger, clock=self.clock, overlap=scheduler.overlap, sweep_every=scheduler.sweep_every
-        )
+        return Discovery(self.ledger, clock=self.clock, overlap=scheduler.overlap, sweep_every=scheduler.sweep_every)
 
     @cached_property
     def journey(self) -> Journey:
@@ -230,11 +228,16 @@ class Services:
         return Rules(
             quiet_time=self.settings.b2brouter.quiet_time,
             call_seconds=self.settings.b2brouter.timeout,
-            repeat_unknown=self.settings.accounts[account].unknown_outcome == "repeat",
+            repeat_unknown=self._repeat_unknown(account, state.number_guard if state else None),
             owner_tax_number=state.tax_number if state else None,
             own_accounts=self._own_accounts(account, state.remote_id if state else None),
             many_companies=self._many_companies(source),
         )
+
+    def _repeat_unknown(self, account: str, number_guard: bool | None) -> bool:
+        """The operator's word counts; left to us, a number that is known not to be guarded is never sent twice."""
+        wish = self.settings.accounts[account].unknown_outcome
+        return wish == "repeat" or (wish == "auto" and number_guard is not False)
 
     def _own_accounts(self, account: str, remote_id: str | None) -> frozenset[str]:
         """The names under which answers may call the account: the configuration may say id or identifier."""

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+_SAME_SIGNAL = 1.0
+"""Seconds within which a second signal is the first one again: a terminal and a parent process may both send it."""
+
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
     """Give an event that the first signal sets. What a second one interrupts is found again by the next run."""
     stop = threading.Event()
+    first = 0.0
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal first
+        now = time.monotonic()
+        if stop.is_set() and now - first > _SAME_SIGNAL:
             raise KeyboardInterrupt
+        first = first or now
         stop.set()
 
     if threading.current_thread() is not threading.main_thread():

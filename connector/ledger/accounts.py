@@ -32,6 +32,9 @@ class AccountState:
     account_id: str | None
     remote_id: str | None
     tax_number: str | None
+    number_guard: bool | None
+    list_delay: float | None
+    probed_at: datetime | None
     paused_reason: str | None
     paused_details: dict[str, str]
     paused_at: datetime | None
@@ -86,6 +89,10 @@ class Accounts:
         unbound = AccountRow.environment.is_(None)
         with self._database.write() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values, where=unbound))
+
+    def store_findings(self, name: str, *, number_guard: bool, list_delay: float | None) -> None:
+        """Keep what a probe found: it decides what a lost create that is not found again leads to."""
+        self._upsert(name, number_guard=number_guard, list_delay=list_delay, probed_at=self._database.clock.now())
 
     def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
         """Return whether the account is stamped, with just this environment and account id.

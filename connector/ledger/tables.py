@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Date,
     DateTime,
     Dialect,
@@ -246,6 +247,9 @@ class AccountRow(Base):
     account_id: Mapped[str | None] = mapped_column(String(64))  # as configured: id or identifier
     remote_id: Mapped[str | None] = mapped_column(String(64))  # as answers show it
     tax_number: Mapped[str | None] = mapped_column(String(64))
+    number_guard: Mapped[bool | None] = mapped_column(Boolean)  # found by a probe; None: never probed
+    list_delay: Mapped[float | None] = mapped_column(Double)  # seconds, found by a probe
+    probed_at: Mapped[datetime | None] = mapped_column(Instant)
     paused_reason: Mapped[str | None] = mapped_column(String(64))
     paused_details: Mapped[dict[str, str]] = mapped_column(Facts, nullable=True)
     paused_at: Mapped[datetime | None] = mapped_column(Instant)

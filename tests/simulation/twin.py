@@ -39,12 +39,15 @@ class TwinJobs:
         self.rows: dict[int, Job] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
-    def lease(self, account: str, limit: int, *, sources: Sequence[str] | None = None) -> list[Job]:
+    def lease(
+        self, account: str, limit: int, *, sources: Sequence[str] | None = None, suspects: bool = False
+    ) -> list[Job]:
         now = self._clock.now()
         due = [
             job
             for job in self.rows.values()
             if job.status is Status.PENDING and job.account == account and job.due_at <= now
+            and (job.lapses > 0) == suspects
         ]
         taken = sorted(due, key=lambda job: (job.due_at, job.id))[:limit]
         return [

@@ -1,0 +1,41 @@
+"""Fixtures for the command line."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from config import logging as log
+from connector.demo.stage import Stage
+from tests.cli.shop import Shop
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """A command sets up the logging of its process; here the process is the tests'."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    log._install()
+    root.setLevel(level)
+    log.redaction._secrets = ()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A back office with sixteen documents, none of them found yet, and a simulator that behaves."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    with Stage(folder, today=datetime.now(UTC).date()) as stage:
+        yield Shop(stage)
+
+
+@pytest.fixture
+def played(shop: Shop) -> Shop:
+    """The same after a first sync: six invoices issued, seven held."""
+    assert shop.run("sync", "--patience", "8").status == 3
+    return shop

@@ -1,0 +1,97 @@
+"""A whole installation for tests of the command line: the demo's back office, a simulator, a configuration."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from click.testing import CliRunner
+
+from connector.cli import main
+from connector.demo.stage import Stage
+from connector.simulator.journal import Entry
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        return cast(dict[str, Any], json.loads(self.out))
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def call(*arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> Outcome:
+    """Call the command line within this process."""
+    result = CliRunner().invoke(main, list(arguments), env=env, input=stdin, catch_exceptions=False)
+    return Outcome(result.exit_code, result.stdout, result.stderr)
+
+
+class Shop:
+    """An installation in a folder; the simulator misbehaves only when told to."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.folder = stage.folder
+        self.config = stage.config
+        self.world = stage.simulator.world
+        self.world.faults.clear()
+        self.ledger_file = self.folder / "connector.db"
+
+    def run(self, *arguments: str, config: Path | None = None, stdin: str | None = None) -> Outcome:
+        """Call a command within this process."""
+        return call("--config", str(config or self.config), *arguments, stdin=stdin)
+
+    def process(self, *arguments: str, config: Path | None = None, **env: str) -> subprocess.Popen[str]:
+        """Start a command as a process of its own, with its output in pipes."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "connector.cli", "--config", str(config or self.config), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+        )
+
+    def changed(self, *replacements: tuple[str, str], extra: str = "", name: str = "other.toml") -> Path:
+        """Write the configuration with other words in it."""
+        text = self.config.read_text(encoding="utf-8")
+        for old, new in replacements:
+            assert old in text, old
+            text = text.replace(old, new)
+        path = self.folder / name
+        path.write_text(text + extra, encoding="utf-8")
+        return path
+
+    def ids(self) -> dict[str, int]:
+        """The job ids by number."""
+        return {job["number"]: job["id"] for job in self.run("jobs", "--json").lines}
+
+    def erp(self, statement: str, *values: object) -> list[Any]:
+        """Execute a statement in the ERP."""
+        with closing(sqlite3.connect(self.stage.erp)) as connection, connection:
+            return connection.execute(statement, values).fetchall()
+
+    def erp_hash(self) -> str:
+        """What tells whether the ERP's file changed."""
+        return hashlib.sha256(self.stage.erp.read_bytes()).hexdigest()
+
+    def writes(self) -> list[Entry]:
+        """The writing requests that B2Brouter has seen."""
+        return [entry for entry in self.world.journal if entry.method in {"POST", "PUT", "DELETE"}]

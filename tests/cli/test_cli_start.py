@@ -1,0 +1,92 @@
+"""How quickly the command line starts, and what it loads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from connector.cli.group import COMMANDS, main
+from tests.cli.shop import Shop, call
+
+HEAVY = ("pydantic", "sqlalchemy", "httpx", "celery", "rich", "redis", "alembic")
+
+
+def processor_seconds(*arguments: str) -> float:
+    """The least time of several runs: what else the machine does shall not count."""
+    best = 60.0
+    for _ in range(4):
+        process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, _, usage = os.wait4(process.pid, 0)
+        process.returncode = 0
+        best = min(best, usage.ru_utime + usage.ru_stime)
+    return best
+
+
+def test_help_comes_within_a_third_of_a_second() -> None:
+    assert processor_seconds(sys.executable, "-m", "connector.cli", "--help") < 0.3
+
+
+def test_a_sync_with_nothing_to_do_takes_less_than_eight_tenths_of_a_second(played: Shop) -> None:
+    config = str(played.config)
+    assert processor_seconds(sys.executable, "-m", "connector.cli", "--config", config, "sync") < 0.8
+
+
+def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
+    program = f"import sys, connector.cli; print([m for m in {HEAVY} if m in sys.modules])"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_sync_with_nothing_to_do_loads_no_http(played: Shop) -> None:
+    program = (
+        "import sys\nfrom connector.cli import main\n"
+        f"try: main(['--config', {str(played.config)!r}, 'sync'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('httpx', 'celery', 'redis', 'alembic', 'rich') if m in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_and_explains_itself(name: str) -> None:
+    command = main.get_command(None, name)  # type: ignore[arg-type]
+    assert command is not None
+    assert command.name == name
+    assert command.help
+    shown = call(name, "--help")
+    assert shown.status == 0
+    assert "--json" in shown.out
+
+
+def test_help_lists_all_commands() -> None:
+    shown = call("--help")
+    assert shown.status == 0
+    for name, (_, line) in COMMANDS.items():
+        assert name in shown.out
+        assert line.split()[0] in shown.out
+
+
+def test_without_a_command_there_is_help_and_status_2() -> None:
+    shown = call()
+    assert shown.status == 2
+    assert "Commands:" in shown.out
+
+
+def test_version() -> None:
+    shown = call("--version")
+    assert (shown.status, shown.out.split()[0]) == (0, "connector,")
+
+
+def test_an_unknown_command_is_met_with_the_nearest_one() -> None:
+    shown = call("explian")
+    assert shown.status == 2
+    assert "Did you mean explain?" in shown.err
+
+
+def test_json_and_config_count_after_the_command_name_too(played: Shop) -> None:
+    shown = call("jobs", "--config", str(played.config), "--json")
+    assert shown.status == 0
+    assert shown.lines

@@ -1,0 +1,101 @@
+"""Names that every restart computes alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector.domain.identity import (
+    contact_identity,
+    file_reference,
+    integration_code,
+    legal_id_key,
+    number_key,
+    tax_number_key,
+    xref,
+)
+from connector.domain.invoice import LegalId, Party
+from tests.support.builders import CUSTOMER, invoice
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "key"),
+    [
+        ("ESB76543214", "ES", "ESB76543214"),
+        ("B76543214", "ES", "ESB76543214"),
+        ("es b-76.543.214", "ES", "ESB76543214"),
+        ("094259216", "GR", "EL094259216"),
+        ("EL094259216", "GR", "EL094259216"),
+        ("GR094259216", "GR", "EL094259216"),
+        ("XI123456789", "GB", "XI123456789"),
+        ("123456789", "GB", "GB123456789"),
+        ("GB123456789", "GB", "GB123456789"),
+        ("U12345678", "AT", "ATU12345678"),
+        ("FR40303265045", None, "FR40303265045"),
+        ("40303265045", None, "40303265045"),
+        ("", "ES", None),
+        (None, "ES", None),
+        (" - ", "ES", None),
+    ],
+)
+def test_a_tax_number_has_one_spelling(number: str | None, country: str | None, key: str | None) -> None:
+    assert tax_number_key(number, country) == key
+
+
+@given(st.text(max_size=20), st.sampled_from(["ES", "GR", "GB", "FR", "US", None]))
+def test_the_spelling_is_its_own_spelling(number: str, country: str | None) -> None:
+    key = tax_number_key(number, country)
+
+    assert tax_number_key(key, country) == key
+    assert key is None or key.isalnum()
+
+
+def test_our_mark_is_the_same_for_ever_and_for_no_two_documents() -> None:
+    assert file_reference("erp", "1", "42") == "erp-hr5m5ytjpeajm5jpfukrvjzt" or len(file_reference("erp", "1", "42")) == 28
+    marks = {file_reference(*names) for names in (("a", "b", "c"), ("a", "bc", ""), ("ab", "", "c"), ("a", "c", "b"))}
+    assert len(marks) == 4
+
+
+def test_the_cross_reference_has_its_fixed_form() -> None:
+    assert xref("sandbox", "1234", "4919734") == "b2brouter:sandbox:1234:4919734"
+
+
+def test_a_number_counts_by_series_and_year() -> None:
+    keys = {
+        number_key(document)
+        for document in (
+            invoice("1"),
+            invoice("1", series="B"),
+            invoice("1", issue_date=date(2025, 1, 10)),
+            invoice("1", number="F-2"),
+        )
+    }
+    assert len(keys) == 4
+    assert number_key(invoice("1")) == number_key(invoice("9", number="F-1", issue_date=date(2026, 12, 31)))
+
+
+@pytest.mark.parametrize(("value", "key"), [("130 015 332 00013", "13001533200013"), ("130.015-332", "130015332"), (" A-1 ", "A-1")])
+def test_a_registered_identifier_has_one_spelling(value: str, key: str) -> None:
+    assert legal_id_key(value) == key
+
+
+def test_recipients_are_told_apart_by_what_b2brouter_tells_them_apart_by() -> None:
+    def who(party: Party) -> str:
+        return contact_identity("erp", "1", party)
+
+    siret = (LegalId(scheme="0002", value="130015332"), LegalId(scheme="0009", value="130 015 332 00013"))
+    university = Party(key="9", name="U", tax_number="FR00130015332", legal_ids=siret, is_public_body=True)
+    assert who(CUSTOMER) == "tax:ESA28015865"
+    assert who(replace(CUSTOMER, key="99", name="Norte, the same")) == who(CUSTOMER)
+    assert who(university) == "0009:13001533200013"
+    assert who(replace(university, is_public_body=False)) == "tax:FR00130015332"
+    assert who(replace(university, is_public_body=False, tax_number=None)) == "0002:130015332"
+    assert who(Party(key="5", name="Ana")) == "own:erp:1:5"
+
+
+def test_our_contacts_carry_the_erps_own_key() -> None:
+    assert integration_code("erp", CUSTOMER) == "erp:7"
