@@ -191,8 +191,8 @@ class Remote(Protocol):
     account_id: str
     environment: str
 
-    def read_account(self) -> RemoteAccount:
-        """`GET /accounts/{account}`."""
+    def read_account(self, *, once: bool = False) -> RemoteAccount:
+        """`GET /accounts/{account}`; with `once` it is not repeated when it fails: a probe."""
 
     def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
         """Return the body that creates or updates a contact: the same buyer gives the same bytes."""

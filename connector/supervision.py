@@ -27,7 +27,7 @@ def prepare(services: Services, account: str) -> None:
         state = services.ledger.accounts.get(account)
         if state is None or state.paused_reason is None:
             return
-        services.remote(account).read_account()
+        services.remote(account).read_account(once=True)
     except NotSentError as error:
         facts = {"count": "1", "message": catalogue.reason(error.reason).message(error.details)}
         raise AccountDownError("outage", facts, request_id=error.request_id) from error

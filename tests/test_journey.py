@@ -17,7 +17,6 @@ from connector.domain.errors import (
 )
 from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
-from connector.ledger import Ledger, schema
 from connector.ledger.actions import RETRY, SKIP
 from tests.support.builders import (
     CUSTOMER,
@@ -447,29 +446,46 @@ def test_a_refusal_is_held_with_the_servers_own_words(house: House) -> None:
 # ---------------------------------------------------------------- create: the number is taken
 
 
-def test_a_number_taken_by_our_own_earlier_life_is_adopted(house: House) -> None:
+@pytest.mark.parametrize("written", [True, False], ids=["reference in the ERP", "no reference"])
+@pytest.mark.parametrize("sent", [True, False], ids=["sent", "unsent"])
+def test_after_the_loss_of_the_ledger_our_own_documents_are_adopted(
+    house: House, written: bool, sent: bool
+) -> None:
     house.issue(invoice("1"))
     [there] = house.remote_invoices()
-    lost = house.ledger
-    house.ledger = Ledger(str(lost.database.url).replace("embedded.db", "restored.db"), clock=house.clock)
-    schema.upgrade(house.ledger.database)
-    reborn = replace_ledger(house)
+    if not written:
+        house.erp.records["1"].written = None
+    if not sent:
+        there.state, there.sent_times = "new", 0
+    with house.ledger.database.write() as connection:
+        for table in ("event", "number_claim", "contact_link", "source", "job"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    house.forget_requests()
 
-    reborn.take_in()
-    reborn.run()
+    house.discover()
+    house.run()
 
-    job = reborn.job()
-    assert (job.status, job.reference) == (Status.DONE, str(there.id))
-    assert there.sent_times == 1
-    house.assert_nothing_twice()
-    lost.close()
+    house.assert_issued("1")
+    assert house.job().reference == str(there.id)
+    assert len(house.requests(SEND)) == (0 if sent else 1)
+    assert house.requests("delete_invoice") == []
 
 
-def replace_ledger(house: House) -> House:
-    """The same installation after its ledger was lost."""
-    house.journey._ledger = house.ledger
-    house.discovery._ledger = house.ledger
-    return house
+def test_a_document_with_a_foreign_reference_is_never_issued_and_goes_on_when_it_is_cleared(
+    house: House,
+) -> None:
+    house.take_in(invoice("1"))
+    house.erp.write("1", "4711", "b2brouter:production:9:4711")
+    house.run()
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "erp_reference_exists")
+    assert house.requests(CREATE) == []
+
+    house.erp.records["1"].written = None
+    house.discover()
+    house.run()
+
+    house.assert_issued("1")
 
 
 def test_a_number_taken_by_somebody_elses_document_is_held_with_both_shown(house: House) -> None:
@@ -1123,8 +1139,10 @@ def test_an_erp_that_stays_down_leaves_the_job_held_at_sent_and_a_retry_makes_no
 
 
 def test_another_reference_in_the_erp_is_never_overwritten(house: House) -> None:
+    foreign = ("4711", "b2brouter:production:9:4711")
+    house.know_customer(invoice())
     house.take_in(invoice("1"))
-    house.erp.write("1", "4711", "b2brouter:production:9:4711")
+    house.erp.at("record", 1, lambda: house.erp.write("1", *foreign))
 
     house.run()
 

@@ -68,9 +68,9 @@ class B2BrouterClient:
 
     # ------------------------------------------------------------ account
 
-    def read_account(self) -> RemoteAccount:
+    def read_account(self, *, once: bool = False) -> RemoteAccount:
         """Read the issuing account with its settings of calculation (API reference 4)."""
-        return self._transport.fetch(self._of_account(Operation.READ_ACCOUNT, "GET"), answers.account)
+        return self._transport.fetch(self._of_account(Operation.READ_ACCOUNT, "GET"), answers.account, once=once)
 
     # ------------------------------------------------------------ contacts
 

@@ -120,15 +120,15 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport to {self._base}, version {self._headers['X-B2B-API-Version']}>"
 
-    def fetch(self, call: Call, reader: Callable[[Any], T]) -> T:
+    def fetch(self, call: Call, reader: Callable[[Any], T], *, once: bool = False) -> T:
         """Make a call and return what `reader` makes of the answer's JSON (None for an empty body).
 
-        Reads are made up to three times while the time lasts, writes once.
+        Reads are made up to three times while the time lasts, unless `once`; writes once.
 
         Raises:
             StepError: as `outcome` judges; whatever the reader cannot read is no success.
         """
-        if call.operation.writes:
+        if call.operation.writes or once:
             self._await_budget()
             return self._exchange(call, reader, self._clock.monotonic() + self._timeout)
         return self._repeatedly(call, reader)

@@ -5,10 +5,12 @@ An open question is settled before anything else happens to the job.
 
 from __future__ import annotations
 
+from typing import Any
+
 from connector.domain import identity
 from connector.domain.errors import RefusedError
 from connector.domain.job import Effect, Stage
-from connector.ledger.records import Entry
+from connector.ledger.records import Entry, judged
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import find_ours, wait_or_conclude
@@ -62,7 +64,8 @@ def _remembered(case: Case) -> RemoteInvoice:
     if reference and case.invoice.xref in {None, ours}:
         there = case.remote.read_invoice(reference)
         if there is not None and there.file_reference == case.file_reference:
-            return _arrive(case, there, adopted=True)
+            # From here on the ERP's content of now is what the document is held against.
+            return _arrive(case, there, adopted=True, **judged(case.invoice))
     facts = {"reference": reference or "?", "xref": case.invoice.xref or "?"}
     raise RefusedError("erp_reference_exists", facts)
 
@@ -84,7 +87,7 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
     return _arrive(case, found, adopted=True)
 
 
-def _arrive(case: Case, made: RemoteInvoice, *, adopted: bool) -> RemoteInvoice:
+def _arrive(case: Case, made: RemoteInvoice, *, adopted: bool, **values: Any) -> RemoteInvoice:
     entry = Entry(
         what="adopted" if adopted else "reached",
         effect=Effect.CREATE,
@@ -92,5 +95,5 @@ def _arrive(case: Case, made: RemoteInvoice, *, adopted: bool) -> RemoteInvoice:
         request_id=made.request_id,
         details={"reference": made.id},
     )
-    case.advance(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state)
+    case.advance(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state, **values)
     return made

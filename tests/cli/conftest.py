@@ -39,3 +39,13 @@ def played(shop: Shop) -> Shop:
     """The same after a first sync: six invoices issued, seven held."""
     assert shop.run("sync", "--patience", "8").status == 3
     return shop
+
+
+@pytest.fixture(scope="session")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The same, shared by all tests that only look."""
+    folder = tmp_path_factory.mktemp("day")
+    with Stage(folder, today=datetime.now(UTC).date()) as stage:
+        shop = Shop(stage)
+        assert shop.run("sync", "--patience", "8").status == 3
+        yield shop

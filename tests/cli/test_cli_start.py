@@ -29,8 +29,8 @@ def test_help_comes_within_a_third_of_a_second() -> None:
     assert processor_seconds(sys.executable, "-m", "connector.cli", "--help") < 0.3
 
 
-def test_a_sync_with_nothing_to_do_takes_less_than_eight_tenths_of_a_second(played: Shop) -> None:
-    config = str(played.config)
+def test_a_sync_with_nothing_to_do_takes_less_than_eight_tenths_of_a_second(day: Shop) -> None:
+    config = str(day.config)
     assert processor_seconds(sys.executable, "-m", "connector.cli", "--config", config, "sync") < 0.8
 
 
@@ -40,10 +40,10 @@ def test_nothing_heavy_is_imported_before_a_command_is_known() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_a_sync_with_nothing_to_do_loads_no_http(played: Shop) -> None:
+def test_a_sync_with_nothing_to_do_loads_no_http(day: Shop) -> None:
     program = (
         "import sys\nfrom connector.cli import main\n"
-        f"try: main(['--config', {str(played.config)!r}, 'sync'])\nexcept SystemExit: pass\n"
+        f"try: main(['--config', {str(day.config)!r}, 'sync'])\nexcept SystemExit: pass\n"
         "print([m for m in ('httpx', 'celery', 'redis', 'alembic', 'rich') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -86,7 +86,7 @@ def test_an_unknown_command_is_met_with_the_nearest_one() -> None:
     assert "Did you mean explain?" in shown.err
 
 
-def test_json_and_config_count_after_the_command_name_too(played: Shop) -> None:
-    shown = call("jobs", "--config", str(played.config), "--json")
+def test_json_and_config_count_after_the_command_name_too(day: Shop) -> None:
+    shown = call("jobs", "--config", str(day.config), "--json")
     assert shown.status == 0
     assert shown.lines

@@ -146,7 +146,7 @@ def test_an_interruption_is_said_in_one_word(shop: Shop, monkeypatch: pytest.Mon
 
     monkeypatch.setattr("connector.foreground.Pass.run", interrupt)
     done = shop.run("sync")
-    assert (done.status, done.err) == (130, "Error: Interrupted.\n")
+    assert (done.status, done.err.strip()) == (130, "Error: Interrupted.")
 
 
 def test_an_unexpected_error_is_one_sentence_with_the_place_of_the_log(

@@ -158,7 +158,7 @@ class Erp:
     def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
         self._called("load")
         with self._lock:
-            return {key: self.records[key].document for key in keys if key in self.records}
+            return {key: _as_it_stands(self.records[key]) for key in keys if key in self.records}
 
     def record(self, key: str, reference: str, xref: str) -> None:
         self._called("record")
@@ -174,6 +174,14 @@ class Erp:
 
     def close(self) -> None:
         self.closed = True
+
+
+def _as_it_stands(record: Record) -> Invoice | DocumentNotUsableError:
+    """The document with what was written back to it."""
+    if not isinstance(record.document, Invoice) or record.written is None:
+        return record.document
+    reference, xref = record.written
+    return replace(record.document, reference=reference or None, xref=xref or None)
 
 
 def _is_confirmed(document: Invoice | DocumentNotUsableError) -> bool:

@@ -194,8 +194,6 @@ class Erp:
                   "Madrid" if c.office == 1 else "Paris", "28013" if c.office == 1 else "75002", c.country,
                   f"c{c.key}@example.com", 0] for c in books.customers],
             )  # fmt: skip
-            if self.is_sqlite:
-                cursor.execute("PRAGMA journal_mode = WAL")
 
     def confirm(self, documents: Sequence[Document]) -> None:
         """Put documents in, confirmed."""
@@ -232,16 +230,17 @@ class Erp:
     # ------------------------------------------------------------ what may happen to it
 
     def vanish(self, admin: Any) -> None:
-        """Be gone: the file renamed, or the database closed to all and its connections broken."""
+        """Be gone: the file's folder renamed, or the database closed to all and its connections broken."""
         if self.is_sqlite:
-            self._file.rename(self._file.with_suffix(".gone"))
+            # With its folder, so that a rollback journal stays beside it.
+            self._file.parent.rename(self._file.parent.with_suffix(".gone"))
         else:
             admin.execute(f'ALTER DATABASE "{self._parsed.database}" WITH ALLOW_CONNECTIONS false')
             cut(admin, self._parsed.database or "", share=1.0, chance=random.Random(0))
 
     def come_back(self, admin: Any) -> None:
         if self.is_sqlite:
-            self._file.with_suffix(".gone").rename(self._file)
+            self._file.parent.with_suffix(".gone").rename(self._file.parent)
         else:
             admin.execute(f'ALTER DATABASE "{self._parsed.database}" WITH ALLOW_CONNECTIONS true')
 

@@ -107,9 +107,10 @@ class Scenario:
             shutil.copy(self._rooms.ledger_file, self._folder / "ledger.db")
         else:
             ledger = self._database(self._rooms.ledger_template)
-        erp = self._database(None) if plan.postgres_erp else f"sqlite:///{self._folder / 'erp.db'}"
+        erp = self._database(None) if plan.postgres_erp else f"sqlite:///{self._folder / 'erp' / 'erp.db'}"
         if not plan.postgres_erp:
-            sqlite3.connect(self._folder / "erp.db").close()
+            (self._folder / "erp").mkdir()
+            (self._folder / "erp" / "erp.db").touch()
         self.ledger_url = ledger
         self.erp = Erp(erp)
         self.erp.install(plan.books)

@@ -1,0 +1,150 @@
+"""Accounts that do not work: paused with one alarm, probed now and then, resumed without a person."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings
+from connector.bootstrap import Services
+from connector.domain.job import Status
+from connector.duties import Duties, discover, drain
+from connector.ledger import Ledger, schema
+from connector.ledger.queries import Filter
+from connector.simulator import SimulatorServer
+from tests.support.builders import invoice
+from tests.support.clock import FakeClock
+from tests.support.erp import Erp
+from tests.support.house import emptied
+
+
+class Office:
+    """A scheduler that answers its own bell, on a clock of the test's."""
+
+    def __init__(self, server: SimulatorServer, folder: Path, *, api_key: str = "test_key") -> None:
+        self.clock = FakeClock()
+        self.server = emptied(server, self.clock)
+        self.erp = Erp(self.clock)
+        settings = Settings.model_validate(
+            {
+                "b2brouter": {"base_url": server.base_url, "timeout": 5, "requests_per_minute": 1_000_000},
+                "accounts": {"main": {"account_id": "1", "api_key": api_key}},
+                "sources": {"erp": {"adapter": "sql", "url": "sqlite://", "account": "main"}},
+            }
+        )
+        self.services = Services(settings)
+        self.services.__dict__["ledger"] = Ledger(f"sqlite:///{folder / 'ledger.db'}", clock=self.clock)
+        self.services._adapters["erp"] = self.erp
+        schema.upgrade(self.ledger.database)
+        self.duties = Duties(
+            self.services,
+            ring=lambda account: drain(self.services, account, stopping=lambda: False),
+            discover=lambda source: discover(self.services, source),
+        )
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.services.ledger
+
+    def work(self, seconds: float, *, every: float = 10.0) -> None:
+        """Make the scheduler's rounds for so long on the clock."""
+        for _ in range(int(seconds / every)):
+            self.duties.tick()
+            self.clock.advance(every)
+
+    def use_key(self, api_key: str) -> None:
+        self.services._remotes.clear()
+        settings = self.services.settings.model_dump()
+        settings["accounts"]["main"]["api_key"] = api_key
+        self.services.settings = Settings.model_validate(settings)
+
+    def waiting_for(self) -> set[str | None]:
+        return {job.reason for job in self.ledger.queries.jobs(Filter(status=Status.WAITING))}
+
+
+@pytest.fixture
+def office(server: SimulatorServer, tmp_path: Path) -> Iterator[Office]:
+    made = Office(server, tmp_path)
+    yield made
+    made.services.close()
+
+
+@pytest.fixture
+def server() -> Iterator[SimulatorServer]:
+    with SimulatorServer() as running:
+        yield running
+
+
+@pytest.mark.parametrize("count", [150, pytest.param(5000, marks=pytest.mark.slow)])
+def test_an_hour_without_b2brouter_costs_a_few_probes_one_alarm_and_nobody_s_time(
+    office: Office, server: SimulatorServer, caplog: pytest.LogCaptureFixture, count: int
+) -> None:
+    caplog.set_level(logging.INFO, "connector")
+    office.erp.add(invoice("0"))
+    office.work(60)
+    asked_before = len(server.world.journal)
+    office.erp.add(*(invoice(str(n)) for n in range(1, count + 1)))
+    server.stop()
+    probes = _count_probes(office)
+    office.work(3600)
+
+    by_status = office.ledger.queries.by_status()
+    assert by_status[Status.HELD] == 0
+    assert by_status[Status.WAITING] == count
+    assert office.waiting_for() == {"account_paused"}
+    assert len(probes) <= 60
+    assert all(later - earlier >= 60 for earlier, later in zip(probes, probes[1:], strict=False))
+    assert sum("is paused" in record.message for record in caplog.records) == 1
+    assert len(server.world.journal) == asked_before
+
+    server.start()
+    office.work(1800)
+    assert office.ledger.queries.by_status()[Status.DONE] == count + 1
+    assert {invoice.sent_times for invoice in server.world.invoices.values()} == {1}
+
+
+def _count_probes(office: Office) -> list[float]:
+    probes: list[float] = []
+    remote = office.services.remote("main")
+    read = remote.read_account
+
+    def probe(*, once: bool = False) -> object:
+        probes.append(office.clock.monotonic())
+        return read(once=once)
+
+    remote.read_account = probe  # type: ignore[method-assign, assignment]
+    return probes
+
+
+def test_a_wrong_key_uses_up_no_attempt_and_everything_resumes_when_it_is_right(
+    server: SimulatorServer, tmp_path: Path
+) -> None:
+    office = Office(server, tmp_path, api_key="wrong")
+    office.erp.add(*(invoice(str(n)) for n in range(1, 21)))
+    office.work(300)
+    jobs = list(office.ledger.queries.jobs(Filter()))
+    assert {(job.status, job.reason, job.attempts) for job in jobs} == {(Status.WAITING, "account_paused", 0)}
+    assert all("wrong" not in (job.message or "") for job in jobs)
+
+    office.use_key("test_key")
+    office.work(1800)
+    assert office.ledger.queries.by_status()[Status.DONE] == 20
+    office.services.close()
+
+
+def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reaches_every_document(
+    office: Office, server: SimulatorServer
+) -> None:
+    office.erp.add(invoice("0"))
+    office.work(60)
+    server.world.switches.set({"tax_number_check": "off"})
+    server.world.faults.add("error_before", operation="create_invoice", status=422, times=None)
+    office.erp.add(*(invoice(str(n)) for n in range(1, 201)))
+    office.work(60)
+    by_status = office.ledger.queries.by_status()
+    assert by_status[Status.HELD] < 60
+    assert office.waiting_for() == {"account_paused"}
+    assert server.world.faults.rules
