@@ -115,6 +115,8 @@ def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> boo
         return False
     if job.reason == "not_confirmed":
         return document.confirmed
+    if job.reason in {"document_not_usable", "erp_deleted"}:
+        return True  # it was not there to be judged, and now it is
     if job.stage.reached(Stage.SENT):
         return False
     if job.reason == "erp_reference_exists":

@@ -249,7 +249,7 @@ class Journey:
         except LeaseLostError:
             log.warning("job %s: the lease was lost before its outcome was written", case.job.id)
             return
-        says = catalogue.reason(decision.reason).message(decision.details)
+        says = catalogue.reason(decision.reason).message(decision.details, catalogue.ENGLISH)
         log.info("job %s %s at %s: %s", case.job.id, case.job.status, case.job.stage, says)
 
     def _unexpected(self, case: Case, error: Exception) -> None:

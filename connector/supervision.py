@@ -29,7 +29,7 @@ def prepare(services: Services, account: str) -> None:
             return
         services.remote(account).read_account(once=True)
     except NotSentError as error:
-        facts = {"count": "1", "message": catalogue.reason(error.reason).message(error.details)}
+        facts = {"count": "1", **catalogue.within("message", error.reason, error.details)}
         raise AccountDownError("outage", facts, request_id=error.request_id) from error
     count = services.ledger.accounts.resume(account)
     log.warning("account %s works again; %s jobs go on", account, count)
@@ -40,14 +40,14 @@ def pause(services: Services, account: str, error: AccountError) -> None:
     fault = sentence(account, error)
     if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
         log.error("account %s is paused: %s %s", account, fault.message, fault.action)
-    services.ledger.accounts.hold_back(account, fault.message)
+    services.ledger.accounts.hold_back(account, catalogue.within("why", error.reason, _facts(account, error)))
 
 
 def hold_back_paused(services: Services) -> None:
     """Let jobs that were found while their account is paused wait like the others, and say why."""
     for state in services.ledger.accounts.all():
         if state.paused_reason is not None:
-            why = catalogue.reason(state.paused_reason).message(state.paused_details)
+            why = catalogue.within("why", state.paused_reason, state.paused_details)
             services.ledger.accounts.hold_back(state.name, why)
 
 

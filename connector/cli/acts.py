@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from connector.cli.command import command
-from connector.cli.ending import RefusedRequestError
+from connector.cli.ending import CommandError
 from connector.cli.filters import filter_options, wanted
 from connector.cli.finding import job_ids, one_job
 from connector.cli.output import Column, Output
@@ -125,7 +125,7 @@ def _existing(ids: Sequence[int], preview: Preview) -> None:
     there = {job.id for job in (*preview.fitting, *preview.unfit)}
     missing = sorted(set(ids) - there)
     if missing:
-        raise RefusedRequestError(
+        raise CommandError(
             f"There is no such invoice, or the other options leave it out: {', '.join(map(str, missing))}.",
             action="connector jobs shows the ids. Nothing was changed.",
             kind="not_found",

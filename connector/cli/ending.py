@@ -80,18 +80,17 @@ def failure_of(error: ConnectorError | StepError) -> Failure:
     return Failure(kind=kind, message=_clean(error.message), action=_clean(error.action), status=status)
 
 
-class RefusedRequestError(UsageError):
-    """What was asked for cannot be done; `more` stands beside the message in JSON."""
+class CommandError(ConnectorError):
+    """A command cannot do what it was asked for; `more` stands beside the message in JSON."""
 
-    def __init__(self, message: str, *, action: str = "", kind: str, **more: Any) -> None:
+    def __init__(self, message: str, *, action: str = "", kind: str, status: int = USAGE, **more: Any) -> None:
         super().__init__(message, action=action)
-        self.kind = kind
-        self.more = more
+        self.failure = Failure(kind=kind, message=message, action=action, status=status, more=more)
 
 
 def _failure(error: Exception) -> Failure:
-    if isinstance(error, RefusedRequestError):
-        return Failure(kind=error.kind, message=error.message, action=error.action, status=USAGE, more=error.more)
+    if isinstance(error, CommandError):
+        return error.failure
     if isinstance(error, (ConnectorError, StepError)):
         return failure_of(error)
     if isinstance(error, click.UsageError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.cli.ending import RefusedRequestError
+from connector.cli.ending import CommandError
 from connector.cli.records import job_record
 from connector.cli.texts import amount
 from connector.ledger import Ledger
@@ -20,13 +20,13 @@ def one_job(ledger: Ledger | None, name: str) -> Job:
     """
     found = matching(ledger, name)
     if not found:
-        raise RefusedRequestError(
+        raise CommandError(
             f"There is no invoice {name} in the ledger.",
             action="See connector jobs --search TEXT; what is new in the ERP is found by connector sync.",
             kind="not_found",
         )
     if len(found) > 1:
-        raise RefusedRequestError(
+        raise CommandError(
             f"{len(found)} invoices are called {name}: {'; '.join(map(_line, found[:_MOST_SHOWN]))}.",
             action=f"Name one by its id: id:{found[0].id}",
             kind="ambiguous",

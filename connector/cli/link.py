@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
@@ -10,12 +9,11 @@ import click
 from connector.bootstrap import Services
 from connector.cli.acts import user
 from connector.cli.command import command
-from connector.cli.ending import RefusedRequestError
+from connector.cli.ending import OUTSIDE, CommandError
 from connector.cli.finding import one_job
 from connector.cli.output import Column
 from connector.cli.preflight import check_account
 from connector.cli.session import Session
-from connector.domain.comparison import Difference
 from connector.domain.errors import DocumentNotUsableError, OutsideError, StepError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
@@ -26,14 +24,6 @@ from connector.steps.look_up import differences, join
 from connector.supervision import sentence
 
 _AT_REST = frozenset({Status.HELD, Status.WAITING, Status.PENDING})
-
-
-class NotTiedError(OutsideError):
-    """The document at B2Brouter is not this invoice, or belongs to another one."""
-
-    def __init__(self, message: str, *, action: str = "", found: Sequence[Difference] = ()) -> None:
-        super().__init__(message, action=action)
-        self.found = found
 
 
 @command("link")
@@ -66,18 +56,18 @@ def link(session: Session, name: str, reference: str, note: str) -> None:
 
 def _may_be_linked(ledger: Ledger, job: Job, reference: str) -> None:
     if job.status not in _AT_REST:
-        raise RefusedRequestError(
+        raise CommandError(
             f"{job.number} cannot be tied now: it is {job.status}.",
             action="Only what is held, waiting or pending can be.",
             kind="not_at_rest",
         )
     if job.stage.reached(Stage.CREATED):
-        raise RefusedRequestError(
+        raise CommandError(
             f"{job.number} is tied to the document {job.reference} at B2Brouter already.", kind="tied_already"
         )
     others = [other for other in ledger.queries.find(reference) if _same_document(other, job, reference)]
     if others:
-        raise RefusedRequestError(
+        raise CommandError(
             f"The document {reference} belongs to {others[0].number} (id {others[0].id}) already.",
             kind="tied_already",
         )
@@ -122,10 +112,12 @@ def _equal(session: Session, invoice: Invoice, there: RemoteInvoice) -> None:
             [Column("what"), Column("in the ERP", wraps=True), Column("at B2Brouter", wraps=True)],
             [tuple(asdict(difference).values()) for difference in found],
         )
-    raise NotTiedError(
+    raise CommandError(
         f"{invoice.number} and the document {there.id} differ: {join(found)}.",
         action="Correct the wrong one, or find the right document. Nothing was changed.",
-        found=found,
+        kind="differs",
+        status=OUTSIDE,
+        differences=[asdict(difference) for difference in found],
     )
 
 

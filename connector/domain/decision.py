@@ -100,8 +100,7 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
 
 def _again(error: StepError, failures: int, policy: Policy, wish: float, jitter: float) -> Decision:
     if failures >= policy.attempts:
-        last = catalogue.reason(error.reason).message(error.details)
-        details = {"attempts": str(failures), "last": last}
+        details = {"attempts": str(failures), **catalogue.within("last", error.reason, error.details)}
         return Decision(event=Event.STUCK, reason="retries_exhausted", details=details, attempts=failures)
     delay = max(backoff(failures, policy, jitter=jitter), wish)
     return Decision(

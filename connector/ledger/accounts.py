@@ -152,8 +152,12 @@ class Accounts:
         )
         return fresh
 
-    def hold_back(self, name: str, why: str) -> int:
-        """Let the pending jobs of a paused account wait, and say why; return how many."""
+    def hold_back(self, name: str, why: str | Mapping[str, str]) -> int:
+        """Let the pending jobs of a paused account wait, and say why; return how many.
+
+        `why` is a sentence, or the facts of one by the name of `why`; see `catalogue.within`.
+        """
+        told = {"why": why} if isinstance(why, str) else why
         now = self._database.clock.now()
         with self._database.write() as connection:
             held_back = connection.execute(
@@ -162,7 +166,7 @@ class Accounts:
                 .values(
                     status=Status.WAITING,
                     reason="account_paused",
-                    details={"account": name, "why": why},
+                    details={"account": name, **told},
                     updated_at=now,
                 )
                 .returning(JobRow.id, JobRow.stage)

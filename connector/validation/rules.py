@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from connector.domain.invoice import Invoice, Line, Tax, TaxKind, money
+from connector.domain.invoice import AllowanceCharge, Invoice, Line, Tax, TaxKind, money
 from connector.validation.currencies import CURRENCIES
 from connector.validation.identifiers import iban_valid, tax_number_valid
 
@@ -65,9 +65,9 @@ def has_lines(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 
 def has_tax_on_every_line(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """BR-CO-4; a line without tax would leave untaxed without a word (API 2.1)."""
-    for line in invoice.lines:
-        if not any(tax.kind is TaxKind.VAT for tax in line.taxes):
-            yield Problem("tax_missing", {"line": _name(line)})
+    for entry in _taxable(invoice):
+        if not any(tax.kind is TaxKind.VAT for tax in entry.taxes):
+            yield Problem("tax_missing", {"line": _name(entry)})
 
 
 def has_taxes_in_percent(invoice: Invoice, now: datetime) -> Iterator[Problem]:
@@ -149,11 +149,17 @@ def _wrong_sum(text: str) -> Problem:
     return Problem("totals_do_not_add_up", {"sum": text})
 
 
-def _taxes(invoice: Invoice) -> Iterator[tuple[Line, Tax]]:
-    return ((line, tax) for line in invoice.lines for tax in line.taxes)
+def _taxable(invoice: Invoice) -> Iterator[Line | AllowanceCharge]:
+    """The lines, and what lowers or raises the whole document: it is taxed like a line."""
+    yield from invoice.lines
+    yield from invoice.allowances
 
 
-def _name(line: Line) -> str:
+def _taxes(invoice: Invoice) -> Iterator[tuple[Line | AllowanceCharge, Tax]]:
+    return ((entry, tax) for entry in _taxable(invoice) for tax in entry.taxes)
+
+
+def _name(line: Line | AllowanceCharge) -> str:
     first = next(iter(line.description.splitlines()), "")
     return first[:80] or "(a line without text)"
 

@@ -40,11 +40,11 @@ def test_one_that_is_unsent_is_sent_by_the_next_sync(played: Shop) -> None:
         }
     ]
     issued = played.erp("SELECT invoice_date FROM project WHERE id = 103")[0][0]
-    contact = next(
-        one.id for one in played.world.contacts.values() if one.fields.get("tin_value") == "ESA58818501"
-    )
+    contact = next(one.id for one in played.world.contacts.values() if one.fields.get("tin_value") == "ESA58818501")
     invoice = {"account": 1, "contact_id": contact, "number": "B-0103", "date": issued}
-    reference = str(plant(played.world, {"invoices": [{**invoice, "invoice_lines_attributes": lines}]})["invoices"][0])
+    reference = str(
+        plant(played.world, {"invoices": [{**invoice, "invoice_lines_attributes": lines}]})["invoices"][0]
+    )
     assert played.run("link", "B-0103", reference, "--note", "made by hand", "--json").json["state"] == "new"
     played.run("sync", "--patience", "8")
     assert played.run("explain", "B-0103", "--json").json["status"] == "done"
@@ -57,7 +57,7 @@ def test_a_different_document_is_refused_with_the_differences(day: Shop) -> None
     assert "number\tB-0103\tB-0109" in shown.out
     assert "differ: number B-0103 (ERP) / B-0109 (B2Brouter)" in shown.err
     as_json = day.run("link", "B-0103", by_hand(day), "--note", "x", "--json").json["error"]
-    assert as_json["kind"] == "not_tied"
+    assert as_json["kind"] == "differs"
     assert {"field": "number", "erp": "B-0103", "remote": "B-0109"} in as_json["differences"]
     assert day.run("explain", "B-0103", "--json").json["reference"] is None
 

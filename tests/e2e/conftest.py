@@ -17,6 +17,13 @@ from tests.support.odoo import OdooDatabase
 Installer = Callable[..., Installation]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole installations take longer than a test of a module, above all where the machine is busy."""
+    for item in items:
+        if "e2e" in item.path.parts:
+            item.add_marker(pytest.mark.timeout(300))
+
+
 @pytest.fixture
 def erp(odoo: OdooDatabase) -> Erp:
     """Each Odoo version in turn."""

@@ -71,8 +71,7 @@ def received_by(world: World) -> list[Received]:
                 total=invoice.totals.total,
                 taxes=tuple((row.tax.percent, row.base, row.amount) for row in invoice.totals.taxes),
                 lines=tuple(
-                    (line.quantity, net)
-                    for line, net in zip(invoice.lines, invoice.totals.line_nets, strict=True)
+                    (line.quantity, net) for line, net in zip(invoice.lines, invoice.totals.line_nets, strict=True)
                 ),
                 recipient=world.contacts[invoice.contact_id].tin_value if invoice.contact_id else None,
                 purchase_order=invoice.fields.get("ponumber"),
@@ -119,8 +118,10 @@ def _facts(document: Mapping[str, Any], received: Received) -> Iterable[tuple[st
     yield "currency", document["currency"], received.currency
     yield "subtotal", sign * Decimal(document["untaxed"]), received.subtotal
     yield "total", sign * Decimal(document["total"]), received.total
-    yield "taxes", _by_percent((t["percent"], t["base"], t["amount"]) for t in document["taxes"]), _by_percent(
-        (percent, sign * base, sign * amount) for percent, base, amount in received.taxes
+    yield (
+        "taxes",
+        _by_percent((t["percent"], t["base"], t["amount"]) for t in document["taxes"]),
+        _by_percent((percent, sign * base, sign * amount) for percent, base, amount in received.taxes),
     )
     lines = [(sign * Decimal(line["quantity"]), sign * Decimal(line["subtotal"])) for line in document["lines"]]
     yield "lines", lines, list(received.lines)
@@ -151,7 +152,9 @@ def received_by_minimal(server: MinimalB2Brouter) -> list[Received]:
             currency=invoice["currency"],
             subtotal=_decimal(invoice["subtotal"]),
             total=_decimal(invoice["total"]),
-            taxes=tuple(tuple(_decimal(tax[name]) for name in ("percent", "base", "amount")) for tax in invoice["taxes"]),  # type: ignore[misc]
+            taxes=tuple(
+                tuple(_decimal(tax[name]) for name in ("percent", "base", "amount")) for tax in invoice["taxes"]
+            ),  # type: ignore[misc]
             lines=tuple(
                 (_decimal(line["quantity"]), _decimal(net))
                 for line, net in zip(invoice["invoice_lines_attributes"], invoice["nets"], strict=True)

@@ -227,7 +227,9 @@ url = "{self.erp_url}"
                 return [
                     tuple(row)
                     for row in connection.execute(
-                        text("SELECT id, status, lease_owner FROM job WHERE lease_owner IS NOT NULL OR status = 'running'")
+                        text(
+                            "SELECT id, status, lease_owner FROM job WHERE lease_owner IS NOT NULL OR status = 'running'"
+                        )
                     )
                 ]
         finally:

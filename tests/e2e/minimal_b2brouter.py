@@ -221,7 +221,11 @@ class MinimalB2Brouter:
         contact = self.contacts[int(invoice["contact_id"])]
         hidden = {"nets", "sent", "account", "contact_id", "invoice_lines_attributes"}
         shown = {name: value for name, value in invoice.items() if name not in hidden}
-        return shown | {"contact": {"id": contact["id"], "name": contact["name"]}, "errors": [], "account_id": invoice["account"]}
+        return shown | {
+            "contact": {"id": contact["id"], "name": contact["name"]},
+            "errors": [],
+            "account_id": invoice["account"],
+        }
 
     def _next(self) -> int:
         self._last += 1

@@ -82,7 +82,7 @@ def test_a_changed_document_wakes_the_job_that_it_may_have_cured(ledger: Ledger)
     assert told(ledger, job)[-1] == "released"
 
 
-@pytest.mark.parametrize("reason", ["retries_exhausted", "outcome_unknown", "tax_unmapped", "held_by_person"])
+@pytest.mark.parametrize("reason", ["retries_exhausted", "outcome_unknown", "crashed", "held_by_person"])
 def test_what_a_change_cannot_cure_stays_with_the_person(ledger: Ledger, reason: str) -> None:
     hold(ledger, lease_one(ledger), reason)
 

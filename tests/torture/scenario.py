@@ -33,6 +33,7 @@ STOP_LIMIT = 20.0
 PATIENCE = 20.0
 CALM_LIMIT = 75.0
 UNAIDED_LIMIT = 150.0
+SLOW_START = 6.0
 PASSES = 3
 MENDS = {"crashed", "erp_write_refused", "outcome_unknown", "retries_exhausted"}
 """Reasons that hold a job after what happens here, and that a person cures by `connector retry`."""
@@ -218,26 +219,27 @@ since = 2020-01-01
         posts: list[Child | None] = [None for _ in self.plan.daemons]
         events = list(self.plan.events)
         began = time.monotonic()
+        ignited: float | None = None  # when the first write arrived
         seen, looked = 0, 0.0
         while True:
             self._staff(posts)
             self._wake_the_paused()
             now = time.monotonic() - began
-            if any(event.moment.writes is not None for event in events) and now - looked > 0.03:
-                seen, looked = max(seen, self._remote.writes_seen()), now
+            if now - looked > (0.04 if events else 0.3):
+                seen, looked = self._remote.writes_seen(), now
+            if ignited is None and (seen or now > SLOW_START):
+                ignited = now
             for event in [*events]:
                 by_writes = event.moment.writes is not None and seen >= event.moment.writes
-                if by_writes or now >= event.moment.seconds:
+                by_time = ignited is not None and now - ignited >= event.moment.seconds
+                if by_writes or by_time:
                     events.remove(event)
                     self._note(f"event {event.what} {dict(event.details)}")
                     getattr(self, f"_do_{event.what}")(event)
-            quiet = not events and not self._paused and not self._arms_left() and now > 2.5
-            if (quiet and self._rested()) or now > LONGEST_FIRE:
+            quiet = not events and not self._paused and ignited is not None and now - ignited > 1.0
+            if (quiet and looked == now and self._rested()) or now > LONGEST_FIRE:
                 break
             time.sleep(0.02)
-
-    def _arms_left(self) -> bool:
-        return bool(self._arms) or any(child.armed and child.alive for child in self._children)
 
     def _rested(self) -> bool:
         """Whether nothing is under way; then more fire would burn nothing."""

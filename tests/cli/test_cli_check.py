@@ -1,0 +1,152 @@
+"""`connector check`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from connector.cli import checkup
+from tests.cli.shop import Outcome, Shop
+
+
+def rows(outcome: Outcome) -> dict[str, tuple[str, str]]:
+    return {row["name"]: (row["status"], row["message"]) for row in outcome.json["checks"]}
+
+
+def test_every_part_has_a_row(day: Shop) -> None:
+    done = day.run("check", "--json")
+    assert done.status == 0
+    assert all(set(row) == {"name", "status", "message", "action"} for row in done.json["checks"])
+    told = rows(done)
+    for part in ("configuration", "ledger", "broker", "account spain", "account france", "clock"):
+        assert told[part][0] == "ok"
+    assert "ESB76543214" in told["account spain"][1]
+    assert "rounding half_up" in told["account spain"][1]
+    assert told["account spain: stamp"] == ("ok", "the ledger belongs to this environment")
+    assert "through account france" in told["booking: company 2"][1]
+    assert told["booking: query read_back"][0] == "ok"
+
+
+def test_it_changes_nothing(shop: Shop) -> None:
+    before = shop.erp_hash()
+    assert shop.run("check").status == 0
+    assert not shop.ledger_file.exists()
+    assert shop.erp_hash() == before
+    assert shop.writes() == []
+
+
+def test_it_does_not_touch_a_ledger_that_is_there(played: Shop) -> None:
+    content = played.ledger_file.read_bytes()
+    assert played.run("check").out.rstrip().endswith("All works.")
+    assert played.ledger_file.read_bytes() == content
+
+
+def test_one_part_that_fails_does_not_hide_the_others(shop: Shop) -> None:
+    shop.stage.erp.rename(shop.folder / "gone.db")
+    config = shop.changed(('account_id = "2"', 'account_id = "777"'))
+    done = shop.run("check", "--json", config=config)
+    assert done.status == 1
+    told = rows(done)
+    assert told["account france"] == (
+        "failed",
+        "B2Brouter does not know the account 777, or the key may not see it.",
+    )
+    assert told["booking: query find"][0] == "failed"
+    assert told["account spain"][0] == "ok"
+    assert "2 parts failed." in shop.run("check", config=config).out
+
+
+def test_a_company_without_account_is_warned_of(shop: Shop) -> None:
+    config = shop.changed((', "2" = "france"', ""))
+    done = shop.run("check", "--json", config=config)
+    assert done.status == 0
+    told = rows(done)
+    assert told["booking: company 2"][0] == "warning"
+    assert told["account france"] == ("warning", "no source issues through it")
+    assert "All works; 2 warnings." in shop.run("check", config=config).out
+
+
+def test_a_wrong_option_is_a_row_and_wrong_configuration(shop: Shop) -> None:
+    done = shop.run("check", "--json", config=shop.changed(("key_type", "key_typ")))
+    assert done.status == 2
+    assert "did you mean key_type?" in rows(done)["source booking"][1]
+
+
+def test_the_ledger_of_another_account_is_told(played: Shop) -> None:
+    done = played.run("check", "--json", config=played.changed(('account_id = "2"', 'account_id = "1"')))
+    assert done.status == 1
+    assert rows(done)["account france: stamp"][0] == "failed"
+
+
+def test_another_database_under_the_same_name_is_told(played: Shop) -> None:
+    (played.folder / "copy.db").write_bytes(played.stage.erp.read_bytes())
+    done = played.run("check", "--json", config=played.changed(("erp.db", "copy.db")))
+    assert done.status == 1
+    assert rows(done)["booking: stamp"][0] == "failed"
+
+
+def test_a_paused_account_is_warned_of(shop: Shop) -> None:
+    shop.run("sync", config=shop.changed(('api_key = "test_key"', 'api_key = "test_wrong_one"')))
+    told = rows(shop.run("check", "--json"))
+    assert told["account spain: work"][0] == "warning"
+    assert "access_refused" in told["account spain: work"][1]
+
+
+def test_ledgers_that_need_something_first(shop: Shop) -> None:
+    shop.ledger_file.touch()
+    assert rows(shop.run("check", "--json"))["ledger"][0] == "warning"
+    shop.ledger_file.unlink()
+    gone = shop.run("check", "--json", config=shop.changed(("connector.db", "nowhere/connector.db")))
+    assert "There is no folder" in rows(gone)["ledger"][1]
+    unwritable = shop.run("check", "--json", config=shop.changed((str(shop.ledger_file), "/proc/connector.db")))
+    assert "cannot be written" in rows(unwritable)["ledger"][1]
+
+
+def test_an_older_schema_is_told(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.run("db", "upgrade")
+    monkeypatch.setattr("connector.ledger.schema.HEAD", "9999")
+    assert "not 9999" in rows(shop.run("check", "--json"))["ledger"][1]
+
+
+def test_an_unfinished_configuration_is_warned_of(shop: Shop) -> None:
+    path = shop.folder / "bare.toml"
+    path.write_text("")
+    done = shop.run("check", "--json", config=path)
+    assert done.json["checks"][0]["status"] == "warning"
+    assert "[accounts.NAME]" in done.json["checks"][0]["action"]
+    path.write_text('[accounts.main]\naccount_id = "1"\napi_key = "test_key"\n')
+    assert "[sources.NAME]" in shop.run("check", "--json", config=path).json["checks"][0]["action"]
+
+
+@pytest.mark.postgres
+def test_clocks_that_are_apart_are_warned_of(shop: Shop, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = shop.changed((f"sqlite:///{shop.ledger_file}", postgres_url))
+    assert rows(shop.run("check", "--json", config=config))["ledger"] == (
+        "warning",
+        rows(shop.run("check", "--json", config=config))["ledger"][1],
+    )
+    assert shop.run("db", "upgrade", config=config).status == 0
+    assert rows(shop.run("check", "--json", config=config))["clock"][0] == "ok"
+
+    class Late(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            return datetime.now(UTC) - timedelta(minutes=5)
+
+    monkeypatch.setattr(checkup, "datetime", Late)
+    assert rows(shop.run("check", "--json", config=config))["clock"][0] == "warning"
+
+
+@pytest.mark.redis
+def test_a_broker_that_answers(shop: Shop, redis_url: str) -> None:
+    config = shop.changed(extra=f'\n[broker]\nurl = "{redis_url}"\n')
+    assert rows(shop.run("check", "--json", config=config))["broker"][0] == "ok"
+
+
+def test_a_broker_that_does_not_answer(shop: Shop) -> None:
+    config = shop.changed(extra='\n[broker]\nurl = "redis://:CANARYpass@127.0.0.1:1/0"\n')
+    done = shop.run("check", "--json", config=config)
+    assert done.status == 1
+    assert "cannot be reached" in rows(done)["broker"][1]
+    assert "CANARY" not in done.out

@@ -1,0 +1,244 @@
+"""Discovery: every confirmed document is found once, whenever it was committed, in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from connector import discovery
+from connector.discovery import Discovery, Source
+from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
+from connector.domain.job import Event, Stage, Status
+from connector.ledger import Ledger
+from tests.support.builders import CUSTOMER, NOON, invoice
+from tests.support.clock import FakeClock
+from tests.support.erp import Erp
+from tests.support.ledgers import ACCOUNT, SOURCE, hold, job_of, jobs, settle
+
+OVERLAP = 900
+SWEEP_EVERY = 86400
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def ledger(embedded_url: str, clock: FakeClock) -> Iterator[Ledger]:
+    ledger = Ledger(embedded_url, clock=clock)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def erp(clock: FakeClock) -> Erp:
+    return Erp(clock)
+
+
+class Scene:
+    """A ledger, an ERP, and the look from the one into the other."""
+
+    def __init__(self, ledger: Ledger, erp: Erp, clock: FakeClock) -> None:
+        self.ledger, self.erp, self.clock = ledger, erp, clock
+        self.discovery = Discovery(ledger, clock=clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY)
+
+    def look(self, **changes: Any) -> int:
+        source = Source(
+            name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT
+        )
+        return self.discovery.discover(replace(source, **changes))
+
+    def keys(self) -> list[str]:
+        return sorted(job.key for job in jobs(self.ledger))
+
+
+@pytest.fixture
+def scene(ledger: Ledger, erp: Erp, clock: FakeClock) -> Scene:
+    return Scene(ledger, erp, clock)
+
+
+def test_confirmed_documents_are_found_once(scene: Scene) -> None:
+    scene.erp.add(invoice("1"), invoice("2"))
+
+    assert scene.look() == 2
+    assert scene.look() == 0
+    scene.erp.add(invoice("3"))
+    assert scene.look() == 1
+    assert scene.keys() == ["1", "2", "3"]
+
+
+def test_drafts_and_documents_before_the_first_day_are_not_found(scene: Scene) -> None:
+    scene.erp.add(invoice("draft", confirmed=False), invoice("old", issue_date=date(2025, 12, 31)), invoice("1"))
+
+    scene.look(since=date(2026, 1, 1))
+
+    assert scene.keys() == ["1"]
+
+
+def test_only_the_companies_of_the_source_are_found(scene: Scene) -> None:
+    scene.erp.add(invoice("1"), invoice("2", company="2"), invoice("3", company="3"))
+
+    scene.look(companies=["1", "2"], account_of={"1": "a", "2": "b"}.get)
+
+    assert {job.key: job.account for job in jobs(scene.ledger)} == {"1": "a", "2": "b"}
+
+
+def test_pages_follow_one_another_without_gaps_or_repetition(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "PAGE", 7)
+    for n in range(30):  # several with one stamp, so that pages end within it
+        scene.erp.add(invoice(f"{n:02}"), changed_at=NOON + timedelta(seconds=n // 10))
+
+    assert scene.look() == 30
+    assert scene.erp.calls["find"] == 5
+    position = scene.ledger.intake.position(SOURCE)
+    assert position is not None
+    assert position.key == "29"
+
+
+def test_what_was_committed_late_with_an_old_stamp_is_found_within_the_overlap(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.look()
+    scene.clock.advance(60)
+
+    scene.erp.add(invoice("late"), changed_at=NOON - timedelta(seconds=OVERLAP - 1))
+
+    assert scene.look() == 1
+
+
+def test_what_lies_before_the_overlap_is_found_by_the_next_sweep(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.look()
+    scene.erp.add(invoice("very late"), changed_at=NOON - timedelta(days=3))
+
+    scene.clock.advance(SWEEP_EVERY - 1)
+    assert scene.look() == 0
+    scene.clock.advance(1)
+    assert scene.look() == 1
+
+
+def test_a_sweep_cut_short_is_made_again_and_keeps_what_it_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "PAGE", 5)
+    scene.erp.add(*(invoice(f"{n:02}") for n in range(20)))
+    down = SourceUnavailableError("the database is down")
+
+    def fail() -> None:
+        raise down
+
+    scene.erp.at("find", 3, fail)
+    with pytest.raises(SourceUnavailableError):
+        scene.look()
+    assert len(scene.keys()) == 10
+    scene.erp.add(invoice("early"), changed_at=NOON - timedelta(days=3))
+
+    scene.look()
+
+    assert len(scene.keys()) == 21
+
+
+def test_the_mark_is_never_thrown_back(scene: Scene) -> None:
+    scene.erp.add(invoice("1"), changed_at=NOON + timedelta(hours=1))
+    scene.look()
+    scene.erp.delete("1")
+    scene.erp.add(invoice("2"), changed_at=NOON - timedelta(days=1))
+    scene.clock.advance(SWEEP_EVERY)
+
+    scene.look()
+
+    position = scene.ledger.intake.position(SOURCE)
+    assert position is not None
+    assert position.changed_at == NOON + timedelta(hours=1)
+
+
+def test_another_database_under_the_same_name_is_not_looked_into(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.look()
+    copy = Erp(scene.clock, name="copy")
+    copy.add(invoice("2"))
+
+    with pytest.raises(EnvironmentLockedError):
+        scene.look(adapter=copy)
+
+    assert scene.keys() == ["1"]
+
+
+# ---------------------------------------------------------------- resting jobs
+
+
+def rest(scene: Scene, reason: str, event: Event = Event.STUCK) -> None:
+    """Let the one job rest after its document was judged."""
+    scene.look()
+    [job] = scene.ledger.jobs.lease(ACCOUNT, 1)
+    document = scene.erp.records[job.key].document
+    assert not isinstance(document, Exception)
+    with scene.ledger.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE job SET fingerprint = '{document.fingerprint()}'")
+    settle(scene.ledger, job, event, reason)
+
+
+def test_a_cure_of_the_customer_alone_wakes_the_job(scene: Scene) -> None:
+    scene.erp.add(invoice("1", buyer=replace(CUSTOMER, tax_number="ESX")))
+    rest(scene, "vat_number_wrong")
+    scene.look()
+    assert job_of(scene.ledger).status is Status.HELD
+
+    scene.erp.alter("1", silently=True, buyer=CUSTOMER)
+    scene.look()
+
+    assert job_of(scene.ledger).status is Status.PENDING
+
+
+def test_a_document_that_is_confirmed_again_goes_on_though_nothing_else_changed(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    rest(scene, "not_confirmed", Event.BLOCKED)
+    scene.erp.alter("1", silently=True, confirmed=False)
+    scene.look()
+    assert job_of(scene.ledger).status is Status.WAITING
+
+    scene.erp.alter("1", silently=True, confirmed=True)
+    scene.look()
+
+    assert job_of(scene.ledger).status is Status.PENDING
+
+
+@pytest.mark.parametrize("reason", ["document_not_usable", "erp_deleted"])
+def test_a_document_that_can_be_read_again_goes_on(scene: Scene, reason: str) -> None:
+    scene.erp.add(invoice("1"))
+    rest(scene, reason)
+    record = scene.erp.records.pop("1")
+    scene.look()
+    assert job_of(scene.ledger).status is Status.HELD
+
+    scene.erp.records["1"] = record
+    scene.look()
+
+    assert job_of(scene.ledger).status is Status.PENDING
+
+
+def test_what_was_sent_is_not_woken_by_a_change(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.look()
+    [job] = scene.ledger.jobs.lease(ACCOUNT, 1)
+    hold(scene.ledger, scene.ledger.jobs.advance(job, Stage.SENT), "totals_differ")
+
+    scene.erp.alter("1", silently=True, note="x")
+    scene.look()
+
+    assert job_of(scene.ledger).status is Status.HELD
+
+
+def test_resting_jobs_are_read_in_pages_and_not_one_by_one(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "_RESTING_PAGE", 10)
+    scene.erp.add(*(invoice(f"{n:02}") for n in range(25)))
+    scene.look()
+    for job in scene.ledger.jobs.lease(ACCOUNT, 25):
+        hold(scene.ledger, job)
+    scene.erp.calls.clear()
+
+    scene.look()
+
+    assert scene.erp.calls["load"] == 3

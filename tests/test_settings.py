@@ -1,0 +1,179 @@
+"""The configuration: one sentence for each mistake, and no secret in any of them."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from config.settings import HOSTS, Settings, load
+from connector.domain.errors import UsageError
+
+MINIMAL = """
+[accounts.main]
+account_id = 1
+api_key = "test_canary_key"
+
+[sources.erp]
+adapter = "odoo"
+url = "postgresql+psycopg://u:canary-password@h/db"
+account = "main"
+since = 2026-01-01
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Path:
+    return tmp_path / "connector.toml"
+
+
+def settings(file: Path, text: str = MINIMAL) -> Settings:
+    file.write_text(text, encoding="utf-8")
+    return load(file)
+
+
+def test_what_is_not_said_has_the_documented_values(write: Path) -> None:
+    found = settings(write)
+
+    assert found.b2brouter.environment == "simulator"
+    assert found.b2brouter.host == "http://127.0.0.1:8790"
+    assert (found.b2brouter.timeout, found.b2brouter.quiet_time, found.b2brouter.budget) == (30, 180, 540)
+    assert found.b2brouter.api_version == "2026-03-02"
+    assert found.accounts["main"].account_id == "1"
+    assert found.accounts["main"].key() == "test_canary_key"
+    assert found.sources["erp"].since == date(2026, 1, 1)
+    assert found.sources["erp"].account_of("anything") == "main"
+    assert found.ledger.address() == "sqlite:///connector.db"
+    assert found.broker.embedded
+    assert (found.retry.attempts, found.retry.base, found.retry.cap) == (5, 2.0, 300.0)
+    assert (found.web.host, found.web.port) == ("127.0.0.1", 8080)
+
+
+def test_every_environment_has_its_host_and_budget(write: Path) -> None:
+    for environment, host in HOSTS.items():
+        key = "live_x" if environment == "production" else "test_x"
+        text = f'[b2brouter]\nenvironment = "{environment}"\n' + MINIMAL.replace("test_canary_key", key)
+        found = settings(write, text)
+        assert found.b2brouter.host == host
+        assert found.b2brouter.budget == (900 if environment == "production" else 540)
+
+
+def test_the_environment_wins_over_the_file(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_ACCOUNTS__MAIN__API_KEY", "test_other")
+    monkeypatch.setenv("CONNECTOR_B2BROUTER__TIMEOUT", "12")
+    monkeypatch.setenv("CONNECTOR_LEDGER__URL", "postgresql+psycopg://h/ledger")
+
+    found = settings(write)
+
+    assert found.accounts["main"].key() == "test_other"
+    assert found.accounts["main"].account_id == "1"
+    assert found.b2brouter.timeout == 12
+    assert found.ledger.address() == "postgresql+psycopg://h/ledger"
+
+
+def test_the_file_is_found_by_argument_by_environment_or_by_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="connector.toml"):
+        load()
+    (tmp_path / "connector.toml").write_text(MINIMAL)
+    assert load().accounts
+    other = tmp_path / "other.toml"
+    other.write_text(MINIMAL.replace("main", "elsewhere"))
+    monkeypatch.setenv("CONNECTOR_CONFIG", str(other))
+    assert "elsewhere" in load().accounts
+
+
+def test_secrets_may_stand_in_files(write: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("test_from_file\n")
+    (tmp_path / "url").write_text("postgresql+psycopg://h/from_file\n")
+    text = MINIMAL.replace('api_key = "test_canary_key"', f'api_key_file = "{tmp_path / "key"}"')
+    text = text.replace(
+        'url = "postgresql+psycopg://u:canary-password@h/db"', f'url_file = "{tmp_path / "url"}"'
+    )
+    text += f'\n[ledger]\nurl_file = "{tmp_path / "url"}"\n[broker]\nurl_file = "{tmp_path / "url"}"\n'
+
+    found = settings(write, text)
+
+    assert found.accounts["main"].key() == "test_from_file"
+    for address in (found.sources["erp"].address(), found.ledger.address(), found.broker.address()):
+        assert address == "postgresql+psycopg://h/from_file"
+    assert not found.broker.embedded
+
+
+@pytest.mark.parametrize("content", [None, ""])
+def test_a_secret_file_that_is_missing_or_empty_is_named(write: Path, tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "key").write_text(content)
+    text = MINIMAL.replace('api_key = "test_canary_key"', f'api_key_file = "{tmp_path / "key"}"')
+
+    with pytest.raises(UsageError, match="api_key_file"):
+        settings(write, text).accounts["main"].key()
+
+
+def test_companies_have_accounts_of_their_own(write: Path) -> None:
+    text = MINIMAL.replace('account = "main"', 'accounts = { "1" = "main" }')
+
+    source = settings(write, text).sources["erp"]
+
+    assert (source.account_of("1"), source.account_of("2")) == ("main", None)
+
+
+MISTAKES = {
+    "unknown section": ("[b2bruter]\n" + MINIMAL, "unknown key b2bruter; did you mean b2brouter?"),
+    "unknown key": ("[retry]\natempts = 3\n" + MINIMAL, "unknown key retry.atempts; did you mean attempts?"),
+    "unknown key of an account": (
+        MINIMAL.replace("api_key =", "api_kye ="),
+        "accounts.main.api_kye; did you mean api_key",
+    ),
+    "unknown key of a source": (MINIMAL + 'acount = "x"\n', "sources.erp.acount; did you mean account"),
+    "missing key": (MINIMAL.replace("account_id = 1\n", ""), "accounts.main.account_id is missing"),
+    "no api key": (MINIMAL.replace('api_key = "test_canary_key"\n', ""), "api_key or api_key_file is missing"),
+    "wrong value": ("[web]\nport = 0\n" + MINIMAL, "web.port"),
+    "wrong type": ('[retry]\nattempts = "many"\n' + MINIMAL, "retry.attempts"),
+    "wrong environment": ('[b2brouter]\nenvironment = "prod"\n' + MINIMAL, "b2brouter.environment"),
+    "quiet time too short": ("[b2brouter]\nquiet_time = 20\n" + MINIMAL, "must be greater than timeout"),
+    "base url outside the simulator": (
+        '[b2brouter]\nenvironment = "sandbox"\nbase_url = "http://x"\n' + MINIMAL,
+        "base_url is for the simulator only",
+    ),
+    "sandbox key in production": (
+        '[b2brouter]\nenvironment = "production"\n' + MINIMAL,
+        "accounts.main has a sandbox key",
+    ),
+    "production key in the sandbox": (
+        '[b2brouter]\nenvironment = "sandbox"\n' + MINIMAL.replace("test_canary", "live_canary"),
+        "accounts.main has no sandbox key",
+    ),
+    "no such account": (MINIMAL.replace('account = "main"', 'account = "other"'), "names the account 'other'"),
+    "account and accounts": (MINIMAL + 'accounts = { "1" = "main" }\n', "give either account or accounts"),
+    "neither": (MINIMAL.replace('account = "main"\n', ""), "give either account or accounts"),
+    "bad TOML": (MINIMAL + "[[", "is not valid TOML"),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_told_in_one_sentence_without_secrets(write: Path, text: str, sentence: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings(write, text)
+
+    said = f"{caught.value.message} {caught.value.action}"
+    assert sentence in said
+    assert "canary" not in said
+    assert "\n" not in said
+
+
+def test_a_file_that_is_no_text_or_no_file_is_told(write: Path, tmp_path: Path) -> None:
+    write.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="UTF-8"):
+        load(write)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_no_secret_shows_in_the_settings_themselves(write: Path) -> None:
+    found = settings(write)
+
+    assert "canary" not in f"{found!r}{found}{found.model_dump()}"
