@@ -33,7 +33,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo services test lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -44,6 +44,9 @@ setup-dev: $(DEV) ## the same, with the tools for tests and checks
 
 demo: setup ## set up and watch a dozen invoices meet their fates
 	@$(BIN)/python -m connector.demo
+
+docs: setup ## write the pages that are made from the software, docs/reasons*.md
+	@$(BIN)/python -m connector.docs
 
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	@rm -f .coverage .coverage.*

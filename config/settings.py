@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from connector.domain.catalogue import Language
 from connector.domain.errors import UsageError
 
 Environment = Literal["simulator", "sandbox", "staging", "production"]
@@ -218,6 +219,14 @@ class WebSettings(_Section):
     port: int = Field(8080, gt=0, lt=65536, description="Port to bind.")
 
 
+class ConsoleSettings(_Section):
+    """How the connector speaks to people."""
+
+    language: Language = Field(
+        "en", description="Language of reasons and cures on the command line: en, es, fr or ca; --lang overrides it."
+    )
+
+
 class Settings(BaseSettings):
     """The whole configuration."""
 
@@ -234,6 +243,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
     scheduler: SchedulerSettings = Field(default_factory=lambda: SchedulerSettings())
     web: WebSettings = Field(default_factory=lambda: WebSettings())
+    console: ConsoleSettings = Field(default_factory=lambda: ConsoleSettings())
 
     @classmethod
     def settings_customise_sources(

@@ -50,7 +50,8 @@ class Pass:
             settled: told of every job that was let go, from any thread.
         """
         self._services = services
-        self._sources = sources
+        # Jobs of sources that are not configured any more would be due for ever.
+        self._sources = list(services.settings.sources) if sources is None else sources
         self._patience = patience
         self._stop = stop
         self._settled = settled
@@ -79,8 +80,7 @@ class Pass:
         return self._result
 
     def _discover(self) -> None:
-        names = list(self._services.settings.sources) if self._sources is None else self._sources
-        for name in names:
+        for name in self._sources:
             if self._stop.is_set():
                 return
             try:
@@ -129,8 +129,9 @@ class Pass:
         except AccountError as error:
             failures = self._failures[account] = self._failures.get(account, 0) + 1
             retry = self._services.settings.retry
-            if isinstance(error, AccountDownError) and failures < retry.attempts:
-                self._stop.wait(min(retry.cap, retry.base * 2 ** (failures - 1)))
+            wait = min(retry.cap, retry.base * 2 ** (failures - 1))
+            if isinstance(error, AccountDownError) and failures < retry.attempts and wait <= self._patience:
+                self._stop.wait(wait)
                 return
             pause(self._services, account, error)
             self._give_up(account, sentence(account, error))

@@ -142,16 +142,12 @@ def odoo(
 
 
 @pytest.fixture
-def odoo19(
-    postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]
-) -> Iterator[OdooDatabase]:
+def odoo19(postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]) -> Iterator[OdooDatabase]:
     yield from _odoo("19", _odoo_templates, postgres_server)
 
 
 @pytest.fixture
-def odoo17(
-    postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]
-) -> Iterator[OdooDatabase]:
+def odoo17(postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]) -> Iterator[OdooDatabase]:
     yield from _odoo("17", _odoo_templates, postgres_server)
 
 

@@ -48,9 +48,7 @@ class Scene:
         self.discovery = Discovery(ledger, clock=clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY)
 
     def look(self, **changes: Any) -> int:
-        source = Source(
-            name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT
-        )
+        source = Source(name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT)
         return self.discovery.discover(replace(source, **changes))
 
     def keys(self) -> list[str]:
@@ -121,7 +119,9 @@ def test_what_lies_before_the_overlap_is_found_by_the_next_sweep(scene: Scene) -
     assert scene.look() == 1
 
 
-def test_a_sweep_cut_short_is_made_again_and_keeps_what_it_found(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_cut_short_is_made_again_and_keeps_what_it_found(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(discovery, "PAGE", 5)
     scene.erp.add(*(invoice(f"{n:02}") for n in range(20)))
     down = SourceUnavailableError("the database is down")

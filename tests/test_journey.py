@@ -117,9 +117,7 @@ def test_a_second_look_makes_no_call_at_all(house: House) -> None:
 
 def test_many_invoices_of_many_customers_are_issued_once_each_by_many_threads(open_house: Opener) -> None:
     house = open_house(threads=8)
-    documents = [
-        invoice(str(n), line(f"{n}.50"), buyer=CUSTOMER if n % 2 else OTHER_CUSTOMER) for n in range(40)
-    ]
+    documents = [invoice(str(n), line(f"{n}.50"), buyer=CUSTOMER if n % 2 else OTHER_CUSTOMER) for n in range(40)]
 
     house.issue(*documents)
 
@@ -257,9 +255,7 @@ def test_a_look_up_that_never_works_ends_with_a_person_and_the_question_still_op
 
 
 @pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
-def test_a_request_that_is_carried_out_long_after_we_gave_up_is_not_repeated(
-    house: House, guard: bool
-) -> None:
+def test_a_request_that_is_carried_out_long_after_we_gave_up_is_not_repeated(house: House, guard: bool) -> None:
     house.know_customer(invoice())
     house.world.switches.number_guard = guard
     house.fault("late_commit", operation=CREATE, seconds=150)
@@ -371,9 +367,7 @@ def test_a_429_with_its_wish_is_honoured(house: House) -> None:
 
 
 @pytest.mark.parametrize("wish", [None, "soon", "Thu, 15 Jan 2026 12:01:00 GMT"])
-def test_a_429_is_repeated_with_the_same_bytes_whatever_its_header_says(
-    house: House, wish: str | None
-) -> None:
+def test_a_429_is_repeated_with_the_same_bytes_whatever_its_header_says(house: House, wish: str | None) -> None:
     house.know_customer(invoice())
     house.fault("rate_limit", operation=CREATE, retry_after=wish, times=2)
 
@@ -448,9 +442,7 @@ def test_a_refusal_is_held_with_the_servers_own_words(house: House) -> None:
 
 @pytest.mark.parametrize("written", [True, False], ids=["reference in the ERP", "no reference"])
 @pytest.mark.parametrize("sent", [True, False], ids=["sent", "unsent"])
-def test_after_the_loss_of_the_ledger_our_own_documents_are_adopted(
-    house: House, written: bool, sent: bool
-) -> None:
+def test_after_the_loss_of_the_ledger_our_own_documents_are_adopted(house: House, written: bool, sent: bool) -> None:
     house.issue(invoice("1"))
     [there] = house.remote_invoices()
     if not written:
@@ -651,9 +643,9 @@ def test_an_update_of_a_contact_that_fails_for_ever_ends_with_a_person(house: Ho
 
 
 def test_a_taken_tax_number_whose_contact_cannot_be_found_is_told(house: House) -> None:
-    [planted] = house.plant(
-        contacts=[{"account": 1, "name": "Norte", "country": "es", "tin_value": "ESA28015865"}]
-    )["contacts"]
+    [planted] = house.plant(contacts=[{"account": 1, "name": "Norte", "country": "es", "tin_value": "ESA28015865"}])[
+        "contacts"
+    ]
     house.world.contacts[planted].listed_from = NOON + timedelta(days=365)
 
     house.issue(invoice("1"))
@@ -898,9 +890,7 @@ def test_a_credit_note_that_lies_down_while_its_original_is_sent_is_found(house:
     house.take_in(credit_note("2", original))
     for status, reason in ((Status.WAITING, "original_waiting"), (Status.HELD, "original_not_issued")):
         with house.ledger.database.write() as connection:
-            connection.exec_driver_sql(
-                f"UPDATE job SET status = '{status}', reason = '{reason}' WHERE key = '2'"
-            )
+            connection.exec_driver_sql(f"UPDATE job SET status = '{status}', reason = '{reason}' WHERE key = '2'")
         assert house.ledger.jobs.release_ready() == 1
 
     house.run()
@@ -1187,9 +1177,7 @@ def test_a_wrong_key_stops_the_account_and_uses_up_no_attempt(open_house: Opener
     assert caught.value.reason == "access_refused"
     house.ledger.accounts.pause(ACCOUNT, caught.value.reason, caught.value.details)
     house.ledger.accounts.hold_back(ACCOUNT, "the key")
-    assert {(job.status, job.reason, job.attempts) for job in house.jobs()} == {
-        (Status.WAITING, "account_paused", 0)
-    }
+    assert {(job.status, job.reason, job.attempts) for job in house.jobs()} == {(Status.WAITING, "account_paused", 0)}
     assert house.drain() == 0
 
     house.remote = house.connect()
@@ -1372,9 +1360,7 @@ def test_a_source_of_many_companies_needs_its_own_accounts(house: House) -> None
 
 
 @pytest.mark.parametrize("account_id", ["1", "iberica"])
-def test_an_account_named_by_its_identifier_finds_its_documents_again(
-    open_house: Opener, account_id: str
-) -> None:
+def test_an_account_named_by_its_identifier_finds_its_documents_again(open_house: Opener, account_id: str) -> None:
     house = open_house(account_id=account_id)
     house.world.switches.number_guard = False
     house.know_customer(invoice())

@@ -76,7 +76,7 @@ def test_the_file_is_found_by_argument_by_environment_or_by_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UsageError, match="connector.toml"):
+    with pytest.raises(UsageError, match=r"connector\.toml"):
         load()
     (tmp_path / "connector.toml").write_text(MINIMAL)
     assert load().accounts
@@ -90,9 +90,7 @@ def test_secrets_may_stand_in_files(write: Path, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("test_from_file\n")
     (tmp_path / "url").write_text("postgresql+psycopg://h/from_file\n")
     text = MINIMAL.replace('api_key = "test_canary_key"', f'api_key_file = "{tmp_path / "key"}"')
-    text = text.replace(
-        'url = "postgresql+psycopg://u:canary-password@h/db"', f'url_file = "{tmp_path / "url"}"'
-    )
+    text = text.replace('url = "postgresql+psycopg://u:canary-password@h/db"', f'url_file = "{tmp_path / "url"}"')
     text += f'\n[ledger]\nurl_file = "{tmp_path / "url"}"\n[broker]\nurl_file = "{tmp_path / "url"}"\n'
 
     found = settings(write, text)

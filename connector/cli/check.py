@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
+import click
+
 from connector.bootstrap import Services
 from connector.cli.checkup import Checkup, status_of
 from connector.cli.command import command
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.cli.texts import count
+from connector.domain.errors import UsageError
 from connector.ports import CheckRow
 
 
 @command("check")
-def check(session: Session) -> int:
+@click.option("--probe", is_flag=True, help="Also find out what B2Brouter does about repeats.")
+def check(session: Session, *, probe: bool) -> int:
     """Try every part, and say what to do about those that fail. Nothing is changed.
 
     Configuration, ledger, broker, each account at B2Brouter, each ERP with its companies and its write-back,
-    and the clock.
+    and the clock. --probe makes and deletes a few documents, so it is for sandbox, staging and simulator only;
+    what it finds is kept in the ledger and decides what happens to a request whose answer was lost.
     """
+    if probe and session.settings.b2brouter.environment == "production":
+        raise UsageError("--probe makes documents, and in production these are fiscal.", action="Probe staging.")
     services = Services(session.settings, only_looking=True)
-    checkup = Checkup(services, config=session.config_path)
+    checkup = Checkup(services, config=session.config_path, probe=probe)
     try:
         rows = _collect(session.output, checkup)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,10 +19,13 @@ from connector.cli.brokers import reach
 from connector.cli.ledgers import missing_file
 from connector.cli.preflight import check_account
 from connector.cli.texts import count, zone
+from connector.clock import SystemClock
 from connector.domain.errors import ConnectorError, StepError, UsageError
+from connector.domain.invoice import Party
 from connector.ledger import Ledger, schema
 from connector.ledger.tables import JobRow
 from connector.ports import CheckRow, RemoteAccount
+from connector.probes import Findings, probe
 from connector.supervision import sentence
 
 _CLOCKS_APART = 60.0
@@ -31,9 +35,10 @@ _CLOCKS_APART = 60.0
 class Checkup:
     """Tries the parts in the order in which they need one another."""
 
-    def __init__(self, services: Services, *, config: Path) -> None:
+    def __init__(self, services: Services, *, config: Path, probe: bool = False) -> None:
         self._services = services
         self._config = config
+        self._probe = probe
         self._ledger: Ledger | None = None
         self.configuration_wrong = False  # as could be known without talking to anybody
 
@@ -114,6 +119,8 @@ class Checkup:
             yield failed(name, told.message, told.action)
             return
         yield ok(name, _about(there))
+        if self._probe:
+            yield from self._probe_rows(account, there)
         if not self._services.sources_of(account):
             yield warning(name, "no source issues through it", "Name it in a source, or remove it.")
 
@@ -136,6 +143,23 @@ class Checkup:
             since = state.paused_at.isoformat(timespec="minutes") if state.paused_at else "?"
             paused = f"paused since {since}: {state.paused_reason}"
             yield warning(f"account {account}: work", paused, "It goes on by itself when the account works again.")
+
+    def _probe_rows(self, account: str, there: RemoteAccount) -> Iterator[CheckRow]:
+        """Ask the five questions of `connector.probes`, and keep what the answers decide."""
+        name = f"account {account}: probe"
+        ledger = self._services.open_ledger()
+        seller = Party(name=there.name or account, country=(there.country or "ES").upper())
+        today = self._services.clock.now().date()
+        try:
+            found = probe(
+                self._services.remote(account), seller=seller, today=today, clock=SystemClock(), sleep=time.sleep
+            )
+        except StepError as error:
+            told = sentence(account, error)
+            yield failed(name, told.message, told.action)
+            return
+        ledger.accounts.store_findings(account, number_guard=found.number_guard, list_delay=found.list_delay)
+        yield from _findings(name, found, self._services.settings.b2brouter.quiet_time)
 
     # ------------------------------------------------------------ sources
 
@@ -227,3 +251,26 @@ def _about(there: RemoteAccount) -> str:
 def _without_secrets(row: CheckRow) -> CheckRow:
     clean = log.redaction.clean
     return replace(row, message=clean(row.message), action=clean(row.action))
+
+
+def _findings(name: str, found: Findings, quiet_time: float) -> Iterator[CheckRow]:
+    """Say what the probe found, one row per question."""
+    if found.number_guard:
+        yield ok(f"{name}: number", "a number that exists is refused")
+    else:
+        told = "a number that exists is taken a second time: a lost create that is not found again is held"
+        yield warning(f"{name}: number", told, "Decide such cases with: connector link, or connector retry.")
+    if found.race_guard:
+        yield ok(f"{name}: race", "two requests at once with one number: one is refused")
+    else:
+        yield warning(f"{name}: race", "two requests at once with one number are both taken", "Run one ledger only.")
+    if found.list_delay is None or found.list_delay >= quiet_time:
+        told = "a new document does not show in the list within the quiet time"
+        yield failed(f"{name}: list", told, "Raise b2brouter.quiet_time well above the delay.")
+    else:
+        yield ok(f"{name}: list", f"a new document shows in the list after {found.list_delay:g} s")
+    yield ok(f"{name}: second send", f"a second send is {found.second_send}")
+    if found.request_id:
+        yield ok(f"{name}: request id", "answers carry a request id")
+    else:
+        yield warning(f"{name}: request id", "answers carry no request id", "Support needs time and number.")

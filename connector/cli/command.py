@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from config.logging import LEVELS
-from connector.cli.session import Session
+from connector.cli.session import LANGUAGES, Session
 
 Parameter = TypeVar("Parameter")
 
@@ -23,6 +23,7 @@ def _general_options() -> list[click.Option]:
     return [
         option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Configuration file."),
         option("--json", is_flag=True, help="Answer in JSON, for machines."),
+        option("--lang", type=click.Choice(LANGUAGES), help="Language of reasons and what to do about them."),
         option("--log-level", type=click.Choice(LEVELS), help="What to log on standard error."),
     ]
 
@@ -34,6 +35,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Paramet
         context.find_root().call_on_close(session.close)
     if value and parameter.name:
         setattr(session, parameter.name, value)
+        if parameter.name == "lang":
+            session.speak()
     return value
 
 

@@ -12,7 +12,6 @@ from connector.cli.session import Session
 from connector.cli.texts import amount, local, zone
 from connector.cli.timeline import attempt_of, says
 from connector.domain import catalogue
-from connector.domain.catalogue import Who
 from connector.domain.job import Status
 from connector.ledger.queries import TimelineEvent
 from connector.ledger.records import Job
@@ -21,13 +20,6 @@ _LATEST = 25
 """Entries of a timeline that fit on a screen."""
 
 _DAY = "%Y-%m-%d"
-
-_WHO = {
-    Who.ITSELF: "nobody: it goes on by itself",
-    Who.ACCOUNTANT: "accounting",
-    Who.OPERATOR: "the operator of the connector",
-    Who.NOBODY: "nobody",
-}
 
 
 @command("explain")
@@ -69,7 +61,7 @@ def _standing(job: Job) -> list[tuple[str, str]]:
             ("reason", job.reason),
             ("", job.message or ""),
             ("what to do", job.cure or ""),
-            ("who acts", _WHO[catalogue.reason(job.reason).who]),
+            ("who acts", catalogue.term("acts", catalogue.reason(job.reason).who)),
         ]
         if also := job.details.get("also"):
             facts.append(("also wrong", also))

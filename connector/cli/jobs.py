@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -11,11 +12,12 @@ import click
 from connector.cli.command import command
 from connector.cli.filters import filter_options, wanted
 from connector.cli.output import Column, Output
-from connector.cli.records import job_record
+from connector.cli.records import cause_record, job_record
 from connector.cli.session import Session
 from connector.cli.texts import amount
-from connector.domain.job import Stage
+from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
+from connector.ledger.causes import Cause
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
 
@@ -30,6 +32,11 @@ _COLUMNS = (
     Column("status"),
     Column("reason", wraps=True),
 )
+_CAUSES = (
+    Column("count", right=True),
+    Column("oldest"),
+    *(Column(title, wraps=True) for title in ("reason", "cause", "what to do")),
+)
 _PIPED = (
     *_COLUMNS[:2],
     *map(Column, ("date", "customer", "total", "currency", "stage", "status", "reason", "reference", "message")),
@@ -40,13 +47,17 @@ _PIPED = (
 @filter_options
 @click.option("--stage", type=click.Choice([str(stage) for stage in Stage]), help="Only what has come this far.")
 @click.option("--search", metavar="TEXT", help="Only where number, customer, key or reference has this text.")
-def jobs(session: Session, stage: str | None, search: str | None, **filters: Any) -> None:
+@click.option("--by-cause", is_flag=True, help="What holds invoices up, each cause once; without --status the held.")
+def jobs(session: Session, stage: str | None, search: str | None, *, by_cause: bool, **filters: Any) -> None:
     """List invoices with their stage, status and reason.
 
     On a terminal the first 200; into a pipe all of them, with tabs between the columns.
     """
     chosen = wanted(session, stage=Stage(stage) if stage else None, search=search, **filters)
     ledger = session.ledger_if_any()
+    if by_cause:
+        _show_causes(session.output, _causes(ledger, chosen))
+        return
     found = iter(ledger.queries.jobs(chosen)) if ledger else iter(())
     if session.json:
         for job in found:
@@ -57,6 +68,27 @@ def jobs(session: Session, stage: str | None, search: str | None, **filters: Any
         session.output.line(_nothing(ledger, chosen))
         return
     _show(session.output, first, found)
+
+
+def _causes(ledger: Ledger | None, chosen: Filter) -> list[Cause]:
+    if ledger is None:
+        return []
+    return ledger.queries.causes(chosen if chosen.status else replace(chosen, status=Status.HELD))
+
+
+def _show_causes(output: Output, causes: list[Cause]) -> None:
+    if output.json:
+        for cause in causes:
+            output.record(cause_record(cause))
+    elif not causes:
+        output.line("Nothing is held up.")
+    else:
+        output.table(_CAUSES, map(_cause_row, causes))
+
+
+def _cause_row(cause: Cause) -> tuple[str, ...]:
+    oldest = cause.oldest.isoformat() if cause.oldest else ""
+    return (f"{cause.count:,}", oldest, cause.reason, cause.message(), cause.advice())
 
 
 def _nothing(ledger: Ledger | None, chosen: Filter) -> str:

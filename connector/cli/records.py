@@ -6,6 +6,7 @@ from typing import Any
 
 from connector.cli.texts import instant, plain
 from connector.domain import catalogue
+from connector.ledger.causes import Cause
 from connector.ledger.queries import TimelineEvent
 from connector.ledger.records import Job
 
@@ -41,6 +42,23 @@ def job_record(job: Job) -> dict[str, Any]:
         "sent_at": instant(job.sent_at),
         "created_at": instant(job.created_at),
         "updated_at": instant(job.updated_at),
+    }
+
+
+def cause_record(cause: Cause) -> dict[str, Any]:
+    """Return one cause with the jobs that rest because of it."""
+    return {
+        "reason": cause.reason,
+        "who": str(cause.entry.who),
+        "message": cause.message(),
+        "action": cause.advice(),
+        "facts": dict(cause.facts),
+        "count": cause.count,
+        "sums": {currency: plain(value) for currency, value in sorted(cause.sums.items())},
+        "oldest": cause.oldest.isoformat() if cause.oldest else None,
+        "newest": cause.newest.isoformat() if cause.newest else None,
+        "since": instant(cause.since),
+        "ids": list(cause.ids),
     }
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from config import logging as log
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from connector.ledger import Ledger
 
 
+LANGUAGES: Final = ("en", "es", "fr", "ca")
+"""Those of the catalogue, which is not imported for a line of help."""
+
+
 class Session:
     """What the general options said, and the parts that a command asks for, each made once."""
 
@@ -24,6 +28,7 @@ class Session:
         self.config: Path | None = None
         self.json = False
         self.log_level: str | None = None
+        self.lang: str | None = None
         self._services: Services | None = None
 
     @property
@@ -50,7 +55,14 @@ class Session:
 
         loaded = settings.load(self.config)
         log.redaction.register(secrets_of(loaded))
+        self.speak(loaded.console.language)
         return loaded
+
+    def speak(self, language: str | None = None) -> None:
+        """Tell reasons in the language that was asked for, else in this one."""
+        from connector.domain import catalogue
+
+        catalogue.speak(self.lang or language or catalogue.ENGLISH)
 
     @property
     def services(self) -> Services:

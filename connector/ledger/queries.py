@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
 
-from connector.domain.job import Effect, Stage, Status
+from connector.domain.job import Effect, Event, Stage, Status
+from connector.ledger import causes
+from connector.ledger.causes import Cause
 from connector.ledger.database import Database
 from connector.ledger.records import COLUMNS, Job, job_of
 from connector.ledger.tables import EventRow, JobRow
@@ -76,6 +78,24 @@ class TimelineEvent:
     note: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteMessage:
+    """A refusal by B2Brouter that the catalogue has no entry for, in B2Brouter's own words."""
+
+    code: str
+    param: str
+    message: str
+    count: int  # refusals, repetitions included
+    jobs: int
+    first_at: datetime
+    last_at: datetime
+
+
+UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
+"""The reason that stands for all refusals without one of their own."""
+
+HELD: Final = Filter(status=Status.HELD)
+
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _PAGE = 1000
 
@@ -112,6 +132,45 @@ class Queries:
         with self._database.read() as connection:
             return [TimelineEvent(**row._mapping) for row in connection.execute(query)]
 
+    def causes(self, wanted: Filter = HELD) -> list[Cause]:
+        """Return the jobs that have a reason, held ones by default, grouped by what has to be cured."""
+        return causes.grouped(self._resting(wanted))
+
+    def _resting(self, wanted: Filter) -> Iterator[Row[Any]]:
+        after = 0
+        query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None)).order_by(JobRow.id)
+        while True:
+            with self._database.read() as connection:
+                page = connection.execute(query.where(JobRow.id > after).limit(_PAGE)).all()
+            if not page:
+                return
+            yield from page
+            after = page[-1].id
+
+    def unknown_refusals(self) -> list[RemoteMessage]:
+        """Return how often B2Brouter refused with which words, as far as the catalogue does not know them.
+
+        Most frequent first. It reads the whole timeline: for a report, not for a page that is shown often.
+        """
+        query = (
+            select(
+                EventRow.details,
+                func.count().label("count"),
+                func.count(EventRow.job_id.distinct()).label("jobs"),
+                func.min(EventRow.at).label("first_at"),
+                func.max(EventRow.at).label("last_at"),
+            )
+            .where(EventRow.reason == UNKNOWN_REFUSAL, EventRow.what == str(Event.STUCK))
+            .group_by(EventRow.details)
+        )
+        found: dict[tuple[str, str, str], RemoteMessage] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(query):
+                one = _remote_message(row)
+                key = (one.code, one.param, one.message)
+                found[key] = _together(found[key], one) if key in found else one
+        return sorted(found.values(), key=lambda one: (-one.count, one.code, one.param, one.message))
+
     def by_status(self) -> Mapping[Status, int]:
         """Return how many jobs there are of each status; statuses without jobs count 0."""
         query = select(JobRow.status, func.count()).group_by(JobRow.status)
@@ -138,3 +197,20 @@ class Queries:
         )
         with self._database.read() as connection:
             return {(row[0], row[1]) for row in connection.execute(query)} & set(keys)
+
+
+def _remote_message(row: Row[Any]) -> RemoteMessage:
+    words = {name: row.details.get(name, "") for name in ("code", "param", "message")}
+    # `count` is also the name of a method of rows.
+    numbers = {name: row._mapping[name] for name in ("count", "jobs", "first_at", "last_at")}
+    return RemoteMessage(**words, **numbers)
+
+
+def _together(one: RemoteMessage, other: RemoteMessage) -> RemoteMessage:
+    return replace(
+        one,
+        count=one.count + other.count,
+        jobs=one.jobs + other.jobs,
+        first_at=min(one.first_at, other.first_at),
+        last_at=max(one.last_at, other.last_at),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.domain import catalogue
 from connector.domain.errors import BlockedError, RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
@@ -29,9 +30,14 @@ def validate(case: Case) -> None:
             if others
             else {}
         )
-        raise RefusedError(first.reason, {**first.details, **also})
+        raise RefusedError(first.reason, {**first.details, **also, **_customer(first.reason, invoice)})
     if invoice.is_credit_note:
         _original_is_out(case, invoice)
+
+
+def _customer(reason: str, invoice: Invoice) -> dict[str, str]:
+    """The ERP's identifier of the customer, where it tells what is one cause: names may be shared."""
+    return {"buyer": invoice.buyer.key} if "buyer" in catalogue.reason(reason).cause else {}
 
 
 def _of_this_account(case: Case, invoice: Invoice) -> None:

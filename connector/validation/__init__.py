@@ -1,5 +1,6 @@
 """Local rules over the canonical invoice: what would be refused, or worse, is caught before it leaves."""
 
-from connector.validation.rules import Problem, problems
+from connector.validation.judgement import ALL, Judgement, Levels, judge, levels_of, problems
+from connector.validation.rule import Level, Problem, Rule
 
-__all__ = ["Problem", "problems"]
+__all__ = ["ALL", "Judgement", "Level", "Levels", "Problem", "Rule", "judge", "levels_of", "problems"]

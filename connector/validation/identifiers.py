@@ -1,11 +1,12 @@
-"""Tax numbers and bank accounts: check digits, country by country (python-stdnum knows them)."""
+"""Tax numbers, company numbers and bank accounts: check digits, country by country (python-stdnum knows them)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from stdnum import get_cc_module, iban
+from stdnum import bic, ean, get_cc_module, iban, lei
 from stdnum.exceptions import ValidationError
 
 from connector.domain.identity import tax_number_key
@@ -60,3 +61,82 @@ def iban_valid(number: str) -> bool:
     The library knows Belgian banks by a list, and would refuse the accounts of those founded since.
     """
     return bool(iban.is_valid(number, check_country=not iban.compact(number).startswith("BE")))
+
+
+def bic_valid(code: str) -> bool:
+    """Whether a bank identifier has the form of ISO 9362: bank, country, place, and perhaps a branch."""
+    return bool(bic.is_valid(code))
+
+
+# ---------------------------------------------------------------- registered numbers, by scheme (ISO 6523)
+
+SIREN: Final = "0002"
+SIRET: Final = "0009"
+ENTERPRISE: Final = "0208"  # Belgium: KBO, BCE
+LEITWEG: Final = "0204"  # Germany, public bodies
+OIN: Final = "0190"  # Netherlands, public bodies
+
+SCHEMES: Final[Mapping[str, str]] = {
+    SIREN: "SIREN",
+    "0007": "organisationsnummer",
+    SIRET: "SIRET",
+    "0060": "DUNS",
+    "0088": "GLN",
+    "0106": "KvK",
+    "0184": "CVR",
+    OIN: "OIN",
+    "0191": "registrikood",
+    "0192": "organisasjonsnummer",
+    "0199": "LEI",
+    "0201": "IPA",
+    LEITWEG: "Leitweg-ID",
+    ENTERPRISE: "KBO/BCE",
+    "0212": "Y-tunnus",
+}
+"""The schemes whose numbers are checked, with what people call them."""
+
+_FORMS: Final[Mapping[str, str]] = {"0060": r"\d{9}", "0106": r"\d{8}", OIN: r"\d{20}", "0201": r"[0-9A-Z]{6}"}
+_STANDARD: Final[Mapping[str, tuple[str, str]]] = {
+    SIREN: ("fr", "siren"),
+    "0007": ("se", "orgnr"),
+    SIRET: ("fr", "siret"),
+    "0184": ("dk", "cvr"),
+    "0191": ("ee", "registrikood"),
+    "0192": ("no", "orgnr"),
+    LEITWEG: ("de", "leitweg"),
+    ENTERPRISE: ("be", "vat"),
+    "0212": ("fi", "ytunnus"),
+}
+_WORLDWIDE: Final[Mapping[str, Any]] = {"0088": ean, "0199": lei}
+
+
+def legal_id_valid(scheme: str, value: str) -> bool:
+    """Whether a registered number can exist, by form and check digits; True where its scheme is not checked.
+
+    Args:
+        scheme: four digits of ISO 6523: 0009 is a SIRET.
+        value: grouped by blanks, dots or dashes as people like it.
+    """
+    if scheme not in SCHEMES:
+        return True
+    if scheme == LEITWEG:  # its dashes are part of it
+        return _standard(scheme)(value.strip())
+    plain = re.sub(r"[\s.\-]", "", value).upper()
+    if scheme in _FORMS:
+        return bool(re.fullmatch(_FORMS[scheme], plain, re.ASCII))
+    if scheme == ENTERPRISE and not re.fullmatch(r"\d{10}", plain, re.ASCII):
+        return False  # the VAT number of the same company has letters in front
+    return _standard(scheme)(plain)
+
+
+def _standard(scheme: str) -> Callable[[str], bool]:
+    module = _WORLDWIDE.get(scheme) or get_cc_module(*_STANDARD[scheme])
+    return lambda number: module is not None and _passes(module, number)
+
+
+def siret_valid(number: str) -> bool:
+    """Whether a French establishment can have this number: 14 digits with check digit.
+
+    The establishments of La Poste have another check than everybody else's: their digits add up to a multiple of 5.
+    """
+    return legal_id_valid(SIRET, number)

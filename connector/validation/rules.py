@@ -1,16 +1,20 @@
-"""The rules, each a small named function from an invoice to the problems it finds."""
+"""The rules that hold for every document, whoever issues it: what B2Brouter or the law would refuse.
+
+The most basic come first. Rules about taxes are in `tax_rules`, about the form of things in `form_rules`, and what
+one country demands in its folder of `countries`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from connector.domain.invoice import AllowanceCharge, Invoice, Line, Tax, TaxKind, money
+from connector.domain.invoice import Invoice, TaxKind, money
 from connector.validation.currencies import CURRENCIES
 from connector.validation.identifiers import iban_valid, tax_number_valid
+from connector.validation.rule import Problem, Rule, name_of, rule, taxable, taxes
 
 _ZERO_RATED: Final = frozenset({"E", "Z", "NS", "AE", "K", "G", "O"})
 """Categories that demand 0 % (API 8.3 and EN 16931, BR-E-05 and its siblings)."""
@@ -19,83 +23,79 @@ _FAR_EAST: Final = timedelta(hours=14)
 """The most advanced time zone: a date that has not begun there lies in the future everywhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A broken rule: a reason of the error catalogue with the facts that its sentence names."""
-
-    reason: str
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-def problems(invoice: Invoice, *, now: datetime) -> list[Problem]:
-    """Return all broken rules, the most basic first.
-
-    Args:
-        invoice: as the ERP states it.
-        now: aware.
-    """
-    return [problem for rule in RULES for problem in rule(invoice, now)]
-
-
+@rule("number_missing", source="EN 16931 BR-02, API 13.1", settled=True)
 def has_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-02: always our own number, for it is the only guard against duplicates (API 13.1)."""
+    """Always our own number, for it is the only guard against duplicates."""
     if not (invoice.number or "").strip():
         yield Problem("number_missing")
 
 
-def has_a_past_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-03; B2Brouter accepts a future date, but the document goes out at once (API 7.1)."""
+@rule("issue_date_missing", source="EN 16931 BR-03", settled=True)
+def has_a_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """Every document has an issue date."""
     if invoice.issue_date is None:
         yield Problem("issue_date_missing")
-    elif invoice.issue_date > (now + _FAR_EAST).date():
+
+
+@rule("issue_date_future", source="API 7.1")
+def has_no_future_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """B2Brouter accepts a future date, but the document goes out at once."""
+    if invoice.issue_date is not None and invoice.issue_date > (now + _FAR_EAST).date():
         yield Problem("issue_date_future", {"date": invoice.issue_date.isoformat()})
 
 
+@rule("currency_unknown", source="EN 16931 BR-05", settled=True)
 def has_a_currency(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-05."""
+    """A currency of ISO 4217 in which money is counted; funds, metals and test codes are none."""
     if invoice.currency not in CURRENCIES:
         yield Problem("currency_unknown", {"currency": invoice.currency or "(none)"})
 
 
+@rule("lines_missing", source="EN 16931 BR-16", settled=True)
 def has_lines(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-16."""
+    """A document has at least one line."""
     if not invoice.lines:
         yield Problem("lines_missing")
 
 
+@rule("tax_missing", source="EN 16931 BR-CO-4, API 2.1", settled=True)
 def has_tax_on_every_line(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-CO-4; a line without tax would leave untaxed without a word (API 2.1)."""
-    for entry in _taxable(invoice):
+    """A line without tax would leave untaxed without a word."""
+    for entry in taxable(invoice):
         if not any(tax.kind is TaxKind.VAT for tax in entry.taxes):
-            yield Problem("tax_missing", {"line": _name(entry)})
+            yield Problem("tax_missing", {"line": name_of(entry)})
 
 
+@rule("tax_absolute", source="API 8.3", settled=True)
 def has_taxes_in_percent(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """B2Brouter knows percentages only (API 8.3)."""
-    for line, tax in _taxes(invoice):
+    """B2Brouter knows percentages only."""
+    for line, tax in taxes(invoice):
         if tax.percent is None:
-            yield Problem("tax_absolute", {"tax": tax.source_name, "line": _name(line)})
+            yield Problem("tax_absolute", {"tax": tax.source_name, "line": name_of(line)})
 
 
+@rule("tax_unmapped", source="design: never guessed", settled=True)
 def has_mapped_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """A category is never guessed."""
-    for line, tax in _taxes(invoice):
+    for line, tax in taxes(invoice):
         if tax.category is None and tax.percent is not None and tax.kind is TaxKind.VAT:
-            yield Problem("tax_unmapped", {"tax": tax.source_name, "line": _name(line)})
+            yield Problem("tax_unmapped", {"tax": tax.source_name, "line": name_of(line)})
 
 
+@rule("tax_inconsistent", source="API 8.3, EN 16931 BR-E-05")
 def has_consistent_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """Category and percentage must agree."""
-    for line, tax in _taxes(invoice):
+    """Category and percentage must agree: what is not charged has 0 %, and what is charged has not."""
+    for line, tax in taxes(invoice):
         if tax.percent is None or tax.category is None or tax.kind is not TaxKind.VAT:
             continue
         if (tax.category in _ZERO_RATED) is not (tax.percent == 0):
             facts = {"tax": tax.source_name, "percent": f"{tax.percent:f}", "category": tax.category}
-            yield Problem("tax_inconsistent", {**facts, "line": _name(line)})
+            yield Problem("tax_inconsistent", {**facts, "line": name_of(line)})
 
 
+@rule("buyer_incomplete", source="EN 16931 BR-07, BR-11")
 def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-07, BR-11."""
+    """The customer has a name and a country."""
     buyer = invoice.buyer
     missing = [
         field for field, value in (("name", buyer.name.strip()), ("country", buyer.country)) if not value
@@ -104,12 +104,14 @@ def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
         yield Problem("buyer_incomplete", {"party": buyer.name or "(no name)", "fields": ", ".join(missing)})
 
 
+@rule("buyer_identifier_missing", source="API 5.2")
 def has_an_identified_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """A contact needs a tax number or a registration number (API 5.2)."""
+    """A contact at B2Brouter needs a tax number or a registration number."""
     if not invoice.buyer.tax_number and not invoice.buyer.legal_ids:
         yield Problem("buyer_identifier_missing", {"party": invoice.buyer.name})
 
 
+@rule("vat_number_wrong", source="API 3.3")
 def has_a_valid_tax_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """A wrong tax number of the customer is the most frequent reason for a refusal."""
     buyer = invoice.buyer
@@ -117,23 +119,25 @@ def has_a_valid_tax_number(invoice: Invoice, now: datetime) -> Iterator[Problem]
         yield Problem("vat_number_wrong", {"number": buyer.tax_number, "party": buyer.name})
 
 
+@rule("iban_wrong", source="API 3.3, ISO 13616")
 def has_a_valid_iban(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """A wrong bank account is refused (API 3.3); the whole of it is nobody's business."""
+    """A wrong bank account is refused; the whole of it is nobody's business."""
     iban = invoice.payment.iban
     if iban and not iban_valid(iban):
         yield Problem("iban_wrong", {"end": iban.replace(" ", "")[-4:]})
 
 
+@rule("totals_do_not_add_up", source="EN 16931 BR-CO-10 to BR-CO-15")
 def has_totals_that_add_up(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """BR-CO-10 to BR-CO-15 on the ERP's own figures. Ways of rounding differ; more than that is an error."""
+    """The ERP's own figures add up. Ways of rounding differ; more than that is an error."""
     totals = invoice.totals
     if totals.net + totals.tax + totals.withholding != totals.payable:
         yield _wrong_sum(
             f"{totals.net:f} + {totals.tax:f} + {totals.withholding:f} is not {totals.payable:f}"
         )
-    taxes = sum((total.amount for total in invoice.tax_totals), Decimal(0))
-    if taxes != totals.tax + totals.withholding:
-        yield _wrong_sum(f"the taxes add up to {taxes:f}, not {totals.tax + totals.withholding:f}")
+    charged = sum((total.amount for total in invoice.tax_totals), Decimal(0))
+    if charged != totals.tax + totals.withholding:
+        yield _wrong_sum(f"the taxes add up to {charged:f}, not {totals.tax + totals.withholding:f}")
     net = _net_of_lines(invoice)
     slack = money(invoice.currency or "").unit * max(1, len(invoice.lines))
     if abs(net - totals.net) > slack:
@@ -149,26 +153,10 @@ def _wrong_sum(text: str) -> Problem:
     return Problem("totals_do_not_add_up", {"sum": text})
 
 
-def _taxable(invoice: Invoice) -> Iterator[Line | AllowanceCharge]:
-    """The lines, and what lowers or raises the whole document: it is taxed like a line."""
-    yield from invoice.lines
-    yield from invoice.allowances
-
-
-def _taxes(invoice: Invoice) -> Iterator[tuple[Line | AllowanceCharge, Tax]]:
-    return ((entry, tax) for entry in _taxable(invoice) for tax in entry.taxes)
-
-
-def _name(line: Line | AllowanceCharge) -> str:
-    first = next(iter(line.description.splitlines()), "")
-    return first[:80] or "(a line without text)"
-
-
-Rule = Callable[[Invoice, datetime], Iterator[Problem]]
-
 RULES: Final[tuple[Rule, ...]] = (
     has_number,
-    has_a_past_date,
+    has_a_date,
+    has_no_future_date,
     has_a_currency,
     has_lines,
     has_tax_on_every_line,

@@ -16,7 +16,7 @@ from tests.cli.test_cli_jobs import FIELDS
 def test_json_is_the_job_with_its_events(day: Shop) -> None:
     told = day.run("explain", "B-0101", "--json").json
     assert set(told) >= FIELDS | {"events"}
-    assert [event["what"] for event in told["events"]][0] == "found"
+    assert told["events"][0]["what"] == "found"
     assert any(event["request_id"] for event in told["events"])
     assert all(event["at"].endswith("Z") for event in told["events"])
 

@@ -86,7 +86,7 @@ def _derived(kinds: set[type[StepError]]) -> set[type[StepError]]:
     """Those that are decided as what they derive from."""
     found = set()
     for kind in kinds - {StepError}:
-        error = kind("bug", pause=1.0) if issubclass(kind, LookAgainError) else kind("bug")  # type: ignore[call-arg]
+        error = kind("bug", pause=1.0) if issubclass(kind, LookAgainError) else kind("bug")
         judge(error)
         found.add(kind)
     return found
@@ -106,9 +106,7 @@ def test_pauses_never_shrink(attempt: int, jitter: float) -> None:
 
 @given(st.integers(0, 30), jitters, st.floats(0, 3600))
 def test_the_servers_wish_is_never_undercut(attempts: int, jitter: float, wish: float) -> None:
-    decision = decide(
-        NotSentError("rate_limited", retry_after=wish), attempts=attempts, policy=POLICY, jitter=jitter
-    )
+    decision = decide(NotSentError("rate_limited", retry_after=wish), attempts=attempts, policy=POLICY, jitter=jitter)
 
     assert decision.event is Event.STUCK or decision.delay >= wish
 

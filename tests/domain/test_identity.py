@@ -78,7 +78,9 @@ def test_a_number_counts_by_series_and_year() -> None:
     assert number_key(invoice("1")) == number_key(invoice("9", number="F-1", issue_date=date(2026, 12, 31)))
 
 
-@pytest.mark.parametrize(("value", "key"), [("130 015 332 00013", "13001533200013"), ("130.015-332", "130015332"), (" A-1 ", "A-1")])
+@pytest.mark.parametrize(
+    ("value", "key"), [("130 015 332 00013", "13001533200013"), ("130.015-332", "130015332"), (" A-1 ", "A-1")]
+)
 def test_a_registered_identifier_has_one_spelling(value: str, key: str) -> None:
     assert legal_id_key(value) == key
 

@@ -153,8 +153,8 @@ def received_by_minimal(server: MinimalB2Brouter) -> list[Received]:
             subtotal=_decimal(invoice["subtotal"]),
             total=_decimal(invoice["total"]),
             taxes=tuple(
-                tuple(_decimal(tax[name]) for name in ("percent", "base", "amount")) for tax in invoice["taxes"]
-            ),  # type: ignore[misc]
+                (_decimal(tax["percent"]), _decimal(tax["base"]), _decimal(tax["amount"])) for tax in invoice["taxes"]
+            ),
             lines=tuple(
                 (_decimal(line["quantity"]), _decimal(net))
                 for line, net in zip(invoice["invoice_lines_attributes"], invoice["nets"], strict=True)

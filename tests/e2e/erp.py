@@ -76,8 +76,8 @@ class Erp:
 
     def _copy(self, connection: psycopg.Connection[Any], of: int, number: str, partner: int | None) -> int:
         (new,) = connection.execute("SELECT max(id) + 1 FROM account_move").fetchone() or (0,)
-        (now,) = connection.execute("SELECT clock_timestamp() AT TIME ZONE 'UTC'").fetchone() or (None,)
-        changes: dict[str, Any] = {"id": new, "name": number, "state": "posted", "write_date": now.isoformat()}
+        (now,) = connection.execute("SELECT (clock_timestamp() AT TIME ZONE 'UTC')::text").fetchone() or ("",)
+        changes: dict[str, Any] = {"id": new, "name": number, "state": "posted", "write_date": now}
         changes |= {"payment_reference": number, "access_token": None, "sequence_number": 100_000 + new}
         changes |= dict.fromkeys(OURS)
         if partner is not None:

@@ -212,26 +212,20 @@ url = "{self.erp_url}"
         engine = create_engine(self.ledger_url)
         try:
             with engine.connect() as connection:
-                rows = connection.execute(text("SELECT status, count(*) FROM job GROUP BY status")).all()
-            return Counter({status: count for status, count in rows})
+                rows = connection.execute(text("SELECT status, count(*) FROM job GROUP BY status"))
+                return Counter({str(row[0]): int(row[1]) for row in rows})
         except Exception:  # noqa: BLE001  # before the first migration, or SQLite busy
             return Counter()
         finally:
             engine.dispose()
 
     def leased(self) -> list[tuple[Any, ...]]:
-        """Jobs, contacts and offices that somebody still holds."""
+        """Jobs that somebody still holds."""
+        held = "SELECT id, status, lease_owner FROM job WHERE lease_owner IS NOT NULL OR status = 'running'"
         engine = create_engine(self.ledger_url)
         try:
             with engine.connect() as connection:
-                return [
-                    tuple(row)
-                    for row in connection.execute(
-                        text(
-                            "SELECT id, status, lease_owner FROM job WHERE lease_owner IS NOT NULL OR status = 'running'"
-                        )
-                    )
-                ]
+                return [tuple(row) for row in connection.execute(text(held))]
         finally:
             engine.dispose()
 

@@ -20,7 +20,7 @@ NEGATIVE_ZERO = ("E", "Z", "NS")
 Json = dict[str, Any]
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     def __init__(self, status: int, code: str, message: str, param: str = "") -> None:
         super().__init__(message)
         self.status = status
@@ -63,7 +63,7 @@ class MinimalB2Brouter:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_DELETE = _answer
+            do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815  # http.server's own names
 
             def log_message(self, *_: Any) -> None: ...
 
@@ -79,8 +79,6 @@ class MinimalB2Brouter:
         self._server.shutdown()
         self._server.server_close()
 
-    # ------------------------------------------------------------ routes
-
     def answer(self, method: str, target: str, key: str | None, body: bytes) -> tuple[int, Json | None]:
         url = urlsplit(target)
         query = dict(parse_qsl(url.query))
@@ -89,9 +87,9 @@ class MinimalB2Brouter:
             self.calls.append((method, url.path))
             try:
                 if key != KEY:
-                    raise Refusal(401, "invalid_api_key", "Invalid API Key provided")
+                    raise RefusalError(401, "invalid_api_key", "Invalid API Key provided")
                 return self._route(method, parts, query, json.loads(body) if body else {})
-            except Refusal as refusal:
+            except RefusalError as refusal:
                 return refusal.status, refusal.body
 
     def _route(self, method: str, parts: list[str], query: Json, body: Json) -> tuple[int, Json | None]:
@@ -115,28 +113,26 @@ class MinimalB2Brouter:
             case "POST", ["invoices", "send_invoice", key]:
                 invoice = self._one(self.invoices, key)
                 if invoice["state"] != "new":
-                    raise Refusal(422, "invalid", f"Cannot re-send invoices in state {invoice['state']}")
+                    raise RefusalError(422, "invalid", f"Cannot re-send invoices in state {invoice['state']}")
                 invoice["state"] = "sent"
                 invoice["sent"] += 1
                 return 204, None
-        raise Refusal(404, "resource_missing", "Not found")
+        raise RefusalError(404, "resource_missing", "Not found")
 
     def _account(self, name: str) -> Json:
         for account in self.accounts.values():
             if name in {str(account["id"]), account["identifier"]}:
                 return account
-        raise Refusal(404, "resource_missing", "Account not found")
+        raise RefusalError(404, "resource_missing", "Account not found")
 
     def _one(self, rows: dict[int, Json], key: str) -> Json:
         if not key.isdigit() or int(key) not in rows:
-            raise Refusal(404, "resource_missing", "Not found")
+            raise RefusalError(404, "resource_missing", "Not found")
         return rows[int(key)]
 
     def _page(self, name: str, rows: list[Json], query: Json) -> Json:
         offset, limit = int(query.get("offset", 0)), min(int(query.get("limit", 25)), 100)
         return {name: rows[offset : offset + limit], "total_count": len(rows), "offset": offset, "limit": limit}
-
-    # ------------------------------------------------------------ contacts
 
     def _find_contacts(self, account: int, query: Json) -> list[Json]:
         code, text = query.get("integration_code"), query.get("name", "").lower()
@@ -150,22 +146,20 @@ class MinimalB2Brouter:
 
     def _save_contact(self, known: Json, values: Json) -> Json:
         if None in values.values():
-            raise Refusal(400, "invalid_request_params", "null is not allowed")
+            raise RefusalError(400, "invalid_request_params", "null is not allowed")
         if not (values.get("tin_value") or values.get("cin_value")):
-            raise Refusal(422, "parameter_blank", "Contact tin_value or cin_value can't be blank")
+            raise RefusalError(422, "parameter_blank", "Contact tin_value or cin_value can't be blank")
         for scheme in ("tin_scheme", "cin_scheme", "cin1_scheme", "pin_scheme"):
             if scheme in values and not re.fullmatch(r"\d{4}", str(values[scheme])):
-                raise Refusal(422, "parameter_inclusion", f"{scheme} is not included in the list", scheme)
+                raise RefusalError(422, "parameter_inclusion", f"{scheme} is not included in the list", scheme)
         for other in self.contacts.values():
             same = other.get("tin_value") == values.get("tin_value") and values.get("tin_value")
             if same and other["account"] == known["account"] and other["id"] != known.get("id"):
-                raise Refusal(422, "parameter_taken", "Tin value has already been taken", "tin_value")
+                raise RefusalError(422, "parameter_taken", "Tin value has already been taken", "tin_value")
         known.update(values)
         known.setdefault("id", self._next())
         self.contacts[known["id"]] = known
         return known
-
-    # ------------------------------------------------------------ invoices
 
     def _find_invoices(self, account: int, query: Json) -> list[Json]:
         thin = ("id", "type", "number", "series_code", "state", "date", "currency", "total")
@@ -181,14 +175,14 @@ class MinimalB2Brouter:
     def _create(self, account: Json, values: Json) -> Json:
         contact = self.contacts.get(int(values["contact_id"]))
         if contact is None or contact["account"] != account["id"]:
-            raise Refusal(422, "parameter_blank", "Contact can't be blank", "contact")
+            raise RefusalError(422, "parameter_blank", "Contact can't be blank", "contact")
         name = (account["id"], values["number"], values.get("series_code"), values["date"][:4])
         for other in self.invoices.values():
             if name == (other["account"], other["number"], other.get("series_code"), other["date"][:4]):
-                raise Refusal(422, "parameter_taken", "Number has already been taken", "number")
+                raise RefusalError(422, "parameter_taken", "Number has already been taken", "number")
         lines = values.get("invoice_lines_attributes")
         if not lines or "send_after_import" in values:
-            raise Refusal(422, "parameter_empty", "Lines can't be empty", "invoice_lines")
+            raise RefusalError(422, "parameter_empty", "Lines can't be empty", "invoice_lines")
         invoice = {**values, "account": account["id"], "id": self._next(), "state": "new", "sent": 0}
         invoice["nets"] = [self._net(line) for line in lines]
         bases: dict[tuple[str, str, float], float] = {}
@@ -197,7 +191,7 @@ class MinimalB2Brouter:
                 if not re.fullmatch(r"[^\W\d_]+", tax.get("name") or "-"):
                     continue  # dropped in silence, reference 2.1
                 if tax["category"] in NEGATIVE_ZERO and tax["percent"]:
-                    raise Refusal(422, "parameter_inclusion", "percent must be 0", "percent")
+                    raise RefusalError(422, "parameter_inclusion", "percent must be 0", "percent")
                 family = (tax["name"], tax["category"], float(tax["percent"]))
                 bases[family] = bases.get(family, 0.0) + net
         invoice["taxes"] = [

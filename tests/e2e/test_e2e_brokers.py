@@ -30,7 +30,7 @@ def empty(broker_url: str) -> None:
             client.flushdb()
         return
     with Connection(broker_url) as connection, suppress(NotFound):
-        connection.default_channel.queue_purge("connector")
+        connection.SimpleQueue("connector").clear()
 
 
 def test_a_scheduler_and_two_workers_come_to_the_same_results(

@@ -77,10 +77,10 @@ def test_an_invoice_set_back_to_draft_between_discovery_and_sending_does_not_lea
     target = erp19.named("INV03")
 
     def reset(entry: Entry) -> None:
-        if entry.operation == moment and (moment != "create_invoice" or entry.number == target["number"]):
-            if not done.is_set():
-                done.set()
-                erp19.set_state(target["id"], "draft")
+        at_hand = moment != "create_invoice" or entry.number == target["number"]
+        if entry.operation == moment and at_hand and not done.is_set():
+            done.set()
+            erp19.set_state(target["id"], "draft")
 
     with hooked(reset) as server:
         it = install(server.base_url, erp19.url)
@@ -212,8 +212,8 @@ def test_a_second_sync_makes_no_write_call_and_a_new_invoice_costs_two_calls(
     seen = len(b2brouter.world.journal)
     third = it.sync()
     assert (third["found"], third["issued"]) == (1, 1)
-    calls = [entry.operation for entry in b2brouter.world.journal.after(seen, 1000) if entry.method != "TIMER"]
-    assert calls == ["create_invoice", "send_invoice"]
+    operations = [entry.operation for entry in b2brouter.world.journal.after(seen, 1000) if entry.method != "TIMER"]
+    assert operations == ["create_invoice", "send_invoice"]
     assert it.jobs()[key]["status"] == "done"
     changed = {k for k, row in erp19.moves().items() if row != rows.get(k)}
     assert changed == {key}

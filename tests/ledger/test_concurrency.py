@@ -63,14 +63,14 @@ def test_readers_do_not_wait_for_a_writer(ledger: Ledger) -> None:
 
 
 def test_what_fails_within_a_transaction_leaves_nothing_behind(ledger: Ledger) -> None:
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     try:
         with ledger.database.write() as connection:
             connection.exec_driver_sql("DELETE FROM job")
-            raise Stop
-    except Stop:
+            raise StopError
+    except StopError:
         pass
 
     add_many(ledger, 1)

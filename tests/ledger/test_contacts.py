@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -60,21 +61,20 @@ def test_letting_go_keeps_the_question_open_and_the_looks_counted(ledger: Ledger
     assert (settled.open_since, settled.looks) == (None, 0)
 
 
-def test_a_lapsed_right_goes_to_another_and_the_old_holder_changes_nothing(
-    ledger: Ledger, clock: FakeClock
-) -> None:
+def test_a_lapsed_right_goes_to_another_and_the_old_holder_changes_nothing(ledger: Ledger, clock: FakeClock) -> None:
     stale = ledger.contacts.claim(ACCOUNT, NORTE)
     assert stale is not None
     clock.advance(76)
     fresh = ledger.contacts.claim(ACCOUNT, NORTE)
     assert fresh is not None
 
-    for write in (
+    writes: list[Callable[[], object]] = [
         lambda: ledger.contacts.begin(stale),
         lambda: ledger.contacts.look(stale),
         lambda: ledger.contacts.not_created(stale),
         lambda: ledger.contacts.store(stale, contact_id="1", fingerprint="f"),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(LeaseLostError):
             write()
     ledger.contacts.release(stale)

@@ -19,9 +19,7 @@ from tests.support.house import rows
 from tests.support.ledgers import ACCOUNT, add, hold, job_of, lease_one, send, settle, told
 
 
-def test_an_intent_is_on_disk_before_begin_returns(
-    ledger: Ledger, tables_url: str, clock: FakeClock
-) -> None:
+def test_an_intent_is_on_disk_before_begin_returns(ledger: Ledger, tables_url: str, clock: FakeClock) -> None:
     job = lease_one(ledger)
     document = invoice("1", number="F-9")
 
@@ -240,8 +238,6 @@ def test_an_entry_of_a_failed_write_is_not_there(ledger: Ledger) -> None:
     stale = replace(job, fence=job.fence + 1)
 
     with pytest.raises(LeaseLostError):
-        ledger.jobs.settle(
-            stale, Event.STUCK, reason="bug", details={}, entry=Entry(what="stuck", reason="bug")
-        )
+        ledger.jobs.settle(stale, Event.STUCK, reason="bug", details={}, entry=Entry(what="stuck", reason="bug"))
 
     assert told(ledger, job) == ["found"]

@@ -121,9 +121,7 @@ def close(ledger: Ledger, job: Job) -> None:
 
 
 def let_go(ledger: Ledger, job: Job) -> None:
-    ledger.jobs.settle(
-        job, Event.STUCK, reason="bug", details={}, delay=0, attempts=1, entry=Entry(what="stuck")
-    )
+    ledger.jobs.settle(job, Event.STUCK, reason="bug", details={}, delay=0, attempts=1, entry=Entry(what="stuck"))
 
 
 STALE_WRITES = [begin, finish, look, close, let_go]
@@ -161,9 +159,7 @@ def test_a_rescued_job_that_nobody_took_yet_is_not_the_old_holders_either(
     assert job_of(ledger).status is Status.PENDING
 
 
-def test_a_number_claimed_by_a_stale_holder_is_not_kept_from_others(
-    ledger: Ledger, clock: FakeClock
-) -> None:
+def test_a_number_claimed_by_a_stale_holder_is_not_kept_from_others(ledger: Ledger, clock: FakeClock) -> None:
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()
@@ -174,9 +170,7 @@ def test_a_number_claimed_by_a_stale_holder_is_not_kept_from_others(
     ledger.jobs.begin(second, Effect.CREATE, payload=b"{}", invoice=invoice("2", number="STALE"))
 
 
-def test_a_job_whose_holder_vanished_is_taken_apart_from_the_others(
-    ledger: Ledger, clock: FakeClock
-) -> None:
+def test_a_job_whose_holder_vanished_is_taken_apart_from_the_others(ledger: Ledger, clock: FakeClock) -> None:
     lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()

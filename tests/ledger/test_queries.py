@@ -128,7 +128,9 @@ def fill(ledger: Ledger, count: int) -> None:
     due = "CASE WHEN i % 50 = 0 THEN 'pending' ELSE 'done' END"
     stage = "CASE WHEN i % 50 = 0 THEN 'found' ELSE 'recorded' END"
     chosen = ", ".join(f"job.{name}" for name in columns)
-    spread = "datetime(due_at, '-' || i || ' seconds')" if ledger.database.is_sqlite else "due_at - i * interval '1 s'"
+    spread = (
+        "datetime(due_at, '-' || i || ' seconds')" if ledger.database.is_sqlite else "due_at - i * interval '1 s'"
+    )
     chosen = chosen.replace("job.due_at", spread)
     with ledger.database.write() as connection:
         connection.execute(
@@ -156,7 +158,7 @@ def plan(ledger: Ledger, statement: Select[Any]) -> str:
     event.listen(engine, "before_cursor_execute", explained, retval=True)
     try:
         with engine.connect() as connection:
-            seen = [str(tuple(row)) for row in connection.execute(statement).cursor.fetchall()]  # type: ignore[union-attr]
+            seen = [str(tuple(row)) for row in connection.execute(statement).cursor.fetchall()]
     finally:
         event.remove(engine, "before_cursor_execute", explained)
     return "\n".join(seen)
@@ -171,7 +173,9 @@ def test_with_50_000_jobs_the_work_is_found_by_index(ledger: Ledger, clock: Fake
     number = select(JobRow.id).where(JobRow.number == "F-7")
 
     assert "ix_job_due" in plan(ledger, lease)
-    assert "ix_job_due" in plan(ledger, select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING, JobRow.account == ACCOUNT))
+    assert "ix_job_due" in plan(
+        ledger, select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING, JobRow.account == ACCOUNT)
+    )
     assert "ix_job" in plan(ledger, rescue)
     assert "ix_job_status_reason" in plan(ledger, resting)
     assert "ix_job_original" in plan(ledger, followers)

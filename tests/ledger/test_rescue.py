@@ -104,9 +104,7 @@ def test_what_ends_three_workers_in_a_row_is_held(ledger: Ledger, clock: FakeClo
     assert ledger.jobs.lease(ACCOUNT, 1) == []
 
 
-def test_an_intent_written_before_each_crash_does_not_hide_the_poison(
-    ledger: Ledger, clock: FakeClock
-) -> None:
+def test_an_intent_written_before_each_crash_does_not_hide_the_poison(ledger: Ledger, clock: FakeClock) -> None:
     add(ledger, invoice("1"))
     for lapses in range(3):
         [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=lapses > 0)

@@ -39,7 +39,8 @@ class Conditions:
     """What kind of server it is, and what the operator decided about it. Times in seconds."""
 
     name: str
-    number_guard: bool = True  # a number, a tax number, is stored once
+    number_guard: bool = True  # a number is stored once
+    contact_guard: bool = True  # a tax number is stored once
     guard_at_arrival: bool = False  # checked when a request comes, not when it is stored: a race
     send_guard: bool = True  # a document that is on its way is not sent again
     list_lag: float = 0.0
@@ -225,7 +226,7 @@ class Server:
 
     def check_contact(self, body: bytes) -> Refusal | None:
         tax_number, _ = self.parties[body]
-        if self._conditions.number_guard and any(
+        if self._conditions.contact_guard and any(
             one.tax_number == tax_number for one in self.contacts.values()
         ):
             return Refusal(422, _CONTACT_TAKEN)

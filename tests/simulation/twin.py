@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any
 
 from connector.domain.errors import LeaseLostError, RefusedError
@@ -23,6 +24,19 @@ from connector.ports import Found
 from tests.support.clock import FakeClock
 
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+_COLUMNS = tuple(Job.__dataclass_fields__)
+_READ = attrgetter(*_COLUMNS)
+_WRITE = {name: getattr(Job, name).__set__ for name in _COLUMNS}
+
+
+def _with(job: Job, values: Mapping[str, Any]) -> Job:
+    """Like `dataclasses.replace`, several times faster: most of a schedule's time went there."""
+    after = object.__new__(Job)
+    for name, value in zip(_COLUMNS, _READ(job), strict=True):
+        _WRITE[name](after, values.get(name, value))
+    return after
+
+
 _CLOSED: Mapping[str, Any] = {"open_effect": None, "open_since": None, "looks": 0}
 
 
@@ -184,7 +198,7 @@ class TwinJobs:
         return self._put(here, **{"leased_until": now + self._lease, "updated_at": now, **values})
 
     def _put(self, job: Job, **values: Any) -> Job:
-        after = self.rows[job.id] = replace(job, **values)
+        after = self.rows[job.id] = _with(job, values)
         return after
 
 

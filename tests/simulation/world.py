@@ -54,6 +54,10 @@ ROUNDS = 300
 """Rounds of the scheduler after which a schedule that has not come to rest counts as stuck."""
 
 
+RETRIES = 3
+"""How often a person retries what is held."""
+
+
 class Killed(BaseException):
     """The worker is no more. None of its code has an effect from here on."""
 
@@ -334,6 +338,7 @@ class World:
         self.current: Process | None = None
         self.lost_bells = 0
         self.stuck = False
+        self.held: list[Job] = []  # whatever a person had to retry
         self.started = self.clock.now()
         for document in documents:
             self.confirm(document)
@@ -413,22 +418,25 @@ class World:
         self.current = None
 
     def finish(self) -> None:
-        """Run to the end; then whatever is held is retried by a person, an hour later, once."""
+        """Run to the end; then whatever is held is retried by a person, an hour later, a few times."""
         try:
             self.run()
-            self.held = [job for job in self.jobs if job.status is Status.HELD]
-            if self.held:
-                self.clock.advance(3600.0)
-                self.server.land()
-                for job in self.held:
+            for _ in range(RETRIES):
+                held = [job for job in self.jobs if job.status is Status.HELD]
+                self.held += held
+                if not held:
+                    break
+                self._pass_an_hour()
+                for job in held:
                     self.ledger.retry(job)
                 self.run()
-            self.clock.advance(3600.0)
-            self.server.land()
+            self._pass_an_hour()
         except StuckError:
             pass
 
-    held: Sequence[Job] = ()
+    def _pass_an_hour(self) -> None:
+        self.clock.advance(3600.0)
+        self.server.land()
 
     @property
     def jobs(self) -> list[Job]:

@@ -32,9 +32,7 @@ CENT: Final = Decimal("0.01")
 IVA: Final = Tax(percent=Decimal(21), category="S", source_name="IVA 21%")
 IVA_REDUCED: Final = Tax(percent=Decimal(10), category="S", source_name="IVA 10%")
 EXEMPT: Final = Tax(percent=Decimal(0), category="E", reason="E1", source_name="IVA exento")
-IRPF: Final = Tax(
-    kind=TaxKind.WITHHOLDING, percent=Decimal(-15), category="S", name="IRPF", source_name="IRPF 15%"
-)
+IRPF: Final = Tax(kind=TaxKind.WITHHOLDING, percent=Decimal(-15), category="S", name="IRPF", source_name="IRPF 15%")
 
 SELLER: Final = Party(
     key="1",
@@ -65,9 +63,7 @@ OTHER_CUSTOMER: Final = Party(
 )
 
 
-def line(
-    price: str = "100.00", *, quantity: str = "1", taxes: tuple[Tax, ...] = (IVA,), **changes: Any
-) -> Line:
+def line(price: str = "100.00", *, quantity: str = "1", taxes: tuple[Tax, ...] = (IVA,), **changes: Any) -> Line:
     """One line whose net amount is quantity × price, rounded."""
     net = (Decimal(quantity) * Decimal(price)).quantize(CENT, ROUND_HALF_UP)
     values = {"description": "Consulting", "net_amount": net, **changes}

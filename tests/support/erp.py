@@ -31,7 +31,7 @@ class Hook:
 
     method: str
     call: int
-    act: Callable[[], None]
+    act: Callable[[], object]
 
 
 @dataclass
@@ -40,9 +40,7 @@ class Erp:
 
     clock: Clock
     name: str = "memory"
-    company_list: tuple[Company, ...] = (
-        Company(key="1", name="Ibérica", tax_number="ESB76543214", country="ES"),
-    )
+    company_list: tuple[Company, ...] = (Company(key="1", name="Ibérica", tax_number="ESB76543214", country="ES"),)
     records: dict[str, Record] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     written: list[tuple[str, str, str]] = field(default_factory=list)  # every effective write-back
@@ -73,9 +71,7 @@ class Erp:
         with self._lock:
             record = self.records[document.key]
             at = self._tick(record)
-            self.records[document.key] = Record(
-                document, at, found(document, changed_at=at), record.written
-            )
+            self.records[document.key] = Record(document, at, found(document, changed_at=at), record.written)
 
     def spoil(self, key: str, message: str) -> None:
         """Make a document unreadable."""
@@ -104,7 +100,7 @@ class Erp:
 
     # ---------------------------------------------------------------- what goes wrong
 
-    def at(self, method: str, call: int, act: Callable[[], None]) -> None:
+    def at(self, method: str, call: int, act: Callable[[], object]) -> None:
         """Have something happen just before the n-th call of a method from now on; it may raise."""
         self._hooks.append(Hook(method, self.calls.get(method, 0) + call, act))
 

@@ -58,9 +58,7 @@ def hold(ledger: Ledger, job: Job, reason: str = "vat_number_wrong") -> Job:
 
 def settle(ledger: Ledger, job: Job, event: Event, reason: str, *, delay: float = 0.0, attempts: int = 0) -> Job:
     entry = Entry(what=str(event), reason=reason)
-    return ledger.jobs.settle(
-        job, event, reason=reason, details={}, delay=delay, attempts=attempts, entry=entry
-    )
+    return ledger.jobs.settle(job, event, reason=reason, details={}, delay=delay, attempts=attempts, entry=entry)
 
 
 def advance_to(ledger: Ledger, job: Job, stages: Iterable[Stage]) -> Job:

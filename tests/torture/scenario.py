@@ -34,8 +34,9 @@ PATIENCE = 20.0
 CALM_LIMIT = 75.0
 UNAIDED_LIMIT = 150.0
 SLOW_START = 6.0
+SHORTEST_LIFE = 0.7  # seconds between two starts of the same post
 PASSES = 3
-MENDS = {"crashed", "erp_write_refused", "outcome_unknown", "retries_exhausted"}
+MENDS = {"crashed", "erp_write_refused", "outcome_unknown", "remote_differs", "retries_exhausted"}
 """Reasons that hold a job after what happens here, and that a person cures by `connector retry`."""
 
 
@@ -253,9 +254,9 @@ since = 2020-01-01
             if child is not None and child.alive:
                 continue
             if child is not None:
+                if time.monotonic() - child.started < SHORTEST_LIFE:
+                    continue
                 self._obituary(child)
-                if role == "sync" and child.code in {0, 3}:
-                    time.sleep(0.05)
             # Crash points go to those that do the work; with several workers, to any of them.
             works = role not in {"scheduler"}
             armed = self._arms.pop(0) if works and self._arms else None
@@ -441,6 +442,7 @@ since = 2020-01-01
             "crashed": kills >= 3,
             "erp_write_refused": "ERP gone" in self.result.struck and self.plan.postgres_erp,
             "outcome_unknown": self.plan.hold_unknown,
+            "remote_differs": bool(self.result.faults["wrong_number"]),
             "retries_exhausted": False,  # every pass in the foreground tries these again
         }[reason]
 

@@ -1,0 +1,99 @@
+"""Jobs that rest for one and the same cause, to be cured at one stroke: the customer, the tax, the account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from connector.domain import catalogue
+from connector.domain.invoice import Kind
+from connector.ledger.tables import JobRow
+
+COLUMNS: Final = (
+    JobRow.id,
+    JobRow.reason,
+    JobRow.details,
+    JobRow.source,
+    JobRow.company,
+    JobRow.account,
+    JobRow.customer,
+    JobRow.kind,
+    JobRow.total,
+    JobRow.currency,
+    JobRow.issue_date,
+    JobRow.updated_at,
+)
+"""What grouping reads of a job."""
+
+_OF_THE_JOB: Final = ("source", "company", "account", "customer")
+
+
+@dataclass(slots=True, kw_only=True)
+class Cause:
+    """One cause, and what rests because of it."""
+
+    reason: str
+    facts: Mapping[str, str]  # what makes it one cause, as the catalogue's entry names it
+    details: dict[str, str]  # what all cases have in common; `catalogue.DIFFERENT` where they differ
+    ids: list[int] = field(default_factory=list)
+    sums: dict[str, Decimal] = field(default_factory=dict)  # by currency; credit notes are subtracted
+    oldest: date | None = None  # date of issue
+    newest: date | None = None
+    since: datetime | None = None  # when the first of them came to rest
+
+    @property
+    def count(self) -> int:
+        """How many invoices it concerns."""
+        return len(self.ids)
+
+    @property
+    def entry(self) -> catalogue.Reason:
+        """Who acts, and how."""
+        return catalogue.reason(self.reason)
+
+    def message(self, language: str | None = None) -> str:
+        """Return it in one sentence, with count and sums; see `Reason.message`."""
+        return catalogue.summed_up(self.reason, self.details, self.count, self.sums, language)
+
+    def advice(self, language: str | None = None) -> str:
+        """Return the cure."""
+        return self.entry.advice(self.details, language)
+
+    def add(self, row: Row[Any]) -> None:
+        """Count a job."""
+        if self.ids:
+            self._compare(row.details)
+        self.ids.append(row.id)
+        if row.total is not None:
+            signed = -row.total if row.kind is Kind.CREDIT_NOTE else row.total
+            currency = row.currency or "?"
+            self.sums[currency] = self.sums.get(currency, Decimal(0)) + signed
+        self.oldest = min(filter(None, (self.oldest, row.issue_date)), default=None)
+        self.newest = max(filter(None, (self.newest, row.issue_date)), default=None)
+        self.since = min(filter(None, (self.since, row.updated_at)), default=None)
+
+    def _compare(self, details: Mapping[str, str]) -> None:
+        for name in {*self.details, *details}:
+            if self.details.get(name) != details.get(name):
+                self.details[name] = catalogue.DIFFERENT
+
+
+def grouped(rows: Iterable[Row[Any]]) -> list[Cause]:
+    """Return the causes of rows that were selected with `COLUMNS`: most frequent first, then the oldest."""
+    found: dict[tuple[str, ...], Cause] = {}
+    for row in rows:
+        facts = identifying(row.reason, row.details, {name: getattr(row, name) or "" for name in _OF_THE_JOB})
+        key = (row.reason, *facts.values())
+        cause = found.setdefault(key, Cause(reason=row.reason, facts=facts, details=dict(row.details)))
+        cause.add(row)
+    return sorted(found.values(), key=lambda cause: (-cause.count, cause.oldest or date.max, cause.ids[0]))
+
+
+def identifying(reason: str, details: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
+    """Return the facts that make a case one cause with others, by the catalogue: of the case, else of the job."""
+    return {name: details.get(name, job.get(name, "")) for name in catalogue.reason(reason).cause}

@@ -1,0 +1,99 @@
+"""Rules about the form of things: numbers, dates, codes that have a check digit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from connector.domain.invoice import Invoice
+from connector.validation.countries import COUNTRIES
+from connector.validation.identifiers import SCHEMES, SIRET, bic_valid, legal_id_valid
+from connector.validation.rule import Level, Problem, Rule, rule
+
+_LONGEST_NUMBER: Final = 255
+_FIRST_DAY: Final = date(2000, 1, 1)
+"""Nothing older is issued electronically; such years come from two digits or from an empty field."""
+_LONGEST_TERM: Final = timedelta(days=5 * 366)
+
+
+@rule("number_too_long", source="API 2.4", settled=True)
+def has_a_number_that_fits(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """B2Brouter keeps 255 characters; a number that was cut off could not be found again."""
+    number = invoice.number or ""
+    if len(number) > _LONGEST_NUMBER:
+        yield Problem("number_too_long", {"length": str(len(number)), "most": str(_LONGEST_NUMBER)})
+
+
+@rule("number_form", level=Level.WARN, source="API 2.4, 12 (France); national formats")
+def has_a_number_of_its_country(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """Authorities take fewer characters than B2Brouter.
+
+    A warning, for the forms bind documents that are reported, and not every account reports. France: at most 20
+    letters, digits, blanks, - + _ /. Spain (Verifactu): 60 printable ones without " ' < > =. Italy (FatturaPA): 20,
+    with a digit. Portugal (SAF-T): as FT 2026/1.
+    """
+    country = COUNTRIES.get(invoice.seller.country or "")
+    number = (invoice.number or "").strip()
+    if country and number and not country.takes_number(number):
+        facts = {"number": number, "country": country.code, "form": country.number_form}
+        yield Problem("number_form", facts)
+
+
+@rule("issue_date_implausible", source="EN 16931 BT-2")
+def has_a_plausible_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A date before the year 2000 is a slip of the pen."""
+    if invoice.issue_date is not None and invoice.issue_date < _FIRST_DAY:
+        yield Problem("issue_date_implausible", {"date": invoice.issue_date.isoformat()})
+
+
+@rule("due_date_implausible", level=Level.WARN, source="EN 16931 BT-9")
+def has_a_plausible_due_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """What is due lies behind the issue date, and not more than five years."""
+    issued, due = invoice.issue_date, invoice.due_date
+    if issued is not None and due is not None and not issued <= due <= issued + _LONGEST_TERM:
+        facts = {"due": due.isoformat(), "date": issued.isoformat()}
+        yield Problem("due_date_implausible", facts)
+
+
+@rule("original_date_implausible", level=Level.WARN, source="EN 16931 BT-26")
+def has_an_earlier_original(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A credit note is not older than what it corrects."""
+    original, issued = invoice.original, invoice.issue_date
+    if original and original.date and issued and original.date > issued:
+        facts = {"number": original.number, "original": original.date.isoformat(), "date": issued.isoformat()}
+        yield Problem("original_date_implausible", facts)
+
+
+@rule("bic_wrong", source="ISO 9362; API 8.2")
+def has_a_valid_bic(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """The bank's code goes out beside the IBAN, and only then."""
+    payment = invoice.payment
+    if payment.iban and payment.bic and not bic_valid(payment.bic):
+        yield Problem("bic_wrong", {"bic": payment.bic})
+
+
+@rule("company_number_wrong", level=Level.WARN, source="schemes.csv; ISO 6523 lists")
+def has_valid_company_numbers(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A registered number of the customer that cannot exist finds no recipient in any directory.
+
+    The SIRET of a public body has a rule of its own.
+    """
+    buyer = invoice.buyer
+    for legal in buyer.legal_ids:
+        scheme = legal.scheme.zfill(4)
+        if (buyer.is_public_body and scheme == SIRET) or legal_id_valid(scheme, legal.value):
+            continue
+        facts = {"number": legal.value, "scheme": f"{SCHEMES[scheme]} ({scheme})", "party": buyer.name}
+        yield Problem("company_number_wrong", facts)
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    has_a_number_that_fits,
+    has_a_number_of_its_country,
+    has_a_plausible_date,
+    has_a_plausible_due_date,
+    has_an_earlier_original,
+    has_a_valid_bic,
+    has_valid_company_numbers,
+)

@@ -1,0 +1,154 @@
+"""`connector run`, `scheduler`, `worker`, `simulator`, `adapters` and `db`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shop import Shop, call
+
+
+@pytest.mark.parametrize("role", ["scheduler", "worker"])
+def test_a_role_alone_needs_a_broker(shop: Shop, role: str) -> None:
+    done = shop.run(role)
+    assert done.status == 2
+    assert f"A {role} alone needs a broker" in done.err
+
+
+@pytest.mark.parametrize("role", ["scheduler", "worker"])
+def test_a_broker_of_no_known_kind_is_wrong_configuration(shop: Shop, role: str) -> None:
+    assert shop.run(role, config=shop.changed(extra='\n[broker]\nurl = "kafka://host"\n')).status == 2
+
+
+def test_the_daemon_works_logs_in_json_and_ends_in_peace(shop: Shop) -> None:
+    process = shop.process("run")
+    limit = time.monotonic() + 30
+    while time.monotonic() < limit and sum(job["status"] == "done" for job in jobs(shop)) < 6:
+        time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out == ""
+    assert [json.loads(line)["level"] for line in err.splitlines()].count("error") == 0
+    assert sum(job["status"] == "done" for job in jobs(shop)) == 6
+    assert not [job for job in jobs(shop) if job["status"] == "running"]
+
+
+def jobs(shop: Shop) -> list[dict[str, object]]:
+    return shop.run("jobs", "--json").lines
+
+
+@pytest.mark.redis
+def test_the_scheduler_ends_in_peace(shop: Shop, redis_url: str) -> None:
+    config = shop.changed(extra=f'\n[broker]\nurl = "{redis_url}"\n')
+    process = shop.process("scheduler", config=config)
+    assert process.stderr is not None
+    assert "the scheduler works" in json.loads(process.stderr.readline())["message"]
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=30) == 0
+    process.communicate()
+
+
+# ---------------------------------------------------------------- the simulator
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def switches_of(port: int) -> dict[str, object]:
+    limit = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/_simulator/switches") as answer:
+                return dict(json.loads(answer.read())["switches"])
+        except OSError:
+            assert time.monotonic() < limit
+            time.sleep(0.05)
+
+
+def test_the_simulator_serves_until_a_signal_comes() -> None:
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connector.cli", "simulator", "--port", str(port), "--no-number-guard",
+         "--set", "number_filter=prefix", "--fault", '{"kind": "html", "times": 1}', "--account",
+         '{"id": 9, "name": "Nine"}', "--latency", "0.01"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert str(port) in process.stdout.readline()
+    switches = switches_of(port)
+    assert (switches["number_guard"], switches["number_filter"]) == (False, "prefix")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+
+
+def test_a_port_that_is_taken_is_said() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = call("simulator", "--port", port, "--quiet")
+    assert done.status == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--set", "number_guard"], "--set takes NAME=VALUE"),
+        (["--set", "no_such=1"], "there is no switch"),
+        (["--fault", "html"], "--fault takes a JSON object"),
+        (["--fault", '{"kind": "flood"}'], "there is no fault"),
+        (["--account", "[]"], "--account takes a JSON object"),
+        (["--drop-after", "2"], "is not in the range"),
+    ],
+)
+def test_wrong_options_of_the_simulator(options: list[str], says: str) -> None:
+    done = call("simulator", "--port", "0", *options)
+    assert done.status == 2
+    assert says in done.err
+
+
+# ---------------------------------------------------------------- adapters and db
+
+
+def test_the_installed_adapters_are_listed() -> None:
+    names = {line["name"]: line for line in call("adapters", "list", "--json").lines}
+    assert names["sql"]["target"] == "connector.adapters.sql:SqlAdapter"
+    assert {"odoo", "sql"} <= set(names)
+    assert call("adapters", "list").out.startswith("name\tpackage\tversion\tclass\n")
+
+
+def test_the_ledger_is_upgraded_once(shop: Shop) -> None:
+    first = shop.run("db", "upgrade", "--json").json
+    assert (first["before"], shop.ledger_file.exists()) == (None, True)
+    assert "went from" not in shop.run("db", "upgrade").out
+    assert "is up to date" in shop.run("db", "upgrade").out
+
+
+def test_a_newer_ledger_is_refused(shop: Shop) -> None:
+    import sqlite3
+
+    shop.run("db", "upgrade")
+    with sqlite3.connect(shop.ledger_file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.close()
+    done = shop.run("db", "upgrade")
+    assert done.status == 1
+    assert "newer version" in done.err
+
+
+def test_a_group_without_a_command_is_wrong_usage(tmp_path: Path) -> None:
+    for group in ("db", "adapters"):
+        done = call("--config", str(tmp_path / "c.toml"), group)
+        assert done.status == 2
+        assert f"See: connector {group} --help" in done.err

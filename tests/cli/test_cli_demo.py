@@ -1,0 +1,78 @@
+"""The demo: every document meets its fate, and what is kept can be played on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from connector.demo.__main__ import Fate, _folder, demo
+from connector.demo.cases import CASES
+from tests.cli.shop import call
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "connector.demo", *options], capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def test_every_document_meets_its_fate_and_what_is_kept_works(tmp_path: Path) -> None:
+    began = time.monotonic()
+    done = run("--json", "--keep", str(tmp_path / "kept"))
+    assert time.monotonic() - began < 40  # under ten seconds on a machine that does nothing else
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    assert result["ok"]
+    fates = {one["story"]: one["fate"] for one in result["documents"]}
+    assert list(fates.values()).count("issued") == 6
+    assert list(fates.values()).count("held") == 7
+    assert list(fates.values()).count("not touched") == 3
+    assert fates["B2Brouter's answer got lost"] == "issued"
+
+    config = str(tmp_path / "kept" / "connector.toml")
+    told = call("--config", config, "explain", "B-0110", "--json").json
+    assert "adopted" in [event["what"] for event in told["events"]]
+    attempts = call("--config", config, "explain", "B-0111").out
+    assert "(attempt 3)" in attempts
+    assert (tmp_path / "kept" / "simulator.db").exists()
+    assert "http://127.0.0.1:8790" in Path(config).read_text(encoding="utf-8")
+
+
+def test_the_table_says_number_fate_reason_and_cure() -> None:
+    done = run()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "B-0103\tthe IBAN is wrong\theld\tiban_wrong\tCorrect the bank account" in done.stdout
+    assert "6 issued, each exactly once; 7 held for a person; 3 not touched" in done.stdout
+    assert "All as expected" in done.stdout
+    assert "--keep DIR" in done.stdout
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    done = run("--keep", str(tmp_path), "--json")
+    assert done.returncode == 2
+    assert "is not empty" in json.loads(done.stdout)["error"]["message"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_fate_that_is_not_the_expected_one_is_seen() -> None:
+    case = next(case for case in CASES if case.number == "B-0102")
+    untouched = Fate(case=case, job=None, reference=None, xref=None, way=frozenset())
+    assert not untouched.as_expected
+    assert not replace(untouched, reference="1").as_expected
+    draft = next(case for case in CASES if case.number is None)
+    assert replace(untouched, case=draft).as_expected
+
+
+def test_without_a_folder_it_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = _folder(None)
+    assert folder.parent == tmp_path
+    folder.rmdir()
+    assert demo.name == "demo"

@@ -1,0 +1,274 @@
+"""What goes wrong outside is one clear sentence: the right exit status, no traceback, no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from config import settings
+from connector.cli.brokers import known_kind
+from connector.cli.secrets import passwords_of, secrets_of
+from connector.domain.errors import UsageError
+from tests.cli.shop import Outcome, Shop, call
+
+CANARY = "CANARY8f3a77"
+KEY = f"test_{CANARY}"
+
+
+def sentence(outcome: Outcome) -> str:
+    """The one sentence that was said, without anything that must not be."""
+    everything = outcome.out + outcome.err
+    assert "Traceback" not in everything
+    assert CANARY not in everything
+    errors = [line for line in everything.splitlines() if line.startswith(("Error: ", "Failed: "))]
+    assert len(set(errors)) == 1, everything
+    return errors[0]
+
+
+def test_a_wrong_key(shop: Shop) -> None:
+    only_spain = [', "2" = "france"', ""]
+    config = shop.changed(('api_key = "test_key"', f'api_key = "{KEY}"'), (only_spain[0], only_spain[1]))
+    done = shop.run("sync", config=config)
+    assert done.status == 1
+    assert "refuses the API key of account spain (status 401)" in sentence(done)
+
+
+def test_a_wrong_account(shop: Shop) -> None:
+    config = shop.changed(('account_id = "2"', 'account_id = "777"'))
+    done = shop.run("sync", config=config)
+    assert done.status == 1
+    assert "B2Brouter does not know the account 777" in sentence(done)
+
+
+def test_b2brouter_cannot_be_reached(shop: Shop) -> None:
+    config = shop.changed(
+        (shop.stage.simulator.base_url, "http://127.0.0.1:1"),
+        (', "2" = "france"', ""),
+        ("[retry]", "[retry]\nattempts = 1"),
+    )
+    done = shop.run("sync", config=config)
+    assert done.status == 1
+    assert "B2Brouter" in sentence(done)
+
+
+@pytest.mark.parametrize("command", ["sync", "preview"])
+def test_an_unreachable_erp(shop: Shop, command: str) -> None:
+    url = f"postgresql+psycopg://erp:{CANARY}@127.0.0.1:1/erp"
+    config = shop.changed((f"sqlite:///{shop.stage.erp}", url))
+    done = shop.run(command, config=config)
+    assert done.status == 1
+    assert "The database of source booking cannot be used now" in sentence(done)
+
+
+@pytest.mark.postgres
+def test_an_erp_that_refuses_the_password(shop: Shop, postgres_url: str) -> None:
+    host = postgres_url.rpartition("@")[2] or postgres_url.partition("://")[2]
+    url = f"postgresql+psycopg://nobody_{CANARY.lower()}:{CANARY}@{host}"
+    done = shop.run("preview", config=shop.changed((f"sqlite:///{shop.stage.erp}", url)))
+    assert done.status == 1
+    assert "source booking" in sentence(done)
+
+
+@pytest.mark.parametrize("command", ["sync", "preview"])
+def test_a_missing_table(shop: Shop, command: str) -> None:
+    shop.erp("ALTER TABLE task RENAME TO work")
+    shop.erp("ALTER TABLE project RENAME TO undertaking")
+    done = shop.run(command)
+    assert done.status == 1
+    assert "has no table project" in sentence(done)
+
+
+@pytest.mark.parametrize("command", ["worker", "scheduler"])
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_an_unreachable_broker(shop: Shop, command: str, scheme: str) -> None:
+    config = shop.changed(extra=f'\n[broker]\nurl = "{scheme}://me:{CANARY}@127.0.0.1:1/0"\n')
+    done = shop.run(command, config=config)
+    assert done.status == 1
+    assert "The broker" in sentence(done)
+    assert "cannot be reached" in sentence(done)
+
+
+@pytest.mark.rabbitmq
+def test_a_broker_that_refuses_the_password(shop: Shop, rabbitmq_url: str) -> None:
+    address = rabbitmq_url.rpartition("@")[2]
+    config = shop.changed(extra=f'\n[broker]\nurl = "amqp://me:{CANARY}@{address}"\n')
+    done = shop.run("worker", config=config)
+    assert done.status == 1
+    assert "The broker" in sentence(done)
+
+
+def test_bad_toml(shop: Shop) -> None:
+    done = shop.run("sync", config=shop.changed(("[retry]", "[retry")))
+    assert done.status == 2
+    assert "is not valid TOML" in sentence(done)
+    assert "line" in sentence(done)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "nearest"),
+    [
+        ("quiet_time", "quiet_tme", "quiet_time"),
+        ("[retry]", "[retri]", "retry"),
+        ("key_type", "keytype", "key_type"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(shop: Shop, old: str, new: str, nearest: str) -> None:
+    done = shop.run("sync", config=shop.changed((old, new)))
+    assert done.status == 2
+    assert sentence(done).endswith(f"did you mean {nearest}?")
+
+
+def test_no_configuration(tmp_path: Path) -> None:
+    done = call("--config", str(tmp_path / "none.toml"), "check")
+    assert done.status == 2
+    assert "There is no configuration file" in sentence(done)
+
+
+def test_a_variable_that_cannot_be_read(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_ACCOUNTS", CANARY)
+    done = shop.run("check")
+    assert done.status == 2
+    assert "CONNECTOR_ACCOUNTS cannot be read" in sentence(done)
+
+
+def test_a_key_of_another_environment(shop: Shop) -> None:
+    file = shop.folder / "key"
+    file.write_text(KEY)
+    config = shop.changed(
+        ('environment = "simulator"', 'environment = "production"'),
+        (f'base_url = "{shop.stage.simulator.base_url}"\n', ""),
+        ('api_key = "test_key"', f'api_key_file = "{file}"'),
+    )
+    done = shop.run("sync", config=config)
+    assert done.status == 2
+    assert "has a sandbox key" in sentence(done)
+
+
+def test_a_key_file_that_is_missing(shop: Shop) -> None:
+    done = shop.run("sync", config=shop.changed(('api_key = "test_key"', 'api_key_file = "/nowhere/key"')))
+    assert done.status == 2
+    assert "api_key_file /nowhere/key cannot be read" in sentence(done)
+
+
+@pytest.mark.parametrize("command", ["sync", "run"])
+@pytest.mark.parametrize("place", ["/proc/connector.db", "/nowhere/connector.db"])
+def test_an_unwritable_ledger(shop: Shop, command: str, place: str) -> None:
+    done = shop.run(command, config=shop.changed((str(shop.ledger_file), place)))
+    assert done.status == 1
+    assert place in sentence(done)
+
+
+def test_a_ledger_that_can_only_be_read(shop: Shop) -> None:
+    shop.run("db", "upgrade")
+    read_only = f"sqlite:///file:{shop.ledger_file}?mode=ro&uri=true"
+    done = shop.run("sync", config=shop.changed((f"sqlite:///{shop.ledger_file}", read_only)))
+    assert done.status == 1
+    assert "ledger" in sentence(done)
+
+
+@pytest.mark.parametrize("command", [["sync"], ["jobs"], ["db", "upgrade"], ["explain", "x"]])
+def test_a_ledger_that_cannot_be_reached(shop: Shop, command: Sequence[str]) -> None:
+    url = f"postgresql+psycopg://ledger:{CANARY}@127.0.0.1:1/ledger"
+    done = shop.run(*command, config=shop.changed((f"sqlite:///{shop.ledger_file}", url)))
+    assert done.status == 1
+    assert "The ledger" in sentence(done)
+
+
+def test_a_ledger_of_another_environment(played: Shop) -> None:
+    config = played.changed(('account_id = "2"', 'account_id = "1"'))
+    played.run("retry", "--status", "held")
+    played.erp("UPDATE project SET invoice_number = 'B-9' WHERE id = 112")
+    played.erp("INSERT INTO project SELECT 900, office_id, customer_id, title, status, document, 'B-900',"
+               " invoice_date, due_date, currency, customer_order, NULL, total_net, total_vat, total_payable,"
+               " pay_to, NULL, NULL, '2099-01-01 00:00:00' FROM project WHERE id = 112")  # fmt: skip
+    done = played.run("sync", config=config, stdin="")
+    assert done.status == 1
+    assert "belongs to account 2 in simulator" in sentence(done)
+
+
+def test_errors_as_json_go_to_standard_output(shop: Shop) -> None:
+    for arguments, status in ((["sync", "--source", "x"], 2), (["jobs", "--bogus"], 2), (["bogus"], 2)):
+        done = shop.run(*arguments, "--json")
+        assert done.status == status
+        assert set(done.json["error"]) >= {"message", "action", "kind"}
+        assert done.err == ""
+
+
+def test_a_reader_that_leaves_early_is_no_error(day: Shop) -> None:
+    process = day.process("jobs")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    assert process.wait(timeout=20) == 0
+    assert process.stderr.read() == ""
+
+
+# ---------------------------------------------------------------- secrets
+
+COMMANDS = (
+    ["check"], ["preview"], ["sync", "--patience", "0"], ["sync", "--dry-run"], ["jobs"], ["explain", "B-0101"],
+    ["retry", "--status", "held"], ["hold", "--status", "pending", "--note", "x"], ["release", "--status", "held"],
+    ["skip", "--reason", "iban_wrong", "--note", "x"], ["link", "B-0109", "1", "--note", "x"], ["worker"],
+    ["scheduler"], ["adapters", "list"], ["db", "upgrade"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("form", [[], ["--json"], ["--log-level", "debug"]])
+def test_no_command_ever_prints_a_secret(shop: Shop, form: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+    config = shop.changed(
+        ('api_key = "test_key"', f'api_key = "{KEY}"\nwebhook_secret = "whsec_{CANARY}"'),
+        (f"sqlite:///{shop.stage.erp}", f"postgresql+psycopg://u:{CANARY}@127.0.0.1:1/erp?password={CANARY}"),
+        extra=f'\n[broker]\nurl = "redis://:{CANARY}@127.0.0.1:1/0"\n',
+    )
+    for command in COMMANDS:
+        done = shop.run(*command, *form, config=config)
+        assert CANARY not in done.out + done.err, command
+    ledger = shop.changed(
+        (f"sqlite:///{shop.ledger_file}", f"postgresql+psycopg://u:{CANARY}@127.0.0.1:1/l?password={CANARY}")
+    )
+    for command in COMMANDS:
+        done = shop.run(*command, *form, config=ledger)
+        assert CANARY not in done.out + done.err, command
+
+
+def test_a_secret_in_a_wrong_setting_is_not_repeated(shop: Shop) -> None:
+    for old, new in (
+        ('account_id = "2"', f"account_id = [\"{CANARY}\"]"),
+        ("timeout = 2", f'timeout = "{CANARY}"'),
+        (f"sqlite:///{shop.ledger_file}", f"{CANARY}"),
+        (f"sqlite:///{shop.stage.erp}", f"nosuch://u:{CANARY}@h/d"),
+    ):  # fmt: skip
+        assert sentence(shop.run("sync", config=shop.changed((old, new))))
+
+
+def test_where_secrets_are(shop: Shop) -> None:
+    key, url = shop.folder / "key", shop.folder / "url"
+    key.write_text("test_from_file\n")
+    url.write_text("postgresql://me:p%40ss-word@host/erp\n")
+    config = shop.changed(
+        (
+            'account_id = "1"\napi_key = "test_key"',
+            f'account_id = "1"\napi_key_file = "{key}"\nwebhook_secret = "whsec_1"',
+        ),
+        (f'url = "sqlite:///{shop.stage.erp}"', f'url_file = "{url}"'),
+    )
+    assert {"test_from_file", "whsec_1", "test_key", "p%40ss-word", "p@ss-word"} <= set(
+        secrets_of(settings.load(config))
+    )
+    key.unlink()
+    assert "test_from_file" not in set(secrets_of(settings.load(config)))
+
+
+def test_passwords_of_urls() -> None:
+    assert list(passwords_of("redis://:one@host/0")) == ["one", "one"]
+    assert list(passwords_of("postgresql:///db?password=two&sslmode=require")) == ["two"]
+    assert list(passwords_of("http://[broken")) == []
+
+
+@pytest.mark.parametrize("url", ["redis", "foo://x", "amqp://", "redis://h:port/0"])
+def test_a_url_of_no_broker(url: str) -> None:
+    with pytest.raises(UsageError):
+        known_kind(url)

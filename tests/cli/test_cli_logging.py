@@ -1,0 +1,101 @@
+"""How the product logs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import sys
+from pathlib import Path
+
+import pytest
+
+from config import logging as log
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def stream(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    made = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", made)
+    return made
+
+
+def test_a_daemon_logs_one_json_object_per_line(stream: io.StringIO) -> None:
+    log.for_a_daemon()
+    logging.getLogger("some.part").info("took %s", 3, extra={"job": 7})
+    line = json.loads(stream.getvalue())
+    assert (line["level"], line["logger"], line["message"], line["job"]) == ("info", "some.part", "took 3", 7)
+    assert line["time"].endswith("Z")
+
+
+def test_a_traceback_stays_within_its_line(stream: io.StringIO) -> None:
+    log.for_a_daemon()
+    try:
+        raise ValueError("no good")
+    except ValueError:
+        logging.getLogger("part").exception("failed")
+    (text,) = stream.getvalue().splitlines()
+    assert "ValueError: no good" in json.loads(text)["error"]
+
+
+def test_the_level_is_kept(stream: io.StringIO) -> None:
+    log.for_a_daemon("warning")
+    logging.getLogger("part").info("too much")
+    logging.getLogger("part").warning("right")
+    assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_a_person_gets_plain_lines_and_tracebacks_on_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    log.for_a_daemon()
+    try:
+        raise ValueError("no good")
+    except ValueError:
+        logging.getLogger("part").exception("failed")
+        assert terminal.getvalue().endswith("error   failed: ValueError: no good\n")
+        monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+        logging.getLogger("part").exception("failed")
+    assert "Traceback" in terminal.getvalue()
+
+
+def test_registered_secrets_are_struck_out_everywhere(stream: io.StringIO) -> None:
+    log.redaction.register(["p@ss word!", "short"])
+    log.for_a_daemon()
+    try:
+        raise ValueError("url with p%40ss%20word%21")
+    except ValueError:
+        logging.getLogger("part").exception("key %s", "p@ss word!", extra={"url": "x p%40ss+word%21"})
+    assert "ss word" not in stream.getvalue()
+    assert "ss%20word" not in stream.getvalue()
+    assert "ss+word" not in stream.getvalue()
+    assert log.redaction.clean("a short text") == "a short text"  # would occur by chance
+
+
+def test_a_person_sees_nothing_by_itself_but_bugs_are_kept_in_a_file(stream: io.StringIO) -> None:
+    log.for_a_person()
+    logging.getLogger("part").error("said by the command itself")
+    assert log.error_file() is None
+    try:
+        raise ValueError("no good")
+    except ValueError:
+        logging.getLogger("part").exception("failed")
+    file = log.error_file()
+    assert isinstance(file, Path)
+    assert file.stat().st_mode & 0o077 == 0
+    assert "no good" in file.read_text(encoding="utf-8")
+    assert stream.getvalue() == ""
+    file.unlink()
+
+
+def test_a_person_may_ask_for_more(stream: io.StringIO) -> None:
+    log.for_a_person("info")
+    logging.getLogger("part").info("job 1 held")
+    assert "job 1 held" in stream.getvalue()

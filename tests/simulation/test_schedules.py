@@ -1,0 +1,131 @@
+"""The protocol on a virtual clock: every effect × every fault, all singles and all pairs, under every condition
+of the server that `reliability.md` names. A failure names the schedule; `play` repeats it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+
+import pytest
+
+from connector.domain.job import Status
+from tests.simulation.faults import OTHER_NUMBER
+from tests.simulation.schedules import (
+    BEYOND,
+    DOCUMENT,
+    PROMISES,
+    Ending,
+    Promise,
+    Tally,
+    by_lot,
+    pairs,
+    play,
+    singles,
+)
+from tests.simulation.world import RealLedger, World, staged
+from tests.support.builders import invoice
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _stage() -> Iterator[None]:
+    with staged():
+        yield
+
+
+@pytest.fixture(scope="module")
+def real_ledger() -> Iterator[RealLedger]:
+    ledger = RealLedger()
+    yield ledger
+    ledger.close()
+
+
+def counted(endings: Iterable[Ending], promise: Promise) -> Tally:
+    tally = Tally()
+    for ending in endings:
+        tally.add(ending, promise)
+    return tally
+
+
+def named(promise: Promise) -> str:
+    return promise.conditions.name
+
+
+GUARD_ON = PROMISES[0]
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=named)
+def test_every_single_fault_and_every_pair_leaves_one_document_sent_once(promise: Promise) -> None:
+    tally = counted(pairs(promise.conditions), promise)
+    assert tally.schedules > 2_000
+    assert not tally.broken, tally.examples
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=named)
+def test_every_fault_we_could_think_of_on_the_products_own_ledger(
+    promise: Promise, real_ledger: RealLedger
+) -> None:
+    tally = counted(singles(promise.conditions, ledger=real_ledger), promise)
+    assert tally.schedules > 200
+    assert not tally.broken, tally.examples
+
+
+def test_a_single_transient_fault_costs_nobody_any_work() -> None:
+    for ending in singles(GUARD_ON.conditions):
+        refused = any(fault.status in {409, 422} for fault in ending.plan.values())
+        assert refused or not ending.held_for, ending.told
+        assert ending.status == (Status.DONE,), ending.told
+
+
+@pytest.mark.parametrize("promise", PROMISES, ids=named)
+def test_two_documents_of_one_new_customer_share_a_contact_whatever_fails(promise: Promise) -> None:
+    tally = Tally()
+    for ending in singles(promise.conditions, documents=(DOCUMENT, invoice("2"))):
+        tally.add(ending, promise)
+    assert not tally.broken, tally.examples
+
+
+@pytest.mark.parametrize("promise", BEYOND, ids=named)
+def test_where_theory_says_nobody_can_help_the_judge_sees_it(promise: Promise) -> None:
+    tally = counted(singles(promise.conditions), promise)
+    assert tally.beyond["duplicates"] > 0
+    assert not tally.broken, tally.examples
+
+
+def test_without_a_guard_only_a_pause_after_the_last_check_makes_a_duplicate() -> None:
+    [promise] = [one for one in PROMISES if one.conditions.name.startswith("no guard at all")]
+    tally = counted(singles(promise.conditions), promise)
+    assert tally.excused["duplicates"] == 1
+    assert tally.excused["double_sends"] == 1
+    assert not tally.broken, tally.examples
+
+
+def test_a_document_stored_under_another_number_is_held_and_its_question_stays_open() -> None:
+    base = play({}, GUARD_ON.conditions)
+    [at] = [index for index, place in enumerate(base.trace) if place and place[0] == "create_invoice"]
+    world = World([DOCUMENT], conditions=GUARD_ON.conditions, plan={at: OTHER_NUMBER})
+    world.run()
+    [job] = world.jobs
+    assert (job.status, job.reason, str(job.open_effect)) == (Status.HELD, "remote_differs", "create")
+
+
+# ---------------------------------------------------------------- nightly
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("promise", [*PROMISES, *BEYOND], ids=named)
+def test_every_pair_without_exception(promise: Promise) -> None:
+    tally = counted(pairs(promise.conditions, every=True), promise)
+    assert not tally.broken, tally.examples
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("promise", PROMISES, ids=named)
+@pytest.mark.parametrize("faults", [3, 5, 8])
+def test_many_faults_by_lot(promise: Promise, faults: int) -> None:
+    seed = int(os.environ.get("SEED", "1"))
+    endings = by_lot(promise.conditions, faults=faults, count=5_000, seed=seed)
+    tally = counted(endings, promise)
+    assert not tally.broken, (f"SEED={seed}", tally.examples)

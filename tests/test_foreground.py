@@ -1,0 +1,246 @@
+"""`connector sync` and several workers on one ledger, with the parts wired as they are in production."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from threading import Event
+from typing import Any
+
+import pytest
+
+from config.settings import Settings
+from connector.bootstrap import Services, lease_seconds
+from connector.clock import SystemClock
+from connector.domain.errors import SourceUnavailableError, UsageError
+from connector.domain.job import Status
+from connector.foreground import Pass, Result
+from connector.ledger import Ledger, schema
+from connector.ledger.database import Database
+from connector.ledger.queries import Filter
+from connector.simulator import SimulatorServer, audit
+from tests.support.builders import CUSTOMER, OTHER_CUSTOMER, invoice, line
+from tests.support.erp import Erp
+from tests.support.house import emptied
+from tests.support.ledgers import jobs
+
+Make = Callable[..., Services]
+
+
+class Wall(SystemClock):
+    """The real time for the simulator too."""
+
+    def signing_time(self) -> Any:
+        return self.now()
+
+    def advance(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def erp() -> Erp:
+    return Erp(SystemClock())
+
+
+@pytest.fixture
+def services(simulator: SimulatorServer, erp: Erp) -> Iterator[Make]:
+    """Makes the parts of a process, over the ERP in memory."""
+    emptied(simulator, Wall())  # type: ignore[arg-type]
+    with ExitStack() as stack:
+
+        def make(url: str, **sections: Any) -> Services:
+            values: dict[str, Any] = {
+                "b2brouter": {"base_url": simulator.base_url, "requests_per_minute": 1_000_000},
+                "accounts": {"main": {"account_id": "1", "api_key": "test_key"}},
+                "sources": {"erp": {"adapter": "sql", "account": "main"}},
+                "ledger": {"url": url},
+                "retry": {"base": 0.05, "cap": 0.2},
+                "worker": {"threads": 6},
+            }
+            for name, changes in sections.items():
+                values[name] = {**values[name], **changes}
+            made = Services(Settings(**values))
+            for name in values["sources"]:
+                made._adapters[name] = erp
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+def sync(services: Services, *, patience: float = 5.0, **options: Any) -> Result:
+    return Pass(services, **{"sources": None, "patience": patience, "stop": Event(), **options}).run()
+
+
+def test_one_pass_discovers_and_issues_and_a_second_makes_no_write(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"), invoice("2", buyer=OTHER_CUSTOMER))
+
+    first = sync(services(embedded_url))
+
+    assert (first.found, first.issued, first.faults) == (2, 2, [])
+    assert first.by_status[Status.DONE] == 2
+    simulator.world.journal.clear()
+    second = sync(services(embedded_url))
+    assert (second.found, second.issued) == (0, 0)
+    assert [entry for entry in simulator.world.journal if entry.method not in {"GET", "TIMER"}] == []
+
+
+def test_two_workers_on_one_ledger_issue_everything_once(
+    services: Make, erp: Erp, ledger_url: str, simulator: SimulatorServer
+) -> None:
+    database = Database(ledger_url)
+    schema.upgrade(database)
+    database.close()
+    world = simulator.world
+    world.switches.number_guard = False
+    world.switches.contact_guard = "off"
+    for kind in ("drop_after", "unavailable_after", "rate_limit"):
+        world.faults.add(kind, operation="create_invoice", times=4, skip=3)
+        world.faults.add(kind, operation="send_invoice", times=2, skip=3)
+    documents = [invoice(str(n), line(f"{n}.00"), buyer=(CUSTOMER, OTHER_CUSTOMER)[n % 2]) for n in range(1, 41)]
+    erp.add(*documents)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(sync, [services(ledger_url), services(ledger_url)]))
+
+    assert sum(result.found for result in results) == 40
+    found = audit(world)
+    assert (found["duplicates"], found["double_sends"], found["duplicate_contacts"]) == (0, 0, 0)
+    ledger = Ledger(ledger_url)
+    unfinished = [(job.key, job.status, job.message) for job in jobs(ledger) if job.status is not Status.DONE]
+    ledger.close()
+    assert unfinished == []
+    assert found["accounts"]["1"]["sent"] == 40
+    assert len(erp.written) == 40
+
+
+def test_a_wrong_key_ends_the_pass_with_one_fault_and_the_next_one_goes_on(
+    services: Make, erp: Erp, embedded_url: str
+) -> None:
+    erp.add(invoice("1"), invoice("2"))
+
+    refused = sync(services(embedded_url, accounts={"main": {"account_id": "1", "api_key": "wrong_key_12"}}))
+
+    assert len(refused.faults) == 1
+    assert "main" in refused.faults[0].message
+    assert "wrong_key_12" not in refused.faults[0].message
+    assert refused.by_status[Status.WAITING] == 2
+    mended = sync(services(embedded_url))
+    assert (mended.issued, mended.faults) == (2, [])
+
+
+def test_a_source_that_is_down_does_not_stop_the_work(services: Make, erp: Erp, embedded_url: str) -> None:
+    erp.add(invoice("1"))
+    sync(services(embedded_url))
+    erp.fail("find", SourceUnavailableError("the database is down"))
+
+    result = sync(services(embedded_url))
+
+    assert [fault.message for fault in result.faults] == ["Source erp: the database is down"]
+
+
+def test_jobs_of_a_source_that_was_removed_do_not_keep_the_pass_busy(
+    services: Make, erp: Erp, embedded_url: str
+) -> None:
+    erp.add(invoice("1"))
+    before = services(embedded_url)
+    before.open_ledger()
+    before.discovery.discover(before.source("erp"))
+    with before.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET source = 'retired'")
+    erp.delete("1")
+
+    result = sync(before)
+
+    assert result.seconds < 2
+    assert result.by_status[Status.PENDING] == 1
+    assert result.issued == 0
+
+
+def test_an_account_that_was_removed_is_named_and_stops_nobody_else(
+    services: Make, erp: Erp, embedded_url: str
+) -> None:
+    erp.add(invoice("1"), invoice("2"))
+    before = services(embedded_url)
+    before.open_ledger()
+    before.discovery.discover(before.source("erp"))
+    with before.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET account = 'closed' WHERE key = '1'")
+
+    result = sync(before)
+
+    assert ["closed" in fault.message for fault in result.faults] == [True]
+    assert result.issued == 1
+
+
+def test_another_account_under_the_same_ledger_sends_nothing(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"))
+    sync(services(embedded_url))
+    erp.add(invoice("2"))
+
+    other = sync(services(embedded_url, accounts={"main": {"account_id": "2", "api_key": "test_key"}}))
+
+    assert len(other.faults) == 1
+    assert "Nothing is sent" in other.faults[0].message
+    assert [i.number for i in simulator.world.invoices.values() if i.account_id == 2] == []
+
+
+def test_a_pass_does_not_wait_beyond_its_patience(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"))
+    simulator.world.faults.add("rate_limit", operation="create_invoice", retry_after="600")
+
+    result = sync(services(embedded_url))
+
+    assert result.seconds < 5
+    assert result.by_status[Status.PENDING] == 1
+
+
+def test_a_pass_that_is_told_to_stop_takes_nothing(services: Make, erp: Erp, embedded_url: str) -> None:
+    erp.add(invoice("1"))
+    stop = Event()
+    stop.set()
+
+    result = sync(services(embedded_url), stop=stop)
+
+    assert (result.found, result.issued) == (0, 0)
+
+
+def test_unknown_names_are_wrong_usage(services: Make, embedded_url: str) -> None:
+    made = services(embedded_url)
+
+    with pytest.raises(UsageError, match="no source shop"):
+        made.source("shop")
+    with pytest.raises(UsageError, match="no account other"):
+        made.remote("other")
+    with pytest.raises(UsageError, match="no account other"):
+        made.ensure_account("other")
+
+
+def test_an_account_is_bound_to_what_it_met_first(services: Make, erp: Erp, embedded_url: str) -> None:
+    made = services(embedded_url, accounts={"main": {"account_id": "iberica", "api_key": "test_key"}})
+    made.open_ledger()
+
+    made.ensure_account("main")
+
+    state = made.ledger.accounts.get("main")
+    assert state is not None
+    assert (state.environment, state.account_id, state.remote_id, state.tax_number) == (
+        "simulator",
+        "iberica",
+        "1",
+        "ESB76543214",
+    )
+    assert made.desk("main").rules("erp").own_accounts == {"iberica", "1"}
+    assert list(made.ledger.queries.jobs(Filter())) == []
+
+
+def test_a_lease_outlasts_the_longest_call() -> None:
+    for timeout in (0.1, 1, 30, 300):
+        assert lease_seconds(timeout) > timeout + 10
