@@ -97,17 +97,17 @@ class ErrorFile(logging.FileHandler):
     """Keeps the tracebacks of unexpected errors in a file of this process; without any there is no file."""
 
     def __init__(self) -> None:
-        name = f"connector-{datetime.now(UTC):%Y%m%d-%H%M%S}-{os.getpid()}.log"
-        super().__init__(Path(tempfile.gettempdir()) / name, delay=True, encoding="utf-8")
+        super().__init__(os.devnull, delay=True, encoding="utf-8")
         self.setFormatter(JsonLines())
         self.addFilter(redaction)
         self.addFilter(_with_traceback)
         self.used = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one event; nobody else may read the file."""
+        """Write one event, into a file that nobody else may read and nobody else can have put there."""
         if not self.used:
-            Path(self.baseFilename).touch(mode=0o600)
+            handle, self.baseFilename = tempfile.mkstemp(prefix="connector-", suffix=".log")
+            os.close(handle)
             self.used = True
         super().emit(record)
 
@@ -130,6 +130,8 @@ def for_a_person(level: str | None = None) -> None:
 def for_a_daemon(level: str = "info") -> None:
     """Log what happens on standard error: in plain lines on a terminal, else as JSON, tracebacks included."""
     _install(_stream("text" if sys.stderr.isatty() else "json", level))
+    for chatty in ("alembic", "httpx"):  # what they tell is told by us where it matters
+        logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def error_file() -> Path | None:

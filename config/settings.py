@@ -12,10 +12,11 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from connector.domain.catalogue import Language
@@ -95,6 +96,22 @@ class AccountSettings(_Section):
     amend_reason: Literal["R1", "R2", "R3", "R4", "R5"] = Field(
         "R1", description="Spanish corrections: reason code where the ERP gives none."
     )
+    rules: dict[str, Literal["block", "warn"]] = Field(
+        default_factory=dict,
+        description="Level of validation rules by name, where it differs from the rule's own: block or warn. "
+        "docs/validation.md lists them.",
+    )
+    totals: Literal["block"] = Field(
+        "block", description="What a difference between B2Brouter's totals and the ERP's does: block. Or:"
+    )
+    allow_difference: Decimal | None = Field(
+        None,
+        gt=0,
+        le=1,
+        decimal_places=3,
+        description="In place of totals: most that total and taxes may differ, in the document's currency; "
+        "the document goes, and its timeline says so.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +119,21 @@ class AccountSettings(_Section):
         if isinstance(data, dict) and isinstance(data.get("account_id"), int):
             return {**data, "account_id": str(data["account_id"])}
         return data
+
+    @field_validator("rules")
+    @classmethod
+    def _known_rules(cls, chosen: dict[str, str]) -> dict[str, str]:
+        if chosen:
+            from connector.validation import levels_of  # slow to import; most configurations name no rule
+
+            levels_of(chosen)
+        return chosen
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> AccountSettings:
+        if self.allow_difference is not None and "totals" in self.model_fields_set:
+            raise ValueError("give either totals or allow_difference")
+        return self
 
     @model_validator(mode="after")
     def _has_key(self) -> AccountSettings:

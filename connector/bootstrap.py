@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
 from connector.ports import Adapter
 from connector.steps.case import Rules
+from connector.validation import Levels, levels_of
 
 if TYPE_CHECKING:
     from connector.b2brouter.client import B2BrouterClient
@@ -52,6 +54,7 @@ class Services:
         self._breakers: dict[str, Breaker] = {}
         self._transports: list[Transport] = []
         self._companies: dict[str, bool] = {}
+        self._levels: dict[str, Levels] = {}
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -232,12 +235,21 @@ class Services:
             owner_tax_number=state.tax_number if state else None,
             own_accounts=self._own_accounts(account, state.remote_id if state else None),
             many_companies=self._many_companies(source),
+            levels=self.levels(account),
+            allow_difference=self.settings.accounts[account].allow_difference or Decimal(0),
         )
 
     def _repeat_unknown(self, account: str, number_guard: bool | None) -> bool:
         """The operator's word counts; left to us, a number that is known not to be guarded is never sent twice."""
         wish = self.settings.accounts[account].unknown_outcome
         return wish == "repeat" or (wish == "auto" and number_guard is not False)
+
+    def levels(self, account: str) -> Levels:
+        """Return the levels of validation rules that an account has chosen."""
+        with self._lock:
+            if account not in self._levels:
+                self._levels[account] = levels_of(self.account_settings(account).rules)
+            return self._levels[account]
 
     def _own_accounts(self, account: str, remote_id: str | None) -> frozenset[str]:
         """The names under which answers may call the account: the configuration may say id or identifier."""
@@ -272,6 +284,7 @@ class Services:
             account_id=settings.account_id,
             remote_id=there.id,
             tax_number=there.tax_number,
+            arithmetic=there.arithmetic,
         )
 
     def close(self) -> None:

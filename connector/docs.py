@@ -70,9 +70,7 @@ def _section(entry: Reason, language: str) -> Iterator[str]:
     colon = " :" if language == "fr" else ":"
     yield f"**{term('page', 'What to do', language)}{colon}** {_shown(entry.cures, language)}"
     if entry.by_erp:
-        yield term(
-            "page", "A change in the ERP is enough: the invoice is then tried again by itself.", language
-        )
+        yield term("page", "A change in the ERP is enough: the invoice is then tried again by itself.", language)
 
 
 def _shown(texts: Mapping[str, str], language: str) -> str:

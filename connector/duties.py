@@ -24,13 +24,14 @@ RESCUE_EVERY = 10.0
 OFFICE_SECONDS = 30.0
 """How long the scheduler's office is held without a sign of life."""
 
+RENEW_EVERY = 5.0
+"""Seconds between signs of life of the scheduler."""
+
 
 class Duties:
     """The scheduler's round. Only the holder of the office does anything."""
 
-    def __init__(
-        self, services: Services, ring: Callable[[str], None], discover: Callable[[str], None]
-    ) -> None:
+    def __init__(self, services: Services, ring: Callable[[str], None], discover: Callable[[str], None]) -> None:
         """Prepare the round.
 
         Args:
@@ -51,11 +52,9 @@ class Duties:
             LedgerError: the ledger failed; the next round tries again.
         """
         ledger = self._services.ledger
-        held = ledger.offices.hold(OFFICE, seconds=OFFICE_SECONDS)
-        if held is not self._in_office:
-            log.info("this process %s the scheduler", "is" if held else "is no longer")
-            self._in_office = held
-        if not held:
+        if self._is_due("office", RENEW_EVERY):
+            self._stand()
+        if not self._in_office:
             return
         if self._is_due("rescue", RESCUE_EVERY):
             freed = ledger.jobs.rescue()
@@ -68,6 +67,13 @@ class Duties:
         ledger.jobs.release_ready()
         for account in [*ledger.jobs.due_accounts(), *ledger.accounts.to_probe()]:
             self._ring(account)
+
+    def _stand(self) -> None:
+        """Take the office, or keep it, or learn that another has it."""
+        held = self._services.ledger.offices.hold(OFFICE, seconds=OFFICE_SECONDS)
+        if held is not self._in_office:
+            log.info("this process %s the scheduler", "is" if held else "is no longer")
+            self._in_office = held
 
     def leave(self) -> None:
         """Give the office up, so that another process takes over at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from threading import Event
@@ -15,6 +16,9 @@ from connector.supervision import pause, prepare, sentence
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
+
+_SIDE_BY_SIDE = 8
+"""Accounts that are worked at once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,9 +92,7 @@ class Pass:
             except LedgerError:
                 raise
             except ConnectorError as error:
-                self._result.faults.append(
-                    type(error)(f"Source {name}: {error.message}", action=error.action)
-                )
+                self._result.faults.append(type(error)(f"Source {name}: {error.message}", action=error.action))
 
     def _probe_paused(self) -> None:
         for account in self._services.settings.accounts:
@@ -104,10 +106,17 @@ class Pass:
             jobs.rescue()
             jobs.release_ready()
             due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
-            for account in due:
-                self._attempt(account, self._drain)
+            self._drain_all(due)
             if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):
                 return
+
+    def _drain_all(self, accounts: Sequence[str]) -> None:
+        """Work several accounts side by side: a slow one must not keep the others waiting."""
+        if not accounts:
+            return
+        with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(accounts)), thread_name_prefix="pass") as pool:
+            for done in [pool.submit(self._attempt, account, self._drain) for account in accounts]:
+                done.result()
 
     def _drain(self, account: str) -> None:
         prepare(self._services, account)

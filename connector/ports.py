@@ -15,6 +15,7 @@ from typing import Protocol
 
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, Party
+from connector.domain.rounding import Sheet, Way, way
 
 # --- the ERP ---------------------------------------------------------------------------------------------
 
@@ -178,6 +179,11 @@ class RemoteAccount:
     round_before_sum: bool | None = None
     apply_taxes_per_line: bool | None = None
 
+    @property
+    def arithmetic(self) -> Way | None:
+        """How the account calculates; None where it does not say."""
+        return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
+
 
 class Remote(Protocol):
     """One account at B2Brouter. Used from several threads.
@@ -210,6 +216,9 @@ class Remote(Protocol):
 
     def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
         """Return the body that creates the invoice, unsent: the same arguments give the same bytes."""
+
+    def sheet(self, invoice: Invoice) -> Sheet:
+        """Return the figures that the body of an invoice tells: what the server calculates with."""
 
     def create_invoice(self, payload: bytes) -> RemoteInvoice:
         """`POST /accounts/{account}/invoices`: the document exists afterwards, unsent.

@@ -42,7 +42,7 @@ def make_app(broker_url: str) -> Celery:
         worker_send_task_events=False,
         worker_prefetch_multiplier=1,
         worker_pool="threads",
-        worker_concurrency=4,
+        worker_concurrency=16,  # bells answered at once: a busy account must not keep another waiting
         worker_hijack_root_logger=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

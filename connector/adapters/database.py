@@ -38,6 +38,8 @@ _DRIVERS: Final = {
     "mariadb": "mariadb+pymysql",
 }
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+_WRITES: Final = "connector_writes"
+"""Execution option of a connection: its transaction may write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,11 +103,18 @@ class Database:
         try:
             return connection.execute(statement, dict(values or {}))
         except SQLAlchemyError as error:
-            raise self.translate(error, query=query) from error
+            writes = bool(connection.get_execution_options().get(_WRITES))
+            raise self.translate(error, query=query, writes=writes) from error
 
-    def translate(self, error: SQLAlchemyError, *, query: str = "") -> ConnectorError:
-        """Return the domain's error for one of the database, with the password cut out."""
-        return _translate(error, self.source, query, self.url.password)
+    def translate(self, error: SQLAlchemyError, *, query: str = "", writes: bool = False) -> ConnectorError:
+        """Return the domain's error for one of the database, with the password cut out.
+
+        Args:
+            error: of SQLAlchemy.
+            query: what the configuration calls the statement.
+            writes: whether the transaction may write: then "read-only" is the database's state, not our mistake.
+        """
+        return _translate(error, self.source, query, self.url.password, writes=writes)
 
     def close(self) -> None:
         """Give back all connections; the next use opens new ones."""
@@ -131,6 +140,7 @@ class Database:
             options = {"isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED"}
         elif self.dialect == "sqlite":
             options = {"sqlite_writes": not read_only}
+        options[_WRITES] = not read_only
         with self._built().connect().execution_options(**options) as connection:
             if self.dialect in {"mysql", "mariadb"}:
                 self._prepare_mysql(connection, read_only=read_only)
@@ -140,8 +150,7 @@ class Database:
         """Set the time-outs of this transaction alone: a session's would outlive it behind a pooler."""
         if self.dialect == "postgresql":
             statement = text(
-                "SELECT set_config('statement_timeout', :statement, true),"
-                " set_config('lock_timeout', :lock, true)"
+                "SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true)"
             )
             milliseconds = {"statement": self.timeouts.statement, "lock": self.timeouts.lock}
             connection.execute(statement, {name: f"{s * 1000:.0f}" for name, s in milliseconds.items()})
@@ -154,9 +163,7 @@ class Database:
         else:
             connection.execute(text("SET SESSION max_execution_time = :ms"), {"ms": int(seconds * 1000)})
         lock = {"seconds": max(1, round(self.timeouts.lock))}
-        connection.execute(
-            text("SET SESSION innodb_lock_wait_timeout = :seconds, time_zone = '+00:00'"), lock
-        )
+        connection.execute(text("SET SESSION innodb_lock_wait_timeout = :seconds, time_zone = '+00:00'"), lock)
         connection.rollback()
         mode = "READ ONLY" if read_only else "READ WRITE"
         connection.exec_driver_sql(f"SET SESSION TRANSACTION {mode}")
@@ -203,9 +210,7 @@ def plain(value: Any) -> str | None:
 
 def _parsed(source: str, url: str | None) -> URL:
     if not url:
-        raise UsageError(
-            f"Source {source} has no url.", action="Give the SQLAlchemy URL of the ERP's database."
-        )
+        raise UsageError(f"Source {source} has no url.", action="Give the SQLAlchemy URL of the ERP's database.")
     try:
         parsed = make_url(url)
         parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
@@ -305,7 +310,9 @@ _NAMES: Final = (
 )
 
 
-def _translate(error: SQLAlchemyError, source: str, query: str, password: str | None) -> ConnectorError:
+def _translate(
+    error: SQLAlchemyError, source: str, query: str, password: str | None, *, writes: bool
+) -> ConnectorError:
     where = f"source {source}, query {query}" if query else f"source {source}"
     if not isinstance(error, DBAPIError) or error.orig is None:
         return UsageError(f"In {where}: {_first_line(str(error), password)}")
@@ -326,6 +333,11 @@ def _translate(error: SQLAlchemyError, source: str, query: str, password: str | 
             f"The database of {where} refuses our user: {said}.",
             action="Check user, password and grants of the source's url.",
         )
+    if code in _READ_ONLY and writes:
+        return SourceUnavailableError(
+            f"The database of {where} is read-only now: {said}.",
+            action="Check that the source's url leads to the primary server, or that the file may be written.",
+        )
     if code in _READ_ONLY:
         return UsageError(f"In {where}: a reading statement tries to write.", action="Use SELECT only.")
     if code in _WRONG_SQL:
@@ -335,9 +347,7 @@ def _translate(error: SQLAlchemyError, source: str, query: str, password: str | 
 
 def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: str) -> ConnectorError:
     if code in _LOCKED:
-        return SourceUnavailableError(
-            f"Somebody else is changing the same rows in the database of {where}: {said}."
-        )
+        return SourceUnavailableError(f"Somebody else is changing the same rows in the database of {where}: {said}.")
     if code in _SLOW:
         return SourceUnavailableError(
             f"The database of {where} took too long: {said}.",

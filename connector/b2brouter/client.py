@@ -15,6 +15,7 @@ from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.invoice import Invoice, Party
+from connector.domain.rounding import Sheet
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice
 
 Row = TypeVar("Row", RemoteContact, RemoteInvoice)
@@ -136,6 +137,10 @@ class B2BrouterClient:
             api_version=self._api_version,
             amend_reason=self._amend_reason,
         )
+
+    def sheet(self, invoice: Invoice) -> Sheet:
+        """Return the figures that the body of an invoice tells: what the server calculates with."""
+        return payloads.sheet(invoice, api_version=self._api_version)
 
     def create_invoice(self, payload: bytes) -> RemoteInvoice:
         """Create the invoice, unsent (API reference 7.1). An answer counts if it has an id and our number.

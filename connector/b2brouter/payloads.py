@@ -19,6 +19,7 @@ from connector.b2brouter.figures import Figures, figures
 from connector.domain.correction import remote_sign
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
+from connector.domain.rounding import Adjustment, Levy, Row, Sheet
 
 ALLOWANCE_CHARGES: Final = "2026-03-02"
 """First version with `allowance_charges_attributes` and `base_quantity` (API reference 1.3)."""
@@ -77,6 +78,45 @@ def invoice_payload(
     )
     # Beside the invoice, not within it: there the flag has no effect (API reference 7.1).
     return write({"send_after_import": False, "invoice": _invoice(issue)})
+
+
+def sheet(invoice: Invoice, *, api_version: str) -> Sheet:
+    """Return the figures that the body of an invoice tells, for our own computation of the totals.
+
+    Raises:
+        RefusedError: as `invoice_payload`.
+    """
+    issue = Issue(invoice=invoice, contact_id="", file_reference="", api_version=api_version, amend_reason=None)
+    return Sheet(
+        digits=money(invoice.currency or "").digits,
+        rows=tuple(_row(line, issue) for line in _all_lines(issue)),
+        adjustments=tuple(
+            Adjustment(is_charge=entry.is_charge, amount=entry.amount, tax=_levy(entry.taxes[0], entry.taxes, issue))
+            for entry in invoice.allowances
+            if _stays_in_header(entry, issue)
+        ),
+    )
+
+
+def _row(line: Line, issue: Issue) -> Row:
+    told = _figures(line, issue)
+    own = Figures(quantity=line.quantity * issue.sign, price=line.net_price, base_quantity=line.base_quantity)
+    return Row(
+        text=line.description,
+        quantity=told.quantity,
+        price=told.price,
+        base_quantity=told.base_quantity,
+        reduction=told.reduction,
+        taxes=tuple(_levy(tax, line.taxes, issue) for tax in line.taxes),
+        erp_net=line.net_amount * issue.sign,
+        retold=not told.reduction and told.gross != own.gross,
+    )
+
+
+def _levy(tax: Tax, beside: Iterable[Tax], issue: Issue) -> Levy:
+    return Levy(
+        codes.tax_name(tax, issue.invoice.seller.country) or "", _category(tax, beside) or "S", _percent(tax)
+    )
 
 
 def number_of(payload: bytes) -> str:
@@ -201,8 +241,7 @@ def _document_allowances(issue: Issue) -> dict[str, Value]:
 
 
 def _line(line: Line, position: int, issue: Issue) -> dict[str, Value]:
-    digits = money(issue.invoice.currency or "").digits
-    told = figures(line, sign=issue.sign, digits=digits, modern=issue.modern)
+    told = _figures(line, issue)
     return _filled(
         position=position,
         article_code=_text(line.article_code),
@@ -214,6 +253,11 @@ def _line(line: Line, position: int, issue: Issue) -> dict[str, Value]:
         **_reduction(told, line, modern=issue.modern),
         taxes_attributes=[_tax(tax, line.taxes, issue.invoice.seller.country) for tax in line.taxes],
     )
+
+
+def _figures(line: Line, issue: Issue) -> Figures:
+    digits = money(issue.invoice.currency or "").digits
+    return figures(line, sign=issue.sign, digits=digits, modern=issue.modern)
 
 
 def _reduction(told: Figures, line: Line, *, modern: bool) -> dict[str, Value]:

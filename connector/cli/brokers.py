@@ -35,8 +35,9 @@ def known_kind(url: str) -> None:
     """
     scheme = url.partition("://")[0]
     try:
-        complete = "://" in url and bool(urlsplit(url).hostname or urlsplit(url).port)
-    except ValueError:
+        parts = urlsplit(url)
+        complete = parts.port is not None or bool(parts.hostname)
+    except ValueError:  # a port that is no number
         complete = False
     if scheme not in _KNOWN or not complete:
         raise UsageError(

@@ -20,6 +20,7 @@ from connector.cli.ledgers import missing_file
 from connector.cli.preflight import check_account
 from connector.cli.texts import count, zone
 from connector.clock import SystemClock
+from connector.domain import catalogue
 from connector.domain.errors import ConnectorError, StepError, UsageError
 from connector.domain.invoice import Party
 from connector.ledger import Ledger, schema
@@ -141,8 +142,9 @@ class Checkup:
         state = self._ledger.accounts.get(account)
         if state is not None and state.paused_reason is not None:
             since = state.paused_at.isoformat(timespec="minutes") if state.paused_at else "?"
-            paused = f"paused since {since}: {state.paused_reason}"
-            yield warning(f"account {account}: work", paused, "It goes on by itself when the account works again.")
+            why = catalogue.reason(state.paused_reason).message(state.paused_details)
+            action = catalogue.reason("account_paused").advice({})
+            yield warning(f"account {account}: work", f"paused since {since}: {why}", action)
 
     def _probe_rows(self, account: str, there: RemoteAccount) -> Iterator[CheckRow]:
         """Ask the five questions of `connector.probes`, and keep what the answers decide."""

@@ -56,7 +56,7 @@ def of(call: Callable[[], object], *, json: bool) -> int:
         result = call()
         sys.stdout.flush()
     except BrokenPipeError:
-        return _reader_left()
+        return reader_left()
     except (KeyboardInterrupt, click.Abort):
         _tell(Failure(kind="interrupted", message="Interrupted.", status=INTERRUPTED), json=json)
         return INTERRUPTED
@@ -156,8 +156,8 @@ def _never_choke_on_a_character() -> None:
             reconfigure(errors="replace")
 
 
-def _reader_left() -> int:
-    """`connector jobs | head`: the reader has seen enough."""
+def reader_left() -> int:
+    """Let `connector jobs | head` end in peace: the reader has seen enough."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
     return GOOD

@@ -70,6 +70,13 @@ class LazyGroup(Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     @override
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would end the process with status 1
+            return ending.reader_left()
+
+    @override
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -88,6 +95,7 @@ class LazyGroup(Group):
 
 
 @click.group(
+    "connector",
     cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

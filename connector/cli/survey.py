@@ -19,7 +19,7 @@ from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ports import Found
-from connector.validation import Problem, problems
+from connector.validation import Levels, Problem, problems
 
 _DOCUMENTS = 250
 """Documents that are loaded at once."""
@@ -168,7 +168,7 @@ def survey(
     found = Surveys()
     for name in sources:
         try:
-            found.by_source[name] = _Reader(services.source(name), ledger, seen).read()
+            found.by_source[name] = _Reader(services.source(name), ledger, seen, services.levels).read()
         except ConnectorError as error:
             failure = ending.failure_of(error)
             found.failures.append(failure)
@@ -178,8 +178,15 @@ def survey(
 class _Reader:
     """Reads one source."""
 
-    def __init__(self, source: Source, ledger: Ledger | None, seen: Callable[[str, int], None]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        ledger: Ledger | None,
+        seen: Callable[[str, int], None],
+        levels: Callable[[str], Levels],
+    ) -> None:
         self._source = source
+        self._levels = levels
         self._ledger = ledger
         self._seen = seen
         self._looked_at = 0
@@ -236,7 +243,9 @@ class _Reader:
         if not document.confirmed:
             return False
         self._survey.weigh(document)
-        problem = next(iter(problems(document, now=now)), None) or self._without_original(document)
+        account = self._source.account_of(document.company)
+        levels = self._levels(account) if account else {}
+        problem = next(iter(problems(document, now=now, levels=levels)), None) or self._without_original(document)
         if problem is not None:
             self._survey.judge(document.number or f"key {key}", problem)
         return True

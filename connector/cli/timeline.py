@@ -49,6 +49,7 @@ _LET_GO: Final[Mapping[str, str]] = {
     "blocked": "Waits",
     "stuck": "Held",
     "returned": "Handed back",
+    "warned": "Warning",
 }
 
 

@@ -76,6 +76,22 @@ def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     return found
 
 
+def within(invoice: Invoice, remote: RemoteFigures, limit: Decimal) -> bool:
+    """Whether nothing but tax and total differ, and none of them by more than a stated amount.
+
+    Both must be stated, with the same taxes on both sides: a tax that is missing is no matter of rounding.
+    """
+    if remote.total is None or remote.subtotal is None or remote.taxes is None:
+        return False
+    sign = remote_sign(invoice)
+    erp, there = _erp_taxes(invoice, sign), _remote_taxes(remote.taxes)
+    gaps = [invoice.totals.payable * sign - remote.total]
+    gaps += [erp.get(percent, Decimal(0)) - there.get(percent, Decimal(0)) for percent in {*erp, *there}]
+    unmatched = {percent for percent, amount in {**erp, **there}.items() if amount} - (erp.keys() & there.keys())
+    same_net = _same(invoice.totals.net * sign, remote.subtotal)
+    return same_net and not unmatched and all(abs(gap) < limit or _same(abs(gap), limit) for gap in gaps)
+
+
 def _amounts(
     field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False
 ) -> Iterator[Difference]:

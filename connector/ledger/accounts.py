@@ -11,6 +11,7 @@ from sqlalchemy import and_, or_, select, update
 
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Status
+from connector.domain.rounding import Way, way
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect, release, write_alike
@@ -32,6 +33,9 @@ class AccountState:
     account_id: str | None
     remote_id: str | None
     tax_number: str | None
+    rounding_method: str | None
+    round_before_sum: bool | None
+    apply_taxes_per_line: bool | None
     number_guard: bool | None
     list_delay: float | None
     probed_at: datetime | None
@@ -41,6 +45,11 @@ class AccountState:
     probe_at: datetime | None
     probes: int
     rung_at: datetime | None
+
+    @property
+    def arithmetic(self) -> Way | None:
+        """How the account calculates, as far as is known."""
+        return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
 
 
 _COLUMNS = tuple(getattr(AccountRow, name) for name in AccountState.__dataclass_fields__)
@@ -76,6 +85,7 @@ class Accounts:
         account_id: str,
         remote_id: str,
         tax_number: str | None,
+        arithmetic: Way | None = None,
     ) -> None:
         """Bind the account to this environment for good: what it is bound to already stays."""
         values = {
@@ -84,6 +94,7 @@ class Accounts:
             "account_id": account_id,
             "remote_id": remote_id,
             "tax_number": tax_number,
+            **_settings(arithmetic),
         }
         insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         unbound = AccountRow.environment.is_(None)
@@ -93,6 +104,10 @@ class Accounts:
     def store_findings(self, name: str, *, number_guard: bool, list_delay: float | None) -> None:
         """Keep what a probe found: it decides what a lost create that is not found again leads to."""
         self._upsert(name, number_guard=number_guard, list_delay=list_delay, probed_at=self._database.clock.now())
+
+    def learn(self, name: str, arithmetic: Way) -> None:
+        """Remember how the account calculates by now."""
+        self._upsert(name, **_settings(arithmetic))
 
     def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
         """Return whether the account is stamped, with just this environment and account id.
@@ -197,6 +212,16 @@ class Accounts:
         insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         with self._database.write() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _settings(arithmetic: Way | None) -> dict[str, Any]:
+    if arithmetic is None:
+        return {}
+    return {
+        "rounding_method": str(arithmetic.method),
+        "round_before_sum": arithmetic.round_before_sum,
+        "apply_taxes_per_line": arithmetic.apply_taxes_per_line,
+    }
 
 
 class Offices:

@@ -14,7 +14,7 @@ from connector.domain import catalogue
 from connector.domain.invoice import Kind
 from connector.ledger.tables import JobRow
 
-COLUMNS: Final = (
+COLUMNS: Final[tuple[Any, ...]] = (
     JobRow.id,
     JobRow.reason,
     JobRow.details,

@@ -162,6 +162,11 @@ class Jobs:
                 [Entry(what="looked_up", effect=job.open_effect, outcome="absent")],
             )
 
+    def note(self, job: Job, entry: Entry) -> Job:
+        """Append to the timeline; nothing else changes."""
+        with self._database.write() as connection:
+            return self._change(connection, job, {}, [entry])
+
     def close_intent(self, job: Job, *, outcome: str, request_id: str | None = None) -> Job:
         """Settle the open question with an outcome that leaves the job at its stage (`not_sent`, `refused`)."""
         entry = Entry(what="outcome", effect=job.open_effect, outcome=outcome, request_id=request_id)

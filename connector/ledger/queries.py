@@ -138,10 +138,10 @@ class Queries:
 
     def _resting(self, wanted: Filter) -> Iterator[Row[Any]]:
         after = 0
-        query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None)).order_by(JobRow.id)
+        query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None))
         while True:
             with self._database.read() as connection:
-                page = connection.execute(query.where(JobRow.id > after).limit(_PAGE)).all()
+                page = connection.execute(query.where(JobRow.id > after).order_by(JobRow.id).limit(_PAGE)).all()
             if not page:
                 return
             yield from page
@@ -152,14 +152,14 @@ class Queries:
 
         Most frequent first. It reads the whole timeline: for a report, not for a page that is shown often.
         """
+        numbers: tuple[Any, ...] = (
+            func.count().label("count"),
+            func.count(EventRow.job_id.distinct()).label("jobs"),
+            func.min(EventRow.at).label("first_at"),
+            func.max(EventRow.at).label("last_at"),
+        )
         query = (
-            select(
-                EventRow.details,
-                func.count().label("count"),
-                func.count(EventRow.job_id.distinct()).label("jobs"),
-                func.min(EventRow.at).label("first_at"),
-                func.max(EventRow.at).label("last_at"),
-            )
+            select(EventRow.details, *numbers)
             .where(EventRow.reason == UNKNOWN_REFUSAL, EventRow.what == str(Event.STUCK))
             .group_by(EventRow.details)
         )

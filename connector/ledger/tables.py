@@ -247,6 +247,9 @@ class AccountRow(Base):
     account_id: Mapped[str | None] = mapped_column(String(64))  # as configured: id or identifier
     remote_id: Mapped[str | None] = mapped_column(String(64))  # as answers show it
     tax_number: Mapped[str | None] = mapped_column(String(64))
+    rounding_method: Mapped[str | None] = mapped_column(String(32))  # how the account calculates, as last read
+    round_before_sum: Mapped[bool | None] = mapped_column(Boolean)
+    apply_taxes_per_line: Mapped[bool | None] = mapped_column(Boolean)
     number_guard: Mapped[bool | None] = mapped_column(Boolean)  # found by a probe; None: never probed
     list_delay: Mapped[float | None] = mapped_column(Double)  # seconds, found by a probe
     probed_at: Mapped[datetime | None] = mapped_column(Instant)

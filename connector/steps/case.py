@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from connector.clock import Clock
@@ -26,6 +27,7 @@ from connector.domain.job import Effect, Stage
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job, judged
 from connector.ports import Adapter, Remote
+from connector.validation import Levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class Rules:
     )  # of the B2Brouter account, where one account serves a source of many companies
     many_companies: bool
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
+    levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own
+    allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
 
 
 class Case:
@@ -131,6 +135,13 @@ class Case:
         self.job = self.ledger.jobs.close_intent(
             self.job, outcome=outcome, request_id=self.remote.last_request_id()
         )
+
+    def warn(self, reason: str, details: Mapping[str, str]) -> None:
+        """Say in the timeline what is wrong without holding the document; once, however often it is judged."""
+        said = self.ledger.queries.timeline(self.job.id)
+        facts = dict(details)
+        if not any((entry.what, entry.reason, entry.details) == ("warned", reason, facts) for entry in said):
+            self.job = self.ledger.jobs.note(self.job, Entry(what="warned", reason=reason, details=facts))
 
     def count_look(self) -> None:
         """Remember that a look-up found nothing."""

@@ -9,6 +9,7 @@ from connector.domain.errors import (
     SchemaChangedError,
     SourceNotPermittedError,
     SourceUnavailableError,
+    UsageError,
     WriteBackRefusedError,
 )
 from connector.domain.identity import xref
@@ -34,7 +35,7 @@ def record(case: Case) -> None:
     except WriteBackRefusedError as error:
         facts = {"reference": reference, "message": error.message}
         raise RefusedError("erp_reference_differs", facts) from error
-    except (SchemaChangedError, SourceNotPermittedError) as error:
+    except (SchemaChangedError, SourceNotPermittedError, UsageError) as error:
         raise RefusedError("erp_write_refused", {"message": error.message}) from error
     crashpoint(Effect.RECORD, "after_write")
     entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details={"reference": reference})

@@ -8,11 +8,11 @@ from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
 from connector.steps.case import Case
-from connector.validation import problems
+from connector.validation import Problem, judge
 
 
 def validate(case: Case) -> None:
-    """Let the document pass, or say why not.
+    """Let the document pass, or say why not. Broken rules that only warn go into the timeline.
 
     Raises:
         RefusedError: a rule is broken; `also` among the facts names further broken ones.
@@ -22,17 +22,19 @@ def validate(case: Case) -> None:
     if not invoice.confirmed:
         raise BlockedError("not_confirmed")
     _of_this_account(case, invoice)
-    found = problems(invoice, now=case.clock.now())
-    if found:
-        first, *others = found
-        also = (
-            {"also": ", ".join(sorted({problem.reason for problem in others} - {first.reason}))}
-            if others
-            else {}
-        )
-        raise RefusedError(first.reason, {**first.details, **also, **_customer(first.reason, invoice)})
+    found = judge(invoice, now=case.clock.now(), levels=case.rules.levels)
+    if found.blocks:
+        raise _refusal(invoice, *found.blocks)
     if invoice.is_credit_note:
         _original_is_out(case, invoice)
+    for problem in found.warnings:
+        case.warn(problem.reason, problem.details)
+
+
+def _refusal(invoice: Invoice, first: Problem, *others: Problem) -> RefusedError:
+    also = sorted({problem.reason for problem in others} - {first.reason})
+    more = {"also": ", ".join(also)} if also else {}
+    return RefusedError(first.reason, {**first.details, **more, **_customer(first.reason, invoice)})
 
 
 def _customer(reason: str, invoice: Invoice) -> dict[str, str]:

@@ -1,10 +1,14 @@
-"""The document at B2Brouter against the ERP's: nothing is sent before both say the same, to the last cent."""
+"""The document at B2Brouter against the ERP's: nothing is sent before both say the same.
+
+To the last cent, unless the operator allows a stated difference: then the timeline says what differs.
+"""
 
 from __future__ import annotations
 
-from connector.domain.comparison import compare_heads, compare_totals
-from connector.domain.errors import RefusedError
+from connector.domain.comparison import compare_heads, compare_totals, within
+from connector.domain.errors import RefusedError, StepError
 from connector.domain.job import Stage
+from connector.domain.rounding import Way, explain
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -30,7 +34,7 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
         start_over_if_missing(case)
         return
     problem = _problem(case, there)
-    if problem is None:
+    if problem is None or _is_allowed(case, there, problem):
         case.advance(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
     elif not _is_mended(case, problem):
         raise problem
@@ -44,8 +48,36 @@ def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
     if heads := compare_heads(case.invoice, figures):
         return RefusedError("remote_differs", {**facts, "differences": join(heads)})
     if totals := compare_totals(case.invoice, figures):
-        return RefusedError("totals_differ", {**facts, "differences": join(totals)})
+        return RefusedError("totals_differ", {**facts, "differences": join(totals), **_explained(case)})
     return None
+
+
+def _explained(case: Case) -> dict[str, str]:
+    """Say which setting of the account would remove the difference, and which line carries it."""
+    return explain(case.invoice, case.remote.sheet(case.invoice), _arithmetic(case)).facts()
+
+
+def _arithmetic(case: Case) -> Way | None:
+    """How the account calculates: asked anew, for somebody may have changed it; else as it was last seen."""
+    accounts = case.ledger.accounts
+    try:
+        way = case.remote.read_account().arithmetic
+    except StepError:  # an explanation is not worth a failure
+        way = None
+    if way is None:
+        state = accounts.get(case.job.account)
+        return state.arithmetic if state else None
+    accounts.learn(case.job.account, way)
+    return way
+
+
+def _is_allowed(case: Case, there: RemoteInvoice, problem: RefusedError) -> bool:
+    """Whether the totals differ by no more than the operator allows; then the timeline says so."""
+    limit = case.rules.allow_difference
+    if problem.reason != "totals_differ" or not limit or not within(case.invoice, figures_of(there), limit):
+        return False
+    case.warn(problem.reason, problem.details)
+    return True
 
 
 def _is_mended(case: Case, problem: RefusedError) -> bool:

@@ -46,7 +46,9 @@ def test_an_entry_has_nothing_that_nobody_reads(entry: Reason) -> None:
 
 def phrases() -> list[Any]:
     return [
-        pytest.param(key, texts, id=f"{table}.{key}"[:60]) for table, words in TERMS.items() for key, texts in words.items()
+        pytest.param(key, texts, id=f"{table}.{key}"[:60])
+        for table, words in TERMS.items()
+        for key, texts in words.items()
     ]
 
 

@@ -97,18 +97,21 @@ def compare(documents: Iterable[Mapping[str, Any]], received: Iterable[Received]
     there = list(received)
     found = {(document.account, document.number): document for document in there}
     assert len(found) == len(there), f"numbers received twice: {sorted(d.number for d in there)}"
+    dates = {document["id"]: document["issue_date"] for document in wanted.values()}
     sent = {name for name, document in found.items() if document.sent}
     assert sent == set(wanted), f"missing {set(wanted) - sent}, too many {sent - set(wanted)}"
     faults = [
         f"{document['key']}: {what}: {got} instead of {want}"
         for name, document in wanted.items()
-        for what, want, got in _facts(document, found[name])
+        for what, want, got in _facts(document, found[name], dates)
         if want != got
     ]
     assert not faults, "\n".join(faults)
 
 
-def _facts(document: Mapping[str, Any], received: Received) -> Iterable[tuple[str, object, object]]:
+def _facts(
+    document: Mapping[str, Any], received: Received, dates: Mapping[int, str]
+) -> Iterable[tuple[str, object, object]]:
     credit = document["kind"] == "credit_note"
     spanish = document["company_id"] == 1
     sign = -1 if credit and spanish else 1  # API reference 8.5
@@ -128,7 +131,8 @@ def _facts(document: Mapping[str, Any], received: Received) -> Iterable[tuple[st
     yield "recipient", document["customer"]["vat"], received.recipient
     yield "credit note flag", credit and not spanish, received.is_credit_note
     if credit:
-        yield "original", document["original"]["number"], received.original and received.original[0]
+        original = document["original"]
+        yield "original", (original["number"], dates[original["id"]]), received.original
 
 
 def _by_percent(taxes: Iterable[tuple[Any, Any, Any]]) -> dict[Decimal, tuple[Decimal, Decimal]]:

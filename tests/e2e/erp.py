@@ -60,11 +60,8 @@ class Erp:
 
     def confirm_copies(self, of: int, numbers: Sequence[str], *, partner: int | None = None) -> list[str]:
         """Confirm new invoices with the content of another one; return their keys."""
-        keys = []
         with self._transaction() as connection:
-            for number in numbers:
-                keys.append(str(self._copy(connection, of, number, partner)))
-        return keys
+            return [str(self._copy(connection, of, number, partner)) for number in numbers]
 
     def new_customer(self, like: int, *, name: str, vat: str) -> int:
         """A new company, for the rest like another one."""

@@ -153,7 +153,7 @@ url = "{self.erp_url}"
 
     # ------------------------------------------------------------ commands
 
-    def run(self, *arguments: str, within: float = 100) -> Ended:
+    def run(self, *arguments: str, within: float = 250) -> Ended:
         """Run a command of the product to its end, with JSON as its answer."""
         done = subprocess.run(
             [*self._command(), "--json", *arguments],

@@ -16,7 +16,6 @@ from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 KEY = "test_key"
-NEGATIVE_ZERO = ("E", "Z", "NS")
 Json = dict[str, Any]
 
 
@@ -56,7 +55,6 @@ class MinimalB2Brouter:
                 status, answer = outer.answer(self.command, self.path, self.headers.get("X-B2B-API-Key"), body)
                 content = b"" if answer is None else json.dumps(answer, ensure_ascii=False).encode()
                 self.send_response(status)
-                self.send_header("X-Request-Id", f"r-{len(outer.calls)}")
                 if status != 204:
                     self.send_header("Content-Type", "application/json")
                     self.send_header("Content-Length", str(len(content)))
@@ -126,9 +124,9 @@ class MinimalB2Brouter:
         raise RefusalError(404, "resource_missing", "Account not found")
 
     def _one(self, rows: dict[int, Json], key: str) -> Json:
-        if not key.isdigit() or int(key) not in rows:
-            raise RefusalError(404, "resource_missing", "Not found")
-        return rows[int(key)]
+        if key.isdigit() and int(key) in rows:
+            return rows[int(key)]
+        raise RefusalError(404, "resource_missing", "Not found")
 
     def _page(self, name: str, rows: list[Json], query: Json) -> Json:
         offset, limit = int(query.get("offset", 0)), min(int(query.get("limit", 25)), 100)
@@ -145,8 +143,6 @@ class MinimalB2Brouter:
         ]
 
     def _save_contact(self, known: Json, values: Json) -> Json:
-        if None in values.values():
-            raise RefusalError(400, "invalid_request_params", "null is not allowed")
         if not (values.get("tin_value") or values.get("cin_value")):
             raise RefusalError(422, "parameter_blank", "Contact tin_value or cin_value can't be blank")
         for scheme in ("tin_scheme", "cin_scheme", "cin1_scheme", "pin_scheme"):
@@ -190,8 +186,6 @@ class MinimalB2Brouter:
             for tax in line.get("taxes_attributes", ()):
                 if not re.fullmatch(r"[^\W\d_]+", tax.get("name") or "-"):
                     continue  # dropped in silence, reference 2.1
-                if tax["category"] in NEGATIVE_ZERO and tax["percent"]:
-                    raise RefusalError(422, "parameter_inclusion", "percent must be 0", "percent")
                 family = (tax["name"], tax["category"], float(tax["percent"]))
                 bases[family] = bases.get(family, 0.0) + net
         invoice["taxes"] = [

@@ -55,6 +55,7 @@ def test_two_passes_through_a_storm_issue_every_valid_invoice_once(
         see_that_all_is_done(erp19, it, server)
 
 
+@pytest.mark.skipif(ROUNDS == 1, reason="E2E_ROUNDS=2 or more runs it")
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_the_same_against_other_readings_of_the_api(erp17: Erp, install: Installer, seed: int) -> None:
     """Lists that lag, ids and amounts as text, nothing wrapped, empty answers; and answers cut or garbled."""
@@ -118,7 +119,7 @@ def test_kill_9_of_a_process_at_random_moments_and_a_restart(
     with SimulatorServer(seed=300 + seed) as server:
         server.world.switches.set({"latency": 0.02, "number_guard": seed % 2 == 0})
         it = install(server.base_url, erp19.url, threads=4, **HASTY)
-        for _ in range(4 + 2 * ROUNDS):
+        for _ in range(3 + 2 * ROUNDS):
             kill_in_the_middle(it.start(command), server, chance)
 
         it.sync(patience=ENOUGH)
@@ -143,12 +144,12 @@ def test_kill_9_of_workers_and_scheduler_at_random_moments_and_a_restart(
         ]
         crew = [start() for start in starters]
         until(lambda: calls(server) > 0, within=40, what="no worker begins")
-        for _ in range(3 + 3 * ROUNDS):
+        for _ in range(2 + 3 * ROUNDS):
             place = chance.randrange(len(crew))
             kill_in_the_middle(crew[place], server, chance, longest=3)
             crew[place] = starters[place]()
 
-        until(lambda: it.at_rest(37), within=100, what="never at rest")
+        until(lambda: it.at_rest(37), within=200, what="never at rest")
         for process in crew:
             process.stop()
         see_that_all_is_done(erp19, it, server)

@@ -205,7 +205,7 @@ def test_a_second_sync_makes_no_write_call_and_a_new_invoice_costs_two_calls(
 
     assert (again["found"], again["issued"]) == (0, 0)
     calls = [(entry.method, entry.path) for entry in b2brouter.world.journal.after(seen, 1000)]
-    assert [call for call in calls if call[0] != "GET"] == []
+    assert [call for call in calls if call[0] not in {"GET", "TIMER"}] == []
     assert erp19.moves() == rows
 
     (key,) = erp19.confirm_copies(erp19.named("INV01")["id"], ["INV/2026/77001"])

@@ -42,7 +42,7 @@ def judge(world: World) -> Verdict:
     by_mark = {file_reference(job.source, job.company, job.key): job for job in jobs}
     ours: dict[str, list[Document]] = {mark: [] for mark in by_mark}
     for document in server.documents.values():
-        ours[document.mark or ""].append(document)
+        ours.setdefault(document.mark or "", []).append(document)
     return Verdict(
         duplicates=sum(most - 1 for most in server.at_once.values()),
         double_sends=sum(

@@ -52,6 +52,7 @@ class Fault:
     retry_after: str | None = None
     garbage: bool = False  # a success that cannot be read
     other_number: bool = False  # stored, under a number that is not ours
+    flushed: bool = False  # the broker loses its messages; the sweep's first bells go to nobody either
     edit: bool = False  # nothing fails: somebody changes the document in the ERP
 
     def __str__(self) -> str:

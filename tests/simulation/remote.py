@@ -17,6 +17,7 @@ from connector.domain.errors import RefusedError
 from connector.domain.invoice import Invoice, Party
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteTax
 from tests.simulation.faults import Done, Fault, Site
+from tests.support.builders import invoice, line
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Conditions:
     list_lag: float = 0.0
     late: float = 60.0  # how long after its arrival a late request is stored
     shows_mark: bool = True  # `file_reference` is in the answers
+    foreign: bool = False  # somebody else's unsent document has our number, and another total
     strangers: bool = False  # lists show look-alikes: another series, another account
     repeat_unknown: bool = True
     death_proven: bool = False  # the sweep sees a dead process at once, not only its lapsed lease
@@ -104,6 +106,9 @@ class Server:
         self._late: list[tuple[datetime, Callable[[], object]]] = []
         self._at: datetime | None = None
         self._next_id = 100
+        if conditions.foreign:
+            theirs = invoice("1", line("999.00"))
+            self.documents["f1"] = Document("f1", b"", theirs.number or "", theirs, None, "9", clock.now())
 
     def now(self) -> datetime:
         return self._at or self._clock.now()
@@ -136,12 +141,12 @@ class Server:
         return [document for document in self.documents.values() if document.deleted_at is None]
 
     def create(self, body: bytes, *, number: str | None = None, checked: bool = False) -> Document | Refusal:
-        invoice, mark, contact_id = self.bodies[body]
-        number = number or invoice.number or ""
+        content, mark, contact_id = self.bodies[body]
+        number = number or content.number or ""
         refusal = None if checked else self.check_create(body, number=number)
         if refusal is not None:
             return refusal
-        document = Document(self._id(), body, number, invoice, mark, contact_id, self.now())
+        document = Document(self._id(), body, number, content, mark, contact_id, self.now())
         self.documents[document.id] = document
         together = sum(1 for other in self.live() if other.mark == mark)
         self.at_once[mark] = max(self.at_once.get(mark, 0), together)
@@ -189,25 +194,25 @@ class Server:
         yield RemoteInvoice(id="s2", account_id="2", file_reference="erp-other", **facts)
 
     def shown(self, document: Document) -> RemoteInvoice:
-        invoice = document.invoice
+        content = document.invoice
         return RemoteInvoice(
             id=document.id,
             type="IssuedInvoice",
             number=document.number,
-            series=invoice.series,
+            series=content.series,
             state=document.state,
-            issue_date=invoice.issue_date,
-            currency=invoice.currency,
-            subtotal=invoice.totals.net,
-            total=invoice.totals.payable,
+            issue_date=content.issue_date,
+            currency=content.currency,
+            subtotal=content.totals.net,
+            total=content.totals.payable,
             taxes=tuple(
-                RemoteTax(percent=entry.tax.percent or invoice.totals.tax, base=entry.base, amount=entry.amount)
-                for entry in invoice.tax_totals
+                RemoteTax(percent=entry.tax.percent or content.totals.tax, base=entry.base, amount=entry.amount)
+                for entry in content.tax_totals
             ),
-            is_credit_note=invoice.is_credit_note,
+            is_credit_note=content.is_credit_note,
             file_reference=document.mark if self._conditions.shows_mark else None,
             contact_id=document.contact_id,
-            contact_tax_number=invoice.buyer.tax_number,
+            contact_tax_number=content.buyer.tax_number,
             account_id=ACCOUNT_ID,
         )
 

@@ -54,6 +54,9 @@ ROUNDS = 300
 """Rounds of the scheduler after which a schedule that has not come to rest counts as stuck."""
 
 
+LOST_BELLS = 3
+"""Rounds whose bell nobody hears after the broker was flushed."""
+
 RETRIES = 3
 """How often a person retries what is held."""
 
@@ -217,6 +220,8 @@ class Process:
         fault = self.world.next_fault(name, site)
         if fault is None:
             return None
+        if fault.flushed:
+            self.world.lost_bells = LOST_BELLS
         if fault.kill and fault.done is None:
             self.die()
         if fault.edit:

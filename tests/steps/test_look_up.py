@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from connector.domain.identity import file_reference
 from connector.domain.job import Effect, Status
+from connector.ports import RemoteInvoice
 from connector.steps.look_up import LONGEST_PAUSE, pause_before_next
 from tests.support.builders import invoice
-from tests.support.house import House
+from tests.support.house import SOURCE, House
 
 quiet_times = st.floats(1, 3600)
 
@@ -57,26 +62,37 @@ def test_an_answer_about_another_document_leaves_the_question_to_a_person(house:
 
 def test_two_documents_with_our_mark_are_a_persons_affair(house: House) -> None:
     house.know_customer(invoice())
-    house.world.switches.number_guard = False
-    house.fault("late_commit", operation="create_invoice", seconds=400)  # beyond any patience
     house.take_in(invoice("1"))
-    house.fault("drop_after", operation="create_invoice", skip=0)
-    house.run(seconds=190)
-    house.advance(400)
+    house.fault("drop_after", operation="create_invoice")
+    house.drain()
+    copy = {"account": 1, "number": "F-1", "date": "2026-01-10", "file_reference": our_mark()}
+    house.plant(invoices=[copy])
+
     house.run()
 
-    if len(house.remote_invoices("F-1")) == 2:
-        assert house.job().reason == "found_twice"
-        assert house.requests("send_invoice") == []
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "found_twice", Effect.CREATE)
+    assert house.requests("send_invoice") == []
 
 
 def test_a_document_of_another_account_is_not_ours(house: House) -> None:
     """One key may see many accounts (API reference 16)."""
     house.know_customer(invoice())
-    house.fault("drop_before", operation="create_invoice")
-    read = house.remote.read_invoice
+    theirs = {"account": 2, "number": "F-1", "date": "2026-01-10", "file_reference": our_mark()}
+    [planted] = house.plant(invoices=[theirs])["invoices"]
+    find = house.remote.find_invoices
+
+    def leaks(number: str, *, issued_on: date | None = None) -> Sequence[RemoteInvoice]:
+        return [*find(number, issued_on=issued_on), RemoteInvoice(id=str(planted), number=number)]
+
+    house.remote.find_invoices = leaks  # type: ignore[method-assign]
+    house.fault("drop_after", operation="create_invoice")
 
     house.issue(invoice("1"))
 
     house.assert_issued("1")
-    assert read(house.job().reference or "") is not None
+    assert house.job().reference != str(planted)
+
+
+def our_mark() -> str:
+    return file_reference(SOURCE, "1", "1")

@@ -162,8 +162,8 @@ class Erp:
             record = self.records.get(key)
             if record is None:
                 raise WriteBackRefusedError(f"there is no document {key} any more")
-            if record.written not in {None, (reference, xref)}:
-                raise WriteBackRefusedError(f"the document has the reference {(record.written or '?')[0]}")
+            if record.written is not None and record.written != (reference, xref):
+                raise WriteBackRefusedError(f"the document has the reference {record.written[0]}")
             if record.written is None:
                 self.written.append((key, reference, xref))
             record.written = (reference, xref)

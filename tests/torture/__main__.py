@@ -49,18 +49,14 @@ def main() -> int:
     return 0 if report.is_good(results) else 1
 
 
-def _plan(
-    options: argparse.Namespace, index: int, modes: Sequence[plan.Mode], guards: Sequence[bool]
-) -> plan.Plan:
+def _plan(options: argparse.Namespace, index: int, modes: Sequence[plan.Mode], guards: Sequence[bool]) -> plan.Plan:
     if options.theme:
         guard = guards[(index // len(modes)) % len(guards)]
         return plan.make(options.seed + index, mode=modes[index % len(modes)], guard=guard, theme=options.theme)
     return plan.draw(options.seed, index, modes=modes, guards=guards)
 
 
-def _run(
-    plans: Sequence[plan.Plan], nursery: Nursery, rooms: Rooms, folder: Path, lanes: int
-) -> list[Result]:
+def _run(plans: Sequence[plan.Plan], nursery: Nursery, rooms: Rooms, folder: Path, lanes: int) -> list[Result]:
     waiting: queue.SimpleQueue[plan.Plan] = queue.SimpleQueue()
     # The longest first: they wait for the daemons, and should not do so alone at the end.
     for one in sorted(plans, key=lambda one: not one.unaided):
@@ -96,7 +92,7 @@ def _run(
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.torture",
-        description="Kill, pause and deceive real processes of the connector, then audit what became of every invoice.",
+        description="Kill, pause and deceive real processes, then audit what became of every invoice.",
     )
     parser.add_argument("--scenarios", type=int, default=1000, metavar="N", help="how many; 1,000 by default")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the first scenario; the next has S+1")

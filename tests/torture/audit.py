@@ -110,9 +110,7 @@ def _living(evidence: Evidence, document: Document) -> list[Mapping[str, Any]]:
     ]
 
 
-def _once(
-    evidence: Evidence, document: Document, name: str, there: Sequence[Mapping[str, Any]]
-) -> Iterator[Finding]:
+def _once(evidence: Evidence, document: Document, name: str, there: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Not two documents, not sent twice; neither in what is there nor in what the journal saw happen."""
     excused = _excused(evidence, document)
     kind: Kind = "unpreventable" if excused else "duplicates"

@@ -164,15 +164,14 @@ class Erp:
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         if self.is_sqlite:
-            with closing(sqlite3.connect(self._file, timeout=20)) as connection, connection:
-                yield connection.cursor()
-        else:
-            parts = self._parsed
-            with psycopg.connect(
-                host=parts.host, port=parts.port, user=parts.username, password=parts.password,
-                dbname=parts.database,
-            ) as connection, connection.cursor() as cursor:  # fmt: skip
-                yield cursor
+            with closing(sqlite3.connect(self._file, timeout=20)) as file, file:
+                yield file.cursor()
+            return
+        parts = self._parsed
+        with psycopg.connect(
+            host=parts.host, port=parts.port, user=parts.username, password=parts.password, dbname=parts.database
+        ) as connection:
+            yield connection.cursor()
 
     def _many(self, cursor: Any, table: str, rows: Sequence[Sequence[Any]]) -> None:
         if rows:

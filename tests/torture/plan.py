@@ -56,6 +56,8 @@ class Plan:
     daemons: Sequence[str] = ()  # roles to start
     faults: list[dict[str, Any]] = field(default_factory=list)
     arms: list[str] = field(default_factory=list)  # crash points, given to the first processes started
+    wake_after: float = LEASE + 1.5  # seconds, of those that stop at a point
+    kill_on_waking: float | None = None  # seconds after that
     events: list[Event] = field(default_factory=list)
     stop_before_heal: bool = False  # SIGTERM to all daemons before the last, calm pass
     unaided: bool = False  # the daemons must come to an end by themselves
@@ -144,9 +146,7 @@ def _stopped(plan: Plan, chance: random.Random) -> None:
         plan.events.append(Event(_moment(chance), "stop_simulator", {"seconds": seconds}))
     else:
         seconds = chance.choice((LEASE + 1.5, LEASE + 2.5, chance.uniform(0.5, LEASE)))
-        plan.events.append(
-            Event(_moment(chance), "stop", {"which": chance.random(), "seconds": round(seconds, 2)})
-        )
+        plan.events.append(Event(_moment(chance), "stop", {"which": chance.random(), "seconds": round(seconds, 2)}))
 
 
 def _stopped_at_a_point(plan: Plan, chance: random.Random) -> None:
@@ -165,7 +165,7 @@ _OPERATIONS = ("create_invoice", "create_invoice", "create_invoice", "send_invoi
 
 def _remote_faults(plan: Plan, chance: random.Random) -> None:
     """B2Brouter at its worst."""
-    for _ in range(chance.randint(2, 5)):
+    for _ in range(chance.randint(3, 6)):
         plan.faults.append(_fault(plan, chance))
 
 
@@ -247,9 +247,31 @@ def _terminated(plan: Plan, chance: random.Random) -> None:
     for _ in range(chance.choice((1, 1, 2))):
         plan.events.append(Event(_moment(chance), "term", {"which": chance.random()}))
     if chance.random() < 0.5:
-        plan.faults.append(
-            {"kind": "hang_after", "operation": "create_invoice", "times": 2, "seconds": 1.5}
-        )
+        plan.faults.append({"kind": "hang_after", "operation": "create_invoice", "times": 2, "seconds": 1.5})
+
+
+def _late(plan: Plan, chance: random.Random) -> None:
+    """A request leaves late within its lease, its sender dies, and B2Brouter stores it later still: the quiet time
+    has to be counted from when the request can have left.
+    """
+    plan.arms = [f"{chance.choice(('create', 'create', 'contact'))}.after_intent:1:stop"]
+    plan.wake_after = LEASE - TIMEOUT - chance.uniform(0.3, 0.8)
+    plan.kill_on_waking = chance.uniform(0.15, 0.4)
+    plan.faults.append(
+        {
+            "kind": "late_commit",
+            "operation": "create_invoice",
+            "number": None,
+            "times": 1,
+            "skip": 0,
+            "seconds": 2.8,
+            "hang": 2.5,
+        }
+    )
+    plan.faults[-1] |= {"operation": "create_contact"} if plan.arms[0].startswith("contact") else {}
+    plan.switches |= {"latency": 0.0}
+    if plan.mode == "sqlite":
+        plan.daemons = ("run", "run")
 
 
 def _unaided(plan: Plan, chance: random.Random) -> None:
@@ -273,13 +295,14 @@ THEMES: Mapping[str, Theme] = {
     "broker": _broker,
     "crowd": _crowd,
     "term": _terminated,
+    "late": _late,
     "unaided": _unaided,
 }
-_ALONE = frozenset({"unaided"})
+_ALONE = frozenset({"unaided", "late"})
 
 ROUND: Sequence[str] = (
     "crash", "remote", "stop-at", "kill", "crash", "erp", "stop", "remote", "broker", "crash", "ledger",
-    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "remote", "stop-at", "crash", "unaided",
+    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "late", "stop-at", "crash", "unaided",
 )  # fmt: skip
 """The order in which scenarios take their themes."""
 

@@ -1,7 +1,8 @@
-"""What scenarios borrow from the services: databases, a Redis number, a virtual host of RabbitMQ, each with a wire."""
+"""What scenarios borrow from the services: databases, a Redis number or a virtual host of RabbitMQ with a wire."""
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
 import subprocess
@@ -48,9 +49,10 @@ class Rooms:
         self.ledger_file = folder / "ledger-template.db"
         self.ledger_template = ""
         self._make_ledgers(modes)
-        for mode, make in (("redis", self._redis), ("rabbitmq", self._rabbit)):
+        makers: dict[Mode, Callable[[], Wire]] = {"redis": self._redis, "rabbitmq": self._rabbit}
+        for mode, make in makers.items():
             if mode in modes:
-                wires = self._wires[mode] = queue.Queue()  # type: ignore[index]
+                wires = self._wires[mode] = queue.Queue()
                 for _ in range(lanes):
                     wires.put(make())
 
@@ -66,7 +68,8 @@ class Rooms:
             self._wires[mode].put(wire)
 
     def postgres(self) -> services.PostgresServer:
-        return _there("PostgreSQL", services.find_postgres())
+        server: services.PostgresServer = _there("PostgreSQL", services.find_postgres())
+        return server
 
     def admin(self) -> psycopg.Connection[Any]:
         """A connection of this thread that may cut others'."""
@@ -99,7 +102,7 @@ class Rooms:
             self.ledger_template = url
 
     def _redis(self) -> Wire:
-        base = make_url(services.os.environ.get(services.REDIS.variable) or "redis://127.0.0.1:6379")
+        base = make_url(os.environ.get(services.REDIS.variable) or "redis://127.0.0.1:6379")
         try:
             room = services._claim_redis(base)
         except redis.RedisError as error:
@@ -127,9 +130,7 @@ class Rooms:
             f'[begin rabbit_vhost:add(V, <<"torture">>), rabbit_auth_backend_internal:set_permissions(<<"{user}">>,'
             f' V, <<".*">>, <<".*">>, <<".*">>, <<"torture">>) end || V <- [{listed}]].'
         )
-        self._stack.callback(
-            _rabbitmqctl, f'[rabbit_vhost:delete(V, <<"torture">>) || V <- [{listed}]].'
-        )
+        self._stack.callback(_rabbitmqctl, f'[rabbit_vhost:delete(V, <<"torture">>) || V <- [{listed}]].')
         return names
 
 

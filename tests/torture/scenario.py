@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -265,9 +264,10 @@ since = 2020-01-01
     def _obituary(self, child: Child) -> None:
         how = f"signal {child.signal}" if child.signal else f"status {child.code}"
         self._note(f"{child.name} has ended with {how}")
-        if child.signal == signal.SIGKILL and child.armed and not getattr(child, "murdered", False):
+        if child.signal == signal.SIGKILL and child.armed:
             self.result.crashes[child.armed.split(":")[0]] += 1
             self._count("crash points")
+            child.armed = None
 
     def _workers(self) -> list[Child]:
         return [child for child in self._children if child.alive and child.pid not in self._paused]
@@ -292,7 +292,11 @@ since = 2020-01-01
 
     def _do_kill(self, event: Event) -> None:
         child = self._chosen(event)
-        if child is not None and child.kill():
+        if child is not None:
+            self._murder(child)
+
+    def _murder(self, child: Child) -> None:
+        if child.kill():
             child.armed = None
             self._count(f"kill -9 {child.name.partition('-')[0]}")
             self._note(f"kill -9 {child.name}")
@@ -333,7 +337,7 @@ since = 2020-01-01
             if stops and child.alive and child.pid not in self._paused and _is_stopped(child.pid):
                 assert child.armed is not None
                 now = time.monotonic()
-                self._paused[child.pid] = (child, now, now + LEASE + 1.5)
+                self._paused[child.pid] = (child, now, now + self.plan.wake_after)
                 self._count("SIGSTOP at a point")
                 self.result.crashes[child.armed.split(":")[0]] += 1
                 self._note(f"{child.name} has stopped at {child.armed}")
@@ -348,10 +352,13 @@ since = 2020-01-01
         child.send(signal.SIGCONT)
         del self._paused[pid]
         self._note(f"SIGCONT {child.name}")
+        if self.plan.kill_on_waking is not None and self._burning:
+            self._later(self.plan.kill_on_waking, lambda: self._murder(child))
 
     def _do_cut_ledger(self, event: Event) -> None:
         name = make_url(self.ledger_url).database or ""
-        self._count("ledger connections cut", cut(self._postgres(), name, share=event.details["share"], chance=self._chance))
+        number = cut(self._postgres(), name, share=event.details["share"], chance=self._chance)
+        self._count("ledger connections cut", number)
 
     def _do_lock_ledger(self, event: Event) -> None:
         self._count("ledger locked")
@@ -480,9 +487,11 @@ since = 2020-01-01
 
     def _run(self, argv: Sequence[str], seconds: float) -> Child | None:
         child = self._nursery.start(
-            argv[0], ["--config", str(self._config), "--log-level", "info", *argv], self._folder / f"calm-{argv[0]}.log",
+            argv[0],
+            ["--config", str(self._config), "--log-level", "info", *argv],
+            self._folder / f"calm-{argv[0]}.log",
             env={},
-        )  # fmt: skip
+        )
         self._note(f"calm {argv[0]} starts as {child.pid}")
         if child.wait(seconds):
             return child
@@ -496,7 +505,6 @@ since = 2020-01-01
         for child in told:
             self._count("SIGTERM")
             self._note(f"SIGTERM {child.name}")
-            child.murdered = False  # type: ignore[attr-defined]
         for child in told:
             if not child.wait(max(0.0, STOP_LIMIT - (time.monotonic() - began))):
                 self.result.findings.append(
@@ -572,8 +580,3 @@ def _is_stopped(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
     return False
-
-
-def here() -> str:
-    """This process, in names that may stay behind."""
-    return f"{os.getpid()}"

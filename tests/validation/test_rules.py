@@ -11,7 +11,8 @@ import pytest
 
 from connector.domain import catalogue
 from connector.domain.invoice import AllowanceCharge, Invoice, LegalId, Payment, Tax
-from connector.validation import problems
+from connector.validation import Problem
+from connector.validation import problems as all_problems
 from connector.validation.currencies import CURRENCIES
 from connector.validation.rules import RULES
 from tests.support.builders import (
@@ -26,6 +27,14 @@ from tests.support.builders import (
     invoice,
     line,
 )
+
+COMMON = {rule.id for rule in RULES}
+
+
+def problems(document: Invoice, *, now: datetime) -> list[Problem]:
+    """What the rules that hold for every document say; those about taxes, forms and countries have own tests."""
+    return [problem for problem in all_problems(document, now=now) if problem.reason in COMMON]
+
 
 REVERSE = Tax(percent=Decimal(0), category="AE", source_name="ISP")
 RIGHT = {
@@ -69,7 +78,11 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
     "no currency": (invoice("1", currency=None), "currency_unknown", {"currency": "(none)"}),
     "no such currency": (invoice("1", currency="EURO"), "currency_unknown", {"currency": "EURO"}),
     "a metal": (invoice("1", currency="XAU"), "currency_unknown", {"currency": "XAU"}),
-    "no lines": (totals(replace(invoice("1"), lines=(), tax_totals=()), net="0", tax="0", payable="0"), "lines_missing", {}),
+    "no lines": (
+        totals(replace(invoice("1"), lines=(), tax_totals=()), net="0", tax="0", payable="0"),
+        "lines_missing",
+        {},
+    ),
     "a line without tax": (invoice("1", line(taxes=())), "tax_missing", {"line": "Consulting"}),
     "a line with withholding alone": (invoice("1", line(taxes=(IRPF,))), "tax_missing", {"line": "Consulting"}),
     "an amount as tax": (
@@ -108,7 +121,11 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
         "vat_number_wrong",
         {"number": "ESA28015866", "party": CUSTOMER.name},
     ),
-    "a wrong IBAN": (invoice("1", payment=Payment(iban="ES91 2100 0418 4502 0005 1333")), "iban_wrong", {"end": "1333"}),
+    "a wrong IBAN": (
+        invoice("1", payment=Payment(iban="ES91 2100 0418 4502 0005 1333")),
+        "iban_wrong",
+        {"end": "1333"},
+    ),
     "a wrong payable": (
         totals(invoice("1"), payable="121.01"),
         "totals_do_not_add_up",
@@ -126,7 +143,10 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
     ),
     "a document discount without tax": (
         totals(
-            replace(invoice("1", line("110")), allowances=(AllowanceCharge(amount=Decimal(10), description="Rappel"),)),
+            replace(
+                invoice("1", line("110")),
+                allowances=(AllowanceCharge(amount=Decimal(10), description="Rappel"),),
+            ),
             net="100.00", tax="23.10", payable="123.10",
         ),
         "tax_missing",

@@ -1,4 +1,4 @@
-"""One folder per country: its code lists as data, its rules as functions. A new country is a folder and a line here."""
+"""One folder per country: code lists as data, rules as functions. A new country is a folder and a line here."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def enterprise_number(party: Party) -> str | None:
 
 @rule("peppol_endpoint_missing", level=Level.WARN, source="schemes.csv, 0208; Belgian B2B mandate of 2026")
 def has_an_endpoint(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """Between Belgian companies invoices go over Peppol, by the enterprise number: given, or within the VAT number."""
+    """Belgian companies reach each other over Peppol, by the enterprise number: given, or within the VAT number."""
     buyer = invoice.buyer
     domestic = invoice.seller.country == buyer.country == "BE"
     if domestic and buyer.is_company and not buyer.legal_id(ENTERPRISE) and not enterprise_number(buyer):
@@ -31,7 +31,7 @@ def has_an_endpoint(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 
 @rule("peppol_endpoint_differs", level=Level.WARN, source="schemes.csv, 0208")
 def has_one_enterprise_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """Enterprise number and VAT number of one company have the same digits; otherwise one belongs to somebody else."""
+    """Enterprise number and VAT number of a company have the same digits; otherwise one is of somebody else."""
     buyer = invoice.buyer
     given = re.sub(r"\D", "", buyer.legal_id(ENTERPRISE) or "")
     own = enterprise_number(buyer) if buyer.country == "BE" else None

@@ -35,7 +35,7 @@ SURCHARGES: Final[Mapping[Decimal, frozenset[Decimal]]] = {
         "0": ("0",),
     }.items()
 }
-"""The equivalence surcharge that goes with each rate of VAT (VAT act, art. 161, and the passing rates of 2022-2024)."""
+"""The equivalence surcharge that goes with each rate of VAT (VAT act, art. 161; passing rates of 2022-2024)."""
 
 DIR3_ROLES: Final[Mapping[str, str]] = {
     "01": "oficina contable",
