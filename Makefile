@@ -33,7 +33,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test mutants lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,9 @@ docs: setup ## write the pages that are made from the software, docs/reasons*.md
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	@rm -f .coverage .coverage.*
 	SERVICES=$(SERVICES) $(BIN)/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+
+mutants: setup-dev ## take one safeguard after the other out of the protocol; the judge must notice each
+	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants
 
 services: ## start the databases and brokers that tests can use (Debian; installs them when run by root)
 	@bash .ci/services

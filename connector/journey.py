@@ -20,6 +20,7 @@ from connector.domain.errors import (
     AccountError,
     DocumentNotUsableError,
     LeaseLostError,
+    OutcomeUnknownError,
     LedgerError,
     OutsideError,
     StepError,
@@ -224,9 +225,12 @@ class Journey:
 
     def _let_go(self, case: Case, error: StepError) -> None:
         decision = decide(error, attempts=case.job.attempts, policy=self._policy, jitter=random.random())  # noqa: S311
-        self._write(case, decision, error.request_id)
+        asked = isinstance(error, OutcomeUnknownError)
+        self._write(case, decision, error.request_id, asked=asked)
 
-    def _write(self, case: Case, decision: Decision, request_id: str | None) -> None:
+    def _write(self, case: Case, decision: Decision, request_id: str | None, *, asked: bool = False) -> None:
+        """Let the job go. `asked`: its request may have left only just now, so the quiet time begins now."""
+        question = {"open_since": self._clock.now()} if asked and case.job.open_effect else {}
         entry = Entry(
             what=str(decision.event),
             effect=case.job.open_effect,
@@ -244,6 +248,7 @@ class Journey:
                 delay=decision.delay,
                 attempts=decision.attempts,
                 entry=entry,
+                **question,
                 **case.judged(),
             )
         except LeaseLostError:
@@ -267,7 +272,7 @@ class Journey:
                 delay=_UNEXPECTED_PAUSE,
                 attempts=attempts,
             )
-        self._write(case, decision, None)
+        self._write(case, decision, None, asked=case.job.looks == 0)
 
 
 def walk(case: Case) -> None:

@@ -29,7 +29,7 @@ def prepare(services: Services, account: str) -> None:
             return
         services.remote(account).read_account(once=True)
     except NotSentError as error:
-        facts = {"count": "1", **catalogue.within("message", error.reason, error.details)}
+        facts = {**catalogue.within("message", error.reason, error.details)}
         raise AccountDownError("outage", facts, request_id=error.request_id) from error
     count = services.ledger.accounts.resume(account)
     log.warning("account %s works again; %s jobs go on", account, count)

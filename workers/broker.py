@@ -41,13 +41,13 @@ class Bell:
         """Send through an app's broker."""
         self._app = app
 
-    def send(self, task: str, **ids: str) -> None:
-        """Send one.
+    def send(self, task: str, *, expires: float, **ids: str) -> None:
+        """Send one; a worker that gets it later than `expires` seconds from now throws it away.
 
         Raises:
             OutsideError: the broker did not take it; the next round tries again.
         """
         try:
-            self._app.send_task(task, kwargs=ids, ignore_result=True, retry=False, expires=600)
+            self._app.send_task(task, kwargs=ids, ignore_result=True, retry=False, expires=expires)
         except (BrokerError, KombuError, OSError) as error:
             raise _unreachable(self._app) from error

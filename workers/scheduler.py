@@ -60,14 +60,15 @@ class _Bell:
         now = self._services.clock.now()
         if state is not None and state.rung_at is not None and now - state.rung_at < RING_AGAIN:
             return
-        self._send("drain", account=account)
+        self._send("drain", expires=RING_AGAIN.total_seconds(), account=account)
         self._services.ledger.accounts.rung(account)
 
     def discover(self, source: str) -> None:
-        self._send("discover", source=source)
+        # A look that takes longer than the interval must not find a queue of others behind it.
+        self._send("discover", expires=self._services.settings.scheduler.discover_every, source=source)
 
-    def _send(self, task: str, **ids: str) -> None:
+    def _send(self, task: str, *, expires: float, **ids: str) -> None:
         try:
-            self._bell.send(task, **ids)
+            self._bell.send(task, expires=expires, **ids)
         except OutsideError as error:
             log.error("%s %s", error.message, error.action)

@@ -70,8 +70,8 @@ class Breaker:
     def _failed(self, error: StepError) -> None:
         self._failures += 1
         if self._failures >= FAILURES and self._open is None:
-            facts = {"count": str(self._failures), "message": error.details.get("message", "")}
-            self._open = AccountDownError("outage", facts, request_id=error.request_id)
+            message = f"{self._failures} x {error.details.get('message', '')}"
+            self._open = AccountDownError("outage", {"message": message}, request_id=error.request_id)
 
     def _refused(self, error: RefusedError) -> None:
         kind = (error.reason, error.details.get("code", ""), error.details.get("param", ""))

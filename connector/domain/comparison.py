@@ -92,9 +92,7 @@ def within(invoice: Invoice, remote: RemoteFigures, limit: Decimal) -> bool:
     return same_net and not unmatched and all(abs(gap) < limit or _same(abs(gap), limit) for gap in gaps)
 
 
-def _amounts(
-    field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False
-) -> Iterator[Difference]:
+def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False) -> Iterator[Difference]:
     if there is None:
         if needed:
             yield Difference(field=field, erp=_text(erp), remote="not stated")

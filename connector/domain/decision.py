@@ -91,9 +91,7 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
             return Decision(event=Event.STUCK, reason=error.reason, details=error.details)
         case AccountError():
             # The account stops, not the document: no attempt is used up.
-            return Decision(
-                event=Event.RETURNED, reason=error.reason, details=error.details, attempts=attempts
-            )
+            return Decision(event=Event.RETURNED, reason=error.reason, details=error.details, attempts=attempts)
         case _:
             raise TypeError(f"no decision for {type(error).__name__}")
 
@@ -103,6 +101,4 @@ def _again(error: StepError, failures: int, policy: Policy, wish: float, jitter:
         details = {"attempts": str(failures), **catalogue.within("last", error.reason, error.details)}
         return Decision(event=Event.STUCK, reason="retries_exhausted", details=details, attempts=failures)
     delay = max(backoff(failures, policy, jitter=jitter), wish)
-    return Decision(
-        event=Event.POSTPONED, reason=error.reason, details=error.details, delay=delay, attempts=failures
-    )
+    return Decision(event=Event.POSTPONED, reason=error.reason, details=error.details, delay=delay, attempts=failures)

@@ -38,9 +38,7 @@ class Tax:
     """One tax of a line or of the totals (BG-30, BG-23)."""
 
     kind: TaxKind = TaxKind.VAT
-    percent: (
-        Decimal | None
-    )  # BT-152, per cent; negative for withholding; None: an amount-only ("absolute") tax
+    percent: Decimal | None  # BT-152, per cent; negative for withholding; None: an amount-only ("absolute") tax
     category: str | None = None  # BT-151: S, Z, E, AE, K, G, O, NS …; None: the ERP's tax is not mapped
     reason: str | None = None  # BT-121/BT-120: why nothing is charged (Spain E1-E6, N1, N2; VATEX codes)
     name: str | None = None  # the tax family as B2Brouter spells it (IVA, TVA, IRPF …); None: by country
@@ -165,9 +163,7 @@ class Invoice:
     currency: str | None  # BT-5, ISO 4217
     seller: Party  # BG-4
     buyer: Party  # BG-7
-    buyer_email: str | None = (
-        None  # of the contact chosen for this document, where it differs from the buyer's
-    )
+    buyer_email: str | None = None  # of the contact chosen for this document, where it differs from the buyer's
     lines: tuple[Line, ...]
     allowances: tuple[AllowanceCharge, ...] = ()
     tax_totals: tuple[TaxTotal, ...]

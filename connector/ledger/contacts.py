@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, case, or_, select, update
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError
@@ -34,6 +34,9 @@ class ContactLink:
 
 _COLUMNS = tuple(getattr(Link, name) for name in ContactLink.__dataclass_fields__)
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+
+_LEFT_OPEN = and_(Link.open_since.is_not(None), Link.lease_owner.is_not(None), Link.looks == 0)
+"""The last holder vanished after its intent: its request can have left at any time until now."""
 
 
 class Contacts:
@@ -72,6 +75,7 @@ class Contacts:
                     lease_owner=owners.this_process(),
                     leased_until=now + timedelta(seconds=self._lease_seconds),
                     fence=Link.fence + 1,
+                    open_since=case((_LEFT_OPEN, now), else_=Link.open_since),
                     updated_at=now,
                 )
                 .returning(*_COLUMNS)
@@ -82,6 +86,10 @@ class Contacts:
         """Write down, durably, that the contact is about to be created."""
         intent = {"open_since": self._database.clock.now(), "looks": 0}
         return self._change(link, intent, point="intent")
+
+    def unanswered(self, link: ContactLink) -> ContactLink:
+        """No answer came: the request may have left only just now, so the quiet time begins now."""
+        return self._change(link, {"open_since": self._database.clock.now()})
 
     def look(self, link: ContactLink) -> ContactLink:
         """Count a look-up that found nothing."""

@@ -21,6 +21,13 @@ from connector.domain.errors import LedgerError, UsageError
 
 _BUSY_MILLISECONDS = 30_000
 
+_IDLE_MILLISECONDS = 10_000
+"""After so long PostgreSQL ends a transaction whose owner says nothing. One that was suspended in the midst of it,
+or whose machine has vanished, would else keep its rows locked, and nobody could take over its jobs."""
+
+_KEEP_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+"""The same where the network has gone: without these the server waits for two hours."""
+
 
 class Database:
     """The ledger's database, PostgreSQL or SQLite."""
@@ -112,13 +119,21 @@ def _ledger_url(text: str) -> Any:
 
 
 def _postgresql(url: Any, pool_size: int) -> Engine:
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector"},
+        connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector", **_KEEP_ALIVE},
     )
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MILLISECONDS}")
+        connection.commit()
+
+    return engine
 
 
 def _sqlite(url: Any) -> Engine:

@@ -300,6 +300,9 @@ class Jobs:
     def _free(self, connection: Connection, job: Job, now: datetime) -> None:
         lapses = job.lapses + 1
         values: dict[str, Any] = {"fence": job.fence + 1, "lapses": lapses, "updated_at": now, **_FREE}
+        if job.open_effect is not None and job.looks == 0:
+            # Its request can have left at any time until now: the quiet time begins now.
+            values["open_since"] = now
         if lapses >= POISON:
             values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
         else:

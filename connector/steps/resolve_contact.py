@@ -188,6 +188,7 @@ class _Maker:
             raise
         except OutcomeUnknownError as error:
             error.details["effect"] = "contact"
+            self._link = contacts.unanswered(self._link)
             raise
         except RefusedError as error:
             self._link = contacts.not_created(self._link)

@@ -133,10 +133,15 @@ def test_everybody_who_acts_has_a_name(who: Who, language: str) -> None:
         ("currency_unknown", {"currency": "(none)"}, "La moneda (ninguna) no es un código ISO 4217."),
         (
             "totals_differ",
-            {"differences": "total 121.00 (ERP) / not stated (B2Brouter); tax 5.2 % 5.20 (ERP) / 5.21 (B2Brouter)"},
+            {
+                "differences": "total 121.00 (ERP) / not stated (B2Brouter); tax 5.2 % 5.20 (ERP) / 5.21 (B2Brouter)",
+                "line": "2 (Tornillos)",
+                "used": "rounding_method = half_up",
+            },
             (
                 "B2Brouter calcula un importe distinto del ERP: total 121.00 (ERP) / no consta (B2Brouter); "
-                "impuesto del 5.2 % 5.20 (ERP) / 5.21 (B2Brouter)."
+                "impuesto del 5.2 % 5.20 (ERP) / 5.21 (B2Brouter). Está en la línea: 2 (Tornillos). "
+                "La cuenta calcula con: rounding_method = half_up."
             ),
         ),
         (

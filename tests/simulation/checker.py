@@ -35,6 +35,10 @@ class Verdict:
         return tuple(field.name for field in fields(self) if getattr(self, field.name))
 
 
+TOLD = frozenset({"already_exists", "refused_by_b2brouter", "found_twice"})
+"""Reasons that tell a person that the number stands at B2Brouter, where we cannot prove that it is ours."""
+
+
 def judge(world: World) -> Verdict:
     """Judge a schedule that has come to its end."""
     server = world.server
@@ -65,7 +69,9 @@ def _lost(world: World, job: Job, documents: Sequence[Document]) -> bool:
 
 
 def forgotten(job: Job, documents: Sequence[Document]) -> bool:
-    """Whether a document of ours stands at B2Brouter that the ledger neither knows nor asks about."""
+    """Whether a document of ours stands at B2Brouter that the ledger neither knows, nor asks, nor tells about."""
+    if job.status is Status.HELD and job.reason in TOLD:
+        return False
     live = {document.id for document in documents if document.deleted_at is None}
     return bool(live - {job.reference}) and job.open_effect is not Effect.CREATE
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Final
 from unittest import mock
@@ -122,7 +122,7 @@ def _time_out_is_no_effect() -> Sequence[Change]:
 
 
 def _question_forgotten() -> Sequence[Change]:
-    real = create.find_ours
+    real = look_up.find_ours
 
     def find(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
         try:
@@ -202,7 +202,7 @@ class Finding:
 def hunt(ledger: RealLedger, mutant: Mutant | None) -> Finding:
     """Let the judge look for a mutant; None is the product as it is, of which nothing may be found."""
     schedules = 0
-    applied: AbstractContextManager[None] = mutant.applied() if mutant else ExitStack()
+    applied: AbstractContextManager[object] = mutant.applied() if mutant else nullcontext()
     with applied:
         for promise in TRIALS:
             for ending in trial(promise, ledger):

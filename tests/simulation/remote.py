@@ -15,6 +15,7 @@ from connector.b2brouter import outcome
 from connector.b2brouter.outcome import Operation, Reply
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import Invoice, Party
+from connector.domain.rounding import Sheet
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteTax
 from tests.simulation.faults import Done, Fault, Site
 from tests.support.builders import invoice, line
@@ -189,9 +190,17 @@ class Server:
         return None if document is None or document.deleted_at is not None else self.shown(document)
 
     def _strangers(self, number: str) -> Iterator[RemoteInvoice]:
-        facts = {"type": "IssuedInvoice", "number": number, "state": "sent", "currency": "EUR"}
-        yield RemoteInvoice(id="s1", series="B", account_id=ACCOUNT_ID, **facts)
-        yield RemoteInvoice(id="s2", account_id="2", file_reference="erp-other", **facts)
+        for id_, series, account, mark in (("s1", "B", ACCOUNT_ID, None), ("s2", None, "2", "erp-other")):
+            yield RemoteInvoice(
+                id=id_,
+                type="IssuedInvoice",
+                number=number,
+                series=series,
+                state="sent",
+                currency="EUR",
+                account_id=account,
+                file_reference=mark,
+            )
 
     def shown(self, document: Document) -> RemoteInvoice:
         content = document.invoice
@@ -231,9 +240,7 @@ class Server:
 
     def check_contact(self, body: bytes) -> Refusal | None:
         tax_number, _ = self.parties[body]
-        if self._conditions.contact_guard and any(
-            one.tax_number == tax_number for one in self.contacts.values()
-        ):
+        if self._conditions.contact_guard and any(one.tax_number == tax_number for one in self.contacts.values()):
             return Refusal(422, _CONTACT_TAKEN)
         return None
 
@@ -273,7 +280,7 @@ class ScriptedRemote:
     def last_request_id(self) -> str | None:
         return None
 
-    def read_account(self) -> RemoteAccount:
+    def read_account(self, *, once: bool = False) -> RemoteAccount:
         return RemoteAccount(id=ACCOUNT_ID)
 
     # ------------------------------------------------------------ bodies
@@ -288,14 +295,15 @@ class ScriptedRemote:
         self._server.bodies[body] = (invoice, file_reference, contact_id)
         return body
 
+    def sheet(self, invoice: Invoice) -> Sheet:
+        raise NotImplementedError("totals never differ here")
+
     # ------------------------------------------------------------ reads
 
     def find_contacts(
         self, *, integration_code: str | None = None, text: str | None = None
     ) -> Sequence[RemoteContact]:
-        rows = self._read(
-            Operation.FIND_CONTACTS, lambda: self._server.listed_contacts(integration_code, text)
-        )
+        rows = self._read(Operation.FIND_CONTACTS, lambda: self._server.listed_contacts(integration_code, text))
         return [_shown_contact(row) for row in rows]
 
     def find_invoices(self, number: str, *, issued_on: date | None = None) -> Sequence[RemoteInvoice]:
@@ -421,9 +429,7 @@ class ScriptedRemote:
         if fault.status is not None:
             self._judge(operation, fault.status, fault.body, fault.retry_after)
 
-    def _judge(
-        self, operation: Operation, status: int, body: bytes, retry_after: str | None = None
-    ) -> None:
+    def _judge(self, operation: Operation, status: int, body: bytes, retry_after: str | None = None) -> None:
         headers = {} if retry_after is None else {"retry-after": retry_after}
         reply = Reply(status=status, headers=headers, content=body)
         error = outcome.judge_reply(operation, reply, now=self._process.clock.now())

@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 
 from connector.domain.invoice import Invoice
 from connector.domain.job import Status
@@ -68,9 +67,7 @@ def play(
     )
 
 
-def options(
-    trace: Trace, faults: Faults, after: int = -1, *, every: bool = True
-) -> Iterator[tuple[int, Fault]]:
+def options(trace: Trace, faults: Faults, after: int = -1, *, every: bool = True) -> Iterator[tuple[int, Fault]]:
     """Everything that can go wrong after an operation of a trace.
 
     A lost answer is followed by a dozen look-ups, one like the other. Without `every`, of what happens more than

@@ -1,7 +1,8 @@
 """The fault matrix of the design, every cell by name: {point in time} × {effect} × {fault}.
 
 Each cell is played with the number guard on, lagging lists, and a late commit where a request may still be on its
-way; and, on the product's own ledger, with no guard at all. It must end with the invoice issued once and recorded, without a person.
+way; and, on the product's own ledger, with no guard at all. It must end with the invoice issued once and recorded,
+without a person.
 """
 
 from __future__ import annotations
@@ -105,9 +106,7 @@ def _within(fault: str, done: Done, at: int, *, erp: bool) -> Plan:
 
 def _between(fault: str, at: int) -> Plan | None:
     """Faults between two operations, the same everywhere."""
-    return {"kill -9": {at: KILL}, "broker flushed": {at: FLUSHED}, "database gone": {at - 1: GONE_AFTER}}.get(
-        fault
-    )
+    return {"kill -9": {at: KILL}, "broker flushed": {at: FLUSHED}, "database gone": {at - 1: GONE_AFTER}}.get(fault)
 
 
 def plans(point: str, effect: str, fault: str, places: Places) -> Sequence[Plan]:

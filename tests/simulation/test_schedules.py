@@ -62,9 +62,7 @@ def test_every_single_fault_and_every_pair_leaves_one_document_sent_once(promise
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=named)
-def test_every_fault_we_could_think_of_on_the_products_own_ledger(
-    promise: Promise, real_ledger: RealLedger
-) -> None:
+def test_every_fault_we_could_think_of_on_the_products_own_ledger(promise: Promise, real_ledger: RealLedger) -> None:
     tally = counted(singles(promise.conditions, ledger=real_ledger), promise)
     assert tally.schedules > 200
     assert not tally.broken, tally.examples

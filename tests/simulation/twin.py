@@ -60,7 +60,9 @@ class TwinJobs:
         due = [
             job
             for job in self.rows.values()
-            if job.status is Status.PENDING and job.account == account and job.due_at <= now
+            if job.status is Status.PENDING
+            and job.account == account
+            and job.due_at <= now
             and (job.lapses > 0) == suspects
         ]
         taken = sorted(due, key=lambda job: (job.due_at, job.id))[:limit]
@@ -76,9 +78,7 @@ class TwinJobs:
             for job in taken
         ]
 
-    def begin(
-        self, job: Job, effect: Effect, *, payload: bytes | None = None, invoice: Invoice | None = None
-    ) -> Job:
+    def begin(self, job: Job, effect: Effect, *, payload: bytes | None = None, invoice: Invoice | None = None) -> Job:
         values: dict[str, Any] = {"open_effect": effect, "open_since": self._clock.now(), "looks": 0}
         if payload is not None:
             values["payload"] = payload
@@ -170,9 +170,7 @@ class TwinJobs:
     def release_ready(self) -> int:
         return 0  # no credit notes here
 
-    def next_due(
-        self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()
-    ) -> datetime | None:
+    def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
         return min(
             (
                 time
@@ -238,9 +236,7 @@ class TwinContacts:
         )
         if not free:
             return None
-        return self._put(
-            link, lease_owner=self._owner(), leased_until=now + self._lease, fence=link.fence + 1
-        )
+        return self._put(link, lease_owner=self._owner(), leased_until=now + self._lease, fence=link.fence + 1)
 
     def begin(self, link: ContactLink) -> ContactLink:
         return self._change(link, open_since=self._clock.now(), looks=0)

@@ -16,7 +16,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, NoReturn, Protocol, cast
 from unittest import mock
 
-from connector import journey
+from sqlalchemy import select
+
+from connector import journey, validation
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
 from connector.domain.errors import (
@@ -39,7 +41,6 @@ from connector.ledger.tables import Base, ContactLinkRow
 from connector.ports import CheckRow, Company, Found, Position
 from connector.steps import validate
 from connector.steps.case import Rules
-from sqlalchemy import select
 from tests.simulation.faults import Done, Fault, Site
 from tests.simulation.remote import ACCOUNT_ID, CALL_SECONDS, Conditions, ScriptedRemote, Server
 from tests.simulation.twin import Twin
@@ -466,7 +467,8 @@ class _Inline:
     def submit(self, act: Callable[..., None], *args: Any) -> Future[None]:
         future: Future[None] = Future()
         try:
-            future.set_result(act(*args))
+            act(*args)
+            future.set_result(None)
         except BaseException as error:  # noqa: BLE001
             future.set_exception(error)
         return future
@@ -517,7 +519,7 @@ def staged() -> Iterator[None]:
         mock.patch.object(owners, "this_process", _owner),
         mock.patch.object(owners, "is_dead", _is_dead),
         mock.patch.object(Invoice, "fingerprint", _remembering(Invoice.fingerprint)),
-        mock.patch.object(validate, "problems", _remembering(validate.problems)),
+        mock.patch.object(validate, "judge", _remembering(validation.judge)),
     ):
         try:
             yield
