@@ -82,9 +82,7 @@ class AccountSettings(_Section):
     """One B2Brouter account: the company that issues."""
 
     account_id: str = Field(description="Id or identifier, shown in B2Brouter under Developers.")
-    api_key: SecretStr | None = Field(
-        None, description="X-B2B-API-Key; better in api_key_file or the environment."
-    )
+    api_key: SecretStr | None = Field(None, description="X-B2B-API-Key; better in api_key_file or the environment.")
     api_key_file: Path | None = Field(None, description="File that holds the key.")
     webhook_secret: SecretStr | None = Field(None, description="Signing secret of the webhook.")
     unknown_outcome: Literal["auto", "repeat", "hold"] = Field(
@@ -153,9 +151,7 @@ class AccountSettings(_Section):
 class LedgerSettings(_Section):
     """Our own database."""
 
-    url: SecretStr = Field(
-        SecretStr("sqlite:///connector.db"), description="sqlite:///… or postgresql+psycopg://…"
-    )
+    url: SecretStr = Field(SecretStr("sqlite:///connector.db"), description="sqlite:///… or postgresql+psycopg://…")
     url_file: Path | None = Field(None, description="File that holds the URL.")
 
     def address(self) -> str:
@@ -219,9 +215,7 @@ class WorkerSettings(_Section):
     """How the work is done."""
 
     threads: int = Field(16, ge=1, le=256, description="Invoices in flight at once, per account and worker.")
-    drain_seconds: float = Field(
-        60, gt=0, description="After this long a worker gives other accounts a turn."
-    )
+    drain_seconds: float = Field(60, gt=0, description="After this long a worker gives other accounts a turn.")
     lease_seconds: float | None = Field(
         None,
         gt=0,
@@ -262,9 +256,7 @@ class ConsoleSettings(_Section):
 class Settings(BaseSettings):
     """The whole configuration."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CONNECTOR_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="CONNECTOR_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     b2brouter: B2BrouterSettings = Field(default_factory=lambda: B2BrouterSettings())
     accounts: dict[str, AccountSettings] = Field(default_factory=dict)
@@ -295,11 +287,13 @@ class Settings(BaseSettings):
             for account in filter(None, [source.account, *(source.accounts or {}).values()]):
                 if account not in self.accounts:
                     known = ", ".join(self.accounts) or "none"
-                    raise ValueError(
-                        f"sources.{name} names the account {account!r}, but the accounts are: {known}"
-                    )
+                    raise ValueError(f"sources.{name} names the account {account!r}, but the accounts are: {known}")
+        names: dict[str, str] = {}
         for name, account_settings in self.accounts.items():
             self._key_fits(name, account_settings)
+            other = names.setdefault(account_settings.account_id, name)
+            if other != name:
+                raise ValueError(f"accounts.{other} and accounts.{name} are one and the same account_id")
         return self
 
     @model_validator(mode="after")

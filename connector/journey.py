@@ -20,8 +20,8 @@ from connector.domain.errors import (
     AccountError,
     DocumentNotUsableError,
     LeaseLostError,
-    OutcomeUnknownError,
     LedgerError,
+    OutcomeUnknownError,
     OutsideError,
     StepError,
 )

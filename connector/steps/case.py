@@ -37,13 +37,15 @@ class Rules:
     quiet_time: float
     call_seconds: float  # the longest call
     repeat_unknown: bool  # after the quiet time: the same bytes again, or hold
-    owner_tax_number: (
-        str | None
-    )  # of the B2Brouter account, where one account serves a source of many companies
+    owner_tax_number: str | None  # of the B2Brouter account, where one account serves a source of many companies
     many_companies: bool
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
     levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
+
+
+_STILL_OPEN = frozenset({"remote_differs", "number_taken"})
+"""Refusals after which a document of ours may exist: under another number, or from an earlier life."""
 
 
 class Case:
@@ -132,9 +134,7 @@ class Case:
 
     def settle_intent(self, outcome: str) -> None:
         """Close the open question without progress: it certainly had no effect, or was refused."""
-        self.job = self.ledger.jobs.close_intent(
-            self.job, outcome=outcome, request_id=self.remote.last_request_id()
-        )
+        self.job = self.ledger.jobs.close_intent(self.job, outcome=outcome, request_id=self.remote.last_request_id())
 
     def warn(self, reason: str, details: Mapping[str, str]) -> None:
         """Say in the timeline what is wrong without holding the document; once, however often it is judged."""
@@ -160,8 +160,7 @@ class Case:
             error.details["effect"] = str(self.job.open_effect)
             raise
         except RefusedError as error:
-            # Stored under another number than ours: that question a person must settle.
-            if error.reason != "remote_differs":
+            if error.reason not in _STILL_OPEN:
                 self.settle_intent("refused")
             raise
 

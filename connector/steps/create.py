@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from connector.domain import identity
-from connector.domain.errors import RefusedError
+from connector.domain.errors import OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry, judged
 from connector.ports import RemoteInvoice
@@ -47,6 +47,9 @@ def create(case: Case) -> RemoteInvoice:
         with case.effect():
             made = case.remote.create_invoice(case.job.payload)
     except RefusedError as error:
+        if error.details.get("param", "").startswith("contact"):
+            # Deleted at B2Brouter, perhaps: the next attempt looks for it anew.
+            case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
         if error.reason != "number_taken":
             raise
         return _taken(case, error)
@@ -80,10 +83,22 @@ def _payload(case: Case) -> bytes:
 
 
 def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
-    """Somebody's create succeeded: ours, in an earlier life of this ledger, or another's."""
-    found = find_ours(case, asked_before=False)
+    """Somebody's create succeeded: ours, in an earlier life of this ledger, or another's.
+
+    A document that is not found although its number is taken may only be late in the list: it is looked for
+    during one quiet time, and only when the number is still taken after that, a person is asked.
+    """
+    try:
+        found = find_ours(case, asked_before=False)
+        if found is None and case.job.attempts:
+            raise RefusedError("refused_by_b2brouter", error.details, request_id=error.request_id) from error
+    except RefusedError:
+        case.settle_intent("refused")
+        raise
     if found is None:
-        raise RefusedError("refused_by_b2brouter", error.details, request_id=error.request_id) from error
+        raise OutcomeUnknownError(
+            "looking_up", {"effect": str(Effect.CREATE)}, request_id=error.request_id
+        ) from error
     return _arrive(case, found, adopted=True)
 
 

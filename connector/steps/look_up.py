@@ -34,9 +34,7 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     """
     job = case.job
     rows = case.remote.find_invoices(job.number or "", issued_on=job.issue_date)
-    details = [
-        detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)
-    ]
+    details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
     marked = [detail for detail in details if detail.file_reference == case.file_reference]
     if len(marked) > 1:
         references = ", ".join(detail.id for detail in marked)

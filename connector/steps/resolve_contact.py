@@ -71,9 +71,7 @@ def _arrive(case: Case, contact_id: str, how: str) -> None:
     if case.job.stage is Stage.CONTACT_READY and case.job.contact_id == contact_id:
         return
     request_id = None if how == "known" else case.remote.last_request_id()
-    entry = Entry(
-        what="reached", outcome="done", request_id=request_id, details={"contact": contact_id, "how": how}
-    )
+    entry = Entry(what="reached", outcome="done", request_id=request_id, details={"contact": contact_id, "how": how})
     # Frozen bytes name the contact that they were made for.
     stale = {"payload": None} if case.job.contact_id not in {None, contact_id} else {}
     case.advance(Stage.CONTACT_READY, entry=entry, contact_id=contact_id, **stale)
@@ -103,9 +101,7 @@ class _Maker:
         return self._create()
 
     def _store(self, contact_id: str) -> str:
-        self._case.ledger.contacts.store(
-            self._link, contact_id=contact_id, fingerprint=_fingerprint(self._payload)
-        )
+        self._case.ledger.contacts.store(self._link, contact_id=contact_id, fingerprint=_fingerprint(self._payload))
         return contact_id
 
     def _update(self, contact_id: str) -> tuple[str, str]:

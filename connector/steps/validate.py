@@ -51,9 +51,7 @@ def _of_this_account(case: Case, invoice: Invoice) -> None:
     if ours is None or ours != theirs:
         company = f"{invoice.seller.name} ({ours or 'no tax number'})"
         owner = case.rules.owner_tax_number or "an unknown company"
-        raise RefusedError(
-            "company_unmapped", {"company": company, "account": case.job.account, "owner": owner}
-        )
+        raise RefusedError("company_unmapped", {"company": company, "account": case.job.account, "owner": owner})
 
 
 def _original_is_out(case: Case, invoice: Invoice) -> None:

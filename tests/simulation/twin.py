@@ -1,7 +1,7 @@
 """A ledger in memory that keeps every promise of the real one that steps, journey and sweep rely on.
 
-Some twenty times faster, so that all pairs of faults can be played on every commit. `test_twin.py` plays every
-single fault, and a sample of the pairs, on both and compares what happened.
+Some twenty times faster, so that all pairs of faults can be played on every commit. `test_twin.py` plays a
+sample of the schedules, nightly every single fault, on both and compares what happened.
 """
 
 from __future__ import annotations

@@ -83,7 +83,9 @@ KEPT: Mapping[str, Invoice] = {
     "FACe": invoice("1", buyer=TOWN),
     "German body": invoice("1", buyer=AGENCY, buyer_reference="04011000-1234512345-06"),
     "Dutch body": invoice("1", buyer=replace(MINISTRY, legal_ids=ids(("0190", "00000001001234567000")))),
-    "Belgian to Belgian": invoice("1", seller=BELGIAN, buyer=replace(BELGIAN, legal_ids=ids(("0208", "0403.019.261")))),
+    "Belgian to Belgian": invoice(
+        "1", seller=BELGIAN, buyer=replace(BELGIAN, legal_ids=ids(("0208", "0403.019.261")))
+    ),
     "withholding and surcharge": invoice("1", line(taxes=(IVA, SURCHARGE, IRPF))),
     "an exempt line": invoice("1", line(taxes=(EXEMPT,))),
     "a French number": invoice("1", seller=FRENCH, number="2026/F-001_a+b"),

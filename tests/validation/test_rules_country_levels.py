@@ -52,7 +52,8 @@ def configured(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_levels_and_the_policy_of_totals_are_settings(configured: Callable[[str], Path]) -> None:
-    account = load(configured('allow_difference = "0.01"\n[accounts.main.rules]\niban_wrong = "warn"')).accounts["main"]
+    path = configured('allow_difference = "0.01"\n[accounts.main.rules]\niban_wrong = "warn"')
+    account = load(path).accounts["main"]
 
     assert account.rules == {"iban_wrong": "warn"}
     assert str(account.allow_difference) == "0.01"

@@ -96,9 +96,7 @@ US; sales tax;                  8.25; ;              ;              8.25%;     =
 CH; domestic standard;          8.1;  ;              ;              8.1%;      => vat S - VAT; rate;
 CH; export;                     0;    ;        G VATEX-EU-G;        0%;        => vat G VATEX-EU-G VAT; code;
 XX; a negative rate;            -5;   ;              ;              -5%;       - - - vat => vat - - VAT; none; b:tax_unmapped
-"""
-
-Expected = tuple[str, str | None, str | None, str]
+"""  # noqa: E501 - a table is read by its columns
 
 
 def situations() -> list[Any]:
@@ -122,7 +120,8 @@ def _situation(text: str) -> Any:
         "category": category or None,
         "reason": reason or None,
     }
-    return pytest.param(issuer, row, _mapping(name, mapping), expected.split(), source, verdict, id=f"{issuer}: {about}")
+    values = (issuer, row, _mapping(name, mapping), expected.split(), source, verdict)
+    return pytest.param(*values, id=f"{issuer}: {about}")
 
 
 def _mapping(name: str, text: str) -> dict[str, TaxMapping]:
@@ -140,7 +139,7 @@ def meaning(tax: Tax, issuer: str) -> list[str]:
 
 def without(row: dict[str, Any], source: str) -> dict[str, Any]:
     """Take away what a meaning is said to come from."""
-    gone = {
+    gone: dict[str, dict[str, Any]] = {
         "chart": {"es_type": None, "es_reason": None},
         "code": {"category": None, "reason": None},
         "name": {"name": '{"en_US": "another"}'},
@@ -155,7 +154,7 @@ def test_a_tax_means_what_its_source_says(
     tax = taxes.tax(row, mapping)
 
     assert meaning(tax, issuer) == expected
-    bare = {**without(row, "chart"), **{key: None for key in ("category", "reason")}, "name": '{"en_US": "x"}'}
+    bare = {**without(row, "chart"), "category": None, "reason": None, "name": '{"en_US": "x"}'}
     match source:
         case "rate":
             assert meaning(taxes.tax(bare, {}), issuer) == expected
