@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from connector.domain.errors import (
@@ -1390,3 +1391,48 @@ def test_every_reason_that_a_held_job_shows_has_all_its_facts(house: House) -> N
     for job in house.jobs():
         assert job.status is Status.HELD
         assert "?" not in f"{job.message} {job.cure}", job.reason
+
+
+# ---------------------------------------------------------------- a second life, a lagging list, a lost contact
+
+
+def test_a_taken_number_whose_document_is_not_listed_yet_is_looked_for_and_adopted(house: House) -> None:
+    house.know_customer(invoice("1"))
+    house.world.switches.list_lag = 60
+    house.fault("drop_after", operation=CREATE)
+    house.take_in(invoice("1"))
+    house.drain()
+    # The ledger forgets that it asked, as one that was restored from a backup does.
+    with house.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET open_effect = NULL, open_since = NULL WHERE key = '1'")
+    house.run()
+
+    house.assert_issued("1")
+
+
+def test_a_number_that_stays_taken_without_a_document_to_be_found_is_told(house: House) -> None:
+    house.know_customer(invoice("1"))
+    house.world.switches.number_scope = "account"
+    house.plant(invoices=[{"account": 1, "number": "F-1", "date": "2020-01-01"}])
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "refused_by_b2brouter", None)
+    assert len(house.remote_invoices("F-1")) == 1
+    assert house.requests(SEND) == []
+
+
+def test_a_contact_deleted_at_b2brouter_is_made_anew_on_the_next_try(house: House) -> None:
+    house.know_customer(invoice("1"))
+    [contact] = house.remote_contacts()
+    house.world.switches.contact_delete = "cascade"
+    headers = {"X-B2B-API-Key": "test_key", "X-B2B-API-Version": "2026-03-02"}
+    httpx.delete(f"{house.server.base_url}/contacts/{contact.id}", headers=headers).raise_for_status()
+    house.issue(invoice("1"))
+    assert house.job().reason == "refused_by_b2brouter"
+
+    retry(house)
+    house.run()
+    [job] = [job for job in house.jobs() if job.key == "1"]
+    assert job.status is Status.DONE
+    assert [made.id for made in house.remote_contacts()] != [contact.id]

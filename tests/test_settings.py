@@ -175,3 +175,9 @@ def test_no_secret_shows_in_the_settings_themselves(write: Path) -> None:
     found = settings(write)
 
     assert "canary" not in f"{found!r}{found}{found.model_dump()}"
+
+
+def test_two_accounts_cannot_be_one_and_the_same(write: Path) -> None:
+    twice = MINIMAL + '[accounts.again]\naccount_id = "1"\napi_key = "other-key"\n'
+    with pytest.raises(UsageError, match="one and the same account_id"):
+        settings(write, twice)

@@ -79,6 +79,11 @@ class Shop:
         path.write_text(text + extra, encoding="utf-8")
         return path
 
+    def lose_a_request(self, number: str) -> None:
+        """Have a sync end while it is not known whether the creation of this document came to anything."""
+        self.world.faults.add("drop_before", operation="create_invoice", number=number)
+        self.run("sync", "--patience", "0", config=self.changed(("quiet_time = 2.4", "quiet_time = 600")))
+
     def ids(self) -> dict[str, int]:
         """The job ids by number."""
         return {job["number"]: job["id"] for job in self.run("jobs", "--json").lines}

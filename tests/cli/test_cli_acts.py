@@ -70,8 +70,7 @@ def test_what_does_not_fit_is_left_alone_and_said(played: Shop) -> None:
 
 
 def test_an_open_question_cannot_be_skipped(shop: Shop) -> None:
-    shop.world.faults.add("drop_after", operation="create_invoice", number="B-0101")
-    shop.run("sync", "--patience", "0")
+    shop.lose_a_request("B-0101")
     shown = shop.run("skip", "B-0101", "--note", "x")
     assert "it is not known yet whether the create reached B2Brouter" in shown.out
 

@@ -30,7 +30,7 @@ def test_a_broker_of_no_known_kind_is_wrong_configuration(shop: Shop, role: str)
 
 def test_the_daemon_works_logs_in_json_and_ends_in_peace(shop: Shop) -> None:
     process = shop.process("run")
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 80
     while time.monotonic() < limit and sum(job["status"] == "done" for job in jobs(shop)) < 6:
         time.sleep(0.3)
     process.send_signal(signal.SIGTERM)

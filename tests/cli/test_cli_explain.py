@@ -74,8 +74,7 @@ def test_several_with_one_number_are_listed(shop: Shop) -> None:
 
 
 def test_an_open_question_and_the_next_try_are_shown(shop: Shop) -> None:
-    shop.world.faults.add("drop_after", operation="create_invoice", number="B-0101")
-    shop.run("sync", "--patience", "0")
+    shop.lose_a_request("B-0101")
     shown = shop.run("explain", "B-0101").out
     assert "whether the create reached B2Brouter" in shown
     assert "next try" in shown

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -158,3 +160,10 @@ def test_a_wrong_choice_is_told_in_one_sentence(chosen: dict[str, str], told: st
 
 def test_a_customer_without_anything_special_is_nobodys_public_body() -> None:
     assert said(invoice("1", buyer=replace(CUSTOMER, is_company=False))) == []
+
+
+def test_the_documentation_lists_every_rule_with_its_level_and_no_other() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "validation.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"^\| \[`(\w+)`\]\(reasons\.md#\w+\) \| ([\w, ]+) \|", page, re.MULTILINE))
+
+    assert listed == {rule.id: f"{rule.level}{', always' if rule.settled else ''}" for rule in ALL}

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("account_id", sa.String(length=64), nullable=True),
         sa.Column("remote_id", sa.String(length=64), nullable=True),
         sa.Column("tax_number", sa.String(length=64), nullable=True),
-        sa.Column("rounding_method", sa.String(32), nullable=True),
+        sa.Column("rounding_method", sa.String(length=32), nullable=True),
         sa.Column("round_before_sum", sa.Boolean(), nullable=True),
         sa.Column("apply_taxes_per_line", sa.Boolean(), nullable=True),
         sa.Column("number_guard", sa.Boolean(), nullable=True),
