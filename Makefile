@@ -16,6 +16,11 @@ CANDIDATES := $(if $(strip $(PYTHON)),$(PYTHON),python3 python3.14 python3.13 py
 # SERVICES=required turns tests of services that do not answer into errors instead of skips.
 SERVICES ?=
 PYTEST_ARGS ?=
+
+# How much misfortune `make torture` brings, and which.
+SCENARIOS ?= 1000
+SEED ?= 1
+TORTURE_ARGS ?=
 CHECKED := connector workers config tests .ci/check_coverage.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -33,7 +38,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test mutants lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test mutants torture lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +59,9 @@ test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped
 
 mutants: setup-dev ## take one safeguard after the other out of the protocol; the judge must notice each
 	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants
+
+torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
+	@$(BIN)/python -m tests.torture --scenarios $(SCENARIOS) --seed $(SEED) $(TORTURE_ARGS)
 
 services: ## start the databases and brokers that tests can use (Debian; installs them when run by root)
 	@bash .ci/services

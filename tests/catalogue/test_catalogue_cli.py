@@ -93,4 +93,4 @@ def test_causes_are_narrowed_and_shown_as_a_table(day: Shop) -> None:
     [row] = shown.splitlines()[1:]
     assert row.startswith("1\t")
     assert "\tFalta el impuesto en: " in row
-    assert day.run("jobs", "--by-cause", "--source", "erp", "--status", "skipped").out == "Nothing is held up.\n"
+    assert day.run("jobs", "--by-cause", "--status", "skipped").out == "Nothing is held up.\n"

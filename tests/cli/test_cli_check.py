@@ -74,7 +74,7 @@ def test_a_wrong_option_is_a_row_and_wrong_configuration(shop: Shop) -> None:
 
 
 def test_the_ledger_of_another_account_is_told(played: Shop) -> None:
-    done = played.run("check", "--json", config=played.changed(('account_id = "2"', 'account_id = "1"')))
+    done = played.run("check", "--json", config=played.changed(('account_id = "2"', 'account_id = "777"')))
     assert done.status == 1
     assert rows(done)["account france: stamp"][0] == "failed"
 
@@ -90,7 +90,7 @@ def test_a_paused_account_is_warned_of(shop: Shop) -> None:
     shop.run("sync", config=shop.changed(('api_key = "test_key"', 'api_key = "test_wrong_one"')))
     told = rows(shop.run("check", "--json"))
     assert told["account spain: work"][0] == "warning"
-    assert "access_refused" in told["account spain: work"][1]
+    assert "refuses the API key of account spain" in told["account spain: work"][1]
 
 
 def test_ledgers_that_need_something_first(shop: Shop) -> None:

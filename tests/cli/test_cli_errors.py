@@ -177,7 +177,7 @@ def test_a_ledger_that_cannot_be_reached(shop: Shop, command: Sequence[str]) -> 
 
 
 def test_a_ledger_of_another_environment(played: Shop) -> None:
-    config = played.changed(('account_id = "2"', 'account_id = "1"'))
+    config = played.changed(('account_id = "2"', 'account_id = "777"'))
     played.run("retry", "--status", "held")
     played.erp("UPDATE project SET invoice_number = 'B-9' WHERE id = 112")
     played.erp("INSERT INTO project SELECT 900, office_id, customer_id, title, status, document, 'B-900',"

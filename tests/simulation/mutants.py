@@ -16,11 +16,10 @@ from unittest import mock
 
 from connector.b2brouter import outcome
 from connector.domain.errors import NotSentError
-from connector.domain.invoice import Invoice
 from connector.domain.job import Effect
 from connector.ledger.contacts import ContactLink, Contacts
 from connector.ledger.jobs import Jobs
-from connector.ledger.records import Job, judged
+from connector.ledger.records import Job
 from connector.ledger.tables import JobRow
 from connector.ports import RemoteInvoice
 from connector.steps import create, look_up, resolve_contact, send, verify
@@ -52,12 +51,12 @@ class Mutant:
 
 
 def _no_intent() -> Sequence[Change]:
-    def begin(
-        self: Jobs, job: Job, effect: Effect, *, payload: bytes | None = None, invoice: Invoice | None = None
-    ) -> Job:
-        known = {} if invoice is None else judged(invoice)
-        now = self._database.clock.now()
-        return replace(job, open_effect=effect, open_since=now, payload=payload or job.payload, **known)
+    real = Jobs.begin
+
+    def begin(self: Jobs, job: Job, effect: Effect, **values: Any) -> Job:
+        told = real(self, job, effect, **values)
+        self.close_intent(told, outcome="forgotten")  # bytes and fingerprint are kept, the question is not
+        return told
 
     def begin_contact(self: Contacts, link: ContactLink) -> ContactLink:
         return replace(link, open_since=self._database.clock.now())

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from connector.b2brouter import outcome
+from connector.b2brouter import outcome, payloads
 from connector.b2brouter.outcome import Operation, Reply
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import Invoice, Party
@@ -296,7 +296,7 @@ class ScriptedRemote:
         return body
 
     def sheet(self, invoice: Invoice) -> Sheet:
-        raise NotImplementedError("totals never differ here")
+        return payloads.sheet(invoice, api_version="2026-03-02")
 
     # ------------------------------------------------------------ reads
 

@@ -14,6 +14,7 @@ from tests.simulation.schedules import DOCUMENT, EDITED, PROMISES, Plan, Promise
 from tests.simulation.world import RealLedger, World, staged
 from tests.support.builders import invoice
 
+
 @pytest.fixture(scope="module", autouse=True)
 def _stage() -> Iterator[None]:
     with staged():
@@ -68,8 +69,6 @@ def test_both_ledgers_lead_to_the_same_history(promise: Promise, real: RealLedge
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.conditions.name)
-def test_both_ledgers_lead_to_the_same_history_after_every_single_fault(
-    promise: Promise, real: RealLedger
-) -> None:
+def test_both_ledgers_lead_to_the_same_history_after_every_single_fault(promise: Promise, real: RealLedger) -> None:
     for plan in schedules(promise.conditions, every=1):
         assert history(plan, promise.conditions, real) == history(plan, promise.conditions, None), plan

@@ -161,10 +161,15 @@ class Erp:
     def _file(self) -> Path:
         return Path(self._parsed.database or "")
 
+    @property
+    def _uri(self) -> str:
+        """Of the file, if it is there: none is made."""
+        return f"file:{self._file}?mode=rw"
+
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
         if self.is_sqlite:
-            with closing(sqlite3.connect(self._file, timeout=20)) as file, file:
+            with closing(sqlite3.connect(self._uri, uri=True, timeout=20)) as file, file:
                 yield file.cursor()
             return
         parts = self._parsed
@@ -231,8 +236,11 @@ class Erp:
     def vanish(self, admin: Any) -> None:
         """Be gone: the file's folder renamed, or the database closed to all and its connections broken."""
         if self.is_sqlite:
-            # With its folder, so that a rollback journal stays beside it.
-            self._file.parent.rename(self._file.parent.with_suffix(".gone"))
+            # While nobody is in the midst of a commit: SQLite does not survive being moved during one.
+            with closing(sqlite3.connect(self._uri, uri=True, timeout=20, isolation_level=None)) as file:
+                file.execute("BEGIN EXCLUSIVE")
+                self._file.parent.rename(self._file.parent.with_suffix(".gone"))
+                file.execute("ROLLBACK")
         else:
             admin.execute(f'ALTER DATABASE "{self._parsed.database}" WITH ALLOW_CONNECTIONS false')
             cut(admin, self._parsed.database or "", share=1.0, chance=random.Random(0))

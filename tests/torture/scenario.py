@@ -380,7 +380,7 @@ since = 2020-01-01
     def _do_erp_gone(self, event: Event) -> None:
         try:
             self.erp.vanish(self._postgres() if self.plan.postgres_erp else None)
-        except OSError:  # still gone from the last time
+        except (OSError, sqlite3.OperationalError):  # still gone from the last time
             return
         self._count("ERP gone")
         self._later(
