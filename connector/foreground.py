@@ -92,7 +92,8 @@ class Pass:
             except LedgerError:
                 raise
             except ConnectorError as error:
-                self._result.faults.append(type(error)(f"Source {name}: {error.message}", action=error.action))
+                named = error.message if name in error.message else f"Source {name}: {error.message}"
+                self._result.faults.append(type(error)(named, action=error.action))
 
     def _probe_paused(self) -> None:
         for account in self._services.settings.accounts:

@@ -29,7 +29,7 @@ def _unreachable(app: Celery) -> OutsideError:
     with app.connection_for_write() as connection:
         address = connection.as_uri(include_password=False)
     return OutsideError(
-        f"The broker {address} cannot be reached.",
+        f"The broker {address} cannot be reached, or refuses our user.",
         action="Check that it runs, and [broker] url; or use connector run.",
     )
 

@@ -132,6 +132,7 @@ class JobRow(Base):
         Index("ix_job_status_reason", "status", "reason"),
         Index("ix_job_original", "source", "original_key"),
         Index("ix_job_number", "number"),
+        Index("ix_job_sent", "sent_at"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, Identity(), primary_key=True)

@@ -198,6 +198,10 @@ class Finding:
     caught: str  # the promise that was broken, and the schedule; empty: nobody noticed
 
 
+MINOR: Final = {"contacts_twice"}
+"""What does not suffice to convict a mutant: a second contact is untidy, a second invoice is the harm."""
+
+
 def hunt(ledger: RealLedger, mutant: Mutant | None) -> Finding:
     """Let the judge look for a mutant; None is the product as it is, of which nothing may be found."""
     schedules = 0
@@ -208,7 +212,8 @@ def hunt(ledger: RealLedger, mutant: Mutant | None) -> Finding:
                 schedules += 1
                 tally = Tally()
                 tally.add(ending, promise)
-                if tally.broken:
+                broken = set(tally.broken) - (MINOR if mutant else set())
+                if broken:
                     caught = f"{tally.examples[0]} ({promise.conditions.name})"
                     return Finding(name=mutant.name if mutant else "-", schedules=schedules, caught=caught)
     return Finding(name=mutant.name if mutant else "the product as it is", schedules=schedules, caught="")

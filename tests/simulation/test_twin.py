@@ -8,9 +8,12 @@ from typing import Any, Final
 
 import pytest
 
+from connector.ledger.contacts import Contacts
+from connector.ledger.jobs import Jobs
 from tests.simulation.faults import FEW
 from tests.simulation.remote import Conditions
 from tests.simulation.schedules import DOCUMENT, EDITED, PROMISES, Plan, Promise, options, play
+from tests.simulation.twin import TwinContacts, TwinJobs
 from tests.simulation.world import RealLedger, World, staged
 from tests.support.builders import invoice
 
@@ -42,6 +45,16 @@ def history(plan: Plan, conditions: Conditions, ledger: RealLedger | None) -> di
         "erp": world.erp.written,
         "held": [job.reason for job in world.held],
     }
+
+
+@pytest.mark.parametrize(
+    ("twin", "product", "not_needed"),
+    [(TwinJobs, Jobs, {"due_accounts"}), (TwinContacts, Contacts, set())],
+    ids=["jobs", "contacts"],
+)
+def test_the_twin_has_every_method_of_the_product(twin: type, product: type, not_needed: set[str]) -> None:
+    methods = {name for name, value in vars(product).items() if callable(value) and name[0] != "_"}
+    assert methods - not_needed == {name for name in methods if callable(getattr(twin, name, None))}
 
 
 def schedules(conditions: Conditions, *, every: int) -> Iterator[Plan]:

@@ -93,6 +93,9 @@ class TwinJobs:
                 raise RefusedError("number_clash", {"other": str(holder)})
         return self._change(job, **values)
 
+    def note(self, job: Job, entry: Entry) -> Job:
+        return self._change(job)
+
     def look(self, job: Job) -> Job:
         return self._change(job, looks=job.looks + 1)
 
@@ -161,6 +164,8 @@ class TwinJobs:
     def _free(self, job: Job, now: datetime) -> None:
         lapses = job.lapses + 1
         values: dict[str, Any] = {"fence": job.fence + 1, "lapses": lapses, "updated_at": now, **_FREE}
+        if job.open_effect is not None and job.looks == 0:
+            values["open_since"] = now
         if lapses >= POISON:
             values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
         else:
@@ -236,10 +241,21 @@ class TwinContacts:
         )
         if not free:
             return None
-        return self._put(link, lease_owner=self._owner(), leased_until=now + self._lease, fence=link.fence + 1)
+        return self._put(
+            link,
+            lease_owner=self._owner(),
+            leased_until=now + self._lease,
+            fence=link.fence + 1,
+            open_since=now
+            if link.open_since is not None and link.lease_owner is not None and link.looks == 0
+            else link.open_since,
+        )
 
     def begin(self, link: ContactLink) -> ContactLink:
         return self._change(link, open_since=self._clock.now(), looks=0)
+
+    def unanswered(self, link: ContactLink) -> ContactLink:
+        return self._change(link, open_since=self._clock.now())
 
     def look(self, link: ContactLink) -> ContactLink:
         return self._change(link, looks=link.looks + 1)

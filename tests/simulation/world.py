@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 from typing import Any, NoReturn, Protocol, cast
 from unittest import mock
 
@@ -149,11 +150,19 @@ class ErpOfProcess:
 class _Watched:
     """A side of the ledger as one worker sees it."""
 
-    def __init__(self, process: Process, target: object, writes: Sequence[str], reads: Sequence[str]) -> None:
-        for name in writes:
-            setattr(self, name, process.watched(name, getattr(target, name), Site.LEDGER_WRITE))
-        for name in reads:
-            setattr(self, name, process.watched(name, getattr(target, name), Site.LEDGER_READ))
+    def __init__(self, process: Process, target: object) -> None:
+        for name in _operations(type(target)):
+            site = Site.LEDGER_READ if name in READS else Site.LEDGER_WRITE
+            setattr(self, name, process.watched(name, getattr(target, name), site))
+
+
+READS = frozenset({"get", "original_of"})
+
+
+@cache
+def _operations(kind: type) -> Sequence[str]:
+    """The public methods of one side of the ledger; those of the sweep are never called by a worker."""
+    return [name for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
 
 
 class _NoAccounts:
@@ -170,11 +179,9 @@ class _LedgerOfProcess:
     """The ledger as one worker sees it."""
 
     def __init__(self, process: Process, ledger: AnyLedger) -> None:
-        jobs = ("lease", "begin", "look", "close_intent", "advance", "settle", "give_back")
-        contacts = ("claim", "begin", "look", "not_created", "store", "release", "forget")
-        self.jobs = _Watched(process, ledger.jobs, jobs, ("original_of",))
+        self.jobs = _Watched(process, ledger.jobs)
+        self.contacts = _Watched(process, ledger.contacts)
         self.accounts = _NoAccounts()
-        self.contacts = _Watched(process, ledger.contacts, contacts, ("get",))
 
 
 class Process:

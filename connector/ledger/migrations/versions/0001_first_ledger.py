@@ -115,6 +115,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_number", "job", ["number"], unique=False)
     op.create_index("ix_job_original", "job", ["source", "original_key"], unique=False)
+    op.create_index("ix_job_sent", "job", ["sent_at"], unique=False)
     op.create_index("ix_job_status_reason", "job", ["status", "reason"], unique=False)
     op.create_table(
         "lease",
@@ -170,6 +171,7 @@ def downgrade() -> None:
     op.drop_table("source")
     op.drop_table("lease")
     op.drop_index("ix_job_status_reason", table_name="job")
+    op.drop_index("ix_job_sent", table_name="job")
     op.drop_index("ix_job_original", table_name="job")
     op.drop_index("ix_job_number", table_name="job")
     op.drop_index(
