@@ -13,7 +13,6 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Any, NoReturn, Protocol, cast
 from unittest import mock
 
@@ -151,7 +150,7 @@ class _Watched:
     """A side of the ledger as one worker sees it."""
 
     def __init__(self, process: Process, target: object) -> None:
-        for name in _operations(type(target)):
+        for name in _operations(target.__class__):
             site = Site.LEDGER_READ if name in READS else Site.LEDGER_WRITE
             setattr(self, name, process.watched(name, getattr(target, name), site))
 
@@ -159,8 +158,7 @@ class _Watched:
 READS = frozenset({"get", "original_of"})
 
 
-@cache
-def _operations(kind: type) -> Sequence[str]:
+def _operations(kind: Any) -> Sequence[str]:
     """The public methods of one side of the ledger; those of the sweep are never called by a worker."""
     return [name for name, value in vars(kind).items() if callable(value) and not name.startswith("_")]
 

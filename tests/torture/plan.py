@@ -58,6 +58,7 @@ class Plan:
     arms: list[str] = field(default_factory=list)  # crash points, given to the first processes started
     wake_after: float = LEASE + 1.5  # seconds, of those that stop at a point
     kill_on_waking: float | None = None  # seconds after that
+    sleep_on: bool = False  # calm wakes nobody before their time
     events: list[Event] = field(default_factory=list)
     stop_before_heal: bool = False  # SIGTERM to all daemons before the last, calm pass
     unaided: bool = False  # the daemons must come to an end by themselves
@@ -274,6 +275,17 @@ def _late(plan: Plan, chance: random.Random) -> None:
         plan.daemons = ("run", "run")
 
 
+def _window(plan: Plan, chance: random.Random) -> None:
+    """A process sleeps between its last look at its lease and the socket write, until others have done its work.
+    The number guard stops it; without one nobody can, and what comes of it is counted apart.
+    """
+    plan.arms = [f"create.before_request:{chance.randint(1, 2)}:stop"]
+    plan.wake_after = LEASE + QUIET + 8.0
+    plan.sleep_on, plan.stop_before_heal = True, False
+    if plan.mode == "sqlite":
+        plan.daemons = ("run",)
+
+
 def _unaided(plan: Plan, chance: random.Random) -> None:
     """No pass in the foreground rescues anybody: the daemons themselves come to the end."""
     plan.unaided, plan.stop_before_heal = True, True
@@ -296,13 +308,14 @@ THEMES: Mapping[str, Theme] = {
     "crowd": _crowd,
     "term": _terminated,
     "late": _late,
+    "window": _window,
     "unaided": _unaided,
 }
-_ALONE = frozenset({"unaided", "late"})
+_ALONE = frozenset({"unaided", "late", "window"})
 
 ROUND: Sequence[str] = (
     "crash", "remote", "stop-at", "kill", "crash", "erp", "stop", "remote", "broker", "crash", "ledger",
-    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "late", "stop-at", "crash", "unaided",
+    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "late", "stop-at", "crash", "window", "unaided",
 )  # fmt: skip
 """The order in which scenarios take their themes."""
 

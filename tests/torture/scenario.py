@@ -33,6 +33,7 @@ PATIENCE = 20.0
 CALM_LIMIT = 75.0
 UNAIDED_LIMIT = 150.0
 SLOW_START = 6.0
+WAKING = 2.0
 SHORTEST_LIFE = 0.7  # seconds between two starts of the same post
 PASSES = 5
 MENDS = {"crashed", "erp_write_refused", "outcome_unknown", "remote_differs", "retries_exhausted"}
@@ -81,6 +82,7 @@ class Scenario:
         self._notes = (folder / "events.log").open("a", encoding="utf-8")
         self._began = time.monotonic()
         self._over = threading.Event()
+        self._told: set[int] = set()  # to go
 
     def run(self) -> Result:
         """Do it all, and leave nothing running."""
@@ -421,7 +423,8 @@ since = 2020-01-01
         """No more faults; what is alive may go on, and a pass in the foreground must come to an end."""
         self._burning = False
         for pid, (child, since, _) in list(self._paused.items()):
-            self._go_on(pid, child, since)
+            if not self.plan.sleep_on:
+                self._go_on(pid, child, since)
         for timer in self._busy:
             timer.join(30)
         if self._unconfirmed:
@@ -441,6 +444,8 @@ since = 2020-01-01
                 self._obituary(child)
         if self.plan.stop_before_heal:
             self._terminate([child for child in self._children if child.alive])
+            for child in self._children:
+                child.wait(STOP_LIMIT)
         self._pass("")
         for reason in sorted(audit.resting(self.ledger_url) & MENDS):
             if not self._explained(reason):
@@ -448,7 +453,17 @@ since = 2020-01-01
             self._run(["retry", "--reason", reason, "--note", "mended"], 30)
             self._count(f"cured by retry: {reason}")
             self._pass(f" after the cure of {reason}")
+        self._wait_for_sleepers()
         self.result.healed_in = time.monotonic() - began
+
+    def _wait_for_sleepers(self) -> None:
+        """Whoever sleeps still wakes up now, and may do what it was about to do."""
+        sleepers = bool(self._paused)
+        while self._paused:
+            time.sleep(0.1)
+        if sleepers:
+            time.sleep(WAKING)
+            self._pass(" after the last awakening")
 
     def _explained(self, reason: str) -> bool:
         kills = sum(n for what, n in self.result.struck.items() if what.startswith(("kill", "crash", "SIGSTOP")))
@@ -508,7 +523,9 @@ since = 2020-01-01
     def _terminate(self, children: Sequence[Child]) -> None:
         """SIGTERM: gone within 20 seconds, and nothing is left leased."""
         began = time.monotonic()
-        told = [child for child in children if child.send(signal.SIGTERM)]
+        # A second signal would end it at once, by its own rule.
+        told = [c for c in children if c.pid not in self._told and c.send(signal.SIGTERM)]
+        self._told |= {child.pid for child in told}
         for child in told:
             self._count("SIGTERM")
             self._note(f"SIGTERM {child.name}")
