@@ -21,7 +21,7 @@ VARIABLE: Final = "CONNECTOR_CRASH_AT"
 _AROUND_A_CALL: Final[Mapping[str, str]] = {
     "before_intent": "the intent is written, not committed",
     "after_intent": "the intent is committed, no byte has left",
-    "before_request": "the lease was checked, the first byte is about to leave",
+    "before_request": "lease and deadline were checked, head or body of the request is about to leave",
     "after_request": "the last byte has left, no answer was read",
     "after_reply": "the answer was read, nothing is known of it in the ledger",
     "before_outcome": "the outcome is written, not committed",

@@ -34,9 +34,7 @@ def run(settings: Settings, stop: Event) -> None:
     crew = Crew(max(2, len(settings.accounts) + len(settings.sources)))
     duties = Duties(
         services,
-        ring=lambda account: crew.call(
-            f"account {account}", lambda: drain(services, account, stopping=stop.is_set)
-        ),
+        ring=lambda account: crew.call(f"account {account}", lambda: drain(services, account, stopping=stop.is_set)),
         discover=lambda source: crew.call(f"source {source}", lambda: discover(services, source)),
     )
     log.info("the daemon works; ledger %s", services.ledger.database.display)

@@ -114,9 +114,7 @@ def _row(line: Line, issue: Issue) -> Row:
 
 
 def _levy(tax: Tax, beside: Iterable[Tax], issue: Issue) -> Levy:
-    return Levy(
-        codes.tax_name(tax, issue.invoice.seller.country) or "", _category(tax, beside) or "S", _percent(tax)
-    )
+    return Levy(codes.tax_name(tax, issue.invoice.seller.country) or "", _category(tax, beside) or "S", _percent(tax))
 
 
 def number_of(payload: bytes) -> str:

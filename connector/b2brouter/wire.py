@@ -33,9 +33,7 @@ class Wire:
         self.left = False
         """Whether a byte of the request may have left this machine."""
 
-    def begin(
-        self, deadline: float, before_send: Callable[[], None] | None, call: str | None = None
-    ) -> None:
+    def begin(self, deadline: float, before_send: Callable[[], None] | None, call: str | None = None) -> None:
         """Start a call.
 
         Args:
@@ -63,8 +61,11 @@ class Wire:
         if self._before_send is not None:
             self._before_send()
         self.remaining(None, httpcore.WriteTimeout)
-        crashpoint(self._call, "before_request")
         self.left = True
+
+    def about_to_write(self) -> None:
+        """Stand at the very last instruction before bytes leave: first the head of the request, then its body."""
+        crashpoint(self._call, "before_request")
 
     def listening(self) -> None:
         """Take note that an answer is waited for."""
@@ -90,6 +91,7 @@ class WatchedStream(httpcore.NetworkStream):
         self._wire.leaving(buffer)
         for start in range(0, len(buffer), _PIECE):
             rest = self._wire.remaining(timeout, httpcore.WriteTimeout)
+            self._wire.about_to_write()
             self._inner.write(buffer[start : start + _PIECE], rest)
 
     @override

@@ -97,9 +97,7 @@ def has_consistent_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """The customer has a name and a country."""
     buyer = invoice.buyer
-    missing = [
-        field for field, value in (("name", buyer.name.strip()), ("country", buyer.country)) if not value
-    ]
+    missing = [field for field, value in (("name", buyer.name.strip()), ("country", buyer.country)) if not value]
     if missing:
         yield Problem("buyer_incomplete", {"party": buyer.name or "(no name)", "fields": ", ".join(missing)})
 
@@ -132,9 +130,7 @@ def has_totals_that_add_up(invoice: Invoice, now: datetime) -> Iterator[Problem]
     """The ERP's own figures add up. Ways of rounding differ; more than that is an error."""
     totals = invoice.totals
     if totals.net + totals.tax + totals.withholding != totals.payable:
-        yield _wrong_sum(
-            f"{totals.net:f} + {totals.tax:f} + {totals.withholding:f} is not {totals.payable:f}"
-        )
+        yield _wrong_sum(f"{totals.net:f} + {totals.tax:f} + {totals.withholding:f} is not {totals.payable:f}")
     charged = sum((total.amount for total in invoice.tax_totals), Decimal(0))
     if charged != totals.tax + totals.withholding:
         yield _wrong_sum(f"the taxes add up to {charged:f}, not {totals.tax + totals.withholding:f}")

@@ -124,9 +124,7 @@ def test_the_category_that_odoo_19_keeps_wins_over_the_name() -> None:
         ("ES", "sujeto", "-21", TaxKind.VAT, None),  # a negative VAT is nothing that we know
     ],
 )
-def test_the_kind_of_a_tax(
-    country: str, es_type: str, amount: str, kind: TaxKind, category: str | None
-) -> None:
+def test_the_kind_of_a_tax(country: str, es_type: str, amount: str, kind: TaxKind, category: str | None) -> None:
     mapped = tax(tax_row(country=country, es_type=es_type, amount=Decimal(amount)), {})
     assert (mapped.kind, mapped.percent, mapped.category) == (kind, Decimal(amount), category)
 
@@ -173,9 +171,7 @@ def test_a_net_price_without_end_is_given_per_whole_quantity() -> None:
         ("0.00", "0", "0.00", "1"),
     ],
 )
-def test_a_derived_price_gives_the_net_amount_back_exactly(
-    net: str, quantity: str, price: str, base: str
-) -> None:
+def test_a_derived_price_gives_the_net_amount_back_exactly(net: str, quantity: str, price: str, base: str) -> None:
     derived = net_price(Decimal(net), Decimal(quantity))
     assert derived == (Decimal(price), Decimal(base))
     assert Decimal(quantity) * derived[0] / derived[1] == Decimal(net)
@@ -226,9 +222,7 @@ def test_a_siret_or_a_siren_is_a_legal_identifier_in_france_only() -> None:
     assert partner(country="NL", registry="73282932000074").legal_ids == ()
 
 
-@pytest.mark.parametrize(
-    ("code", "country"), [("EL", "GR"), ("xi", "GB"), ("es", "ES"), ("", None), (None, None)]
-)
+@pytest.mark.parametrize(("code", "country"), [("EL", "GR"), ("xi", "GB"), ("es", "ES"), ("", None), (None, None)])
 def test_countries_become_iso_codes(code: str | None, country: str | None) -> None:
     assert partner(country=code).country == country
 

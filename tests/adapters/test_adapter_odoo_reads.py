@@ -106,9 +106,7 @@ def test_paging_with_equal_time_stamps_neither_loses_nor_repeats(
 
 def test_a_row_without_write_date_comes_first_as_of_1970(odoo19: OdooDatabase, make: MakeAdapter) -> None:
     execute(odoo19.url, "UPDATE account_move SET write_date = NULL WHERE id = 3")
-    assert make(odoo19).find(None, 1, since=None, companies=None)[0].position == Position(
-        changed_at=EPOCH, key="3"
-    )
+    assert make(odoo19).find(None, 1, since=None, companies=None)[0].position == Position(changed_at=EPOCH, key="3")
 
 
 def test_a_late_change_is_found_again_after_the_last_position(odoo: OdooDatabase, make: MakeAdapter) -> None:
@@ -121,9 +119,7 @@ def test_a_late_change_is_found_again_after_the_last_position(odoo: OdooDatabase
     assert [(row.key, row.changed_at) for row in again] == [("1", moved)]
 
 
-def test_a_position_without_key_starts_at_its_time_inclusively(
-    odoo19: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_a_position_without_key_starts_at_its_time_inclusively(odoo19: OdooDatabase, make: MakeAdapter) -> None:
     adapter = make(odoo19)
     last = everything(adapter)[-1]
     overlap = Position(changed_at=last.changed_at, key="")
@@ -159,9 +155,7 @@ def test_companies_are_listed(odoo: OdooDatabase, make: MakeAdapter) -> None:
 # --- whole documents
 
 
-def test_every_document_has_the_numbers_dates_and_totals_of_odoo(
-    odoo: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_every_document_has_the_numbers_dates_and_totals_of_odoo(odoo: OdooDatabase, make: MakeAdapter) -> None:
     documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
     assert len(documents) == len(odoo.expected["invoices"])
     for invoice in odoo.expected["invoices"]:
@@ -189,8 +183,7 @@ def test_every_document_has_the_taxes_of_odoo(odoo: OdooDatabase, make: MakeAdap
         document = documents[str(invoice["id"])]
         assert isinstance(document, Invoice)
         assert [
-            (total.tax.source_name, total.tax.percent, total.base, total.amount)
-            for total in document.tax_totals
+            (total.tax.source_name, total.tax.percent, total.base, total.amount) for total in document.tax_totals
         ] == [
             (tax["name"], Decimal(tax["percent"]), Decimal(tax["base"]), Decimal(tax["amount"]))
             for tax in invoice["taxes"]
@@ -221,9 +214,7 @@ def test_every_line_adds_up_to_the_net_amount_of_odoo(odoo: OdooDatabase, make: 
     for document in documents.values():
         assert isinstance(document, Invoice)
         for line in document.lines:
-            less = sum(
-                (-part.amount if part.is_charge else part.amount for part in line.allowances), Decimal(0)
-            )
+            less = sum((-part.amount if part.is_charge else part.amount for part in line.allowances), Decimal(0))
             computed = line.quantity * line.net_price / line.base_quantity - less
             assert abs(computed - line.net_amount) <= money(document.currency or "").unit / 2, line
 
@@ -254,16 +245,12 @@ def test_every_document_has_customer_order_account_and_original_of_odoo(
 
 
 @pytest.mark.parametrize("key", ["INV26", "INV27", "INV28", "INV31", "INV25", "CN05", "CN07"])
-def test_drafts_and_cancelled_documents_are_not_confirmed(
-    odoo: OdooDatabase, make: MakeAdapter, key: str
-) -> None:
+def test_drafts_and_cancelled_documents_are_not_confirmed(odoo: OdooDatabase, make: MakeAdapter, key: str) -> None:
     assert not load(make(odoo), by_key(odoo)[key]["id"]).confirmed
 
 
 @pytest.mark.parametrize("key", ["RCPT1", "BILL1", "BILLCN1"])
-def test_receipts_and_supplier_bills_are_not_confirmed(
-    odoo: OdooDatabase, make: MakeAdapter, key: str
-) -> None:
+def test_receipts_and_supplier_bills_are_not_confirmed(odoo: OdooDatabase, make: MakeAdapter, key: str) -> None:
     assert not load(make(odoo), by_key(odoo)[key]["id"]).confirmed
 
 
@@ -292,9 +279,7 @@ def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
     assert len(for_many) == len(for_one) <= 10
 
 
-def test_the_same_document_gives_the_same_fingerprint_until_it_changes(
-    odoo: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_the_same_document_gives_the_same_fingerprint_until_it_changes(odoo: OdooDatabase, make: MakeAdapter) -> None:
     adapter = make(odoo)
     before = load(adapter, 1).fingerprint()
     assert load(make(odoo), 1).fingerprint() == before
@@ -302,17 +287,12 @@ def test_the_same_document_gives_the_same_fingerprint_until_it_changes(
     assert load(adapter, 1).fingerprint() != before
 
 
-def test_one_bad_document_is_reported_and_the_others_still_come(
-    odoo: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_one_bad_document_is_reported_and_the_others_still_come(odoo: OdooDatabase, make: MakeAdapter) -> None:
     execute(odoo.url, "UPDATE account_move_line SET quantity = 'NaN' WHERE id = 1")
     documents = make(odoo).load(["1", "2"])
     bad = documents["1"]
     assert isinstance(bad, DocumentNotUsableError)
-    assert (
-        bad.message
-        == "Document INV/2026/00001 of the ERP cannot be read: quantity: NaN is not a finite number."
-    )
+    assert bad.message == "Document INV/2026/00001 of the ERP cannot be read: quantity: NaN is not a finite number."
     assert bad.key == "1"
     assert isinstance(documents["2"], Invoice)
 
@@ -447,9 +427,7 @@ def test_the_note_becomes_plain_text(odoo: OdooDatabase, make: MakeAdapter) -> N
     assert load(make(odoo), 1).note == "Gracias por su confianza & paciencia."
 
 
-def test_the_reason_of_a_reversal_is_a_note_and_no_purchase_order(
-    odoo: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_the_reason_of_a_reversal_is_a_note_and_no_purchase_order(odoo: OdooDatabase, make: MakeAdapter) -> None:
     credit = load(make(odoo), by_key(odoo)["CN02"]["id"])
     assert credit.kind is Kind.CREDIT_NOTE
     assert credit.purchase_order is None
@@ -480,9 +458,7 @@ def test_cash_rounding_is_an_addition_to_the_document(odoo19: OdooDatabase, make
 # --- versions
 
 
-def test_columns_that_a_version_or_module_lacks_read_as_empty(
-    odoo17: OdooDatabase, make: MakeAdapter
-) -> None:
+def test_columns_that_a_version_or_module_lacks_read_as_empty(odoo17: OdooDatabase, make: MakeAdapter) -> None:
     execute(
         odoo17.url,
         "ALTER TABLE account_move DROP buyer_reference, DROP purchase_order_reference,"
@@ -491,9 +467,7 @@ def test_columns_that_a_version_or_module_lacks_read_as_empty(
         "ALTER TABLE res_partner DROP siret, DROP l10n_es_edi_facturae_ac_center_code",
         "DROP TABLE l10n_es_edi_facturae_adm_centers_ac_role_type",
     )
-    documents = make(odoo17).load(
-        [str(by_key(odoo17)[key]["id"]) for key in ("INV01", "INV04", "FR01", "INV07")]
-    )
+    documents = make(odoo17).load([str(by_key(odoo17)[key]["id"]) for key in ("INV01", "INV04", "FR01", "INV07")])
     assert all(isinstance(document, Invoice) for document in documents.values())
     greek = documents[str(by_key(odoo17)["INV07"]["id"])]
     assert isinstance(greek, Invoice)

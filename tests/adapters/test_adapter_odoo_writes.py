@@ -25,15 +25,11 @@ def adapter(odoo: OdooDatabase) -> Iterator[OdooAdapter]:
 
 
 def values(database: OdooDatabase, key: int = 1) -> tuple[Any, Any]:
-    row = query(database.url, "SELECT x_b2b_reference, x_b2b_xref FROM account_move WHERE id = :id", id=key)[
-        0
-    ]
+    row = query(database.url, "SELECT x_b2b_reference, x_b2b_xref FROM account_move WHERE id = :id", id=key)[0]
     return row["x_b2b_reference"], row["x_b2b_xref"]
 
 
-def test_both_values_are_written_and_no_other_column_of_any_row(
-    odoo: OdooDatabase, adapter: OdooAdapter
-) -> None:
+def test_both_values_are_written_and_no_other_column_of_any_row(odoo: OdooDatabase, adapter: OdooAdapter) -> None:
     before = {row["id"]: row for row in query(odoo.url, "SELECT * FROM account_move")}
     adapter.record("1", "4711", XREF)
     after = {row["id"]: row for row in query(odoo.url, "SELECT * FROM account_move")}
@@ -115,9 +111,7 @@ def test_a_row_in_use_is_tried_again_later(odoo: OdooDatabase, adapter: OdooAdap
     assert values(odoo) == ("4711", XREF)
 
 
-def test_a_lost_connection_is_told_and_the_next_write_succeeds(
-    odoo: OdooDatabase, adapter: OdooAdapter
-) -> None:
+def test_a_lost_connection_is_told_and_the_next_write_succeeds(odoo: OdooDatabase, adapter: OdooAdapter) -> None:
     adapter.record("1", "4711", XREF)
     with services.connect_postgres(odoo.url) as administrator:
         administrator.execute(
@@ -134,9 +128,7 @@ def test_columns_of_other_names_can_be_configured(odoo: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo.url, options)
     adapter.record("1", "4711", XREF)
     adapter.close()
-    row = query(
-        odoo.url, "SELECT b2brouter_id, b2brouter_xref, x_b2b_reference FROM account_move WHERE id = 1"
-    )
+    row = query(odoo.url, "SELECT b2brouter_id, b2brouter_xref, x_b2b_reference FROM account_move WHERE id = 1")
     assert row == [{"b2brouter_id": "4711", "b2brouter_xref": XREF, "x_b2b_reference": None}]
 
 

@@ -136,9 +136,7 @@ def test_paging_with_equal_and_missing_time_stamps_neither_loses_nor_repeats(
     assert [row.key for row in paged] == ["103", "106", "100", "101", "102"]
     assert paged == everything(adapter)
     assert paged[0].changed_at == EPOCH
-    assert all(
-        (one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(paged)
-    )
+    assert all((one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(paged))
 
 
 def test_a_late_change_is_found_after_the_last_position(url: str, booking: SqlAdapter) -> None:
@@ -281,9 +279,7 @@ def test_projects_of_other_states_are_loaded_as_not_confirmed(booking: SqlAdapte
     }
 
 
-def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
-    url: str, make: MakeAdapter
-) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(url: str, make: MakeAdapter) -> None:
     adapter = make(url)
     adapter.load(["100"])
     with statements() as for_one:
@@ -305,9 +301,7 @@ def test_one_bad_document_is_reported_and_the_others_still_come(url: str, bookin
 
 def test_without_tax_totals_they_are_computed_per_tax_half_up(url: str, make: MakeAdapter) -> None:
     document = load(make(url, tax_totals=None), "100")
-    assert [(total.base, total.amount) for total in document.tax_totals] == [
-        (Decimal("1149.92"), Decimal("241.48"))
-    ]
+    assert [(total.base, total.amount) for total in document.tax_totals] == [(Decimal("1149.92"), Decimal("241.48"))]
 
 
 def test_a_line_may_carry_its_one_tax_itself(url: str, make: MakeAdapter) -> None:
@@ -345,9 +339,7 @@ def test_writing_the_same_again_changes_nothing(booking: SqlAdapter) -> None:
 
 
 @pytest.mark.parametrize("present", [("4000", XREF), ("4711", "b2brouter:sandbox:1:1"), ("4000", None)])
-def test_another_value_is_never_overwritten(
-    url: str, booking: SqlAdapter, present: tuple[str, str | None]
-) -> None:
+def test_another_value_is_never_overwritten(url: str, booking: SqlAdapter, present: tuple[str, str | None]) -> None:
     execute(
         url,
         "UPDATE project SET reference = :reference, project_xref = :xref WHERE id = 100",
@@ -496,9 +488,7 @@ def test_a_missing_column_is_named_with_its_query(url: str, booking: SqlAdapter)
         ("p.currency, ", "", "find does not give the column currency."),
     ],
 )
-def test_a_misnamed_result_column_is_named(
-    url: str, make: MakeAdapter, old: str, new: str, said: str
-) -> None:
+def test_a_misnamed_result_column_is_named(url: str, make: MakeAdapter, old: str, new: str, said: str) -> None:
     error = find_failure(make(url, find=booking_options()["find"].replace(old, new)))
     assert isinstance(error, UsageError)
     assert said in error.message

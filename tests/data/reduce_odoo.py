@@ -45,9 +45,7 @@ KEEP: Final = {
         "id IN (SELECT currency_id FROM account_move UNION SELECT currency_id FROM account_move_line"
         " UNION SELECT currency_id FROM res_company UNION SELECT currency_id FROM res_currency_rate)"
     ),
-    "uom_uom": (
-        "id IN (SELECT product_uom_id FROM account_move_line UNION SELECT uom_id FROM product_template)"
-    ),
+    "uom_uom": ("id IN (SELECT product_uom_id FROM account_move_line UNION SELECT uom_id FROM product_template)"),
     "ir_model_fields": "model = 'account.move' AND state = 'manual'",
     "ir_module_module": "name IN ('base', 'account', 'sale') OR name LIKE 'l10n%'",
 }

@@ -155,9 +155,7 @@ class PostgresServer:
         if not name.startswith(ROOM):
             raise ValueError(f"{name} is not a database of ours")
         with connect_postgres(self.admin) as connection:
-            connection.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _postgres_candidates() -> list[URL]:
@@ -423,9 +421,7 @@ class RabbitServer:
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         assert self._control is not None
-        return subprocess.run(
-            [self._control, *arguments], capture_output=True, text=True, timeout=30, check=False
-        )
+        return subprocess.run([self._control, *arguments], capture_output=True, text=True, timeout=30, check=False)
 
 
 @cache

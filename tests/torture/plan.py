@@ -279,7 +279,7 @@ def _window(plan: Plan, chance: random.Random) -> None:
     """A process sleeps between its last look at its lease and the socket write, until others have done its work.
     The number guard stops it; without one nobody can, and what comes of it is counted apart.
     """
-    plan.arms = [f"create.before_request:{chance.randint(1, 2)}:stop"]
+    plan.arms = [f"create.before_request:{chance.randint(1, 4)}:stop"]
     plan.wake_after = LEASE + QUIET + 8.0
     plan.sleep_on, plan.stop_before_heal = True, False
     if plan.mode == "sqlite":
@@ -315,7 +315,8 @@ _ALONE = frozenset({"unaided", "late", "window"})
 
 ROUND: Sequence[str] = (
     "crash", "remote", "stop-at", "kill", "crash", "erp", "stop", "remote", "broker", "crash", "ledger",
-    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "late", "stop-at", "crash", "window", "unaided",
+    "simulator", "stop-at", "crowd", "remote", "crash", "term", "kill", "late", "stop-at", "crash", "window",
+    "unaided",
 )  # fmt: skip
 """The order in which scenarios take their themes."""
 

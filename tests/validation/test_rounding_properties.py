@@ -142,9 +142,7 @@ def stated(document: Invoice, totals: SimTotals) -> Invoice:
     sign = remote_sign(document)
     taxes = tuple(
         TaxTotal(
-            tax=Tax(
-                percent=row.tax.percent, kind=TaxKind.WITHHOLDING if row.tax.percent < 0 else TaxKind.VAT
-            ),
+            tax=Tax(percent=row.tax.percent, kind=TaxKind.WITHHOLDING if row.tax.percent < 0 else TaxKind.VAT),
             base=sign * row.base,
             amount=sign * row.amount,
         )

@@ -165,9 +165,7 @@ class Mapper:
             (sign * _amount(row, "amount_currency"), row) for row in rows if row["display_type"] == "rounding"
         ]
         return [
-            AllowanceCharge(
-                is_charge=amount > 0, amount=abs(amount), description=plain(row["description"]) or ""
-            )
+            AllowanceCharge(is_charge=amount > 0, amount=abs(amount), description=plain(row["description"]) or "")
             for amount, row in rounding
             if amount
         ]

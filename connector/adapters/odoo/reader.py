@@ -207,9 +207,7 @@ class Reader:
             self._known(connection)
             rows = self._database.rows(connection, _COMPANIES)
         return [
-            Company(
-                key=str(row["id"]), name=row["name"], tax_number=row["vat"] or None, country=row["country"]
-            )
+            Company(key=str(row["id"]), name=row["name"], tax_number=row["vat"] or None, country=row["country"])
             for row in rows
         ]
 

@@ -32,8 +32,7 @@ _TABLES: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
     "account_move_line_account_tax_rel": _columns("account_move_line_id account_tax_id"),
     "account_tax": _columns(
         "id name amount amount_type sequence company_id",
-        "country_id l10n_es_type l10n_es_exempt_reason ubl_cii_tax_category_code"
-        " ubl_cii_tax_exemption_reason_code",
+        "country_id l10n_es_type l10n_es_exempt_reason ubl_cii_tax_category_code ubl_cii_tax_exemption_reason_code",
     ),
     "res_partner": _columns(
         "id name vat commercial_partner_id type active street street2 zip city state_id country_id email"
@@ -141,9 +140,7 @@ def detect(database: Database, connection: Connection) -> Schema:
     """Look the schema up. Nothing is required yet."""
     tables = [*_TABLES, TAX_CHILDREN, *DIR3_ROLES, *(f"{table}_res_partner_rel" for table in DIR3_ROLES)]
     rows = database.rows(connection, _DETECT, {"tables": tables})
-    return Schema(
-        {(row["table_name"], row["column_name"]): Rights(row["readable"], row["writable"]) for row in rows}
-    )
+    return Schema({(row["table_name"], row["column_name"]): Rights(row["readable"], row["writable"]) for row in rows})
 
 
 def require(schema: Schema, *, source: str) -> Schema:

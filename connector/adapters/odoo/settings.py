@@ -23,9 +23,7 @@ class TaxMapping(AdapterOptions):
     reason: str | None = Field(
         None, min_length=1, description="Why nothing is charged (BT-121): E1-E6, N1, N2, or a VATEX code."
     )
-    name: str | None = Field(
-        None, min_length=1, description="Tax family as B2Brouter spells it: IVA, IGIC, IRPF …"
-    )
+    name: str | None = Field(None, min_length=1, description="Tax family as B2Brouter spells it: IVA, IGIC, IRPF …")
 
 
 class OdooOptions(AdapterOptions):

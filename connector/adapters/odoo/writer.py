@@ -55,9 +55,7 @@ class Writer:
             change = update(self._move).where(self._id == int(key)).values(wanted)
             written = self._database.run(connection, change).rowcount
             if written != 1:
-                raise WriteBackRefusedError(
-                    f"Document {key} could not be changed in the ERP: {written} rows."
-                )
+                raise WriteBackRefusedError(f"Document {key} could not be changed in the ERP: {written} rows.")
 
     def missing(self) -> list[str]:
         """Return which of the two columns are not there."""

@@ -62,9 +62,7 @@ class SqlAdapter:
         self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
     ) -> Sequence[Found]:
         """Return documents after a position; see the port."""
-        return [
-            self._found(head) for head in self._reader.find(after, limit, since=since, companies=companies)
-        ]
+        return [self._found(head) for head in self._reader.find(after, limit, since=since, companies=companies)]
 
     def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
         """Return the documents as they stand now; see the port."""

@@ -36,9 +36,7 @@ class Columns:
         known = self.required | self.optional
         for column in given:
             if column not in known:
-                raise self._wrong(
-                    f"gives a column {column} that is not known{nearest(column, sorted(known))}"
-                )
+                raise self._wrong(f"gives a column {column} that is not known{nearest(column, sorted(known))}")
         for column in sorted(self.required):
             if column not in given:
                 raise self._wrong(f"does not give the column {column}.")
@@ -46,9 +44,7 @@ class Columns:
             raise self._wrong("gives a column twice.")
 
     def _wrong(self, what: str) -> UsageError:
-        return UsageError(
-            f"The query {self.query} {what}", action=f"Correct {self.query} in the configuration."
-        )
+        return UsageError(f"The query {self.query} {what}", action=f"Correct {self.query} in the configuration.")
 
 
 def _columns(query: str, required: str, optional: str) -> Columns:
@@ -86,8 +82,6 @@ LINES: Final = _columns(
     " tax_percent tax_category tax_reason tax_name tax_label",
 )
 TAXES: Final = _columns("taxes", "line_key percent", "kind category reason name label")
-TAX_TOTALS: Final = _columns(
-    "tax_totals", "document_key percent base amount", "kind category reason name label"
-)
+TAX_TOTALS: Final = _columns("tax_totals", "document_key percent base amount", "kind category reason name label")
 COMPANIES: Final = _columns("companies", "company name", "tax_number country")
 READ_BACK: Final = _columns("read_back", "reference xref", "")

@@ -193,9 +193,7 @@ def computed_tax_totals(lines: Sequence[Line], currency: str) -> tuple[TaxTotal,
             bases[tax] = bases.get(tax, ZERO) + line.net_amount
     unit = money(currency).unit
     return tuple(
-        TaxTotal(
-            tax=tax, base=base, amount=(base * (tax.percent or ZERO) / 100).quantize(unit, ROUND_HALF_UP)
-        )
+        TaxTotal(tax=tax, base=base, amount=(base * (tax.percent or ZERO) / 100).quantize(unit, ROUND_HALF_UP))
         for tax, base in bases.items()
     )
 
@@ -297,9 +295,7 @@ def _party(row: Row, role: str) -> Party:
         key=value("key") or "",
         name=value("name") or "",
         tax_number=value("tax_number"),
-        legal_ids=tuple(
-            LegalId(scheme=scheme, value=given) for scheme, name in _LEGAL_IDS if (given := value(name))
-        ),
+        legal_ids=tuple(LegalId(scheme=scheme, value=given) for scheme, name in _LEGAL_IDS if (given := value(name))),
         country=country.upper() if country else None,
         address=value("address") or "",
         address2=value("address2") or "",

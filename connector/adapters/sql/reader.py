@@ -119,9 +119,7 @@ class Reader:
             for row in rows
         ]
 
-    def _by_keys(
-        self, connection: Connection, statement: str, expected: Columns, keys: list[Any]
-    ) -> list[Row]:
+    def _by_keys(self, connection: Connection, statement: str, expected: Columns, keys: list[Any]) -> list[Row]:
         return self._rows(connection, by_keys(statement), expected, {"keys": keys})
 
     def _rows(

@@ -27,9 +27,7 @@ class SqlOptions(AdapterOptions):
     """Options of the sql adapter. Which columns each query gives: see `connector.adapters.sql.columns`."""
 
     find: str = Field(description="SELECT of the heads of all confirmed documents, without order or limit.")
-    header: str = Field(
-        description="SELECT of one row per document, for those IN :keys, whatever their state."
-    )
+    header: str = Field(description="SELECT of one row per document, for those IN :keys, whatever their state.")
     lines: str = Field(description="SELECT of the lines of the documents IN :keys, in their order.")
     taxes: str | None = Field(
         None,
@@ -40,12 +38,8 @@ class SqlOptions(AdapterOptions):
         description="SELECT of the ERP's total of each tax of the documents IN :keys. Without it they are"
         " computed from the lines, rounded half up per tax.",
     )
-    companies: str | None = Field(
-        None, description="SELECT of the issuing companies, where there are several."
-    )
-    read_back: str | None = Field(
-        None, description="SELECT of the columns reference and xref of the document :key."
-    )
+    companies: str | None = Field(None, description="SELECT of the issuing companies, where there are several.")
+    read_back: str | None = Field(None, description="SELECT of the columns reference and xref of the document :key.")
     write_back: str | None = Field(
         None,
         description="UPDATE of the document :key with :reference and :xref. Without it: ledger only.",
