@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -96,7 +97,7 @@ def test_an_hour_without_b2brouter_costs_a_few_probes_one_alarm_and_nobody_s_tim
     assert by_status[Status.WAITING] == count
     assert office.waiting_for() == {"account_paused"}
     assert len(probes) <= 60
-    assert all(later - earlier >= 60 for earlier, later in zip(probes, probes[1:], strict=False))
+    assert all(later - earlier >= 60 for earlier, later in pairwise(probes))
     assert sum("is paused" in record.message for record in caplog.records) == 1
     assert len(server.world.journal) == asked_before
 
