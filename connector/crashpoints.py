@@ -21,7 +21,8 @@ VARIABLE: Final = "CONNECTOR_CRASH_AT"
 _AROUND_A_CALL: Final[Mapping[str, str]] = {
     "before_intent": "the intent is written, not committed",
     "after_intent": "the intent is committed, no byte has left",
-    "before_request": "lease and deadline were checked, head or body of the request is about to leave",
+    "before_request": "lease and deadline were checked, the head of the request is about to leave",
+    "before_body": "the deadline was checked once more, the body is about to leave",
     "after_request": "the last byte has left, no answer was read",
     "after_reply": "the answer was read, nothing is known of it in the ledger",
     "before_outcome": "the outcome is written, not committed",
@@ -71,7 +72,8 @@ class _Charge:
             if name == self.name:
                 self._left -= 1
                 if self._left == 0:
-                    os.kill(os.getpid(), self.signal)
+                    # To this thread, which then goes no step further; another might let it run on for a while.
+                    signal.pthread_kill(threading.get_ident(), self.signal)
 
 
 _CHARGE: Final = _Charge(os.environ[VARIABLE]) if os.environ.get(VARIABLE) else None

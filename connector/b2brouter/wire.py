@@ -29,7 +29,7 @@ class Wire:
         self._deadline = 0.0
         self._before_send: Callable[[], None] | None = None
         self._call: str | None = None
-        self._listening = False
+        self._listening = self._head_left = False
         self.left = False
         """Whether a byte of the request may have left this machine."""
 
@@ -43,7 +43,7 @@ class Wire:
         """
         self._deadline = deadline
         self._call = call
-        self._listening = False
+        self._listening = self._head_left = False
         self._before_send = before_send
         self.left = False
 
@@ -65,7 +65,8 @@ class Wire:
 
     def about_to_write(self) -> None:
         """Stand at the very last instruction before bytes leave: first the head of the request, then its body."""
-        crashpoint(self._call, "before_request")
+        crashpoint(self._call, "before_body" if self._head_left else "before_request")
+        self._head_left = self.left
 
     def listening(self) -> None:
         """Take note that an answer is waited for."""
