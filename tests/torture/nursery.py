@@ -143,6 +143,10 @@ class Nursery:
 # ---------------------------------------------------------------- in the nursery's own process
 
 
+_living: set[int] = set()
+"""Children that have not been waited for: their numbers are theirs still."""
+
+
 def main() -> None:
     for name in _IMPORTED:
         importlib.import_module(name)
@@ -161,7 +165,9 @@ def main() -> None:
             if key.fd == reading:
                 _reap()
                 continue
-            if not data:
+            if not data:  # the harness has gone
+                for pid in _living:
+                    os.kill(pid, signal.SIGKILL)
                 return
             *orders, rest = (rest + data).split(b"\n")
             for order in orders:
@@ -181,12 +187,14 @@ def _reap() -> None:
             return
         if pid == 0:
             return
+        _living.discard(pid)
         _tell(died=pid, status=status)
 
 
 def _born(order: Mapping[str, Any]) -> int:
     pid = os.fork()
     if pid:
+        _living.add(pid)
         return pid
     code = 70
     try:
