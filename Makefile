@@ -133,6 +133,7 @@ $(RUNTIME): pyproject.toml requirements.lock requirements-build.lock
 	$(PIP); \
 	$(PIP_INSTALL) -r requirements-build.lock -r requirements.lock; \
 	pip install --quiet --no-deps --no-build-isolation --editable .; \
+	$(BIN)/python -m compileall -q connector workers config; \
 	touch $@
 
 $(DEV): $(RUNTIME) requirements-dev.lock

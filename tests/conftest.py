@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -45,18 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("CONNECTOR_")]:
         monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True)
-def _no_network_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if "unit" not in request.path.relative_to(request.config.rootpath).parts:
-        return
-
-    def refuse(self: socket.socket, address: object) -> None:
-        raise AssertionError(f"a unit test connects to {address!r}: it belongs into tests/integration")
-
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
 
 
 # ---------------------------------------------------------------- services
