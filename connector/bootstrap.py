@@ -16,7 +16,7 @@ from connector.clock import Clock
 from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
-from connector.domain.errors import UsageError
+from connector.domain.errors import OutOfTimeError, UsageError
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
@@ -37,15 +37,19 @@ def lease_seconds(timeout: float) -> float:
 class Services:
     """The parts of one process, each made when it is first asked for."""
 
-    def __init__(self, settings: Settings, *, only_looking: bool = False) -> None:
+    def __init__(
+        self, settings: Settings, *, only_looking: bool = False, stop: threading.Event | None = None
+    ) -> None:
         """Prepare the parts; nothing is opened yet.
 
         Args:
             settings: the configuration.
             only_looking: a handful of requests is made, so the budget that all processes share is left alone,
                 for it is a row of the ledger.
+            stop: set from outside when the process shall end.
         """
         self.settings = settings
+        self.stop = stop or threading.Event()
         self._only_looking = only_looking
         self._lock = threading.RLock()
         self._adapters: dict[str, Adapter] = {}
@@ -159,6 +163,8 @@ class Services:
             timeout=general.timeout,
             budget=self._budget(key),
             watch=self._breaker(account).note,
+            sleep=self._sleep,
+            stop=self.stop,
         )
         self._transports.append(transport)
         return B2BrouterClient(
@@ -175,7 +181,7 @@ class Services:
             name = hashlib.blake2b(key.encode(), digest_size=8, person=b"budget").hexdigest()
             rate = self.settings.b2brouter.budget
             if self._only_looking:
-                return self._budgets.setdefault(key, LocalBudget(rate))
+                return self._budgets.setdefault(key, LocalBudget(rate, sleep=self._sleep))
             broker = self.settings.broker.address()
             reservoir: Reservoir
             if broker.startswith(("redis://", "rediss://")):
@@ -184,8 +190,17 @@ class Services:
                 reservoir = RedisReservoir.connect(broker, name, requests_per_minute=rate)
             else:
                 reservoir = LedgerReservoir(self.ledger.database, name, requests_per_minute=rate)
-            self._budgets[key] = SharedBudget(rate, reservoir)
+            self._budgets[key] = SharedBudget(rate, reservoir, sleep=self._sleep)
         return self._budgets[key]
+
+    def _sleep(self, seconds: float) -> None:
+        """Sleep; a process that is told to end has no time for it.
+
+        Raises:
+            OutOfTimeError: `stopping`.
+        """
+        if self.stop.wait(seconds):
+            raise OutOfTimeError("stopping", pause=0.0)
 
     def _breaker(self, account: str) -> Breaker:
         with self._lock:
@@ -195,7 +210,13 @@ class Services:
     def discovery(self) -> Discovery:
         """Finds what is new in the sources."""
         scheduler = self.settings.scheduler
-        return Discovery(self.ledger, clock=self.clock, overlap=scheduler.overlap, sweep_every=scheduler.sweep_every)
+        return Discovery(
+            self.ledger,
+            clock=self.clock,
+            overlap=scheduler.overlap,
+            sweep_every=scheduler.sweep_every,
+            stopping=self.stop.is_set,
+        )
 
     @cached_property
     def journey(self) -> Journey:

@@ -23,13 +23,13 @@ _LEDGER_PAUSE = 5.0
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Work until `stop` is set; then finish the jobs in hand and leave nothing leased.
+    """Work until `stop` is set; then finish the steps under way and leave nothing leased.
 
     Raises:
         LedgerError: the ledger cannot be opened at the start. Later failures are waited out.
         UsageError: the configuration is wrong.
     """
-    services = Services(settings)
+    services = Services(settings, stop=stop)
     services.open_ledger()
     crew = Crew(max(2, len(settings.accounts) + len(settings.sources)))
     duties = Duties(

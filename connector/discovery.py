@@ -40,7 +40,15 @@ class Source:
 class Discovery:
     """Fills the ledger from the sources."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock, overlap: float, sweep_every: float) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        overlap: float,
+        sweep_every: float,
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
         """Prepare discovery.
 
         Args:
@@ -48,11 +56,13 @@ class Discovery:
             clock: where the time comes from.
             overlap: seconds that each look goes back before the last one.
             sweep_every: seconds between full sweeps.
+            stopping: asked before each page; true ends the look, and the next one begins where it began.
         """
         self._ledger = ledger
         self._clock = clock
         self._overlap = timedelta(seconds=overlap)
         self._sweep_every = timedelta(seconds=sweep_every)
+        self._stopping = stopping
 
     def discover(self, source: Source) -> int:
         """Open a job for every confirmed document that has none; return how many were new.
@@ -67,6 +77,8 @@ class Discovery:
         swept = state.get("swept_at")
         sweep = swept is None or started - swept >= self._sweep_every
         new = self._read(source, None if sweep else self._start(source.name))
+        if self._stopping():
+            return new
         marks = {"discovered_at": started} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
         self.recheck(source)
@@ -80,7 +92,7 @@ class Discovery:
 
     def _read(self, source: Source, after: Position | None) -> int:
         new = 0
-        while page := self._page(source, after):
+        while not self._stopping() and (page := self._page(source, after)):
             new += self._ledger.intake.add(source.name, page, source.account_of)
             after = page[-1].position
             self._remember(source.name, after)
@@ -100,7 +112,9 @@ class Discovery:
     def recheck(self, source: Source) -> int:
         """Try resting jobs again whose document, or its customer, changed since it was judged; return how many."""
         woken, after = 0, 0
-        while jobs := self._ledger.intake.resting(source.name, after=after, limit=_RESTING_PAGE):
+        while not self._stopping() and (
+            jobs := self._ledger.intake.resting(source.name, after=after, limit=_RESTING_PAGE)
+        ):
             documents = source.adapter.load([job.key for job in jobs])
             cured = [job for job in jobs if _changed(job, documents.get(job.key))]
             if cured:

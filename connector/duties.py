@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from connector.bootstrap import Services
-from connector.domain.errors import AccountError, ConnectorError
+from connector.domain.errors import AccountError, ConnectorError, OutOfTimeError
 from connector.supervision import hold_back_paused, pause, prepare
 
 log = logging.getLogger(__name__)
@@ -99,7 +99,10 @@ def drain(services: Services, account: str, *, stopping: Callable[[], bool]) -> 
         prepare(services, account)
         services.journey.drain(account, seconds=services.settings.worker.drain_seconds, stopping=stopping)
     except AccountError as error:
-        pause(services, account, error)
+        if not stopping():  # a call that we cut off ourselves is no fault of the account
+            pause(services, account, error)
+    except OutOfTimeError:
+        log.debug("account %s: nothing more is begun, for the process ends", account)
 
 
 def discover(services: Services, source: str) -> None:

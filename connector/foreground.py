@@ -9,7 +9,7 @@ from datetime import datetime
 from threading import Event
 
 from connector.bootstrap import Services
-from connector.domain.errors import AccountDownError, AccountError, ConnectorError, LedgerError
+from connector.domain.errors import AccountDownError, AccountError, ConnectorError, LedgerError, OutOfTimeError
 from connector.domain.job import Status
 from connector.ledger.records import Job
 from connector.supervision import pause, prepare, sentence
@@ -50,7 +50,7 @@ class Pass:
             services: the parts.
             sources: only these; None means all.
             patience: seconds within which something must become due for the pass to go on.
-            stop: set from outside to end after the jobs in hand.
+            stop: set from outside to end after the steps under way.
             settled: told of every job that was let go, from any thread.
         """
         self._services = services
@@ -136,7 +136,11 @@ class Pass:
             self._failures.pop(account, None)
         except LedgerError:
             raise
+        except OutOfTimeError:
+            return  # we were told to stop; the next pass goes on
         except AccountError as error:
+            if self._stop.is_set():
+                return
             failures = self._failures[account] = self._failures.get(account, 0) + 1
             retry = self._services.settings.retry
             wait = min(retry.cap, retry.base * 2 ** (failures - 1))

@@ -96,7 +96,8 @@ class Journey:
             account: by its name in the configuration.
             seconds: after this long no further job is taken.
             sources: only jobs of these.
-            stopping: asked before jobs are taken; true ends the drain after those in hand.
+            stopping: asked before jobs are taken and between two steps; true ends the drain after the steps under
+                way, and the jobs in hand go back.
             settled: told of every job that was let go, from any thread.
 
         Raises:
@@ -116,7 +117,8 @@ class Journey:
                 taken += len(jobs)
                 documents = self._read(desk, jobs)
                 running |= {
-                    pool.submit(self._work, desk, job, documents.get((job.source, job.key)), settled) for job in jobs
+                    pool.submit(self._work, desk, job, documents.get((job.source, job.key)), stopping, settled)
+                    for job in jobs
                 }
                 if not running:
                     break
@@ -143,7 +145,7 @@ class Journey:
             if not jobs:
                 break
             documents = self._read(desk, jobs)
-            self._work(desk, jobs[0], documents.get((jobs[0].source, jobs[0].key)), settled)
+            self._work(desk, jobs[0], documents.get((jobs[0].source, jobs[0].key)), stopping, settled)
             taken += 1
         return taken
 
@@ -184,6 +186,7 @@ class Journey:
         desk: Desk,
         job: Job,
         document: Invoice | DocumentNotUsableError | None,
+        stopping: Callable[[], bool],
         settled: Callable[[Job], None],
     ) -> None:
         if job.source not in desk.adapters:
@@ -199,19 +202,25 @@ class Journey:
             document=document if isinstance(document, Invoice) else None,
         )
         try:
-            self.work(case)
+            self.work(case, stopping)
         finally:
             settled(case.job)
 
-    def work(self, case: Case) -> None:
+    def work(self, case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one job as far as it goes, and let it go with the reason why it goes no further.
+
+        Args:
+            case: the job in hand.
+            stopping: asked between two steps; true hands the job back as it is.
 
         Raises:
             LedgerError: nothing can be remembered, so nothing more may be done.
             AccountError: the account does not work.
         """
         try:
-            walk(case)
+            walk(case, stopping)
+            if case.job.stage is not Stage.RECORDED:
+                self._ledger.jobs.give_back(case.job)
         except LeaseLostError:
             log.warning("job %s: the lease was lost; another worker has it", case.job.id)
         except StepError as error:
@@ -275,14 +284,14 @@ class Journey:
         self._write(case, decision, None, asked=case.job.looks == 0)
 
 
-def walk(case: Case) -> None:
-    """Take a job from its stage to the last one.
+def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
+    """Take a job from its stage to the last one, or as far as it comes until `stopping`.
 
     Raises:
         StepError: it goes no further for now.
     """
     made: RemoteInvoice | None = None
-    while case.job.stage is not Stage.RECORDED:
+    while case.job.stage is not Stage.RECORDED and not stopping():
         match case.job.stage:
             case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect is Effect.CREATE:
                 made = settle(case)

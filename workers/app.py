@@ -87,7 +87,7 @@ def __getattr__(name: str) -> Any:
 
 @worker_shutting_down.connect
 def _let_drains_end(**_: Any) -> None:
-    """Take no further jobs; those in hand are finished. Then the process ends, whatever Celery waits for."""
+    """Take no further jobs; the steps under way are finished. Then the process ends, whatever Celery waits for."""
     from workers import tasks
 
     tasks.stopping.set()

@@ -11,7 +11,7 @@ from workers.broker import reach
 
 
 def worker(settings: Settings, config: Path | None) -> None:
-    """Work until a signal comes; a warm stop (SIGTERM) finishes the jobs in hand.
+    """Work until a signal comes; a warm stop (SIGTERM) finishes the steps under way.
 
     Args:
         settings: as loaded.

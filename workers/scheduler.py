@@ -36,7 +36,7 @@ def main(settings: Settings, stop: Event) -> None:
 
     app = make_app(settings.broker.address())
     reach(app)
-    services = Services(settings)
+    services = Services(settings, stop=stop)
     services.open_ledger()
     bell = _Bell(app, services)
     duties = Duties(services, ring=bell.ring, discover=bell.discover)

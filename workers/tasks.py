@@ -17,7 +17,7 @@ stopping = Event()
 @cache
 def services() -> Services:
     """Return this process's parts, made once."""
-    made = Services(config.load())
+    made = Services(config.load(), stop=stopping)
     made.open_ledger()
     return made
 

@@ -31,7 +31,7 @@ from connector.b2brouter.outcome import Fault, Operation, Reply
 from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
 from connector.crashpoints import crashpoint
-from connector.domain.errors import NotSentError, StepError, UsageError
+from connector.domain.errors import NotSentError, OutOfTimeError, StepError, UsageError
 
 T = TypeVar("T")
 Watch = Callable[[Operation, StepError | None], None]
@@ -79,6 +79,7 @@ class Transport:
         watch: Watch = lambda operation, error: None,
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        stop: threading.Event | None = None,
     ) -> None:
         """Open nothing yet.
 
@@ -92,6 +93,8 @@ class Transport:
             watch: told how every request ended; None means well.
             clock: measures the call and reads dates in `Retry-After`.
             sleep: waits so many seconds between repeated reads.
+            stop: set when the process shall end: calls under way are cut off after some seconds, and no other
+                begins (`stopping`).
 
         Raises:
             UsageError: address, key or proxy cannot be used.
@@ -109,6 +112,7 @@ class Transport:
         self._watch = watch
         self._clock = clock or SystemClock()
         self._sleep = sleep
+        self._stop = stop or threading.Event()
         self._proxy = _proxy(self._base)
         self._ssl_context = httpx.create_ssl_context()
         self._links: dict[threading.Thread, _Link] = {}
@@ -195,7 +199,8 @@ class Transport:
         try:
             result = self._once(call, reader, deadline)
         except StepError as error:
-            self._watch(call.operation, error)
+            if not self._stop.is_set():  # what we cut off ourselves says nothing of the other side
+                self._watch(call.operation, error)
             raise
         self._watch(call.operation, None)
         return result
@@ -216,6 +221,8 @@ class Transport:
 
     def _send(self, call: Call, deadline: float) -> Reply:
         link = self._link()
+        if link.wire.over:
+            raise OutOfTimeError("stopping", pause=0.0)
         link.wire.begin(deadline, getattr(self._of_thread, "guard", None), call.operation)
         try:
             with self._request(link.client, call) as response:
@@ -263,7 +270,7 @@ class Transport:
         return link
 
     def _open(self) -> _Link:
-        wire = Wire(self._clock.monotonic)
+        wire = Wire(self._clock.monotonic, self._stop.is_set)
         client = httpx.Client(
             transport=_WatchedTransport(wire, self._ssl_context, self._proxy),
             headers=self._headers,

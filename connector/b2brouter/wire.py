@@ -7,6 +7,8 @@ what is left of the whole, and where the last moment before the request leaves c
 
 from __future__ import annotations
 
+import contextlib
+import math
 import ssl
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -19,13 +21,19 @@ from connector.crashpoints import crashpoint
 _PIECE: Final = 16 * 1024
 """Bytes written at once: between two pieces the deadline is looked at."""
 _FOR_THE_PROXY: Final = b"CONNECT "
+_SLICE: Final = 0.5
+"""Seconds that an answer is waited for at a stretch; then we look whether the process shall end."""
+_GRACE: Final = 8.0
+"""Seconds that calls may still take when the process was told to end: the whole stop takes less than 20."""
 
 
 class Wire:
     """The state of the call that one thread is making; each thread has its own."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], stopping: Callable[[], bool] = lambda: False) -> None:
         self._clock = clock
+        self._stopping = stopping
+        self._curfew: float | None = None
         self._deadline = 0.0
         self._before_send: Callable[[], None] | None = None
         self._call: str | None = None
@@ -49,10 +57,21 @@ class Wire:
 
     def remaining(self, timeout: float | None, error: type[Exception]) -> float:
         """Return how long one operation may wait, in seconds; raise `error` if the call's time is over."""
-        rest = self._deadline - self._clock()
+        rest = min(self._deadline, self._end()) - self._clock()
         if rest <= 0:
             raise error("the time for the whole call is over")
         return rest if timeout is None else min(rest, timeout)
+
+    def _end(self) -> float:
+        """When the process must have ended its calls, on the clock."""
+        if self._curfew is None and self._stopping():
+            self._curfew = self._clock() + _GRACE
+        return math.inf if self._curfew is None else self._curfew
+
+    @property
+    def over(self) -> bool:
+        """Whether no further call may begin, because the process ends."""
+        return self._end() <= self._clock()
 
     def leaving(self, data: bytes) -> None:
         """Take note that bytes are about to leave; opening a way through a proxy does not count."""
@@ -85,7 +104,12 @@ class WatchedStream(httpcore.NetworkStream):
     @override
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         self._wire.listening()
-        return self._inner.read(max_bytes, self._wire.remaining(timeout, httpcore.ReadTimeout))
+        rest = self._wire.remaining(timeout, httpcore.ReadTimeout)
+        while rest > _SLICE:
+            with contextlib.suppress(httpcore.ReadTimeout):
+                return self._inner.read(max_bytes, _SLICE)
+            rest = self._wire.remaining(rest - _SLICE, httpcore.ReadTimeout)
+        return self._inner.read(max_bytes, rest)
 
     @override
     def write(self, buffer: bytes, timeout: float | None = None) -> None:

@@ -12,7 +12,7 @@ from connector.domain.errors import UsageError
 
 @command("run")
 def run(session: Session) -> None:
-    """Run the daemon, all roles in one process, until a signal ends it after the invoices in hand."""
+    """Run the daemon, all roles in one process, until a signal ends it after the steps under way."""
     from connector import daemon
 
     _prepare(session)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end the work after the invoices in hand; a second one ends it at once."""
+"""Ctrl-C and SIGTERM end the work after the steps under way; a second one ends it at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _SAME_SIGNAL = 1.0
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def stopping(stop: threading.Event | None = None) -> Iterator[threading.Event]:
     """Give an event that the first signal sets. What a second one interrupts is found again by the next run."""
-    stop = threading.Event()
+    stop = stop or threading.Event()
     first = 0.0
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -45,13 +45,13 @@ def sync(session: Session, source: str | None, dry_run: bool, patience: float) -
     """Issue what is due, once, in the foreground.
 
     Looks into each ERP for confirmed invoices, then works until nothing is due within the patience. No broker
-    is needed. Ctrl-C ends it after the invoices in hand. Exit status 3: at least one invoice needs a person.
+    is needed. Ctrl-C ends it after the steps under way. Exit status 3: at least one invoice needs a person.
     """
     sources = session.sources(source)
     check_configuration(session.services, sources)
     if dry_run:
         return preview.show_pass(session, sources)
-    with stopping() as stop:
+    with stopping(session.services.stop) as stop:
         result = perform(
             session.services,
             sources=None if source is None else sources,

@@ -221,11 +221,19 @@ url = "{self.erp_url}"
 
     def leased(self) -> list[tuple[Any, ...]]:
         """Jobs that somebody still holds."""
-        held = "SELECT id, status, lease_owner FROM job WHERE lease_owner IS NOT NULL OR status = 'running'"
+        held = "lease_owner IS NOT NULL OR status = 'running'"
+        return self.ledger(f"SELECT id, status, lease_owner FROM job WHERE {held}")
+
+    def paused(self) -> list[tuple[Any, ...]]:
+        """Accounts that are left alone for now."""
+        return self.ledger("SELECT name, paused_reason FROM account WHERE paused_reason IS NOT NULL")
+
+    def ledger(self, query: str) -> list[tuple[Any, ...]]:
+        """What the ledger's tables say."""
         engine = create_engine(self.ledger_url)
         try:
             with engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(text(held))]
+                return [tuple(row) for row in connection.execute(text(query))]
         finally:
             engine.dispose()
 

@@ -58,3 +58,28 @@ def test_workers_and_scheduler_that_are_told_to_end_finish_what_they_have_in_han
     it.sync()
     compare(valid(erp19), received_by(b2brouter.world))
     see_that_the_audit_is_clean(b2brouter)
+
+
+@pytest.mark.parametrize("command", ["sync", "run", "worker"])
+def test_a_process_that_is_told_to_end_does_not_sit_out_a_call_that_hangs(
+    erp19: Erp, b2brouter: SimulatorServer, install: Installer, postgres_url: str, redis_url: str, command: str
+) -> None:
+    b2brouter.world.faults.add("hang_after", operation="create_invoice", seconds=60, times=None)
+    places = {"ledger_url": postgres_url, "broker_url": redis_url} if command == "worker" else {}
+    it = install(b2brouter.base_url, erp19.url, timeout=60, quiet_time=61, **places)
+    if command == "worker":
+        assert it.run("db", "upgrade").status == 0
+        it.start("scheduler")
+    process = it.start(command)
+    until(lambda: calls(b2brouter, "create_invoice") >= 4, within=40, what="nothing is created")
+
+    assert process.stop() < SOON
+
+    assert "Traceback" not in process.said
+    assert it.leased() == []
+    assert it.counts()["pending"] >= 4
+    assert it.paused() == []  # B2Brouter was not to blame
+
+
+def calls(server: SimulatorServer, operation: str) -> int:
+    return sum(entry.operation == operation for entry in server.world.journal)
