@@ -18,7 +18,7 @@ SERVICES ?=
 PYTEST_ARGS ?=
 
 # Tests run side by side; most of them wait for processes, pauses and databases.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # How much misfortune `make torture` brings, and which.
 SCENARIOS ?= 1000
@@ -58,7 +58,7 @@ docs: setup ## write the pages that are made from the software, docs/reasons*.md
 
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	@rm -f .coverage .coverage.*
-	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
 mutants: setup-dev ## take one safeguard after the other out of the protocol; the judge must notice each
 	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants

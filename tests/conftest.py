@@ -26,6 +26,7 @@ MARKED_BY_FIXTURE = {
     "postgres_url": "postgres",
     "postgres_server": "postgres",
     "odoo": "postgres",
+    "still_odoo": "postgres",
     "mariadb_url": "mariadb",
     "redis_url": "redis",
     "rabbitmq_url": "rabbitmq",
@@ -125,6 +126,16 @@ def odoo(
     _odoo_templates: dict[str, str],
 ) -> Iterator[OdooDatabase]:
     """A fresh copy of the database of each Odoo version, with what it holds by Odoo's own models."""
+    yield from _odoo(request.param, _odoo_templates, postgres_server)
+
+
+@pytest.fixture(scope="session", params=VERSIONS)
+def still_odoo(
+    request: pytest.FixtureRequest,
+    postgres_server: services.PostgresServer,
+    _odoo_templates: dict[str, str],
+) -> Iterator[OdooDatabase]:
+    """The same for tests that only look: one copy for all of them."""
     yield from _odoo(request.param, _odoo_templates, postgres_server)
 
 

@@ -62,16 +62,16 @@ def day(text: str | None) -> date | None:
 # --- discovery
 
 
-def test_all_sendable_documents_are_found_and_nothing_else(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    found = everything(make(odoo))
+def test_all_sendable_documents_are_found_and_nothing_else(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    found = everything(make(still_odoo))
     assert {row.key for row in found} == {
-        str(invoice["id"]) for invoice in odoo.expected["invoices"] if invoice["sendable"]
+        str(invoice["id"]) for invoice in still_odoo.expected["invoices"] if invoice["sendable"]
     }
 
 
-def test_a_head_tells_what_the_list_of_odoo_tells(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    heads = {row.key: row for row in everything(make(odoo))}
-    for invoice in odoo.expected["invoices"]:
+def test_a_head_tells_what_the_list_of_odoo_tells(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    heads = {row.key: row for row in everything(make(still_odoo))}
+    for invoice in still_odoo.expected["invoices"]:
         if not invoice["sendable"]:
             continue
         original = invoice["original"]
@@ -126,15 +126,15 @@ def test_a_position_without_key_starts_at_its_time_inclusively(odoo19: OdooDatab
     assert last in adapter.find(overlap, 100, since=None, companies=None)
 
 
-def test_documents_of_before_the_start_date_are_left_out(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    found = everything(make(odoo), since=date(2026, 10, 1))
+def test_documents_of_before_the_start_date_are_left_out(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    found = everything(make(still_odoo), since=date(2026, 10, 1))
     assert found
     assert min(row.issue_date or date.min for row in found) >= date(2026, 10, 1)
     assert len(found) < 37
 
 
-def test_companies_never_mix(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    adapter = make(odoo)
+def test_companies_never_mix(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    adapter = make(still_odoo)
     spanish, french = everything(adapter, companies=["1"]), everything(adapter, companies=["2"])
     assert {row.company for row in spanish} == {"1"}
     assert {row.company for row in french} == {"2"}
@@ -143,22 +143,22 @@ def test_companies_never_mix(odoo: OdooDatabase, make: MakeAdapter) -> None:
     assert everything(adapter, companies=[]) == []
 
 
-def test_companies_are_listed(odoo: OdooDatabase, make: MakeAdapter) -> None:
+def test_companies_are_listed(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
     assert [
-        (company.key, company.name, company.tax_number, company.country) for company in make(odoo).companies()
+        (company.key, company.name, company.tax_number, company.country) for company in make(still_odoo).companies()
     ] == [
         (str(company["id"]), company["name"], company["vat"], company["country"])
-        for company in odoo.expected["companies"]
+        for company in still_odoo.expected["companies"]
     ]
 
 
 # --- whole documents
 
 
-def test_every_document_has_the_numbers_dates_and_totals_of_odoo(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
-    assert len(documents) == len(odoo.expected["invoices"])
-    for invoice in odoo.expected["invoices"]:
+def test_every_document_has_the_numbers_dates_and_totals_of_odoo(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    documents = make(still_odoo).load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
+    assert len(documents) == len(still_odoo.expected["invoices"])
+    for invoice in still_odoo.expected["invoices"]:
         document = documents[str(invoice["id"])]
         assert isinstance(document, Invoice), invoice["key"]
         assert document.confirmed is invoice["sendable"], invoice["key"]
@@ -177,9 +177,9 @@ def test_every_document_has_the_numbers_dates_and_totals_of_odoo(odoo: OdooDatab
         assert totals.net + totals.tax + totals.withholding == totals.payable
 
 
-def test_every_document_has_the_taxes_of_odoo(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
-    for invoice in odoo.expected["invoices"]:
+def test_every_document_has_the_taxes_of_odoo(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    documents = make(still_odoo).load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
+    for invoice in still_odoo.expected["invoices"]:
         document = documents[str(invoice["id"])]
         assert isinstance(document, Invoice)
         assert [
@@ -190,9 +190,9 @@ def test_every_document_has_the_taxes_of_odoo(odoo: OdooDatabase, make: MakeAdap
         ], invoice["key"]
 
 
-def test_every_document_has_the_lines_of_odoo(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
-    for invoice in odoo.expected["invoices"]:
+def test_every_document_has_the_lines_of_odoo(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    documents = make(still_odoo).load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
+    for invoice in still_odoo.expected["invoices"]:
         document = documents[str(invoice["id"])]
         assert isinstance(document, Invoice)
         assert [
@@ -209,8 +209,8 @@ def test_every_document_has_the_lines_of_odoo(odoo: OdooDatabase, make: MakeAdap
         ], invoice["key"]
 
 
-def test_every_line_adds_up_to_the_net_amount_of_odoo(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
+def test_every_line_adds_up_to_the_net_amount_of_odoo(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    documents = make(still_odoo).load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
     for document in documents.values():
         assert isinstance(document, Invoice)
         for line in document.lines:
@@ -220,10 +220,10 @@ def test_every_line_adds_up_to_the_net_amount_of_odoo(odoo: OdooDatabase, make: 
 
 
 def test_every_document_has_customer_order_account_and_original_of_odoo(
-    odoo: OdooDatabase, make: MakeAdapter
+    still_odoo: OdooDatabase, make: MakeAdapter
 ) -> None:
-    documents = make(odoo).load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
-    for invoice in odoo.expected["invoices"]:
+    documents = make(still_odoo).load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
+    for invoice in still_odoo.expected["invoices"]:
         document = documents[str(invoice["id"])]
         assert isinstance(document, Invoice)
         customer, original = invoice["customer"], invoice["original"]
@@ -245,13 +245,15 @@ def test_every_document_has_customer_order_account_and_original_of_odoo(
 
 
 @pytest.mark.parametrize("key", ["INV26", "INV27", "INV28", "INV31", "INV25", "CN05", "CN07"])
-def test_drafts_and_cancelled_documents_are_not_confirmed(odoo: OdooDatabase, make: MakeAdapter, key: str) -> None:
-    assert not load(make(odoo), by_key(odoo)[key]["id"]).confirmed
+def test_drafts_and_cancelled_documents_are_not_confirmed(
+    still_odoo: OdooDatabase, make: MakeAdapter, key: str
+) -> None:
+    assert not load(make(still_odoo), by_key(still_odoo)[key]["id"]).confirmed
 
 
 @pytest.mark.parametrize("key", ["RCPT1", "BILL1", "BILLCN1"])
-def test_receipts_and_supplier_bills_are_not_confirmed(odoo: OdooDatabase, make: MakeAdapter, key: str) -> None:
-    assert not load(make(odoo), by_key(odoo)[key]["id"]).confirmed
+def test_receipts_and_supplier_bills_are_not_confirmed(still_odoo: OdooDatabase, make: MakeAdapter, key: str) -> None:
+    assert not load(make(still_odoo), by_key(still_odoo)[key]["id"]).confirmed
 
 
 def test_an_invoice_set_back_to_draft_is_seen_as_such_at_once(odoo: OdooDatabase, make: MakeAdapter) -> None:
@@ -268,14 +270,14 @@ def test_a_deleted_document_and_an_impossible_key_are_left_out(odoo: OdooDatabas
 
 
 def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
-    odoo: OdooDatabase, make: MakeAdapter
+    still_odoo: OdooDatabase, make: MakeAdapter
 ) -> None:
-    adapter = make(odoo)
+    adapter = make(still_odoo)
     adapter.load(["1"])
     with statements() as for_one:
         adapter.load(["4"])
     with statements() as for_many:
-        adapter.load([str(invoice["id"]) for invoice in odoo.expected["invoices"]])
+        adapter.load([str(invoice["id"]) for invoice in still_odoo.expected["invoices"]])
     assert len(for_many) == len(for_one) <= 10
 
 
@@ -312,31 +314,31 @@ def test_the_tax_names_of_odoo_16_are_plain_text(odoo17: OdooDatabase, make: Mak
 # --- the scenario, piece by piece
 
 
-def test_price_with_tax_included_becomes_a_net_price(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    line = load(make(odoo), by_key(odoo)["INV18"]["id"]).lines[0]
+def test_price_with_tax_included_becomes_a_net_price(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    line = load(make(still_odoo), by_key(still_odoo)["INV18"]["id"]).lines[0]
     assert (line.quantity, line.net_price, line.base_quantity) == (Decimal(3), Decimal(100), Decimal(1))
 
 
-def test_a_discount_is_an_allowance_of_the_line(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    line = load(make(odoo), by_key(odoo)["INV03"]["id"]).lines[1]
+def test_a_discount_is_an_allowance_of_the_line(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    line = load(make(still_odoo), by_key(still_odoo)["INV03"]["id"]).lines[1]
     assert line.net_price == Decimal("19.99")
     assert [(part.amount, part.is_charge, part.description) for part in line.allowances] == [
         (Decimal("17.49"), False, "12.5 %")
     ]
 
 
-def test_a_line_given_away_is_discounted_in_full(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    line = load(make(odoo), by_key(odoo)["INV20"]["id"]).lines[0]
+def test_a_line_given_away_is_discounted_in_full(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    line = load(make(still_odoo), by_key(still_odoo)["INV20"]["id"]).lines[0]
     assert line.net_amount == 0
     assert [(part.amount, part.description) for part in line.allowances] == [(Decimal(50), "100 %")]
 
 
-def test_withholding_and_surcharge_are_other_kinds_than_vat(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    withheld = load(make(odoo), by_key(odoo)["INV13"]["id"])
+def test_withholding_and_surcharge_are_other_kinds_than_vat(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    withheld = load(make(still_odoo), by_key(still_odoo)["INV13"]["id"])
     assert (withheld.totals.tax, withheld.totals.withholding) == (Decimal(630), Decimal(-450))
     assert withheld.totals.with_tax == 3630
     assert [total.tax.kind for total in withheld.tax_totals] == [TaxKind.VAT, TaxKind.WITHHOLDING]
-    surcharged = load(make(odoo), by_key(odoo)["INV15"]["id"])
+    surcharged = load(make(still_odoo), by_key(still_odoo)["INV15"]["id"])
     assert {total.tax.kind for total in surcharged.tax_totals} == {TaxKind.VAT, TaxKind.SURCHARGE}
     assert surcharged.totals.withholding == 0
 
@@ -354,25 +356,25 @@ def test_withholding_and_surcharge_are_other_kinds_than_vat(odoo: OdooDatabase, 
     ],
 )
 def test_categories_of_the_charts_of_accounts(
-    odoo: OdooDatabase, make: MakeAdapter, key: str, category: str, reason: str | None
+    still_odoo: OdooDatabase, make: MakeAdapter, key: str, category: str, reason: str | None
 ) -> None:
-    tax = load(make(odoo), by_key(odoo)[key]["id"]).lines[0].taxes[0]
+    tax = load(make(still_odoo), by_key(still_odoo)[key]["id"]).lines[0].taxes[0]
     assert (tax.category, tax.reason) == (category, reason)
 
 
-def test_a_configured_meaning_wins_over_the_default(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    expected = by_key(odoo)["INV07"]
+def test_a_configured_meaning_wins_over_the_default(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    expected = by_key(still_odoo)["INV07"]
     by_name = {"category": "E", "reason": "VATEX-EU-132", "name": "VAT"}
-    named = make(odoo, taxes={expected["taxes"][0]["name"]: by_name})
+    named = make(still_odoo, taxes={expected["taxes"][0]["name"]: by_name})
     tax = load(named, expected["id"]).tax_totals[0].tax
     assert (tax.category, tax.reason, tax.name) == ("E", "VATEX-EU-132", "VAT")
-    numbered = make(odoo, taxes={str(expected["taxes"][0]["id"]): {"category": "Z"}})
+    numbered = make(still_odoo, taxes={str(expected["taxes"][0]["id"]): {"category": "Z"}})
     tax = load(numbered, expected["id"]).tax_totals[0].tax
     assert (tax.category, tax.reason) == ("Z", None)
 
 
-def test_a_line_without_tax_stays_without_tax(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    document = load(make(odoo), by_key(odoo)["INV29"]["id"])
+def test_a_line_without_tax_stays_without_tax(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    document = load(make(still_odoo), by_key(still_odoo)["INV29"]["id"])
     assert (document.lines[0].taxes, document.tax_totals) == ((), ())
 
 
@@ -398,15 +400,15 @@ def test_a_fixed_tax_has_no_rate_and_a_tax_by_division_the_rate_on_the_net_amoun
     assert load(make(odoo19), 1).lines[0].taxes[0].percent == 25
 
 
-def test_a_public_body_of_spain_has_its_three_codes(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    document = load(make(odoo), by_key(odoo)["INV04"]["id"])
+def test_a_public_body_of_spain_has_its_three_codes(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    document = load(make(still_odoo), by_key(still_odoo)["INV04"]["id"])
     assert document.buyer.is_public_body
     assert document.buyer.dir3_codes == (("01", "L01281777"), ("02", "L01281777"), ("03", "L01281777"))
     assert document.purchase_order == "EXP/2026/000123"
 
 
-def test_a_public_body_of_france_is_told_by_its_siren(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    document = load(make(odoo), by_key(odoo)["FR01"]["id"])
+def test_a_public_body_of_france_is_told_by_its_siren(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    document = load(make(still_odoo), by_key(still_odoo)["FR01"]["id"])
     assert document.buyer.is_public_body
     assert not document.seller.is_public_body
     assert document.seller.legal_id("0009") == "73282932000074"
@@ -415,29 +417,31 @@ def test_a_public_body_of_france_is_told_by_its_siren(odoo: OdooDatabase, make: 
 
 
 def test_the_recipient_is_the_legal_entity_and_the_mail_goes_to_the_chosen_contact(
-    odoo: OdooDatabase, make: MakeAdapter
+    still_odoo: OdooDatabase, make: MakeAdapter
 ) -> None:
-    document = load(make(odoo), by_key(odoo)["INV32"]["id"])
+    document = load(make(still_odoo), by_key(still_odoo)["INV32"]["id"])
     assert document.buyer.name == "Aceros y Tornillería del Norte, S.A."
     assert document.buyer.city == "Zamudio"
     assert document.buyer_email == "getafe@acerosnorte.example"
 
 
-def test_the_note_becomes_plain_text(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    assert load(make(odoo), 1).note == "Gracias por su confianza & paciencia."
+def test_the_note_becomes_plain_text(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    assert load(make(still_odoo), 1).note == "Gracias por su confianza & paciencia."
 
 
-def test_the_reason_of_a_reversal_is_a_note_and_no_purchase_order(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    credit = load(make(odoo), by_key(odoo)["CN02"]["id"])
+def test_the_reason_of_a_reversal_is_a_note_and_no_purchase_order(
+    still_odoo: OdooDatabase, make: MakeAdapter
+) -> None:
+    credit = load(make(still_odoo), by_key(still_odoo)["CN02"]["id"])
     assert credit.kind is Kind.CREDIT_NOTE
     assert credit.purchase_order is None
     assert credit.note == "Reversal of: INV/2026/00002, Devolución / regularización"
-    debit = load(make(odoo), by_key(odoo)["DN1"]["id"])
+    debit = load(make(still_odoo), by_key(still_odoo)["DN1"]["id"])
     assert (debit.purchase_order, debit.note) == (None, "INV/2026/00003, Cargo adicional")
 
 
-def test_the_country_and_number_of_a_greek_customer(odoo: OdooDatabase, make: MakeAdapter) -> None:
-    buyer = load(make(odoo), by_key(odoo)["INV07"]["id"]).buyer
+def test_the_country_and_number_of_a_greek_customer(still_odoo: OdooDatabase, make: MakeAdapter) -> None:
+    buyer = load(make(still_odoo), by_key(still_odoo)["INV07"]["id"]).buyer
     assert (buyer.country, buyer.tax_number) == ("GR", "EL094259216")
 
 

@@ -42,6 +42,8 @@ from connector.steps.case import Case
 from connector.steps.verify import verify
 from tests.b2brouter.samples import FRENCH_SELLER, SPANISH_SELLER
 
+pytestmark = pytest.mark.no_cover  # tens of thousands of sums; measuring would take longer than they do
+
 WORLD: Final = World(seed=1)
 CUSTOMER: Final = Party(key="7", name="Example Customer", tax_number="ESB76543214", country="ES")
 VAT: Final = [Tax(percent=Decimal(percent), category="S") for percent in ("21", "10", "4", "5.5", "7.25")]
