@@ -52,6 +52,7 @@ class Services:
         self.stop = stop or threading.Event()
         self._only_looking = only_looking
         self._lock = threading.RLock()
+        self._ledger_open = False
         self._adapters: dict[str, Adapter] = {}
         self._remotes: dict[str, B2BrouterClient] = {}
         self._budgets: dict[str, Budget] = {}
@@ -74,12 +75,24 @@ class Services:
 
         Raises:
             LedgerError: it cannot be opened, or its schema is another one.
+            EnvironmentLockedError: it is a copy of another one.
+        """
+        if not self._ledger_open:
+            self.upgrade_ledger()
+            self.ledger.stamps.check_ledger()
+            self._ledger_open = True
+        return self.ledger
+
+    def upgrade_ledger(self) -> None:
+        """Bring an embedded ledger to the schema of this version; others must be there already.
+
+        Raises:
+            LedgerError: it cannot be opened, or its schema is another one.
         """
         if self.ledger.database.is_sqlite:
             schema.upgrade(self.ledger.database)
         else:
             schema.require(self.ledger.database)
-        return self.ledger
 
     @property
     def clock(self) -> Clock:

@@ -71,7 +71,7 @@ class Discovery:
             OutsideError: the ERP or the ledger failed; what was found before that is kept.
             EnvironmentLockedError: the source is another database than the one the ledger knows.
         """
-        self._ledger.accounts.check_source(source.name, source.adapter.identity())
+        self._ledger.stamps.check_source(source.name, source.adapter.identity())
         started = self._clock.now()
         state = self._ledger.intake.state(source.name)
         swept = state.get("swept_at")

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engi
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
+from connector.birthmark import birthmark
 from connector.domain.errors import (
     ConnectorError,
     SchemaChangedError,
@@ -27,6 +28,7 @@ from connector.domain.errors import (
     SourceUnavailableError,
     UsageError,
 )
+from connector.domain.identity import database_identity
 
 Row = Mapping[str, Any]
 
@@ -62,8 +64,20 @@ class Database:
         self._building = threading.Lock()
 
     def identity(self) -> str:
-        """Return dialect, host, port and database name: no user, no password."""
-        dialect = self.url.get_backend_name()
+        """Return what tells this database from any other, and from its copies: no user, no password.
+
+        Raises:
+            OutsideError: the database cannot be reached, or refuses our user.
+        """
+        if self.dialect == "sqlite":
+            return self.place
+        with self.reading() as connection:
+            return database_identity(self.place, birthmark(connection))
+
+    @property
+    def place(self) -> str:
+        """Dialect, host, port and database name."""
+        dialect = self.dialect
         if dialect == "sqlite":
             name = self.url.database or ":memory:"
             return f"sqlite:{name if name == ':memory:' else Path(name).resolve()}"

@@ -21,7 +21,7 @@ from connector.cli.preflight import check_account
 from connector.cli.texts import count, zone
 from connector.clock import SystemClock
 from connector.domain import catalogue
-from connector.domain.errors import ConnectorError, StepError, UsageError
+from connector.domain.errors import ConnectorError, EnvironmentLockedError, StepError, UsageError
 from connector.domain.invoice import Party
 from connector.ledger import Ledger, schema
 from connector.ledger.tables import JobRow
@@ -186,13 +186,13 @@ class Checkup:
                 yield ok(name, f"{about} issues through account {account}")
 
     def _identity_rows(self, source: str, identity: str) -> Iterator[CheckRow]:
-        known = self._ledger.intake.state(source).get("identity") if self._ledger else None
-        if known not in {None, identity}:
-            yield failed(
-                f"{source}: stamp",
-                f"The ledger knows this source as {known}, but the configuration leads to {identity}.",
-                "Use the ledger that belongs to this database, or give the source another name.",
-            )
+        if self._ledger is None:
+            return
+        known = self._ledger.intake.state(source).get("identity")
+        try:
+            self._ledger.stamps.compare_source(source, known, identity)
+        except EnvironmentLockedError as error:
+            yield failed(f"{source}: stamp", error.message, error.action)
 
     # ------------------------------------------------------------ clock
 

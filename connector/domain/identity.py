@@ -72,3 +72,14 @@ def contact_identity(source: str, company: str, buyer: Party) -> str:
 def integration_code(source: str, buyer: Party) -> str:
     """Return the code under which our contacts are found again at B2Brouter (API 5.1)."""
     return f"{source}:{buyer.key}"
+
+
+def database_identity(place: str, birthmark: str | None) -> str:
+    """Return what names a database, and tells it from its copies where that can be told."""
+    return f"{place} [{birthmark}]" if birthmark else place
+
+
+def same_database(known: str, present: str) -> bool:
+    """Whether two names of `database_identity` are one database: its address may change, its birthmark may not."""
+    (place, _, mark), (other_place, _, other_mark) = known.partition(" ["), present.partition(" [")
+    return mark == other_mark if mark and other_mark else place == other_place

@@ -15,7 +15,7 @@ from connector.domain.rounding import Way, way
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect, release, write_alike
-from connector.ledger.tables import AccountRow, JobRow, LeaseRow, SourceRow
+from connector.ledger.tables import AccountRow, JobRow, LeaseRow
 
 PROBE_AFTER = 60.0
 """Seconds until a paused account is probed; doubled up to `PROBE_CAP` while it stays unwell."""
@@ -125,31 +125,6 @@ class Accounts:
                 action="Use the ledger of that environment, or a new one.",
             )
         return True
-
-    def check_source(self, name: str, identity: str) -> None:
-        """Stamp a source with the database it is, or see that it still is that one.
-
-        Raises:
-            EnvironmentLockedError: the source is another database than the one this ledger knows.
-        """
-        with self._database.write() as connection:
-            connection.execute(
-                insert_dialect(self._database)(SourceRow)
-                .values(name=name, identity=identity)
-                .on_conflict_do_nothing()
-            )
-            connection.execute(
-                update(SourceRow)
-                .where(SourceRow.name == name, SourceRow.identity.is_(None))
-                .values(identity=identity)
-            )
-            known = connection.execute(select(SourceRow.identity).where(SourceRow.name == name)).scalar_one()
-        if known != identity:
-            raise EnvironmentLockedError(
-                f"The ledger knows the source {name} as {known}, but the configuration leads to {identity}. "
-                "Nothing is sent.",
-                action="Use the ledger that belongs to this database, or give the source another name.",
-            )
 
     def pause(self, name: str, reason: str, details: Mapping[str, str]) -> bool:
         """Stop an account: its due jobs wait. Return whether it was running until now (one alarm, not many)."""

@@ -54,6 +54,14 @@ class Database:
         """The URL without its password."""
         return str(self.url.render_as_string(hide_password=True))
 
+    @property
+    def place(self) -> str:
+        """Where it is, without user and password."""
+        if self.is_sqlite:
+            name = self.url.database or ":memory:"
+            return f"sqlite:{name if name == ':memory:' else Path(name).resolve()}"
+        return f"postgresql://{self.url.host or 'localhost'}:{self.url.port or 5432}/{self.url.database or ''}"
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable once the block has ended.

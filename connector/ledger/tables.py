@@ -230,7 +230,7 @@ class SourceRow(Base):
     __tablename__ = "source"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    identity: Mapped[str | None] = mapped_column(String(255))
+    identity: Mapped[str | None] = mapped_column(String(512))
     changed_at: Mapped[datetime | None] = mapped_column(Instant)
     key: Mapped[str | None] = mapped_column(String(255))
     discovered_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -260,6 +260,18 @@ class AccountRow(Base):
     probe_at: Mapped[datetime | None] = mapped_column(Instant)
     probes: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None] = mapped_column(Instant)  # when a worker's bell was last rung
+
+
+class StampRow(Base):
+    """Which database this ledger is, so that a copy of it is seen; and who said so, where somebody did."""
+
+    __tablename__ = "stamp"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    identity: Mapped[str] = mapped_column(String(512))
+    bound_at: Mapped[datetime | None] = mapped_column(Instant)
+    who: Mapped[str | None] = mapped_column(String(128))
+    note: Mapped[str | None] = mapped_column(Text)
 
 
 class BudgetRow(Base):

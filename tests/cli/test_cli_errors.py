@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -272,3 +273,21 @@ def test_passwords_of_urls() -> None:
 def test_a_url_of_no_broker(url: str) -> None:
     with pytest.raises(UsageError):
         known_kind(url)
+
+
+def test_a_copied_ledger_sends_nothing_until_a_person_says_that_it_is_the_original(day: Shop) -> None:
+    day.run("sync")
+    shutil.copy(day.ledger_file, day.folder / "copy.db")
+    config = day.changed(("connector.db", "copy.db"))
+    calls = len(day.world.journal)
+
+    refused = day.run("sync", config=config)
+
+    assert refused.status == 1
+    assert "This ledger is a copy" in refused.err
+    assert "connector db rebind" in refused.err
+    assert len(day.world.journal) == calls
+    bound = day.run("db", "rebind", "--note", "moved", config=config)
+    assert bound.status == 0
+    assert "copy.db" in bound.out
+    assert day.run("sync", config=config).status == 3

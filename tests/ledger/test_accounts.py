@@ -133,15 +133,6 @@ def test_an_account_that_was_paused_before_its_first_use_is_bound_all_the_same(l
     assert [state.name for state in ledger.accounts.all()] == [ACCOUNT]
 
 
-def test_a_source_stays_the_database_that_it_was(ledger: Ledger) -> None:
-    ledger.intake.remember("erp", discovered_at=NOON)  # known before it was stamped
-    ledger.accounts.check_source("erp", "postgresql://erp/live")
-    ledger.accounts.check_source("erp", "postgresql://erp/live")
-
-    with pytest.raises(EnvironmentLockedError, match="postgresql://erp/copy"):
-        ledger.accounts.check_source("erp", "postgresql://erp/copy")
-
-
 def test_when_a_bell_was_rung_is_remembered(ledger: Ledger) -> None:
     ledger.accounts.rung(ACCOUNT)
 

@@ -122,9 +122,9 @@ class PostgresServer:
     def __init__(self, admin: URL) -> None:
         self.admin = admin
 
-    def create(self, template: str | None = None) -> str:
+    def create(self, template: str | None = None, *, name: str | None = None) -> str:
         """Create a database, empty or as a copy of the one at URL `template`, and return its URL."""
-        name = room_name()
+        name = name or room_name()
         source = make_url(template).database if template else "template0"
         assert source is not None
         with connect_postgres(self.admin) as connection:
@@ -135,6 +135,12 @@ class PostgresServer:
 
     def drop(self, url: str) -> None:
         self._drop(make_url(url).database or "")
+
+    def restore(self, url: str) -> None:
+        """Put a copy of a database in its place, as a restored backup is."""
+        with self.database(url) as backup:
+            self.drop(url)
+            self.create(backup, name=make_url(url).database)
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:

@@ -60,7 +60,7 @@ class OdooAdapter:
         return cls(database, settings)
 
     def identity(self) -> str:
-        """Return dialect, host, port and database name."""
+        """Return what tells this database from others and from its copies."""
         return self._database.identity()
 
     def companies(self) -> Sequence[Company]:
@@ -90,7 +90,7 @@ class OdooAdapter:
 
     def check(self) -> Sequence[CheckRow]:
         """Try connection, tables, rights, companies and write-back; change nothing."""
-        rows, schema = attempt("connection", self._reader.schema, lambda _: f"connected to {self.identity()}")
+        rows, schema = attempt("connection", self._reader.schema, lambda _: f"connected to {self._database.place}")
         if schema is None:
             return rows
         rows += attempt("tables", lambda: self._readable(schema), str)[0]

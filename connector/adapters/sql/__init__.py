@@ -51,7 +51,7 @@ class SqlAdapter:
         return cls(Database(name, url, timeouts=timeouts), settings)
 
     def identity(self) -> str:
-        """Return dialect, host, port and database name."""
+        """Return what tells this database from others and from its copies."""
         return self._database.identity()
 
     def companies(self) -> Sequence[Company]:
@@ -82,7 +82,7 @@ class SqlAdapter:
         rows, first = attempt(
             "query find",
             lambda: self.find(None, 1, since=None, companies=None),
-            lambda found: f"{self.identity()} answers" + ("" if found else "; no document yet"),
+            lambda found: f"{self._database.place} answers" + ("" if found else "; no document yet"),
         )
         if first is None:
             return rows

@@ -127,12 +127,21 @@ def upgrade() -> None:
     op.create_table(
         "source",
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("identity", sa.String(length=255), nullable=True),
+        sa.Column("identity", sa.String(length=512), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("key", sa.String(length=255), nullable=True),
         sa.Column("discovered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
+    )
+    op.create_table(
+        "stamp",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("identity", sa.String(length=512), nullable=False),
+        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("who", sa.String(length=128), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_stamp")),
     )
     op.create_table(
         "event",
@@ -168,6 +177,7 @@ def downgrade() -> None:
     op.drop_table("number_claim")
     op.drop_index("ix_event_job", table_name="event")
     op.drop_table("event")
+    op.drop_table("stamp")
     op.drop_table("source")
     op.drop_table("lease")
     op.drop_index("ix_job_status_reason", table_name="job")
