@@ -1436,3 +1436,19 @@ def test_a_contact_deleted_at_b2brouter_is_made_anew_on_the_next_try(house: Hous
     [job] = [job for job in house.jobs() if job.key == "1"]
     assert job.status is Status.DONE
     assert [made.id for made in house.remote_contacts()] != [contact.id]
+
+
+def test_what_lost_its_worker_is_worked_after_the_others(house: House) -> None:
+    """A process that is killed again and again must not strike the same document each time."""
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    assert house.ledger.jobs.lease("main", 1)
+    house.clock.advance(house.ledger.jobs.lease_seconds + 1)
+    house.ledger.jobs.rescue()
+    house.take_in(invoice("2"), invoice("3"))
+
+    house.drain()
+
+    numbers = [entry.number for entry in house.world.journal if entry.operation == CREATE]
+    assert numbers[-1] == house.job("1").number
+    assert len(numbers) == 3

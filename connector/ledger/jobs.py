@@ -59,16 +59,18 @@ class Jobs:
             account: by its name in the configuration.
             limit: most jobs to take.
             sources: only jobs of these; None means all.
-            suspects: take those whose last holder vanished, instead of the others. They are to be worked one at
-                a time and alone, so that the one that kills its worker takes no innocent ones with it.
+            suspects: take those whose last holder vanished, instead of the others; first those to which it
+                happened less often.
 
         Raises:
             LedgerError: the ledger cannot be reached.
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            due = self._due(account, limit, sources, now).where(JobRow.lapses > 0 if suspects else JobRow.lapses == 0)
-            ids = connection.execute(due).scalars().all()
+            due = self._due(account, limit, sources, now)
+            due = due.where(JobRow.lapses > 0) if suspects else due.where(JobRow.lapses == 0)
+            order = [JobRow.lapses, JobRow.due_at, JobRow.id] if suspects else [JobRow.due_at, JobRow.id]
+            ids = connection.execute(due.order_by(*order)).scalars().all()
             if not ids:
                 return []
             rows = connection.execute(
@@ -83,7 +85,7 @@ class Jobs:
                 )
                 .returning(*COLUMNS)
             )
-            leased = sorted(map(job_of, rows), key=lambda job: (job.due_at, job.id))
+            leased = sorted(map(job_of, rows), key=lambda job: (job.lapses, job.due_at, job.id))
             crashpoint("lease", "before_commit")
         crashpoint("lease", "after_commit")
         return leased
@@ -94,7 +96,6 @@ class Jobs:
             select(JobRow.id)
             .where(JobRow.status == Status.PENDING, JobRow.account == account, JobRow.due_at <= now)
             .where(~paused.exists())
-            .order_by(JobRow.due_at, JobRow.id)
             .limit(limit)
             .with_for_update(skip_locked=True, of=JobRow)
         )

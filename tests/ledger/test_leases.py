@@ -180,6 +180,18 @@ def test_a_job_whose_holder_vanished_is_taken_apart_from_the_others(ledger: Ledg
     assert [job.key for job in ledger.jobs.lease(ACCOUNT, 10, suspects=True)] == ["1"]
 
 
+def test_of_those_the_one_that_lost_fewer_holders_comes_first(ledger: Ledger, clock: FakeClock) -> None:
+    add(ledger, invoice("1"), invoice("2"))
+    assert len(ledger.jobs.lease(ACCOUNT, 2)) == 2
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 1, suspects=True)] == ["1"]
+    clock.advance(ledger.jobs.lease_seconds + 1)
+    ledger.jobs.rescue()
+
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 2, suspects=True)] == ["2", "1"]
+
+
 def test_handing_back_what_is_in_other_hands_is_not_an_error(ledger: Ledger, clock: FakeClock) -> None:
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)

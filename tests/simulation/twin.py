@@ -65,7 +65,7 @@ class TwinJobs:
             and job.due_at <= now
             and (job.lapses > 0) == suspects
         ]
-        taken = sorted(due, key=lambda job: (job.due_at, job.id))[:limit]
+        taken = sorted(due, key=lambda job: (job.lapses, job.due_at, job.id))[:limit]
         return [
             self._put(
                 job,
