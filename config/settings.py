@@ -10,11 +10,11 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -30,6 +30,9 @@ HOSTS: Mapping[str, str] = {
     "production": "https://api.b2brouter.net",
 }
 """Fixed hosts; sandbox and production share one and are told apart by the key (API reference 1.1)."""
+
+FIRST_RUN = (1, 10, 100)
+"""Invoices in each step of an account's first run in production."""
 
 _REQUESTS_PER_MINUTE = {"simulator": 540, "sandbox": 540, "staging": 540, "production": 900}
 
@@ -110,6 +113,19 @@ class AccountSettings(_Section):
         description="In place of totals: most that total and taxes may differ, in the document's currency; "
         "the document goes, and its timeline says so.",
     )
+
+    ramp: list[Annotated[int, Field(gt=0)]] | None = Field(
+        None,
+        description="Steps of the first run: so many invoices go, then a person looks at them and opens the next "
+        "step (connector sync on a terminal, or connector release --ramp); after the last one there is no limit. "
+        "[] for none. By default [1, 10, 100] in production and none elsewhere.",
+    )
+
+    def ramp_in(self, environment: Environment) -> Sequence[int]:
+        """Return the steps of the first run that are in force in an environment."""
+        if self.ramp is None:
+            return FIRST_RUN if environment == "production" else ()
+        return self.ramp
 
     @model_validator(mode="before")
     @classmethod

@@ -271,7 +271,16 @@ class Services:
             many_companies=self._many_companies(source),
             levels=self.levels(account),
             allow_difference=self.settings.accounts[account].allow_difference or Decimal(0),
+            ramp=() if state and state.ramp_over else self.ramp(account),
         )
+
+    def ramp(self, account: str) -> Sequence[int]:
+        """Return how many invoices each step of an account's first run allows; nothing where there are no steps.
+
+        An account that has left the configuration has none.
+        """
+        settings = self.settings.accounts.get(account)
+        return settings.ramp_in(self.settings.b2brouter.environment) if settings else ()
 
     def _repeat_unknown(self, account: str, number_guard: bool | None) -> bool:
         """The operator's word counts; left to us, a number that is known not to be guarded is never sent twice."""

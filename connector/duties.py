@@ -65,6 +65,7 @@ class Duties:
             if self._is_due(f"discover {source}", self._services.settings.scheduler.discover_every):
                 self._discover(source)
         ledger.jobs.release_ready()
+        ledger.ramp.refill(self._services.ramp)
         for account in [*ledger.jobs.due_accounts(), *ledger.accounts.to_probe()]:
             self._ring(account)
 

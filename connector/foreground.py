@@ -106,6 +106,7 @@ class Pass:
         while not self._stop.is_set():
             jobs.rescue()
             jobs.release_ready()
+            self._services.ledger.ramp.refill(self._services.ramp)
             due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
             self._drain_all(due)
             if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):

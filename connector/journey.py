@@ -30,6 +30,7 @@ from connector.domain.job import Effect, Event, Stage
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job
 from connector.ports import Adapter, Remote, RemoteInvoice
+from connector.steps.admit import admit
 from connector.steps.case import Case, Rules
 from connector.steps.create import create, settle
 from connector.steps.record import record
@@ -318,11 +319,13 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
                 made = settle(case)
             case Stage.FOUND | Stage.CONTACT_READY:
                 validate(case)
+                admit(case)
                 resolve_contact(case)
                 made = create(case)
             case Stage.CREATED:
                 verify(case, made)
             case Stage.VERIFIED:
+                admit(case)
                 send(case)
             case Stage.SENT:
                 record(case)

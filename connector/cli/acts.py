@@ -74,13 +74,26 @@ def hold(session: Session, **given: Any) -> None:
 
 
 @command("release")
+@click.option("--account", metavar="NAME", help="With --ramp: whose.")
+@click.option("--ramp", is_flag=True, help="Open the next step of an account's first run, after a look at the last.")
 @_options(note_required=False)
-def release(session: Session, **given: Any) -> None:
+def release(session: Session, *, ramp: bool, account: str | None, **given: Any) -> None:
     """Let held or skipped invoices go on from where they stood.
 
-    ID is what `connector jobs` shows; an invoice's number serves as well.
+    ID is what `connector jobs` shows; an invoice's number serves as well. With --ramp, the next step of an
+    account's first run is opened instead.
     """
-    _act(session, RELEASE, **given)
+    if not ramp:
+        if account is not None:
+            raise UsageError("--account goes with --ramp.", action="See: connector release --help")
+        _act(session, RELEASE, **given)
+        return
+    from connector.cli import ramp as first_run
+
+    note, dry_run = given.pop("note"), given.pop("dry_run")
+    if any(given.values()):
+        raise UsageError("--ramp is about a whole account, not about single invoices.")
+    first_run.release(session, account, note, dry_run=dry_run)
 
 
 @command("skip")

@@ -46,6 +46,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "requests_per_minute": 540,
     "api_key_file": "/etc/connector/api_key",
     "webhook_secret": "whsec_test",
+    "ramp": [1, 10, 100],
     "url": "postgresql+psycopg://user:change-me@localhost:5432/erp",
     "url_file": "/etc/connector/url",
     "accounts": {"1": "main", "2": "other"},
@@ -160,6 +161,8 @@ def toml(value: Any) -> str:
             return f"{value:g}" if isinstance(value, float) else str(value)
         case date():
             return value.isoformat()
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
         case dict():
             inside = ", ".join(f"{json.dumps(key)} = {toml(item)}" for key, item in value.items())
             return f"{{ {inside} }}" if inside else "{}"

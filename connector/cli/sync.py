@@ -12,7 +12,7 @@ import click
 
 from config import logging as log
 from connector.bootstrap import Services
-from connector.cli import ending, preview
+from connector.cli import ending, preview, ramp
 from connector.cli.command import command
 from connector.cli.ending import GOOD, NEEDS_A_PERSON, OUTSIDE
 from connector.cli.output import Column, Output
@@ -25,6 +25,7 @@ from connector.domain.job import Status
 from connector.foreground import Pass, Result
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
+from connector.ledger.ramp import Standing
 from connector.ledger.records import Job
 
 _MOST_REASONS = 20
@@ -51,16 +52,26 @@ def sync(session: Session, source: str | None, dry_run: bool, patience: float) -
     check_configuration(session.services, sources)
     if dry_run:
         return preview.show_pass(session, sources)
-    with stopping(session.services.stop) as stop:
-        result = perform(
-            session.services,
-            sources=None if source is None else sources,
-            patience=patience,
-            stop=stop,
-            output=session.output,
-        )
-    _tell(session.output, session.services.ledger, result, stopped=stop.is_set())
-    return status_of(result)
+    while True:
+        with stopping(session.services.stop) as stop:
+            result = perform(
+                session.services,
+                sources=None if source is None else sources,
+                patience=patience,
+                stop=stop,
+                output=session.output,
+            )
+        waiting = ramp.standings(session.services, session.services.ledger)
+        _tell(session.output, session.services.ledger, result, waiting, stopped=stop.is_set())
+        if stop.is_set() or not _goes_on(session, waiting):
+            return status_of(result)
+
+
+def _goes_on(session: Session, waiting: Sequence[Standing]) -> bool:
+    """Whether a person, having looked at what was issued of a first run, opened its next step."""
+    if not session.output.interactive:
+        return False
+    return any([ramp.ask(session.output, session.services, standing) for standing in waiting if standing.rests])
 
 
 def perform(
@@ -99,8 +110,9 @@ def _progress(ledger: Ledger, output: Output) -> Any:
 # ---------------------------------------------------------------- what it came to
 
 
-def record_of(result: Result, *, stopped: bool) -> dict[str, Any]:
+def record_of(result: Result, waiting: Sequence[Standing] = (), *, stopped: bool) -> dict[str, Any]:
     """Return the result as JSON."""
+    first_runs = {"ramp": [ramp.record(standing) for standing in waiting]} if waiting else {}
     return {
         "found": result.found,
         **{str(status): number for status, number in result.by_status.items()},
@@ -108,6 +120,7 @@ def record_of(result: Result, *, stopped: bool) -> dict[str, Any]:
         "seconds": round(result.seconds, 3),
         "stopped": stopped,
         "faults": [failure.record() for failure in map(_failure, result.faults)],
+        **first_runs,
     }
 
 
@@ -116,9 +129,9 @@ def _failure(fault: Any) -> ending.Failure:
     return ending.failure_of(fault)
 
 
-def _tell(output: Output, ledger: Ledger, result: Result, *, stopped: bool) -> None:
+def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Standing], *, stopped: bool) -> None:
     if output.json:
-        output.record(record_of(result, stopped=stopped))
+        output.record(record_of(result, waiting, stopped=stopped))
         return
     if stopped:
         output.line("Stopped before the end; the next sync goes on from here.")
@@ -129,6 +142,7 @@ def _tell(output: Output, ledger: Ledger, result: Result, *, stopped: bool) -> N
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
     if result.by_status[Status.HELD]:
         tell_reasons(output, ledger, Status.HELD, f"{result.by_status[Status.HELD]:,} held, for a person:")
+    ramp.tell(output, [standing for standing in waiting if not (output.interactive and standing.rests)])
     if log.error_file() is not None:
         output.line()
         output.line(f"Unexpected errors of this software were logged; please report them: {log.error_file()}")

@@ -10,6 +10,7 @@ from connector.ledger.database import Database
 from connector.ledger.intake import Intake
 from connector.ledger.jobs import Jobs
 from connector.ledger.queries import Queries
+from connector.ledger.ramp import Ramp
 from connector.ledger.stamps import Stamps
 
 
@@ -43,6 +44,7 @@ class Ledger:
         self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
         self.accounts = Accounts(self.database)
         self.stamps = Stamps(self.database)
+        self.ramp = Ramp(self.database)
         self.offices = Offices(self.database)
         self.queries = Queries(self.database)
         self.actions = Actions(self.database)

@@ -22,6 +22,9 @@ PROBE_AFTER = 60.0
 
 PROBE_CAP = 900.0
 
+OVER = 0
+"""`ramp_step` of an account that has its first run behind it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountState:
@@ -45,11 +48,17 @@ class AccountState:
     probe_at: datetime | None
     probes: int
     rung_at: datetime | None
+    ramp_step: int | None
 
     @property
     def arithmetic(self) -> Way | None:
         """How the account calculates, as far as is known."""
         return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
+
+    @property
+    def ramp_over(self) -> bool:
+        """Whether the steps of the first run are behind it."""
+        return self.ramp_step == OVER
 
 
 _COLUMNS = tuple(getattr(AccountRow, name) for name in AccountState.__dataclass_fields__)

@@ -133,6 +133,8 @@ class JobRow(Base):
         Index("ix_job_original", "source", "original_key"),
         Index("ix_job_number", "number"),
         Index("ix_job_sent", "sent_at"),
+        Index("ix_job_ramp", "account", "ramp_step", sqlite_where=text("ramp_step IS NOT NULL"),
+              postgresql_where=text("ramp_step IS NOT NULL")),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, Identity(), primary_key=True)
@@ -175,6 +177,7 @@ class JobRow(Base):
     created_at: Mapped[datetime] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant)
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    ramp_step: Mapped[int | None] = mapped_column(Integer)  # of the account's first run; see `connector.ledger.ramp`
 
 
 class EventRow(Base):
@@ -260,6 +263,7 @@ class AccountRow(Base):
     probe_at: Mapped[datetime | None] = mapped_column(Instant)
     probes: Mapped[int] = mapped_column(Integer, default=0)
     rung_at: Mapped[datetime | None] = mapped_column(Instant)  # when a worker's bell was last rung
+    ramp_step: Mapped[int | None] = mapped_column(Integer)  # of the first run, from 1; None: not begun, 0: over
 
 
 class StampRow(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -42,6 +42,7 @@ class Rules:
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
     levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
+    ramp: Sequence[int] = ()  # invoices in each step of the first run; nothing: there are no steps
 
 
 _STILL_OPEN = frozenset({"remote_differs", "number_taken"})

@@ -32,6 +32,7 @@ def upgrade() -> None:
         sa.Column("probe_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
         sa.Column("rung_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ramp_step", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_account")),
     )
     op.create_table(
@@ -94,6 +95,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ramp_step", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_job")),
         sa.UniqueConstraint("source", "company", "key", name=op.f("uq_job_source_company_key")),
     )
@@ -115,6 +117,14 @@ def upgrade() -> None:
     )
     op.create_index("ix_job_number", "job", ["number"], unique=False)
     op.create_index("ix_job_original", "job", ["source", "original_key"], unique=False)
+    op.create_index(
+        "ix_job_ramp",
+        "job",
+        ["account", "ramp_step"],
+        unique=False,
+        sqlite_where=sa.text("ramp_step IS NOT NULL"),
+        postgresql_where=sa.text("ramp_step IS NOT NULL"),
+    )
     op.create_index("ix_job_sent", "job", ["sent_at"], unique=False)
     op.create_index("ix_job_status_reason", "job", ["status", "reason"], unique=False)
     op.create_table(
