@@ -1452,3 +1452,30 @@ def test_what_lost_its_worker_is_worked_after_the_others(house: House) -> None:
     numbers = [entry.number for entry in house.world.journal if entry.operation == CREATE]
     assert numbers[-1] == house.job("1").number
     assert len(numbers) == 3
+
+
+# ---------------------------------------------------------------- the first run
+
+
+def test_in_a_first_run_nothing_of_the_others_leaves_before_a_person_has_looked(house: House) -> None:
+    house.rules = replace(house.rules, ramp=(1, 10))
+    house.issue(invoice("1"), invoice("2", buyer=OTHER_CUSTOMER), invoice("3"))
+
+    house.assert_issued("1")
+    assert len(house.remote_invoices()) == len(house.remote_contacts()) == 1
+    assert house.by_status() == {Status.DONE: 1, Status.WAITING: 2}
+    assert house.job("2").reason == "ramp_full"
+
+    seen = house.ledger.ramp.standing(ACCOUNT, (1, 10))
+    assert seen is not None
+    assert house.ledger.ramp.open_next(seen, who="Ana", note="seen") == 2
+    house.run()
+    house.assert_issued("1", "2", "3")
+
+
+def test_an_invalid_invoice_takes_no_place_of_a_first_run(house: House) -> None:
+    house.rules = replace(house.rules, ramp=(1,))
+    house.issue(invoice("1", payment=Payment(iban="ES9121000418450200051333")), invoice("2"))
+
+    assert house.job("1").reason == "iban_wrong"
+    house.assert_issued("2")

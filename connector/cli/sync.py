@@ -71,7 +71,8 @@ def _goes_on(session: Session, waiting: Sequence[Standing]) -> bool:
     """Whether a person, having looked at what was issued of a first run, opened its next step."""
     if not session.output.interactive:
         return False
-    return any([ramp.ask(session.output, session.services, standing) for standing in waiting if standing.rests])
+    opened = [ramp.ask(session.output, session.services, standing) for standing in waiting if standing.rests]
+    return any(opened)
 
 
 def perform(

@@ -32,10 +32,10 @@ def waiting(shop: Shop) -> list[str]:
 
 
 def test_only_production_has_steps_by_default() -> None:
-    account = AccountSettings(account_id="1", api_key="test_key")  # type: ignore[arg-type]
+    account = AccountSettings(account_id="1", api_key="test_key")
     assert list(account.ramp_in("production")) == [1, 10, 100]
-    assert [list(account.ramp_in(place)) for place in ("simulator", "sandbox", "staging")] == [[], [], []]  # type: ignore[arg-type]
-    none = AccountSettings(account_id="1", api_key="test_key", ramp=[])  # type: ignore[arg-type]
+    assert [list(account.ramp_in(place)) for place in ("simulator", "sandbox", "staging")] == [[], [], []]
+    none = AccountSettings(account_id="1", api_key="test_key", ramp=[])
     assert list(none.ramp_in("production")) == []
 
 
