@@ -336,6 +336,8 @@ def reject_foreign_key(account: str, key: str, environment: str) -> None:
         ValueError: a sandbox key in production, or the other way round.
     """
     is_test = key.startswith("test_")
+    if environment != "production" and key.startswith("prod_"):
+        raise ValueError(f"accounts.{account} has a production key (prod_…), but the environment is {environment}")
     if environment == "production" and is_test:
         raise ValueError(f"accounts.{account} has a sandbox key (test_…), but the environment is production")
     if environment == "sandbox" and not is_test:

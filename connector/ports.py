@@ -178,11 +178,23 @@ class RemoteAccount:
     rounding_method: str | None = None
     round_before_sum: bool | None = None
     apply_taxes_per_line: bool | None = None
+    archived: bool = False
+    transactions_count: int | None = None
+    transactions_limit: int | None = None
 
     @property
     def arithmetic(self) -> Way | None:
         """How the account calculates; None where it does not say."""
         return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteReportSetting:
+    """How an account reports to a tax authority."""
+
+    code: str  # verifactu, tbai, dgfip …, in lower case
+    start_date: date | None = None
+    enabled: bool = True
 
 
 class Remote(Protocol):

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.b2brouter.exactjson import UnreadableError, decimal, mapping
-from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteTax
+from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting, RemoteTax
 
 Fields = Mapping[str, Any]
 
@@ -56,7 +56,33 @@ def account(body: object) -> RemoteAccount:
         rounding_method=_text(fields.get("rounding_method")),
         round_before_sum=_flag(fields.get("round_before_sum")),
         apply_taxes_per_line=_flag(fields.get("apply_taxes_per_line")),
+        archived=bool(_flag(fields.get("archived"))) or fields.get("status") == "archived",
+        transactions_count=_count(fields.get("transactions_count")),
+        transactions_limit=_count(fields.get("transactions_limit")),
     )
+
+
+def transport(body: object) -> tuple[str, bool]:
+    """Read one transport of an account: its code, and whether it is enabled (API reference 6.3)."""
+    fields = _unwrapped(body, "transport")
+    return _code(fields), _flag(fields.get("enabled")) is not False
+
+
+def report_setting(body: object) -> RemoteReportSetting:
+    """Read how an account reports to a tax authority (API reference 11)."""
+    fields = _unwrapped(body, "tax_report_setting")
+    return RemoteReportSetting(
+        code=_code(fields).lower(),
+        start_date=_day(fields.get("start_date") or None),
+        enabled=_flag(fields.get("enabled")) is not False,
+    )
+
+
+def _code(fields: Fields) -> str:
+    found = _text(fields.get("code"))
+    if not found:
+        raise UnreadableError("an object without code")
+    return found
 
 
 def contact(body: object, *, request_id: str | None = None) -> RemoteContact:

@@ -16,9 +16,10 @@ from connector.b2brouter.transport import Call, Guard, Transport
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.invoice import Invoice, Party
 from connector.domain.rounding import Sheet
-from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice
+from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting
 
 Row = TypeVar("Row", RemoteContact, RemoteInvoice)
+Extra = TypeVar("Extra")
 
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
@@ -72,6 +73,32 @@ class B2BrouterClient:
     def read_account(self, *, once: bool = False) -> RemoteAccount:
         """Read the issuing account with its settings of calculation (API reference 4)."""
         return self._transport.fetch(self._of_account(Operation.READ_ACCOUNT, "GET"), answers.account, once=once)
+
+    def read_transports(self) -> frozenset[str] | None:
+        """Return the codes of the enabled transports (API reference 6.3); None where the account offers no list."""
+
+        def reader(body: Any) -> frozenset[str]:
+            rows = map(answers.transport, answers.page(body, "transports").rows)
+            return frozenset(code for code, enabled in rows if enabled)
+
+        return self._extra(Operation.READ_TRANSPORTS, "/transports", reader)
+
+    def read_report_settings(self) -> Sequence[RemoteReportSetting] | None:
+        """Return how the account reports to tax authorities (API reference 11); None where it offers no list."""
+
+        def reader(body: Any) -> Sequence[RemoteReportSetting]:
+            return [answers.report_setting(row) for row in answers.page(body, "tax_report_settings").rows]
+
+        return self._extra(Operation.READ_REPORT_SETTINGS, "/tax_report_settings", reader)
+
+    def _extra(self, operation: Operation, path: str, reader: Callable[[Any], Extra]) -> Extra | None:
+        call = self._of_account(operation, "GET", path, params={"limit": str(_PAGE)})
+        try:
+            return self._transport.fetch(call, reader)
+        except RefusedError as error:
+            if error.reason != "remote_missing":
+                raise
+            return None
 
     # ------------------------------------------------------------ contacts
 

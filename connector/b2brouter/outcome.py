@@ -36,6 +36,8 @@ class Operation(StrEnum):
     """The calls we make; which answers mean what depends on them."""
 
     READ_ACCOUNT = "read_account"
+    READ_TRANSPORTS = "read_transports"
+    READ_REPORT_SETTINGS = "read_report_settings"
     FIND_CONTACTS = "find_contacts"
     CREATE_CONTACT = "create_contact"
     UPDATE_CONTACT = "update_contact"
@@ -69,6 +71,7 @@ _OF_ACCOUNT: Final = frozenset(
         Operation.CREATE_INVOICE,
     }
 )
+_EXTRAS: Final = frozenset({Operation.READ_TRANSPORTS, Operation.READ_REPORT_SETTINGS})
 _READS: Final = frozenset(Operation) - _WRITES
 
 
@@ -182,6 +185,8 @@ _SEND: Final = frozenset({Operation.SEND_INVOICE})
 _DELETE: Final = frozenset({Operation.DELETE_INVOICE})
 
 RULES: Final[tuple[Rule, ...]] = (
+    # What an account's plan may lack: the account itself is there.
+    Rule(statuses={403, 404}, operations=_EXTRAS, error=RefusedError, reason="remote_missing"),
     # Not the documents, but key, version or address: everything of the account fails alike.
     Rule(statuses=range(300, 400), error=MisconfiguredError, reason="misdirected"),
     Rule(statuses={401, 403}, error=MisconfiguredError, reason="access_refused"),

@@ -15,6 +15,7 @@ from config import logging as log
 from connector.adapters.checks import failed, ok, warning
 from connector.bootstrap import Services
 from connector.cli import ending
+from connector.cli.account_rows import AccountRows
 from connector.cli.brokers import reach
 from connector.cli.ledgers import missing_file
 from connector.cli.preflight import check_account
@@ -119,7 +120,11 @@ class Checkup:
             told = sentence(account, error)
             yield failed(name, told.message, told.action)
             return
-        yield ok(name, _about(there))
+        if there.archived:
+            yield failed(name, f"The account {there.id} is archived.", "Unarchive it in B2Brouter, or name another.")
+        else:
+            yield ok(name, _about(there, self._services.account_settings(account).account_id))
+        yield from AccountRows(self._services, account, there, today=datetime.now(UTC).date()).rows()
         if self._probe:
             yield from self._probe_rows(account, there)
         if not self._services.sources_of(account):
@@ -239,8 +244,10 @@ def _try_writing(ledger: Ledger) -> None:
         connection.execute(update(JobRow).where(JobRow.id < 0).values(fence=JobRow.fence))
 
 
-def _about(there: RemoteAccount) -> str:
+def _about(there: RemoteAccount, given: str) -> str:
     parts = [there.name or "without name", there.tax_number or "no tax number"]
+    if given != there.id:
+        parts.append(f"id {there.id}, called {given} here and in cross-references")
     if there.rounding_method:
         parts.append(f"rounding {there.rounding_method}")
     if there.round_before_sum is not None:

@@ -6,7 +6,7 @@ from connector.simulator.calls import Answer, Call, conditions, document_id, lis
 from connector.simulator.codes import TRANSPORTS
 from connector.simulator.currencies import MINOR_UNITS
 from connector.simulator.documents import Account
-from connector.simulator.problems import bad_request, blank, fixed, not_allowed, not_found
+from connector.simulator.problems import bad_request, blank, fixed, forbidden, not_allowed, not_found
 from connector.simulator.render import scheme
 from connector.simulator.totals import ROUNDING_METHODS
 
@@ -83,11 +83,11 @@ def account_view(call: Call, account: Account) -> dict[str, Any]:
         "round_before_sum": account.round_before_sum,
         "apply_taxes_per_line": account.apply_taxes_per_line,
         **{name: account.fields.get(name) for name in _TEXTS},
-        "archived": False,
+        "archived": account.archived,
         "has_logo": False,
-        "status": "active",
+        "status": "archived" if account.archived else "active",
         "transactions_count": account.transactions_count,
-        "transactions_limit": None,
+        "transactions_limit": account.transactions_limit,
         "created_at": account.created_at,
         "updated_at": account.updated_at,
     }
@@ -101,7 +101,7 @@ def _fits(account: Account, wanted: dict[str, str]) -> bool:
 
 
 def list_transports(call: Call) -> Answer:
-    account = call.account()
+    account = _account_with_extras(call)
     codes = [
         account.default_transport,
         *(code for code in account.transports if code != account.default_transport),
@@ -125,6 +125,18 @@ def enable_transport(call: Call) -> Answer:
     return single(call, "transport", _transport_view(account, str(code)), 201)
 
 
+def _account_with_extras(call: Call) -> Account:
+    """The account, where what hangs on it may be asked for at all."""
+    account = call.account()
+    match call.world.switches.account_extras:
+        case "missing":
+            raise not_found("Account")
+        case "forbidden":
+            raise forbidden("Your plan does not include this feature")
+        case _:
+            return account
+
+
 def _transport_view(account: Account, code: str) -> dict[str, Any]:
     return {"code": code, "enabled": True, "reception": False} | account.transports.get(code, {})
 
@@ -133,7 +145,7 @@ def _transport_view(account: Account, code: str) -> dict[str, Any]:
 
 
 def list_report_settings(call: Call) -> Answer:
-    settings = list(call.account().tax_report_settings.values())
+    settings = list(_account_with_extras(call).tax_report_settings.values())
     return listed(call, "tax_report_settings", settings, len(settings), flat=True)
 
 

@@ -44,6 +44,8 @@ class Account:
     transports: dict[str, Fields] = field(default_factory=dict)
     tax_report_settings: dict[str, Fields] = field(default_factory=dict)
     transactions_count: int = 0
+    transactions_limit: int | None = None  # of the plan; none is shown where there is none
+    archived: bool = False
 
 
 @dataclass(slots=True)

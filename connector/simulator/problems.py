@@ -34,6 +34,10 @@ def not_found(what: str) -> ApiProblem:
     return ApiProblem(404, "resource_missing", f"{what} not found")
 
 
+def forbidden(message: str) -> ApiProblem:
+    return ApiProblem(403, None, message)
+
+
 def conflict(message: str) -> ApiProblem:
     return ApiProblem(409, "conflict", message)
 

@@ -43,6 +43,7 @@ DEFAULT_ACCOUNTS: Final[tuple[dict[str, Any], ...]] = (
         "city": "Paris",
         "postalcode": "75001",
         "email": "factures@lumiere.example",
+        "transports": {"fr.chorus": {"enabled": True, "reception": False}},
     },
 )
 DEFAULT_DIRECTORY: Final[tuple[dict[str, Any], ...]] = (
@@ -76,6 +77,9 @@ _PLAIN: Final = (
     "default_transport",
     "transports",
     "tax_report_settings",
+    "transactions_count",
+    "transactions_limit",
+    "archived",
 )
 
 

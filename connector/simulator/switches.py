@@ -39,6 +39,8 @@ class Switches:
     """Which end of the list comes first."""
     accounts_envelope: Literal["flat", "meta"] = "flat"
     """Where the list of accounts carries its paging fields."""
+    account_extras: Literal["offered", "missing", "forbidden"] = "offered"
+    """Lists of transports and of tax report settings: answered, or 404 or 403 as for a plan without them."""
     state_filter_by: Literal["timestamp", "date"] = "timestamp"
     """Granularity of `state_updated_at_from`."""
     state_change_updates: bool = False

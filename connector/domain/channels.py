@@ -1,0 +1,32 @@
+"""Which transports reach whom, where a country leaves no choice. Codes: API reference 6.3, transports.csv."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from connector.domain.invoice import Party
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Recipients that are reached by one of some transports, and by no other."""
+
+    country: str  # ISO 3166-1 alpha-2
+    public_only: bool
+    recipients: str  # in words, after "to"
+    transports: tuple[str, ...]  # any of them will do; the usual one first
+
+    def serves(self, buyer: Party) -> bool:
+        """Whether documents to this buyer go this way."""
+        return buyer.country == self.country and (buyer.is_public_body or not self.public_only)
+
+
+CHANNELS: Final[tuple[Channel, ...]] = (
+    Channel("FR", True, "public bodies in France", ("fr.chorus",)),
+    Channel("ES", True, "public bodies in Spain", ("es.face", "es.efact", "es.peca")),
+    Channel("DE", True, "public bodies in Germany", ("peppol",)),
+    Channel("NL", True, "public bodies in the Netherlands", ("peppol",)),
+    Channel("BE", False, "customers in Belgium", ("peppol",)),
+    Channel("IT", False, "customers in Italy", ("it.sdi",)),
+)
