@@ -13,7 +13,7 @@ from connector.b2brouter import answers, payloads
 from connector.b2brouter.exactjson import UnreadableError
 from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
-from connector.domain.errors import NotSentError, RefusedError
+from connector.domain.errors import MisconfiguredError, NotSentError, RefusedError
 from connector.domain.invoice import Invoice, Party
 from connector.domain.rounding import Sheet
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting
@@ -95,8 +95,9 @@ class B2BrouterClient:
         call = self._of_account(operation, "GET", path, params={"limit": str(_PAGE)})
         try:
             return self._transport.fetch(call, reader)
-        except RefusedError as error:
-            if error.reason != "remote_missing":
+        except (RefusedError, MisconfiguredError) as error:
+            # Not in the account's plan: the account itself was read with the same key.
+            if error.details.get("status") not in {"403", "404"}:
                 raise
             return None
 

@@ -71,7 +71,6 @@ _OF_ACCOUNT: Final = frozenset(
         Operation.CREATE_INVOICE,
     }
 )
-_EXTRAS: Final = frozenset({Operation.READ_TRANSPORTS, Operation.READ_REPORT_SETTINGS})
 _READS: Final = frozenset(Operation) - _WRITES
 
 
@@ -185,8 +184,6 @@ _SEND: Final = frozenset({Operation.SEND_INVOICE})
 _DELETE: Final = frozenset({Operation.DELETE_INVOICE})
 
 RULES: Final[tuple[Rule, ...]] = (
-    # What an account's plan may lack: the account itself is there.
-    Rule(statuses={403, 404}, operations=_EXTRAS, error=RefusedError, reason="remote_missing"),
     # Not the documents, but key, version or address: everything of the account fails alike.
     Rule(statuses=range(300, 400), error=MisconfiguredError, reason="misdirected"),
     Rule(statuses={401, 403}, error=MisconfiguredError, reason="access_refused"),

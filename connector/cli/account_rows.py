@@ -90,8 +90,8 @@ class AccountRows:
         if environment == "staging" and is_test:
             told = "the key begins with test_, as those of the sandbox do; staging has keys of its own"
             return warning(name, told, "Make a key on the staging site, under Developers, API Keys.")
-        kind = {"sandbox": "a sandbox key (test_…)", "production": "no sandbox key"}.get(environment, "a key")
-        return ok(name, f"{kind}, as {environment} needs it")
+        kind = {"sandbox": "a sandbox key (test_…)", "production": "no sandbox key"}.get(environment, "the key")
+        return ok(name, f"{kind} fits the environment {environment}")
 
     # ------------------------------------------------------------ what the ERP says
 
@@ -242,8 +242,11 @@ def _mismatch(name: str, found: Fitting) -> CheckRow:
 
 def _lacking(name: str, channel: Channel, invoices: int) -> CheckRow:
     needed = " or ".join(channel.transports)
-    went = count(invoices, "document went", "documents went")
-    told = f"{went} to {channel.recipients} in the last {DAYS} days, and {needed} is not enabled."
+    are = "is" if invoices == 1 else "are"
+    told = (
+        f"{count(invoices, 'document')} of the last {DAYS} days {are} addressed to {channel.recipients}, "
+        f"and {needed} is not enabled."
+    )
     return warning(name, told, f"Enable {channel.transports[0]} in B2Brouter, in the account's settings, Transports.")
 
 

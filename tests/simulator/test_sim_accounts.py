@@ -70,6 +70,22 @@ def test_transports_are_listed_and_enabled(api: Api) -> None:
     )
 
 
+def test_a_plan_without_transports_and_reports_answers_404_or_403(api: Api, world: World) -> None:
+    for path in ("/accounts/1/transports", "/accounts/1/tax_report_settings"):
+        world.switches.account_extras = "missing"
+        assert code(api.get(path)) == (404, "resource_missing")
+        world.switches.account_extras = "forbidden"
+        assert code(api.get(path)) == (403, None)
+
+
+def test_use_of_the_plan_and_archiving_are_planted_and_shown(api: Api) -> None:
+    seed = {"id": 1, "name": "Ibérica", "transactions_count": 80, "transactions_limit": 100, "archived": True}
+    api.post("/_simulator/seed", {"accounts": [seed]})
+    account = api.get("/accounts/1").json()["account"]
+    assert (account["transactions_count"], account["transactions_limit"]) == (80, 100)
+    assert (account["archived"], account["status"]) == (True, "archived")
+
+
 def test_settings_of_tax_reports_come_and_go(api: Api) -> None:
     path = "/accounts/1/tax_report_settings"
     assert api.post(path, {"tax_report_setting": {"code": "VeriFactu"}}).status_code == 201
