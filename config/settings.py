@@ -200,12 +200,23 @@ class SourceSettings(_Section):
     account: str | None = Field(None, description="The account that issues, where there is one company.")
     accounts: dict[str, str] | None = Field(None, description="Account by company of the ERP.")
     since: date | None = Field(None, description="Nothing issued before this day is ever sent.")
+    since_by: Literal["issue_date", "confirmed_at"] = Field(
+        "issue_date",
+        description="What since is about: the day of issue (issue_date), or the day on which the ERP confirmed the "
+        "document (confirmed_at), where it remembers that: for sql, the column confirmed_at of find.",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
     @model_validator(mode="after")
     def _one_mapping(self) -> SourceSettings:
         if (self.account is None) == (self.accounts is None):
             raise ValueError("give either account or accounts")
+        return self
+
+    @model_validator(mode="after")
+    def _start_given(self) -> SourceSettings:
+        if self.since_by != "issue_date" and self.since is None:
+            raise ValueError("since_by says what since is about, but since is missing")
         return self
 
     def address(self) -> str | None:

@@ -20,7 +20,7 @@ from connector.domain.errors import OutOfTimeError, UsageError
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
-from connector.ports import Adapter
+from connector.ports import Adapter, TellsConfirmation
 from connector.steps.case import Rules
 from connector.validation import Levels, levels_of
 
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 def lease_seconds(timeout: float) -> float:
     """Return how long a lease lasts from its last sign of life: the longest call, and room to write it down."""
     return 2 * timeout + 15
+
+
+def _no_confirmation(source: str, why: str) -> UsageError:
+    return UsageError(
+        f"sources.{source}.since_by is confirmed_at, but source {source} does not say when a document was confirmed.",
+        action=f'{why} Use since_by = "issue_date".',
+    )
 
 
 class Services:
@@ -109,7 +116,10 @@ class Services:
             if source not in self._adapters:
                 settings = self.source_settings(source)
                 kind = adapters.adapter_class(settings.adapter)
-                self._adapters[source] = kind.open(source, settings.address(), settings.options)
+                adapter = kind.open(source, settings.address(), settings.options)
+                if settings.since_by == "confirmed_at" and not isinstance(adapter, TellsConfirmation):
+                    raise _no_confirmation(source, "Its ERP does not remember that.")
+                self._adapters[source] = adapter
             return self._adapters[source]
 
     def source_settings(self, source: str) -> SourceSettings:
@@ -136,14 +146,23 @@ class Services:
         return settings
 
     def source(self, name: str) -> Source:
-        """Return a source as discovery sees it."""
+        """Return a source as discovery sees it.
+
+        Raises:
+            UsageError: also where its start date is about a day that its ERP, as it is mapped, does not tell.
+        """
         settings = self.source_settings(name)
+        adapter = self.adapter(name)
+        by_confirmation = settings.since_by == "confirmed_at"
+        if by_confirmation and not (isinstance(adapter, TellsConfirmation) and adapter.tells_confirmation()):
+            raise _no_confirmation(name, "Its query find gives no column confirmed_at.")
         return Source(
             name=name,
-            adapter=self.adapter(name),
+            adapter=adapter,
             since=settings.since,
             companies=None if settings.accounts is None else list(settings.accounts),
             account_of=settings.account_of,
+            by_confirmation=by_confirmation,
         )
 
     def remote(self, account: str) -> B2BrouterClient:

@@ -35,6 +35,15 @@ class Source:
     since: date | None
     companies: Sequence[str] | None  # None: all of them
     account_of: Callable[[str], str | None]  # by company
+    by_confirmation: bool = False  # whether `since` is about the day of confirmation, not of issue
+
+    def begins_before(self, found: Found) -> bool:
+        """Whether the start date leaves a document out.
+
+        One whose day of confirmation is not known goes by its issue date; one without any day is never left out.
+        """
+        day = (found.confirmed_on if self.by_confirmation else None) or found.issue_date
+        return self.since is not None and day is not None and day < self.since
 
 
 class Discovery:
@@ -93,7 +102,8 @@ class Discovery:
     def _read(self, source: Source, after: Position | None) -> int:
         new = 0
         while not self._stopping() and (page := self._page(source, after)):
-            new += self._ledger.intake.add(source.name, page, source.account_of)
+            wanted = [found for found in page if not source.begins_before(found)]
+            new += self._ledger.intake.add(source.name, wanted, source.account_of)
             after = page[-1].position
             self._remember(source.name, after)
             if len(page) < PAGE:
@@ -101,7 +111,8 @@ class Discovery:
         return new
 
     def _page(self, source: Source, after: Position | None) -> Sequence[Found]:
-        return source.adapter.find(after, PAGE, since=source.since, companies=source.companies)
+        since = None if source.by_confirmation else source.since
+        return source.adapter.find(after, PAGE, since=since, companies=source.companies)
 
     def _remember(self, source: str, position: Position) -> None:
         """Move the mark forward only: a sweep that was cut short must not throw it back."""

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, Party
@@ -42,6 +42,7 @@ class Found:
     total: Decimal | None  # payable, positive for credit notes too
     customer: str | None = None
     original_key: str | None = None
+    confirmed_on: date | None = None  # in the ERP's zone; None: not known
 
     @property
     def position(self) -> Position:
@@ -116,6 +117,14 @@ class Adapter(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+
+
+@runtime_checkable
+class TellsConfirmation(Protocol):
+    """What an adapter has besides, whose ERP may remember when a document was confirmed."""
+
+    def tells_confirmation(self) -> bool:
+        """Whether `Found.confirmed_on` is filled in here; a single document may lack it all the same."""
 
 
 # --- B2Brouter -------------------------------------------------------------------------------------------

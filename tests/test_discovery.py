@@ -14,7 +14,7 @@ from connector.discovery import Discovery, Source
 from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
 from connector.domain.job import Event, Stage, Status
 from connector.ledger import Ledger
-from tests.support.builders import CUSTOMER, NOON, invoice
+from tests.support.builders import CUSTOMER, NOON, found, invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
 from tests.support.ledgers import ACCOUNT, SOURCE, hold, job_of, jobs, settle
@@ -242,3 +242,30 @@ def test_resting_jobs_are_read_in_pages_and_not_one_by_one(scene: Scene, monkeyp
     scene.look()
 
     assert scene.erp.calls["load"] == 3
+
+
+@pytest.mark.parametrize(
+    ("by_confirmation", "confirmed_on", "issued", "left_out"),
+    [
+        (False, date(2026, 3, 1), date(2025, 12, 31), True),
+        (False, date(2025, 3, 1), date(2026, 1, 1), False),
+        (True, date(2026, 1, 1), date(2025, 12, 31), False),
+        (True, date(2025, 12, 31), date(2026, 1, 1), True),
+        (True, None, date(2025, 12, 31), True),
+        (True, None, None, False),
+    ],
+)
+def test_the_start_date_is_about_the_day_of_issue_or_of_confirmation(
+    erp: Erp, by_confirmation: bool, confirmed_on: date | None, issued: date | None, left_out: bool
+) -> None:
+    source = Source(
+        name=SOURCE,
+        adapter=erp,
+        since=date(2026, 1, 1),
+        companies=None,
+        account_of=lambda company: ACCOUNT,
+        by_confirmation=by_confirmation,
+    )
+    head = replace(found(invoice("1")), confirmed_on=confirmed_on, issue_date=issued)
+
+    assert source.begins_before(head) is left_out

@@ -178,6 +178,7 @@ class Checkup:
         yield from self._identity_rows(source, adapter.identity())
         if any(row.status == "failed" for row in rows):
             return
+        self._services.source(source)  # its start date may be about a day that its queries do not give
         settings = self._services.source_settings(source)
         for company in adapter.companies():
             account = settings.account_of(company.key)

@@ -87,13 +87,15 @@ def _show(output: Output, found: Surveys) -> None:
     if total.count:
         output.facts(
             [
-                ("amounts", total.sums.told()),
+                ("amounts", total.sums.counted() or "none"),
                 ("oldest", str(total.oldest or "?")),
                 ("newest", str(total.newest or "?")),
                 ("ready to go", f"{total.count - total.unusable:,}"),
                 ("with problems", f"{total.unusable:,}"),
+                ("with a reference", f"{total.referenced:,}, which the ERP has already"),
             ]
         )
+    _show_left_out(output, total)
     if total.unsaid:
         output.line(f"{count(total.unsaid, 'invoice')} sent already; only the write-back into the ERP is due.")
     if len(found.by_source) > 1:
@@ -104,6 +106,14 @@ def _show(output: Output, found: Surveys) -> None:
         output.line(f"Failed: {failure.message}", style="bold red")
         if failure.action:
             output.line(f"        {failure.action}")
+
+
+def _show_left_out(output: Output, total: Survey) -> None:
+    """Say what is never sent: a start date that is wrong shows here."""
+    if total.too_early:
+        output.line(f"Left out: {count(total.too_early, 'invoice')} from before the start date.")
+    if total.unmapped:
+        output.line(f"Left out: {count(total.unmapped, 'invoice')} of companies that have no account.")
 
 
 def _show_resting(session: Session) -> None:

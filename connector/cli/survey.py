@@ -19,7 +19,8 @@ from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ports import Found
-from connector.validation import Levels, Problem, problems
+from connector.steps.validate import foreign_company
+from connector.validation import Problem, problems
 
 _DOCUMENTS = 250
 """Documents that are loaded at once."""
@@ -57,6 +58,9 @@ class Survey:
     under_way: int = 0  # a job, not sent yet
     unsaid: int = 0  # sent; the ERP does not say so yet
     unusable: int = 0  # among the first two: would be held
+    referenced: int = 0  # among the first two: the ERP has a reference of them already
+    too_early: int = 0  # left out by the start date
+    unmapped: int = 0  # left out because their company has no account
     sums: Sums = field(default_factory=Sums)
     oldest: date | None = None
     newest: date | None = None
@@ -80,7 +84,8 @@ class Survey:
         )
 
     def weigh(self, invoice: Invoice) -> None:
-        """Count a document's amount and date."""
+        """Count a document's amount, its date, and whether it was issued before as far as the ERP knows."""
+        self.referenced += bool(invoice.reference or invoice.xref)
         self.sums.add(invoice.kind, invoice.totals.payable, invoice.currency)
         self._span(invoice.issue_date, invoice.issue_date)
 
@@ -90,6 +95,9 @@ class Survey:
         self.under_way += other.under_way
         self.unsaid += other.unsaid
         self.unusable += other.unusable
+        self.referenced += other.referenced
+        self.too_early += other.too_early
+        self.unmapped += other.unmapped
         self.sums.merge(other.sums)
         self._span(other.oldest, other.newest)
         for reason, trouble in other.troubles.items():
@@ -118,7 +126,10 @@ class Survey:
             "new": self.new,
             "under_way": self.under_way,
             "write_back_due": self.unsaid,
+            "with_reference": self.referenced,
+            "left_out": {"start_date": self.too_early, "company_unmapped": self.unmapped},
             "sums": self.sums.record(),
+            "counts": self.sums.counts(),
             "oldest": self.oldest.isoformat() if self.oldest else None,
             "newest": self.newest.isoformat() if self.newest else None,
             "problems": [trouble.record() for trouble in self.by_count],
@@ -168,7 +179,7 @@ def survey(
     found = Surveys()
     for name in sources:
         try:
-            found.by_source[name] = _Reader(services.source(name), ledger, seen, services.levels).read()
+            found.by_source[name] = _Reader(services, name, ledger, seen).read()
         except ConnectorError as error:
             failure = ending.failure_of(error)
             found.failures.append(failure)
@@ -180,13 +191,14 @@ class _Reader:
 
     def __init__(
         self,
-        source: Source,
+        services: Services,
+        name: str,
         ledger: Ledger | None,
         seen: Callable[[str, int], None],
-        levels: Callable[[str], Levels],
     ) -> None:
-        self._source = source
-        self._levels = levels
+        self._source: Source = services.source(name)
+        self._levels = services.levels
+        self._owners = _owners(services, name, ledger)
         self._ledger = ledger
         self._seen = seen
         self._looked_at = 0
@@ -206,17 +218,28 @@ class _Reader:
         self._seen(self._source.name, self._looked_at)
 
     def _pages(self) -> Iterator[Sequence[Found]]:
+        """Yield everything: what is left out is counted too."""
         source, after = self._source, None
-        while page := source.adapter.find(after, PAGE, since=source.since, companies=source.companies):
+        while page := source.adapter.find(after, PAGE, since=None, companies=None):
             yield page
             if len(page) < PAGE:
                 return
             after = page[-1].position
 
     def _unknown(self, page: Sequence[Found]) -> list[str]:
-        ours = [(one.company, one.key) for one in page if self._source.account_of(one.company) is not None]
+        ours = [(one.company, one.key) for one in self._wanted(page)]
         known = self._ledger.queries.known_keys(self._source.name, ours) if self._ledger else set()
         return [key for company, key in ours if (company, key) not in known]
+
+    def _wanted(self, page: Sequence[Found]) -> Iterator[Found]:
+        """Yield what a pass would find; what it leaves out is counted."""
+        for found in page:
+            if self._source.account_of(found.company) is None:
+                self._survey.unmapped += 1
+            elif self._source.begins_before(found):
+                self._survey.too_early += 1
+            else:
+                yield found
 
     def _pending(self) -> Iterator[str]:
         if self._ledger is None:
@@ -245,10 +268,19 @@ class _Reader:
         self._survey.weigh(document)
         account = self._source.account_of(document.company)
         levels = self._levels(account) if account else {}
-        problem = next(iter(problems(document, now=now, levels=levels)), None) or self._without_original(document)
+        problem = (
+            self._of_another_company(document, account)
+            or next(iter(problems(document, now=now, levels=levels)), None)
+            or self._without_original(document)
+        )
         if problem is not None:
             self._survey.judge(document.number or f"key {key}", problem)
         return True
+
+    def _of_another_company(self, document: Invoice, account: str | None) -> Problem | None:
+        """Judge as `validate` does, once the ledger knows whose account it is."""
+        owner = self._owners.get(account or "")
+        return foreign_company(document, account=account or "", owner=owner) if owner else None
 
     def _without_original(self, document: Invoice) -> Problem | None:
         """A credit note follows its original, which is in the ledger already or is about to be found."""
@@ -260,11 +292,21 @@ class _Reader:
         whole_key = (document.company, original.key or "")
         if self._ledger and self._ledger.queries.known_keys(self._source.name, [whole_key]):
             return None
-        since = self._source.since
+        # Of the original's confirmation the credit note knows nothing.
+        since = None if self._source.by_confirmation else self._source.since
         in_time = since is None or original.date is None or original.date >= since
         if original.key and original.confirmed and in_time:
             return None
         return Problem("original_not_issued", {"number": original.number})
+
+
+def _owners(services: Services, source: str, ledger: Ledger | None) -> dict[str, str]:
+    """Return the tax number of the account that stands for several companies, by its name; else nothing."""
+    account = services.source_settings(source).account
+    state = ledger.accounts.get(account) if ledger and account else None
+    if account is None or state is None or not state.tax_number:
+        return {}
+    return {account: state.tax_number} if len(services.adapter(source).companies()) > 1 else {}
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

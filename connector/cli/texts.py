@@ -67,6 +67,7 @@ class Sums:
 
     def __init__(self) -> None:
         self._by_currency: dict[str, Decimal] = {}
+        self._counts: dict[str, int] = {}
 
     def add(self, kind: Kind, total: Decimal | None, currency: str | None) -> None:
         """Count a document, if it says an amount."""
@@ -75,15 +76,28 @@ class Sums:
         signed = -total if kind is Kind.CREDIT_NOTE else total
         name = currency or "?"
         self._by_currency[name] = self._by_currency.get(name, Decimal(0)) + signed
+        self._counts[name] = self._counts.get(name, 0) + 1
 
     def merge(self, other: Sums) -> None:
         """Add all of another's."""
         for currency, value in other._by_currency.items():
             self._by_currency[currency] = self._by_currency.get(currency, Decimal(0)) + value
+            self._counts[currency] = self._counts.get(currency, 0) + other._counts[currency]
 
     def record(self) -> dict[str, str]:
         """Return them for machines."""
         return {currency: plain(value) for currency, value in sorted(self._by_currency.items())}
+
+    def counts(self) -> dict[str, int]:
+        """Return how many documents there are of each currency."""
+        return dict(sorted(self._counts.items()))
+
+    def counted(self) -> str:
+        """Return them for people, with how many documents each is made of."""
+        return ", ".join(
+            f"{amount(value, name)} ({count(self._counts[name], 'invoice')})"
+            for name, value in _sorted(self._by_currency)
+        )
 
     def told(self) -> str:
         """Return them for people."""

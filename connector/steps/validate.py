@@ -46,12 +46,20 @@ def _of_this_account(case: Case, invoice: Invoice) -> None:
     """One account for a source of several companies serves only the company that the account belongs to."""
     if not case.rules.many_companies:
         return
+    foreign = foreign_company(invoice, account=case.job.account, owner=case.rules.owner_tax_number)
+    if foreign is not None:
+        raise RefusedError(foreign.reason, foreign.details)
+
+
+def foreign_company(invoice: Invoice, *, account: str, owner: str | None) -> Problem | None:
+    """Return what is wrong where another company issued the document than the account's owner, by its tax number."""
     ours = tax_number_key(invoice.seller.tax_number, invoice.seller.country)
-    theirs = tax_number_key(case.rules.owner_tax_number, invoice.seller.country)
-    if ours is None or ours != theirs:
-        company = f"{invoice.seller.name} ({ours or 'no tax number'})"
-        owner = case.rules.owner_tax_number or "an unknown company"
-        raise RefusedError("company_unmapped", {"company": company, "account": case.job.account, "owner": owner})
+    theirs = tax_number_key(owner, invoice.seller.country)
+    if ours is not None and ours == theirs:
+        return None
+    company = f"{invoice.seller.name} ({ours or 'no tax number'})"
+    facts = {"company": company, "account": account, "owner": owner or "an unknown company"}
+    return Problem("company_unmapped", facts)
 
 
 def _original_is_out(case: Case, invoice: Invoice) -> None:

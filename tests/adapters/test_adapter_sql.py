@@ -125,6 +125,26 @@ def test_confirmed_projects_are_found_in_the_order_of_change(booking: SqlAdapter
     assert (credit.kind, credit.total, credit.original_key) == (Kind.CREDIT_NOTE, Decimal(121), "100")
 
 
+def test_the_day_of_confirmation_is_that_of_the_databases_zone(url: str, make: MakeAdapter) -> None:
+    late = "CASE p.id WHEN 100 THEN '2026-09-01 23:30:00' WHEN 101 THEN '2026-09-02' END AS confirmed_at"
+    find = booking_options()["find"].replace("SELECT ", f"SELECT {late}, ", 1)
+    adapter = make(url, find=find, timezone="Europe/Madrid")
+    assert adapter.tells_confirmation()
+    days = {row.key: row.confirmed_on for row in everything(adapter)}
+    assert (days["100"], days["101"], days["102"]) == (date(2026, 9, 1), date(2026, 9, 2), None)
+
+
+def test_without_the_column_nothing_is_told_of_the_confirmation(booking: SqlAdapter) -> None:
+    assert not booking.tells_confirmation()
+    assert everything(booking)[0].confirmed_on is None
+
+
+def test_a_confirmation_that_is_no_time_is_named(url: str, make: MakeAdapter) -> None:
+    find = booking_options()["find"].replace("SELECT ", "SELECT 'soon' AS confirmed_at, ", 1)
+    with pytest.raises(UsageError, match="confirmed_at of document 100"):
+        everything(make(url, find=find))
+
+
 @pytest.mark.parametrize("page", [1, 2, 3])
 def test_paging_with_equal_and_missing_time_stamps_neither_loses_nor_repeats(
     url: str, make: MakeAdapter, page: int

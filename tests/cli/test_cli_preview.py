@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tests.cli.shop import Shop
 
@@ -85,3 +86,95 @@ def test_two_sources_have_a_row_each(shop: Shop) -> None:
 def test_companies_without_an_account_do_not_count(shop: Shop) -> None:
     config = shop.changed((', "2" = "france"', ""))
     assert shop.run("preview", "--json", config=config).json["count"] == 12
+    assert shop.run("preview", "--json", config=config).json["left_out"]["company_unmapped"] == 1
+    assert "1 invoice of companies that have no account" in shop.run("preview", config=config).out
+
+
+def test_amounts_are_told_with_how_many_documents_make_them(shop: Shop) -> None:
+    assert shop.run("preview", "--json").json["counts"] == {"EUR": 12, "USD": 1}
+    assert "4,836.65 EUR (12 invoices), 1,299.00 USD (1 invoice)" in shop.run("preview").out
+
+
+def test_what_the_start_date_leaves_out_is_counted(shop: Shop) -> None:
+    told = shop.run("preview", "--json").json
+    assert told["left_out"] == {"start_date": 1, "company_unmapped": 0}
+    assert told["sources"][0]["left_out"]["start_date"] == 1
+    assert "Left out: 1 invoice from before the start date." in shop.run("preview").out
+
+
+def test_documents_that_carry_a_reference_already_are_counted(shop: Shop) -> None:
+    shop.erp("UPDATE project SET reference = '100001' WHERE id IN (101, 103)")
+    config = shop.changed(("p.due_date, p.currency,", "p.due_date, p.currency, p.reference,"))
+    assert shop.run("preview", "--json", config=config).json["with_reference"] == 2
+
+
+def test_of_a_source_with_one_account_other_companies_are_held(shop: Shop) -> None:
+    config = shop.changed(('accounts = { "1" = "spain", "2" = "france" }', 'account = "spain"'))
+    shop.run("sync", "--patience", "0", config=config)
+    shop.erp("UPDATE project SET status = 'quoted' WHERE office_id = 2")
+    shop.erp(
+        "UPDATE project SET id = 900, status = 'invoiced', updated_at = '2030-01-01 00:00:00' WHERE office_id = 2"
+    )
+    problems = {one["reason"]: one for one in shop.run("preview", "--json", config=config).json["problems"]}
+    assert problems["company_unmapped"]["count"] == 1
+    assert "belongs to ESB76543214" in problems["company_unmapped"]["message"]
+
+
+# ---------------------------------------------------------------- the start date by confirmation
+
+CONFIRMED = ("SELECT p.id AS document_key, p.updated_at AS changed_at,",
+             "SELECT p.id AS document_key, p.updated_at AS changed_at, p.updated_at AS confirmed_at,")  # fmt: skip
+
+
+def by_confirmation(shop: Shop, *more: tuple[str, str]) -> Path:
+    return shop.changed(("since = ", 'since_by = "confirmed_at"\nsince = '), *more)
+
+
+def test_an_old_invoice_that_was_confirmed_late_goes_and_preview_says_so_like_sync(shop: Shop) -> None:
+    today = datetime.now(UTC).date()
+    shop.erp("UPDATE project SET updated_at = ? WHERE id = 90", f"{today.isoformat()} 08:00:00")
+    shop.erp("UPDATE project SET updated_at = '2001-01-01 08:00:00' WHERE id = 101")
+    config = by_confirmation(shop, CONFIRMED)
+    told = shop.run("preview", "--json", config=config).json
+    assert (told["count"], told["left_out"]["start_date"]) == (13, 1)
+    assert told["oldest"] == (today - timedelta(days=400)).isoformat()
+
+    assert shop.run("sync", "--patience", "0", "--json", config=config).json["found"] == 13
+    numbers = shop.ids()
+    assert "B-0090" in numbers
+    assert "B-0101" not in numbers
+
+
+def test_a_mapping_without_the_confirmation_is_refused(shop: Shop) -> None:
+    config = by_confirmation(shop)
+    done = shop.run("check", "--json", config=config)
+    assert done.status == 2
+    [row] = [one for one in done.json["checks"] if one["name"] == "source booking"]
+    assert row["status"] == "failed"
+    assert "since_by is confirmed_at" in row["message"]
+    assert "confirmed_at" in row["action"]
+    assert shop.run("sync", "--patience", "0", config=config).status == 1
+    assert shop.run("jobs", "--json").lines == []
+
+
+def test_an_erp_that_does_not_remember_it_is_refused_before_anything_begins(shop: Shop) -> None:
+    text = (
+        f'[b2brouter]\nbase_url = "{shop.stage.simulator.base_url}"\n'
+        '[accounts.main]\naccount_id = "1"\napi_key = "test_key"\n'
+        '[sources.erp]\nadapter = "odoo"\nurl = "postgresql+psycopg://x@127.0.0.1:1/x"\naccount = "main"\n'
+        'since = 2026-01-01\nsince_by = "confirmed_at"\n'
+    )
+    config = shop.folder / "odoo.toml"
+    config.write_text(text, encoding="utf-8")
+    for command in (["sync"], ["preview"]):
+        done = shop.run(*command, config=config)
+        assert done.status == 2
+        assert "source erp does not say when a document was confirmed" in done.err
+
+
+def test_a_rule_without_a_day_is_refused(shop: Shop) -> None:
+    text = shop.config.read_text(encoding="utf-8")
+    since = next(line for line in text.splitlines() if line.startswith("since = "))
+    done = shop.run("preview", config=shop.changed((since, 'since_by = "confirmed_at"')))
+    assert done.status == 2
+    assert "since is missing" in done.err

@@ -64,6 +64,10 @@ class SqlAdapter:
         """Return documents after a position; see the port."""
         return [self._found(head) for head in self._reader.find(after, limit, since=since, companies=companies)]
 
+    def tells_confirmation(self) -> bool:
+        """Whether the query `find` has a column `confirmed_at`."""
+        return self._reader.tells_confirmation()
+
     def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
         """Return the documents as they stand now; see the port."""
         return Mapper.of(self._reader.load(keys), self._options).invoices()
@@ -129,4 +133,5 @@ class SqlAdapter:
             total=None if total is None else in_cents(self._heads.sign(kind) * total, currency),
             customer=plain(row.get("customer")),
             original_key=plain(row.get("original_key")),
+            confirmed_on=head.confirmed_on,
         )

@@ -58,7 +58,8 @@ def _party(role: str) -> str:
 FIND: Final = _columns(
     "find",
     "document_key changed_at number kind issue_date currency total",  # total: payable
-    "company customer original_key",
+    # confirmed_at: when the document was confirmed, a time or a day; for since_by = "confirmed_at".
+    "company customer original_key confirmed_at",
 )
 HEADER: Final = _columns(
     "header",

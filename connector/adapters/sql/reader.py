@@ -50,6 +50,7 @@ class Head:
 
     row: Row
     changed_at: Any
+    confirmed_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,14 @@ class Reader:
                 bound = None if after is None else shape.stamps.write(after.changed_at)
                 statement = page.with_time(bound, start, limit - len(rows))
                 rows += self._rows(connection, statement, columns.FIND)
-        return [Head(row=row, changed_at=self._stamp(shape, row)) for row in rows]
+        return [
+            Head(row=row, changed_at=self._stamp(shape, row), confirmed_on=self._confirmed_on(row)) for row in rows
+        ]
+
+    def tells_confirmation(self) -> bool:
+        """Whether the query find says when a document was confirmed."""
+        with self._database.reading() as connection:
+            return "confirmed_at" in self._known(connection).columns
 
     def load(self, keys: Sequence[str]) -> Documents:
         """Return the rows of these documents, by as many queries as are configured."""
@@ -164,6 +172,18 @@ class Reader:
         except ValueError as error:
             raise UsageError(
                 f"In the query find, document {row['document_key']}: {error}.",
+                action="Correct find in the configuration.",
+            ) from None
+
+    def _confirmed_on(self, row: Row) -> date | None:
+        """Return the day in the zone of the database's times."""
+        value = row.get("confirmed_at")
+        zone = ZoneInfo(self._options.timezone)
+        try:
+            return None if value is None else Stamps(zone).read(value).astimezone(zone).date()
+        except ValueError as error:
+            raise UsageError(
+                f"In the query find, confirmed_at of document {row['document_key']}: {error}.",
                 action="Correct find in the configuration.",
             ) from None
 
