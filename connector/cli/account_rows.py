@@ -68,7 +68,7 @@ class AccountRows:
         return f"account {self._account}: {part}"
 
     def _extra(
-        self, part: str, read: Callable[[], Extra | None], rows: Callable[[Extra], Iterator[CheckRow]]
+        self, part: str, read: Callable[[], Extra | None], judge: Callable[[Extra], CheckRow]
     ) -> Iterator[CheckRow]:
         try:
             found = read()
@@ -79,7 +79,7 @@ class AccountRows:
         if found is None:
             yield ok(self._name(part), _UNAVAILABLE)
         else:
-            yield from rows(found)
+            yield judge(found)
 
     # ------------------------------------------------------------ key
 
@@ -130,6 +130,7 @@ class AccountRows:
             return
         ours = [company for company in known if self._is_ours(company.tax_number, company.country)]
         for company in known:
+            name = self._name("company" if len(known) == 1 else f"company {company.key}")
             if company in ours:
                 yield ok(name, f"{_about(company)} is the company of the account")
             elif feed.shared and ours:
@@ -162,40 +163,49 @@ class AccountRows:
 
     # ------------------------------------------------------------ transports
 
-    def _transports(self, enabled: frozenset[str], documents: Sequence[Invoice]) -> Iterator[CheckRow]:
+    def _transports(self, enabled: frozenset[str], documents: Sequence[Invoice]) -> CheckRow:
         name = self._name("transports")
         young = [one for one in documents if one.issue_date and one.issue_date >= self._today - timedelta(days=DAYS)]
-        missing = False
+        missing: dict[Channel, int] = {}
         for channel in CHANNELS:
             invoices = sum(channel.serves(one.buyer) for one in young)
             if invoices and not enabled & set(channel.transports):
-                missing = True
-                yield _lacking(name, channel, invoices)
-        if not missing:
-            told = f"{', '.join(sorted(enabled)) or 'none'} enabled"
-            yield ok(name, f"{told}; enough for {count(len(young), 'document')} of the last {DAYS} days")
+                missing[channel] = invoices
+        if missing:
+            codes = ", ".join(dict.fromkeys(channel.transports[0] for channel in missing))
+            told = f"Of the last {DAYS} days, {'; '.join(_lacking(*one) for one in missing.items())}."
+            return warning(name, told, f"Enable {codes} in B2Brouter, in the account's settings, Transports.")
+        told = f"{', '.join(sorted(enabled)) or 'none'} enabled"
+        return ok(name, f"{told}; enough for {count(len(young), 'document')} of the last {DAYS} days")
 
     # ------------------------------------------------------------ tax reports, transactions
 
-    def _reports(self, found: Sequence[RemoteReportSetting]) -> Iterator[CheckRow]:
+    def _reports(self, found: Sequence[RemoteReportSetting]) -> CheckRow:
         name = self._name("tax reports")
         enabled = [setting for setting in found if setting.enabled]
-        for setting in enabled:
-            if setting.start_date and setting.start_date > self._today:
-                yield _not_begun(name, setting.code, setting.start_date)
-            else:
-                since = f" since {setting.start_date}" if setting.start_date else ""
-                yield ok(name, f"{setting.code} is set up{since}")
+        told = [self._report(setting) for setting in enabled]
         expected = _REPORTS.get((self._there.country or "").upper(), ())
         if expected and not any(setting.code in expected for setting in enabled):
-            yield ok(name, f"{' or '.join(expected)} is not set up: nothing is reported to the tax authority by it")
-        elif not enabled:
-            yield ok(name, "none is set up")
+            told.append(f"{' or '.join(expected)} is not set up: nothing is reported to the tax authority by it")
+        if not any(map(self._is_ahead, enabled)):
+            return ok(name, "; ".join(told) or "none is set up")
+        action = "Wait for that day, or change the date in B2Brouter, in the account's settings, tax reports."
+        return warning(name, f"{'; '.join(told)}.", action)
+
+    def _report(self, setting: RemoteReportSetting) -> str:
+        if self._is_ahead(setting):
+            effect = "nothing can be sent" if setting.code == "dgfip" else "nothing is reported to the tax authority"
+            return f"{setting.code} begins on {setting.start_date}: until then {effect}"
+        since = f" since {setting.start_date}" if setting.start_date else ""
+        return f"{setting.code} is set up{since}"
+
+    def _is_ahead(self, setting: RemoteReportSetting) -> bool:
+        return setting.start_date is not None and setting.start_date > self._today
 
     def _transactions(self) -> CheckRow:
         name = self._name("transactions")
         used, limit = self._there.transactions_count, self._there.transactions_limit
-        if used is None or limit is None:
+        if used is None or not limit:
             return ok(name, f"{'?' if used is None else f'{used:,}'} used; B2Brouter shows no limit")
         told = f"{used:,} of {limit:,} used"
         if used >= limit:
@@ -240,20 +250,7 @@ def _mismatch(name: str, found: Fitting) -> CheckRow:
     return warning(name, f"{wrong}: {values}.", f"Set {settings} {_WHERE}: {gain}.")
 
 
-def _lacking(name: str, channel: Channel, invoices: int) -> CheckRow:
-    needed = " or ".join(channel.transports)
+def _lacking(channel: Channel, invoices: int) -> str:
     are = "is" if invoices == 1 else "are"
-    told = (
-        f"{count(invoices, 'document')} of the last {DAYS} days {are} addressed to {channel.recipients}, "
-        f"and {needed} is not enabled."
-    )
-    return warning(name, told, f"Enable {channel.transports[0]} in B2Brouter, in the account's settings, Transports.")
-
-
-def _not_begun(name: str, code: str, start: date) -> CheckRow:
-    effect = "nothing can be sent" if code == "dgfip" else "nothing is reported to the tax authority"
-    return warning(
-        name,
-        f"{code} begins on {start}: until then {effect}.",
-        "Wait for that day, or change the date in B2Brouter, in the account's settings, tax reports.",
-    )
+    needed = " or ".join(channel.transports)
+    return f"{count(invoices, 'document')} {are} addressed to {channel.recipients}, and {needed} is not enabled"

@@ -127,7 +127,7 @@ def test_a_transport_that_recent_invoices_need_is_missed(shop: Shop) -> None:
     france(shop).transports = {}
     assert row(shop, "account france: transports") == (
         "warning",
-        "1 document of the last 90 days is addressed to public bodies in France, and fr.chorus is not enabled.",
+        "Of the last 90 days, 1 document is addressed to public bodies in France, and fr.chorus is not enabled.",
         "Enable fr.chorus in B2Brouter, in the account's settings, Transports.",
     )
     france(shop).transports = {"fr.chorus": {"enabled": False}}

@@ -57,3 +57,6 @@ def test_whose_company_it_is_and_how_it_calculates(
     assert spain["status"] == "warning"
     assert "rounding_method is truncate and should be half_up" in spain["message"]
     assert "apply_taxes_per_line" not in spain["action"]
+    transports = told["account spain: transports"]
+    assert transports["status"] == "warning"
+    assert all(code in transports["action"] for code in ("es.face", "fr.chorus", "it.sdi"))
