@@ -263,6 +263,23 @@ class SchedulerSettings(_Section):
     overlap: float = Field(
         900, ge=0, description="Seconds that each look goes back before the last one, for late commits."
     )
+    recheck_batch: int = Field(
+        1000,
+        ge=1,
+        description="Most held documents that one look reads again, to see whether the ERP was cured; "
+        "where more are held, the next look goes on from there.",
+    )
+    compare_days: int = Field(
+        400,
+        ge=0,
+        description="Days after sending in which a document is compared with the ERP again; 0: never.",
+    )
+    compare_batch: int = Field(
+        200,
+        ge=1,
+        description="Most issued documents that one look compares in its round, and most of those whose "
+        "time of change moved.",
+    )
 
 
 class WebSettings(_Section):

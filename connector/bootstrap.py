@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from config.settings import AccountSettings, Settings, SourceSettings, reject_foreign_key
 from connector import adapters
 from connector.b2brouter.budget import Budget, LocalBudget, Reservoir, SharedBudget
+from connector.changes import Changes
 from connector.clock import Clock
 from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
@@ -248,6 +249,10 @@ class Services:
             overlap=scheduler.overlap,
             sweep_every=scheduler.sweep_every,
             stopping=self.stop.is_set,
+            changes=Changes(
+                self.ledger, clock=self.clock, days=scheduler.compare_days, batch=scheduler.compare_batch
+            ),
+            recheck_batch=scheduler.recheck_batch,
         )
 
     @cached_property

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from connector.changes import Changes
 from connector.clock import Clock
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
@@ -57,6 +58,8 @@ class Discovery:
         overlap: float,
         sweep_every: float,
         stopping: Callable[[], bool] = lambda: False,
+        changes: Changes | None = None,
+        recheck_batch: int = 1000,
     ) -> None:
         """Prepare discovery.
 
@@ -66,12 +69,16 @@ class Discovery:
             overlap: seconds that each look goes back before the last one.
             sweep_every: seconds between full sweeps.
             stopping: asked before each page; true ends the look, and the next one begins where it began.
+            changes: is shown what the ERP lists, and compares issued documents at the end of each look.
+            recheck_batch: most resting jobs whose documents one look reads again.
         """
         self._ledger = ledger
         self._clock = clock
         self._overlap = timedelta(seconds=overlap)
         self._sweep_every = timedelta(seconds=sweep_every)
         self._stopping = stopping
+        self._changes = changes
+        self._recheck_batch = recheck_batch
 
     def discover(self, source: Source) -> int:
         """Open a job for every confirmed document that has none; return how many were new.
@@ -91,6 +98,8 @@ class Discovery:
         marks = {"discovered_at": started} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
         self.recheck(source)
+        if self._changes is not None and not self._stopping():
+            self._changes.look(source.name, source.adapter)
         if new:
             log.info("source %s: %s new documents", source.name, new)
         return new
@@ -103,7 +112,10 @@ class Discovery:
         new = 0
         while not self._stopping() and (page := self._page(source, after)):
             wanted = [found for found in page if not source.begins_before(found)]
-            new += self._ledger.intake.add(source.name, wanted, source.account_of)
+            added = self._ledger.intake.add(source.name, wanted, source.account_of)
+            if added < len(wanted) and self._changes is not None:
+                self._changes.note(source.name, wanted)
+            new += added
             after = page[-1].position
             self._remember(source.name, after)
             if len(page) < PAGE:
@@ -121,18 +133,32 @@ class Discovery:
             self._ledger.intake.remember(source, changed_at=position.changed_at, key=position.key)
 
     def recheck(self, source: Source) -> int:
-        """Try resting jobs again whose document, or its customer, changed since it was judged; return how many."""
-        woken, after = 0, 0
-        while not self._stopping() and (
-            jobs := self._ledger.intake.resting(source.name, after=after, limit=_RESTING_PAGE)
-        ):
-            documents = source.adapter.load([job.key for job in jobs])
-            cured = [job for job in jobs if _changed(job, documents.get(job.key))]
-            if cured:
-                self._ledger.intake.wake(cured)
-            woken += len(cured)
+        """Try resting jobs again whose document, or its customer, changed since it was judged; return how many.
+
+        A look reads a bounded number of them, from where the last one stopped: many held documents must not
+        keep the ERP busy.
+        """
+        intake = self._ledger.intake
+        begun = intake.state(source.name).get("rechecked_id") or 0
+        woken, after, room = 0, begun, self._recheck_batch
+        while room > 0 and not self._stopping():
+            jobs = intake.resting(source.name, after=after, limit=min(room, _RESTING_PAGE))
+            if not jobs:
+                after = 0  # that was the last of them: the next look begins anew
+                break
+            woken += self._wake_changed(source, jobs)
+            room -= len(jobs)
             after = jobs[-1].id
+        if after != begun:
+            intake.remember(source.name, rechecked_id=after)
         return woken
+
+    def _wake_changed(self, source: Source, jobs: Sequence[Job]) -> int:
+        documents = source.adapter.load([job.key for job in jobs])
+        cured = [job for job in jobs if _changed(job, documents.get(job.key))]
+        if cured:
+            self._ledger.intake.wake(cured)
+        return len(cured)
 
 
 def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:

@@ -29,7 +29,13 @@ class Result:
     issued: int = 0
     seconds: float = 0.0
     by_status: dict[Status, int] = field(default_factory=dict)
+    cases: int = 0  # issued documents that need a person all the same
     faults: list[ConnectorError] = field(default_factory=list)  # what failed outside
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether at least one job does."""
+        return bool(self.by_status[Status.HELD] or self.cases)
 
 
 class Pass:
@@ -81,6 +87,7 @@ class Pass:
         self._result.seconds = services.clock.monotonic() - began
         self._result.issued = ledger.queries.sent_since(started)
         self._result.by_status = dict(ledger.queries.by_status())
+        self._result.cases = ledger.queries.cases()
         return self._result
 
     def _discover(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import click
 
 from connector.cli.command import command
@@ -11,7 +13,7 @@ from connector.cli.records import event_record, job_record
 from connector.cli.session import Session
 from connector.cli.texts import amount, local, zone
 from connector.cli.timeline import attempt_of, says
-from connector.domain import catalogue
+from connector.domain import catalogue, content
 from connector.domain.job import Status
 from connector.ledger.queries import TimelineEvent
 from connector.ledger.records import Job
@@ -35,7 +37,8 @@ def explain(session: Session, name: str) -> None:
     assert ledger is not None
     events = ledger.queries.timeline(job.id)
     if session.json:
-        session.output.record({**job_record(job), "events": [event_record(event) for event in events]})
+        changes = {"changes": [asdict(change) for change in content.told(job.details)]}
+        session.output.record({**job_record(job), **changes, "events": [event_record(event) for event in events]})
         return
     _show(session.output, job, events)
 
@@ -45,6 +48,7 @@ def _show(output: Output, job: Job, events: list[TimelineEvent]) -> None:
     output.line()
     output.facts([*_standing(job), ("", ""), *_erp(job), ("", ""), *_b2brouter(job)])
     output.line()
+    _show_changes(output, job)
     _show_timeline(output, events)
 
 
@@ -91,6 +95,16 @@ def _b2brouter(job: Job) -> list[tuple[str, str]]:
         *([("state there", job.remote_state)] if job.remote_state else []),
         *([("sent", local(job.sent_at))] if job.sent_at else []),
     ]
+
+
+def _show_changes(output: Output, job: Job) -> None:
+    """Show field by field what is not as it was issued."""
+    changes = content.told(job.details)
+    if not changes:
+        return
+    rows = [[catalogue.translated(name, value) for name, value in asdict(one).items()] for one in changes]
+    output.table([Column("what"), Column("as issued", wraps=True), Column("now in the ERP", wraps=True)], rows)
+    output.line()
 
 
 def _show_timeline(output: Output, events: list[TimelineEvent]) -> None:

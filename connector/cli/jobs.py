@@ -15,7 +15,7 @@ from connector.cli.output import Column, Output
 from connector.cli.records import cause_record, job_record
 from connector.cli.session import Session
 from connector.cli.texts import amount
-from connector.domain.job import Stage, Status
+from connector.domain.job import Stage
 from connector.ledger import Ledger
 from connector.ledger.causes import Cause
 from connector.ledger.queries import Filter
@@ -47,7 +47,7 @@ _PIPED = (
 @filter_options
 @click.option("--stage", type=click.Choice([str(stage) for stage in Stage]), help="Only what has come this far.")
 @click.option("--search", metavar="TEXT", help="Only where number, customer, key or reference has this text.")
-@click.option("--by-cause", is_flag=True, help="What holds invoices up, each cause once; without --status the held.")
+@click.option("--by-cause", is_flag=True, help="What needs a person, each cause once, unless --status says.")
 def jobs(session: Session, stage: str | None, search: str | None, *, by_cause: bool, **filters: Any) -> None:
     """List invoices with their stage, status and reason.
 
@@ -73,7 +73,7 @@ def jobs(session: Session, stage: str | None, search: str | None, *, by_cause: b
 def _causes(ledger: Ledger | None, chosen: Filter) -> list[Cause]:
     if ledger is None:
         return []
-    return ledger.queries.causes(chosen if chosen.status else replace(chosen, status=Status.HELD))
+    return ledger.queries.causes(chosen if chosen.status else replace(chosen, attention=True))
 
 
 def _show_causes(output: Output, causes: list[Cause]) -> None:

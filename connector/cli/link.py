@@ -126,7 +126,7 @@ def _tie(ledger: Ledger, job: Job, invoice: Invoice, there: RemoteInvoice, note:
         job,
         reference=there.id,
         remote_state=there.state,
-        fingerprint=invoice.fingerprint(),
+        invoice=invoice,
         stage=Stage.CREATED,
         who=user(),
         note=note,

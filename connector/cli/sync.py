@@ -97,7 +97,7 @@ def status_of(result: Result) -> int:
     """Return the exit status: what failed outside weighs more than what waits for a person."""
     if result.faults:
         return OUTSIDE
-    return NEEDS_A_PERSON if result.by_status[Status.HELD] else GOOD
+    return NEEDS_A_PERSON if result.needs_a_person else GOOD
 
 
 def _progress(ledger: Ledger, output: Output) -> Any:
@@ -118,6 +118,7 @@ def record_of(result: Result, waiting: Sequence[Standing] = (), *, stopped: bool
         "found": result.found,
         **{str(status): number for status, number in result.by_status.items()},
         "issued": result.issued,
+        "attention": result.cases,
         "seconds": round(result.seconds, 3),
         "stopped": stopped,
         "faults": [failure.record() for failure in map(_failure, result.faults)],
@@ -142,7 +143,10 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
     standing = [f"{number:,} {status}" for status, number in result.by_status.items() if number]
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
     if result.by_status[Status.HELD]:
-        tell_reasons(output, ledger, Status.HELD, f"{result.by_status[Status.HELD]:,} held, for a person:")
+        tell_reasons(output, ledger, Filter(status=Status.HELD), f"{result.by_status[Status.HELD]:,} held, for a person:")
+    if result.cases:
+        issued = Filter(status=Status.DONE, attention=True)
+        tell_reasons(output, ledger, issued, f"{result.cases:,} issued, and for a person all the same:")
     ramp.tell(output, [standing for standing in waiting if not (output.interactive and standing.rests)])
     if log.error_file() is not None:
         output.line()
@@ -154,11 +158,11 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
             output.line(f"        {failure.action}")
 
 
-def tell_reasons(output: Output, ledger: Ledger, status: Status, title: str) -> None:
-    """Group the jobs of a status by reason: the cause first, with one example each."""
+def tell_reasons(output: Output, ledger: Ledger, wanted: Filter, title: str) -> None:
+    """Group jobs by reason: the cause first, with one example each."""
     numbers: Counter[str] = Counter()
     examples: dict[str, Job] = {}
-    for job in ledger.queries.jobs(Filter(status=status)):
+    for job in ledger.queries.jobs(wanted):
         reason = job.reason or ""
         numbers[reason] += 1
         examples.setdefault(reason, job)
@@ -172,7 +176,7 @@ def tell_reasons(output: Output, ledger: Ledger, status: Status, title: str) -> 
         [Column("reason", wraps=True), Column("count", right=True), Column("such as"), Column("why", wraps=True)],
         rows,
     )
-    output.line("What to do about one: connector explain NUMBER. All of them: connector jobs --status held")
+    output.line("What to do about one: connector explain NUMBER. All of them: connector jobs --by-cause")
 
 
 def _name(job: Job) -> str:

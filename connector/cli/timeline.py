@@ -35,6 +35,8 @@ _PLAIN: Final[Mapping[str, str]] = {
     "hold": "A person held it back",
     "release": "A person released it",
     "skip": "A person left it out for good",
+    "dismissed": "A person let it be",
+    "restored": "The ERP's document is again as it was issued, or as a person let it be",
 }
 _ABOUT_EFFECTS: Final[Mapping[tuple[str, str], str]] = {
     ("intent", ""): "About to begin: {effect}",
@@ -50,6 +52,7 @@ _LET_GO: Final[Mapping[str, str]] = {
     "stuck": "Held",
     "returned": "Handed back",
     "warned": "Warning",
+    "changed": "Changed after issue",
 }
 
 

@@ -142,6 +142,11 @@ def term(table: str, word: str, language: str | None = None, **blanks: str) -> s
     return _fill(_chosen(entry.texts, language) if entry else word, blanks.__getitem__)
 
 
+def translated(fact: str, value: str, language: str | None = None) -> str:
+    """Return the value of a fact as the sentences tell it, such as `translated("field", "tax 21 %", "fr")`."""
+    return _translated(fact, value, language or spoken())
+
+
 def summed_up(
     code: str, facts: Mapping[str, str], count: int, sums: Mapping[str, Decimal], language: str | None = None
 ) -> str:

@@ -196,7 +196,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Decimal):
-        return _decimal_text(value)
+        return decimal_text(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -204,7 +204,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _decimal_text(value: Decimal) -> str:
+def decimal_text(value: Decimal) -> str:
     """One text per number: databases disagree about trailing zeros, and 1.50 is the same amount as 1.5."""
     if value == 0:
         return "0"

@@ -8,6 +8,7 @@ from connector.ledger.actions import Actions
 from connector.ledger.contacts import Contacts
 from connector.ledger.database import Database
 from connector.ledger.intake import Intake
+from connector.ledger.issued import Issued
 from connector.ledger.jobs import Jobs
 from connector.ledger.queries import Queries
 from connector.ledger.ramp import Ramp
@@ -41,6 +42,7 @@ class Ledger:
         self.database = Database(url, clock=clock, pool_size=pool_size)
         self.intake = Intake(self.database)
         self.jobs = Jobs(self.database, lease_seconds=lease_seconds, owner=owner)
+        self.issued = Issued(self.database)
         self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
         self.accounts = Accounts(self.database)
         self.stamps = Stamps(self.database)

@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, and_, delete, select, update
 
+from connector.domain.invoice import Invoice
 from connector.domain.job import Event, Stage, Status, allows, next_status
 from connector.ledger.database import Database
 from connector.ledger.jobs import release_followers, write_entries
 from connector.ledger.queries import Filter
-from connector.ledger.records import COLUMNS, Entry, Job, job_of
+from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
 from connector.ledger.tables import JobRow, NumberClaimRow
 
 _BATCH = 500
@@ -33,6 +34,8 @@ class Act:
 
     def fits(self, job: Job) -> bool:
         """Whether the act makes sense for a job."""
+        if job.status is Status.DONE:
+            return self.event is Event.SKIPPED and job.reason is not None  # the case is let be, not the document
         if job.status not in self.statuses or not allows(job.status, self.event):
             return False
         # What stands at B2Brouter cannot be declared unissued here.
@@ -86,6 +89,8 @@ class Actions:
         return done
 
     def _one(self, connection: Connection, act: Act, job: Job, who: str, note: str, now: datetime) -> bool:
+        if job.status is Status.DONE:
+            return _let_be(connection, job, who, note, now)
         values: dict[str, Any] = {"status": next_status(job.status, act.event), "updated_at": now}
         if act.event is Event.HELD:
             values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
@@ -110,14 +115,14 @@ class Actions:
         *,
         reference: str,
         remote_state: str | None,
-        fingerprint: str,
+        invoice: Invoice,
         stage: Stage,
         who: str,
         note: str,
     ) -> bool:
         """Tie a job to a document that exists at B2Brouter; return whether the job was still at rest.
 
-        `fingerprint` is that of the ERP's document with which it was compared.
+        `invoice` is the ERP's document with which it was compared.
         """
         now = self._database.clock.now()
         guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
@@ -126,7 +131,7 @@ class Actions:
             "status": Status.PENDING,
             "reference": reference,
             "remote_state": remote_state,
-            "fingerprint": fingerprint,
+            **issuing(invoice),
             "payload": None,  # what was frozen here did not make that document: it is not ours to delete
             "reason": None,
             "details": None,
@@ -148,3 +153,14 @@ class Actions:
         """Try again what was given up after too many transient faults; return how many."""
         wanted = self.preview(RETRY, Filter(status=Status.HELD, reason="retries_exhausted"))
         return len(self.perform(RETRY, wanted.fitting, who=who, note=note))
+
+
+def _let_be(connection: Connection, job: Job, who: str, note: str, now: datetime) -> bool:
+    """Close the case of an issued document by a person's word; what was issued stays issued."""
+    guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.updated_at == job.updated_at)
+    closed = {"reason": None, "details": None, "updated_at": now}
+    if not connection.execute(update(JobRow).where(guard).values(closed)).rowcount:
+        return False
+    entry = Entry(what="dismissed", reason=job.reason, details=job.details, who=who, note=note)
+    write_entries(connection, job.id, job.stage, now, [entry])
+    return True

@@ -21,7 +21,7 @@ from connector.domain.invoice import Invoice
 from connector.domain.job import Effect, Event, Stage, Status, next_status
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
-from connector.ledger.records import COLUMNS, Entry, Job, job_of, judged
+from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
 from connector.ledger.tables import AccountRow, EventRow, JobRow, NumberClaimRow
 
 POISON = 3
@@ -129,7 +129,7 @@ class Jobs:
         if payload is not None:
             values["payload"] = payload
         if invoice is not None:
-            values |= judged(invoice)
+            values |= issuing(invoice)
         with self._database.write() as connection:
             if invoice is not None:
                 self._claim_number(connection, job, number_key(invoice))

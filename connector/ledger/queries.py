@@ -28,11 +28,13 @@ class Filter:
     reason: str | None = None
     source: str | None = None
     search: str | None = None
+    attention: bool = False  # only what needs a person: held, or issued and with a reason all the same
 
     @property
     def empty(self) -> bool:
         """Whether every job is meant."""
-        return not self.ids and not any((self.status, self.stage, self.reason, self.source, self.search))
+        chosen = (self.status, self.stage, self.reason, self.source, self.search, self.attention)
+        return not self.ids and not any(chosen)
 
     def clause(self) -> ColumnElement[bool]:
         """Return the condition."""
@@ -49,7 +51,12 @@ class Filter:
                 wanted.append(column == value)
         if self.search:
             wanted.append(_matches(self.search))
+        if self.attention:
+            wanted.append(or_(JobRow.status == Status.HELD, _CASE))
         return and_(*wanted)
+
+
+_CASE = and_(JobRow.status == Status.DONE, JobRow.reason.is_not(None))
 
 
 def _matches(text: str) -> ColumnElement[bool]:
@@ -94,7 +101,7 @@ class RemoteMessage:
 UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
 """The reason that stands for all refusals without one of their own."""
 
-HELD: Final = Filter(status=Status.HELD)
+ATTENTION: Final = Filter(attention=True)
 
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _PAGE = 1000
@@ -132,8 +139,8 @@ class Queries:
         with self._database.read() as connection:
             return [TimelineEvent(**row._mapping) for row in connection.execute(query)]
 
-    def causes(self, wanted: Filter = HELD) -> list[Cause]:
-        """Return the jobs that have a reason, held ones by default, grouped by what has to be cured."""
+    def causes(self, wanted: Filter = ATTENTION) -> list[Cause]:
+        """Return the jobs that have a reason, by default those that need a person, grouped by what is to be cured."""
         return causes.grouped(self._resting(wanted))
 
     def _resting(self, wanted: Filter) -> Iterator[Row[Any]]:
@@ -177,6 +184,12 @@ class Queries:
         with self._database.read() as connection:
             counts = {row[0]: int(row[1]) for row in connection.execute(query)}
         return {status: counts.get(status, 0) for status in Status}
+
+    def cases(self) -> int:
+        """Return how many issued documents need a person all the same."""
+        query = select(func.count()).select_from(JobRow).where(_CASE)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def sent_since(self, instant: datetime) -> int:
         """Return how many jobs were sent at or after an instant."""

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from connector.domain import catalogue
+from connector.domain.content import content, pack
 from connector.domain.invoice import Invoice, Kind
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.tables import JobRow
@@ -97,3 +98,8 @@ def judged(invoice: Invoice) -> dict[str, Any]:
         "currency": invoice.currency,
         "total": invoice.totals.payable,
     }
+
+
+def issuing(invoice: Invoice) -> dict[str, Any]:
+    """Return the columns that say what is about to be issued: with what it says, to be compared with later."""
+    return {**judged(invoice), "content": pack(content(invoice))}

@@ -168,6 +168,7 @@ class JobRow(Base):
     looks: Mapped[int] = mapped_column(Integer, default=0)  # look-ups in a row that found nothing
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # frozen with the first intent
     fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the document last judged
+    content: Mapped[bytes | None] = mapped_column(LargeBinary)  # what was issued, packed; see domain/content.py
 
     contact_id: Mapped[str | None] = mapped_column(String(64))
     reference: Mapped[str | None] = mapped_column(String(64))
@@ -238,6 +239,9 @@ class SourceRow(Base):
     key: Mapped[str | None] = mapped_column(String(255))
     discovered_at: Mapped[datetime | None] = mapped_column(Instant)
     swept_at: Mapped[datetime | None] = mapped_column(Instant)
+    compared_at: Mapped[datetime | None] = mapped_column(Instant)  # the last issued document that was read again:
+    compared_id: Mapped[int | None] = mapped_column(_Id)  # when it was sent, and its job
+    rechecked_id: Mapped[int | None] = mapped_column(_Id)  # the last resting job that was read again
 
 
 class AccountRow(Base):

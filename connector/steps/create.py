@@ -10,7 +10,7 @@ from typing import Any
 from connector.domain import identity
 from connector.domain.errors import OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
-from connector.ledger.records import Entry, judged
+from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import find_ours, wait_or_conclude
@@ -68,7 +68,7 @@ def _remembered(case: Case) -> RemoteInvoice:
         there = case.remote.read_invoice(reference)
         if there is not None and there.file_reference == case.file_reference:
             # From here on the ERP's content of now is what the document is held against.
-            return _arrive(case, there, adopted=True, **judged(case.invoice))
+            return _arrive(case, there, adopted=True, **issuing(case.invoice))
     facts = {"reference": reference or "?", "xref": case.invoice.xref or "?"}
     raise RefusedError("erp_reference_exists", facts)
 

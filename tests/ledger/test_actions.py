@@ -147,7 +147,7 @@ def link(ledger: Ledger, job: Job) -> bool:
         job,
         reference="4711",
         remote_state="new",
-        fingerprint="f" * 64,
+        invoice=invoice("1"),
         stage=Stage.CREATED,
         who="Ana",
         note="found it",

@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from connector.b2brouter.client import B2BrouterClient
 from connector.b2brouter.transport import Transport
+from connector.changes import Changes
 from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
@@ -48,6 +49,7 @@ class House:
         timeout: float = 30.0,
         policy: Policy | None = None,
         api_key: str = "test_key",
+        compare_batch: int = 200,
     ) -> None:
         self.clock = clock or FakeClock()
         self.server = server
@@ -75,7 +77,10 @@ class House:
             clock=self.clock,
             threads=threads,
         )
-        self.discovery = Discovery(self.ledger, clock=self.clock, overlap=900, sweep_every=86400)
+        changes = Changes(self.ledger, clock=self.clock, days=400, batch=compare_batch)
+        self.discovery = Discovery(
+            self.ledger, clock=self.clock, overlap=900, sweep_every=86400, changes=changes, recheck_batch=1000
+        )
         self.source = Source(
             name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT
         )

@@ -88,6 +88,7 @@ def upgrade() -> None:
         sa.Column("looks", sa.Integer(), nullable=False),
         sa.Column("payload", sa.LargeBinary(), nullable=True),
         sa.Column("fingerprint", sa.String(length=64), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.Column("contact_id", sa.String(length=64), nullable=True),
         sa.Column("reference", sa.String(length=64), nullable=True),
         sa.Column("xref", sa.String(length=255), nullable=True),
@@ -142,6 +143,9 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=255), nullable=True),
         sa.Column("discovered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("compared_id", ID, nullable=True),
+        sa.Column("rechecked_id", ID, nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(

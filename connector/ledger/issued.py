@@ -1,0 +1,129 @@
+"""Issued documents as the ledger remembers them, for comparison with what the ERP says of them now."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
+
+from connector.domain.content import Content, unpack
+from connector.domain.job import Status
+from connector.ledger.database import Database
+from connector.ledger.jobs import write_entries
+from connector.ledger.records import COLUMNS, Entry, Job, job_of
+from connector.ledger.tables import EventRow, JobRow, SourceRow
+from connector.ports import Found
+
+CHANGED: Final = "changed_after_issue"
+"""The reason of an issued document that is not in the ERP as it was issued."""
+
+
+Moved = tuple[Job, datetime]
+"""An issued document, and when the ERP says that it was changed."""
+
+
+class Issued:
+    """The ledger as the comparison after issue sees it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def moved(self, source: str, page: Sequence[Found], *, since: datetime) -> list[Moved]:
+        """Return the issued documents of a page of heads whose time of change is later than ours.
+
+        Args:
+            source: by name.
+            page: heads, as the ERP has just listed them.
+            since: what was sent before that is left out.
+        """
+        heads = {(found.company, found.key): found.changed_at for found in page}
+        query = select(*COLUMNS).where(
+            JobRow.source == source,
+            tuple_(JobRow.company, JobRow.key).in_(list(heads)),
+            JobRow.status == Status.DONE,
+            JobRow.sent_at >= since,
+        )
+        with self._database.read() as connection:
+            jobs = [job_of(row) for row in connection.execute(query)] if heads else []
+        times = [(job, heads[job.company, job.key]) for job in jobs]
+        return [(job, changed_at) for job, changed_at in times if changed_at > job.changed_at]
+
+    def seen(self, moved: Collection[Moved]) -> None:
+        """Remember the times of change of documents that were compared: they need no second look."""
+        with self._database.write() as connection:
+            for job, changed_at in moved:
+                connection.execute(update(JobRow).where(JobRow.id == job.id).values(changed_at=changed_at))
+
+    def next(self, source: str, *, since: datetime, limit: int) -> list[Job]:
+        """Return the issued documents that come next in the round, in the order in which they were sent.
+
+        The round begins anew after the last one; see `remember`.
+        """
+        query = (
+            select(*COLUMNS)
+            .where(JobRow.source == source, JobRow.status == Status.DONE, self._after(source, since))
+            .order_by(JobRow.sent_at, JobRow.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [job_of(row) for row in connection.execute(query)]
+
+    def _after(self, source: str, since: datetime) -> ColumnElement[bool]:
+        at, id_ = self._mark(source)
+        if at is None or at < since:
+            return JobRow.sent_at >= since
+        return and_(JobRow.sent_at >= at, or_(JobRow.sent_at > at, JobRow.id > id_))
+
+    def _mark(self, source: str) -> tuple[datetime | None, int | None]:
+        query = select(SourceRow.compared_at, SourceRow.compared_id).where(SourceRow.name == source)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return (row.compared_at, row.compared_id) if row else (None, None)
+
+    def remember(self, source: str, last: Job | None) -> None:
+        """Store how far the round has come; None lets it begin anew."""
+        mark = (last.sent_at, last.id) if last else (None, None)
+        if mark == self._mark(source):
+            return
+        values = {"compared_at": mark[0], "compared_id": mark[1]}
+        with self._database.write() as connection:
+            connection.execute(update(SourceRow).where(SourceRow.name == source).values(values))
+
+    def contents(self, jobs: Collection[Job]) -> Mapping[int, Content]:
+        """Return what these documents said when they were issued, by job; some may not be known."""
+        query = select(JobRow.id, JobRow.content).where(JobRow.id.in_([job.id for job in jobs]))
+        with self._database.read() as connection:
+            rows = connection.execute(query).all() if jobs else []
+        return {row.id: unpack(row.content) for row in rows if row.content is not None}
+
+    def accepted(self, jobs: Collection[Job]) -> set[tuple[int, str]]:
+        """Return which differences a person has let be, as pairs of a job and the mark of a content."""
+        query = select(EventRow.job_id, EventRow.details).where(
+            EventRow.job_id.in_([job.id for job in jobs]),
+            EventRow.who.is_not(None),
+            EventRow.reason == CHANGED,
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(query).all() if jobs else []
+        return {(row.job_id, row.details.get("content", "")) for row in rows}
+
+    def open(self, job: Job, details: Mapping[str, str]) -> bool:
+        """Open a case on an issued document, or bring it up to date; return whether it was still as read."""
+        entry = Entry(what="changed", reason=CHANGED, details=dict(details))
+        return self._write(job, {"reason": CHANGED, "details": dict(details)}, entry)
+
+    def close(self, job: Job) -> bool:
+        """Close the case of a document that is again as it was issued; return whether it was still as read."""
+        return self._write(job, {"reason": None, "details": None}, Entry(what="restored"))
+
+    def _write(self, job: Job, values: Mapping[str, Any], entry: Entry) -> bool:
+        now = self._database.clock.now()
+        guard = and_(JobRow.id == job.id, JobRow.status == Status.DONE, JobRow.updated_at == job.updated_at)
+        with self._database.write() as connection:
+            written = connection.execute(update(JobRow).where(guard).values(updated_at=now, **values)).rowcount
+            if written:
+                write_entries(connection, job.id, job.stage, now, [entry])
+        return bool(written)
