@@ -14,13 +14,15 @@ from connector.cli.ending import CommandError
 from connector.cli.filters import filter_options, wanted
 from connector.cli.finding import job_ids, one_job
 from connector.cli.output import Column, Output
+from connector.cli.records import cause_record
 from connector.cli.session import Session
-from connector.cli.texts import Sums, count
+from connector.cli.texts import Sums, count, one_line
 from connector.domain.errors import UsageError
 from connector.domain.invoice import Kind
 from connector.domain.job import Event, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
+from connector.ledger.causes import Cause, grouped
 from connector.ledger.records import Job
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -34,6 +36,9 @@ _WORDS: Final = {
     "skip": ("would be left out for good", "left out for good"),
 }
 """What an act would do, and has done."""
+
+_LET_BE: Final = ("issued and changed since, would be let be", "issued and changed since, let be")
+"""The same for skipping the case of an issued document."""
 
 
 def _options(*, note_required: bool) -> Callable[[Decorated], Decorated]:
@@ -101,6 +106,7 @@ def release(session: Session, *, ramp: bool, account: str | None, **given: Any) 
 def skip(session: Session, **given: Any) -> None:
     """Leave invoices out for good: handled elsewhere, or never to be sent. `release` takes it back.
 
+    Where an issued invoice was changed in the ERP afterwards, skip lets the difference be until it changes again.
     ID is what `connector jobs` shows; an invoice's number serves as well.
     """
     _act(session, SKIP, **given)
@@ -192,6 +198,7 @@ def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool
         "dry_run": dry_run,
         "count": len(preview.fitting),
         "sums": _sums(preview.fitting).record(),
+        "causes": [cause_record(cause) for cause in _causes(preview.fitting)],
         "ids": [job.id for job in preview.fitting],
         "changed": list(changed),
         "unfit": [
@@ -199,6 +206,18 @@ def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool
             for job in preview.unfit
         ],
     }
+
+
+def _told_apart(act: Act, jobs: Sequence[Job]) -> list[tuple[Sequence[Job], tuple[str, str]]]:
+    """Return the jobs with the words for what happens to them; at least one entry, even for no job."""
+    issued = [job for job in jobs if job.status is Status.DONE]
+    others = [job for job in jobs if job.status is not Status.DONE]
+    found: list[tuple[Sequence[Job], tuple[str, str]]] = [(issued, _LET_BE)] if issued else []
+    return [*found, (others, _WORDS[act.name])] if others or not issued else found
+
+
+def _causes(jobs: Sequence[Job]) -> list[Cause]:
+    return grouped(job for job in jobs if job.reason)
 
 
 def _sums(jobs: Sequence[Job]) -> Sums:
@@ -213,7 +232,9 @@ def _tell(output: Output, act: Act, preview: Preview, changed: Sequence[int], *,
         _show_preview(output, act, preview)
         output.line("Nothing was changed: this was a dry run.")
         return
-    output.line(f"{count(len(changed), 'invoice')} {_WORDS[act.name][1]}.")
+    performed = set(changed)
+    for jobs, words in _told_apart(act, [job for job in preview.fitting if job.id in performed]):
+        output.line(f"{count(len(jobs), 'invoice')} {words[1]}.")
     if len(changed) < len(preview.fitting):
         output.line(f"{len(preview.fitting) - len(changed)} changed meanwhile and were left alone.")
     _show_unfit(output, act, preview)
@@ -222,7 +243,10 @@ def _tell(output: Output, act: Act, preview: Preview, changed: Sequence[int], *,
 
 
 def _show_preview(output: Output, act: Act, preview: Preview) -> None:
-    output.line(f"{count(len(preview.fitting), 'invoice')} {_WORDS[act.name][0]}: {_sums(preview.fitting).told()}.")
+    for jobs, words in _told_apart(act, preview.fitting):
+        output.line(f"{count(len(jobs), 'invoice')} {words[0]}: {_sums(jobs).told()}.")
+    for cause in _causes(preview.fitting)[:_MOST_SHOWN]:
+        output.line(f"  {one_line(cause.message())}")
     shown = preview.fitting[:_MOST_SHOWN]
     if shown:
         output.table(

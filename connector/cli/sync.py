@@ -143,7 +143,9 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
     standing = [f"{number:,} {status}" for status, number in result.by_status.items() if number]
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
     if result.by_status[Status.HELD]:
-        tell_reasons(output, ledger, Filter(status=Status.HELD), f"{result.by_status[Status.HELD]:,} held, for a person:")
+        tell_reasons(
+            output, ledger, Filter(status=Status.HELD), f"{result.by_status[Status.HELD]:,} held, for a person:"
+        )
     if result.cases:
         issued = Filter(status=Status.DONE, attention=True)
         tell_reasons(output, ledger, issued, f"{result.cases:,} issued, and for a person all the same:")

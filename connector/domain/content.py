@@ -192,8 +192,8 @@ def _shown(what: Content, name: str) -> str:
 
 
 _ORDER: Final = (
-    "state type number series date due delivery currency issuer recipient original order total subtotal tax".split()
-)
+    "state type number series currency total subtotal tax withholding date due delivery issuer recipient original"
+).split()
 
 
 def _rank(name: str) -> tuple[int, int, str]:

@@ -8,8 +8,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Row
-
 from connector.domain import catalogue
 from connector.domain.invoice import Kind
 from connector.ledger.tables import JobRow
@@ -64,7 +62,7 @@ class Cause:
         """Return the cure."""
         return self.entry.advice(self.details, language)
 
-    def add(self, row: Row[Any]) -> None:
+    def add(self, row: Any) -> None:
         """Count a job."""
         if self.ids:
             self._compare(row.details)
@@ -83,8 +81,8 @@ class Cause:
                 self.details[name] = catalogue.DIFFERENT
 
 
-def grouped(rows: Iterable[Row[Any]]) -> list[Cause]:
-    """Return the causes of rows that were selected with `COLUMNS`: most frequent first, then the oldest."""
+def grouped(rows: Iterable[Any]) -> list[Cause]:
+    """Return the causes of jobs that have a reason, or of rows that were selected with `COLUMNS`: most frequent first, then the oldest."""
     found: dict[tuple[str, ...], Cause] = {}
     for row in rows:
         facts = identifying(row.reason, row.details, {name: getattr(row, name) or "" for name in _OF_THE_JOB})

@@ -19,7 +19,7 @@ def tie(house: House, reference: str) -> None:
         job,
         reference=reference,
         remote_state="new",
-        fingerprint=invoice("1").fingerprint(),
+        invoice=invoice("1"),
         stage=Stage.CREATED,
         who="Ana",
         note="the same",
