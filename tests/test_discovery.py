@@ -269,3 +269,28 @@ def test_the_start_date_is_about_the_day_of_issue_or_of_confirmation(
     head = replace(found(invoice("1")), confirmed_on=confirmed_on, issue_date=issued)
 
     assert source.begins_before(head) is left_out
+
+
+def test_one_look_reads_a_bounded_number_of_resting_documents_and_the_next_goes_on(scene: Scene) -> None:
+    scene.discovery = Discovery(
+        scene.ledger, clock=scene.clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY, recheck_batch=10
+    )
+    scene.erp.add(*(invoice(f"{n:02}") for n in range(25)))
+    scene.look()
+    for job in scene.ledger.jobs.lease(ACCOUNT, 25):
+        hold(scene.ledger, job)
+    with scene.ledger.database.write() as connection:
+        for job in jobs(scene.ledger):
+            judged = invoice(job.key).fingerprint()
+            connection.exec_driver_sql(f"UPDATE job SET fingerprint = '{judged}' WHERE id = {job.id}")
+    for key in ("00", "12", "24"):
+        scene.erp.alter(key, silently=True, note="cured")
+    scene.erp.calls.clear()
+
+    woken = []
+    for _ in range(3):
+        scene.look()
+        woken.append([job.key for job in jobs(scene.ledger) if job.status is Status.PENDING])
+
+    assert woken == [["00"], ["00", "12"], ["00", "12", "24"]]
+    assert scene.erp.calls["load"] == 3

@@ -62,6 +62,32 @@ def test_a_dry_run_stops_after_the_preview(played: Shop) -> None:
     assert played.run("retry", "--status", "held", "--dry-run", "--json").json["changed"] == []
 
 
+def test_the_preview_tells_each_cause_once_with_count_and_sum_in_the_language_of_the_reader(played: Shop) -> None:
+    played.erp(
+        "INSERT INTO project SELECT 902, office_id, customer_id, title, status, document, 'B-0902', invoice_date,"
+        " due_date, 'USD', customer_order, corrects_project_id, total_net, total_vat, total_payable, pay_to,"
+        " NULL, NULL, datetime('now') FROM project WHERE id = 102"
+    )
+    played.erp("INSERT INTO project_vat SELECT 902, vat_code, base, amount FROM project_vat WHERE project_id = 102")
+    played.erp(
+        "INSERT INTO task (project_id, position, description, quantity, unit, rate, amount, vat_code)"
+        " SELECT 902, position, description, quantity, unit, rate, amount, vat_code FROM task WHERE project_id = 102"
+    )
+    played.run("sync", "--patience", "0")
+
+    preview = played.run("retry", "--status", "held", "--dry-run", "--json").json
+    shown = played.run("retry", "--status", "held", "--dry-run").out
+    spanish = played.run("--lang", "es", "retry", "--status", "held", "--dry-run").out
+
+    first = preview["causes"][0]
+    assert (first["reason"], first["count"], first["sums"]) == (
+        "vat_number_wrong", 2, {"EUR": "72.60", "USD": "72.60"},
+    )  # fmt: skip
+    assert sum(cause["count"] for cause in preview["causes"]) == preview["count"] == 8
+    assert "of Hostal Tres Vientos, S.L. is not valid – 2 invoices, 72.60 EUR, 72.60 USD" in shown
+    assert "2 facturas, 72,60 EUR, 72,60 USD" in spanish
+
+
 def test_what_does_not_fit_is_left_alone_and_said(played: Shop) -> None:
     shown = played.run("hold", "B-0101", "--note", "too late")
     assert shown.status == 0

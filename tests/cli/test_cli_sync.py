@@ -64,6 +64,23 @@ def test_a_fault_is_in_the_json(shop: Shop) -> None:
     assert [fault["kind"] for fault in done.json["faults"]] == ["source_unavailable"]
 
 
+def test_what_was_cured_beside_the_document_is_issued_by_the_next_sync_without_a_person(shop: Shop) -> None:
+    unmapped = shop.changed(("v.category, v.reason", "NULLIF(v.category, 'AE') AS category, v.reason"), name="a.toml")
+    shop.run("sync", "--patience", "8", config=unmapped)
+    held = {job["number"]: job["reason"] for job in shop.run("jobs", "--status", "held", "--json").lines}
+    assert (held["B-0102"], held["B-0103"], held["B-0110"]) == ("vat_number_wrong", "iban_wrong", "tax_unmapped")
+    stamps = shop.erp("SELECT id, updated_at FROM project ORDER BY id")
+
+    shop.erp("UPDATE customer SET vat_number = 'ESB12345674' WHERE id = 11")
+    shop.erp("UPDATE project SET pay_to = 'ES9121000418450200051332' WHERE id = 103")
+    ended = shop.run("sync", "--patience", "8", "--json")  # with the tax mapped by the configuration
+
+    assert ended.json["issued"] == 3
+    issued = {job["number"] for job in shop.run("jobs", "--status", "done", "--json").lines}
+    assert issued >= {"B-0102", "B-0103", "B-0110"}
+    assert shop.erp("SELECT id, updated_at FROM project ORDER BY id") == stamps
+
+
 def test_only_the_chosen_source_is_looked_into(shop: Shop) -> None:
     assert shop.run("sync", "--source", "booking", "--json", "--patience", "8").json["found"] == 13
 
