@@ -191,6 +191,35 @@ def test_with_a_mapping_the_documents_of_a_company_that_is_not_in_it_are_left_al
     compare([d for d in valid(erp19) if d["company_id"] == 2], received_by(b2brouter.world))
 
 
+def test_what_changes_after_issue_is_a_case_and_what_odoo_reads_live_is_none(
+    erp: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    it = install(b2brouter.base_url, erp.url)
+    it.sync()
+    seen = len(b2brouter.world.journal)
+    draft, cancelled, altered = (erp.named(name)["id"] for name in ("INV01", "INV03", "INV18"))
+    erp.do("UPDATE res_partner SET street = 'Calle Nueva 1', email = 'new@example.com', phone = '555'")
+    erp.do("UPDATE res_partner_bank SET acc_number = 'ES7921000813610123456789'")
+    erp.set_state(draft, "draft")
+    erp.set_state(cancelled, "cancel")
+    erp.do("UPDATE account_move SET amount_total = amount_total + 1 WHERE id = %s", altered)
+
+    result = it.sync()
+
+    assert (result["attention"], result["issued"]) == (3, 0)
+    jobs = it.jobs()
+    cases = {key: job["message"] for key, job in jobs.items() if job["reason"] == "changed_after_issue"}
+    assert set(cases) == {str(draft), str(cancelled), str(altered)}
+    assert "not confirmed (ERP now)" in cases[str(draft)]
+    assert "total: " in cases[str(altered)]
+    entries = b2brouter.world.journal.after(seen, 1000)
+    assert [entry for entry in entries if entry.operation == "send_invoice"] == []
+
+    erp.set_state(draft, "posted")
+    erp.set_state(cancelled, "posted")
+    assert it.sync()["attention"] == 1
+
+
 # ---------------------------------------------------------------- again
 
 
