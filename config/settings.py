@@ -282,6 +282,27 @@ class SchedulerSettings(_Section):
     )
 
 
+class ViesSettings(_Section):
+    """The European Commission's register of VAT numbers in trade between member states."""
+
+    unregistered: Literal["ignore", "warn", "block"] = Field(
+        "ignore",
+        description="What a customer's VAT number that is not in VIES does to an invoice: block holds it, warn says "
+        "so in its timeline; ignore: VIES is never asked. VIES out of reach never stops anything.",
+    )
+    domestic: bool = Field(
+        False,
+        description="Ask about customers of the issuer's own country too; many of them are rightly not in VIES.",
+    )
+    keep_days: float = Field(30, gt=0, le=365, description='Days for which VIES\'s "yes" is believed.')
+    timeout: float = Field(5, gt=0, le=10, description="Longest question, in seconds.")
+    base_url: str = Field(
+        "https://ec.europa.eu/taxation_customs/vies/rest-api",
+        pattern=r"^https?://\S+$",
+        description="Address of VIES's REST interface.",
+    )
+
+
 class WebSettings(_Section):
     """Where the console will listen."""
 
@@ -310,6 +331,7 @@ class Settings(BaseSettings):
     retry: RetrySettings = Field(default_factory=lambda: RetrySettings())
     worker: WorkerSettings = Field(default_factory=lambda: WorkerSettings())
     scheduler: SchedulerSettings = Field(default_factory=lambda: SchedulerSettings())
+    vies: ViesSettings = Field(default_factory=lambda: ViesSettings())
     web: WebSettings = Field(default_factory=lambda: WebSettings())
     console: ConsoleSettings = Field(default_factory=lambda: ConsoleSettings())
 

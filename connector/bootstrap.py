@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,7 +23,7 @@ from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
 from connector.ports import Adapter, TellsConfirmation
-from connector.steps.case import Rules
+from connector.steps.case import Rules, VatCheck
 from connector.validation import Levels, levels_of
 
 if TYPE_CHECKING:
@@ -274,6 +275,21 @@ class Services:
             adapters={name: self.adapter(name) for name in self.sources_of(account)},
             rules=lambda source: self._rules(account, source),
             breaker=self._breaker(account),
+            vat_check=self._vat_check,
+        )
+
+    @cached_property
+    def _vat_check(self) -> VatCheck | None:
+        vies = self.settings.vies
+        if vies.unregistered == "ignore":
+            return None
+        from connector.vies import Vies
+
+        return VatCheck(
+            register=Vies(vies.base_url, timeout=vies.timeout),
+            blocks=vies.unregistered == "block",
+            domestic=vies.domestic,
+            keep=timedelta(days=vies.keep_days),
         )
 
     def sources_of(self, account: str) -> Sequence[str]:

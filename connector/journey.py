@@ -31,7 +31,8 @@ from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job
 from connector.ports import Adapter, Remote, RemoteInvoice
 from connector.steps.admit import admit
-from connector.steps.case import Case, Rules
+from connector.steps.case import Case, Rules, VatCheck
+from connector.steps.check_vat_number import check_vat_number
 from connector.steps.create import create, settle
 from connector.steps.record import record
 from connector.steps.resolve_contact import resolve_contact
@@ -56,6 +57,7 @@ class Desk:
     adapters: Mapping[str, Adapter]  # by source
     rules: Callable[[str], Rules]  # by source
     breaker: Breaker
+    vat_check: VatCheck | None = None
 
 
 class Journey:
@@ -222,6 +224,7 @@ class Journey:
             rules=desk.rules(job.source),
             clock=self._clock,
             document=document if isinstance(document, Invoice) else None,
+            vat_check=desk.vat_check,
         )
         try:
             self.work(case, stopping)
@@ -319,6 +322,7 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
                 made = settle(case)
             case Stage.FOUND | Stage.CONTACT_READY:
                 validate(case)
+                check_vat_number(case)
                 admit(case)
                 resolve_contact(case)
                 made = create(case)

@@ -127,6 +127,16 @@ class TellsConfirmation(Protocol):
         """Whether `Found.confirmed_on` is filled in here; a single document may lack it all the same."""
 
 
+# --- the register of VAT numbers -------------------------------------------------------------------------
+
+
+class VatRegister(Protocol):
+    """Who knows which VAT numbers exist. Used from several threads; raises nothing foreseeable."""
+
+    def ask(self, number: str) -> bool | None:
+        """Return whether a number, with its prefix, is registered; None where no clear answer came in time."""
+
+
 # --- B2Brouter -------------------------------------------------------------------------------------------
 
 

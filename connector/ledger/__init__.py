@@ -13,6 +13,7 @@ from connector.ledger.jobs import Jobs
 from connector.ledger.queries import Queries
 from connector.ledger.ramp import Ramp
 from connector.ledger.stamps import Stamps
+from connector.ledger.vat_numbers import VatNumbers
 
 
 class Ledger:
@@ -49,6 +50,7 @@ class Ledger:
         self.ramp = Ramp(self.database)
         self.offices = Offices(self.database)
         self.queries = Queries(self.database)
+        self.vat_numbers = VatNumbers(self.database)
         self.actions = Actions(self.database)
 
     def close(self) -> None:

@@ -82,7 +82,7 @@ class Cause:
 
 
 def grouped(rows: Iterable[Any]) -> list[Cause]:
-    """Return the causes of jobs that have a reason, or of rows that were selected with `COLUMNS`: most frequent first, then the oldest."""
+    """Return the causes of jobs that have a reason, or of rows selected with `COLUMNS`: most frequent first."""
     found: dict[tuple[str, ...], Cause] = {}
     for row in rows:
         facts = identifying(row.reason, row.details, {name: getattr(row, name) or "" for name in _OF_THE_JOB})

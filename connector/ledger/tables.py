@@ -228,6 +228,16 @@ class ContactLinkRow(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
 
+class VatNumberRow(Base):
+    """What the register of VAT numbers last answered about a number."""
+
+    __tablename__ = "vat_number"
+
+    number: Mapped[str] = mapped_column(String(64), primary_key=True)
+    registered: Mapped[bool] = mapped_column(Boolean)
+    asked_at: Mapped[datetime] = mapped_column(Instant)
+
+
 class SourceRow(Base):
     """How far discovery has come in a source, and which database that source is."""
 

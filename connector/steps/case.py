@@ -26,7 +26,7 @@ from connector.domain.invoice import Invoice
 from connector.domain.job import Effect, Stage
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job, judged
-from connector.ports import Adapter, Remote
+from connector.ports import Adapter, Remote, VatRegister
 from connector.validation import Levels
 
 
@@ -43,6 +43,16 @@ class Rules:
     levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
     ramp: Sequence[int] = ()  # invoices in each step of the first run; nothing: there are no steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VatCheck:
+    """How the operator wants customers' VAT numbers to be looked up."""
+
+    register: VatRegister
+    blocks: bool  # hold what is not registered, or only say so
+    domestic: bool  # also customers of the issuer's own country
+    keep: timedelta  # how long a "yes" is believed
 
 
 _STILL_OPEN = frozenset({"remote_differs", "number_taken"})
@@ -62,6 +72,7 @@ class Case:
         rules: Rules,
         clock: Clock,
         document: Invoice | None = None,
+        vat_check: VatCheck | None = None,
     ) -> None:
         """Open a case.
 
@@ -73,6 +84,7 @@ class Case:
             rules: the operator's decisions.
             clock: where the time comes from.
             document: the ERP's document, if it has just been read.
+            vat_check: where customers' VAT numbers are looked up; None: nowhere.
         """
         self.job = job
         self.ledger = ledger
@@ -80,6 +92,7 @@ class Case:
         self.remote = remote
         self.rules = rules
         self.clock = clock
+        self.vat_check = vat_check
         self._document = document
 
     @property

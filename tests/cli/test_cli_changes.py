@@ -16,7 +16,7 @@ def altered(played: Shop) -> Shop:
 
 
 def sync(shop: Shop) -> int:
-    return shop.run("sync", "--patience", "0", "--json").json["attention"]
+    return int(shop.run("sync", "--patience", "0", "--json").json["attention"])
 
 
 def test_it_is_counted_listed_and_the_exit_status_says_so(altered: Shop) -> None:

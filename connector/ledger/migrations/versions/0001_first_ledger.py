@@ -158,6 +158,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_stamp")),
     )
     op.create_table(
+        "vat_number",
+        sa.Column("number", sa.String(length=64), nullable=False),
+        sa.Column("registered", sa.Boolean(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_vat_number")),
+    )
+    op.create_table(
         "event",
         sa.Column("id", ID, sa.Identity(always=False), nullable=False),
         sa.Column("job_id", ID, nullable=False),
@@ -192,6 +199,7 @@ def downgrade() -> None:
     op.drop_index("ix_event_job", table_name="event")
     op.drop_table("event")
     op.drop_table("stamp")
+    op.drop_table("vat_number")
     op.drop_table("source")
     op.drop_table("lease")
     op.drop_index("ix_job_status_reason", table_name="job")
