@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, select, update
 from connector.domain.invoice import Invoice
 from connector.domain.job import Event, Stage, Status, allows, next_status
 from connector.ledger.database import Database
-from connector.ledger.jobs import release_followers, write_entries
+from connector.ledger.jobs import release_followers, still, write_entries
 from connector.ledger.queries import Filter
 from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
 from connector.ledger.tables import JobRow, NumberClaimRow
@@ -157,7 +157,7 @@ class Actions:
 
 def _let_be(connection: Connection, job: Job, who: str, note: str, now: datetime) -> bool:
     """Close the case of an issued document by a person's word; what was issued stays issued."""
-    guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.updated_at == job.updated_at)
+    guard = and_(JobRow.id == job.id, JobRow.status == job.status, still(job))
     closed = {"reason": None, "details": None, "updated_at": now}
     if not connection.execute(update(JobRow).where(guard).values(closed)).rowcount:
         return False

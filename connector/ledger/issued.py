@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
 from connector.domain.content import Content, unpack
 from connector.domain.job import Status
 from connector.ledger.database import Database
-from connector.ledger.jobs import write_entries
+from connector.ledger.jobs import still, write_entries
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
 from connector.ledger.tables import EventRow, JobRow, SourceRow
 from connector.ports import Found
@@ -121,7 +121,7 @@ class Issued:
 
     def _write(self, job: Job, values: Mapping[str, Any], entry: Entry) -> bool:
         now = self._database.clock.now()
-        guard = and_(JobRow.id == job.id, JobRow.status == Status.DONE, JobRow.updated_at == job.updated_at)
+        guard = and_(JobRow.id == job.id, JobRow.status == Status.DONE, still(job))
         with self._database.write() as connection:
             written = connection.execute(update(JobRow).where(guard).values(updated_at=now, **values)).rowcount
             if written:

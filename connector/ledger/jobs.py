@@ -390,6 +390,11 @@ def release(connection: Connection, resting: ColumnElement[bool], now: datetime)
     return len(released)
 
 
+def still(job: Job) -> ColumnElement[bool]:
+    """Whether nobody has written to a job that nobody leases any more, since it was read."""
+    return and_(JobRow.updated_at == job.updated_at, JobRow.reason.is_not_distinct_from(job.reason))
+
+
 def write_alike(
     connection: Connection, jobs: Sequence[Any], now: datetime, *, what: str, reason: str | None = None
 ) -> None:
