@@ -40,16 +40,18 @@ class Issued:
             since: what was sent before that is left out.
         """
         heads = {(found.company, found.key): found.changed_at for found in page}
-        query = select(*COLUMNS).where(
+        known = select(JobRow.id, JobRow.company, JobRow.key, JobRow.changed_at).where(
             JobRow.source == source,
             tuple_(JobRow.company, JobRow.key).in_(list(heads)),
             JobRow.status == Status.DONE,
             JobRow.sent_at >= since,
         )
         with self._database.read() as connection:
-            jobs = [job_of(row) for row in connection.execute(query)] if heads else []
-        times = [(job, heads[job.company, job.key]) for job in jobs]
-        return [(job, changed_at) for job, changed_at in times if changed_at > job.changed_at]
+            rows = connection.execute(known).all() if heads else []
+            later = [row.id for row in rows if heads[row.company, row.key] > row.changed_at]
+            # Whole rows are large, and of a page few have moved.
+            jobs = connection.execute(select(*COLUMNS).where(JobRow.id.in_(later))).all() if later else []
+        return [(job, heads[job.company, job.key]) for job in map(job_of, jobs)]
 
     def seen(self, moved: Collection[Moved]) -> None:
         """Remember the times of change of documents that were compared: they need no second look."""
