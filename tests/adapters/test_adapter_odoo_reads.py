@@ -289,6 +289,37 @@ def test_the_same_document_gives_the_same_fingerprint_until_it_changes(odoo: Odo
     assert load(adapter, 1).fingerprint() != before
 
 
+@pytest.mark.parametrize(
+    "cure",
+    [
+        "UPDATE res_partner SET vat = 'ESB76543214'",
+        "UPDATE res_partner_bank SET acc_number = 'ES7921000813610123456789'",
+        "UPDATE account_tax SET amount = 4",
+    ],
+    ids=["the customer's VAT number", "the bank account", "the tax"],
+)
+def test_a_cure_beside_the_document_shows_in_its_fingerprint_though_its_time_stays(
+    odoo19: OdooDatabase, make: MakeAdapter, cure: str
+) -> None:
+    adapter = make(odoo19)
+    execute(odoo19.url, "UPDATE account_move SET partner_bank_id = (SELECT min(id) FROM res_partner_bank)")
+    before, stamps = load(adapter, 1).fingerprint(), [(head.key, head.changed_at) for head in everything(adapter)]
+
+    execute(odoo19.url, cure)
+
+    assert load(adapter, 1).fingerprint() != before
+    assert [(head.key, head.changed_at) for head in everything(adapter)] == stamps
+
+
+def test_a_tax_that_is_mapped_by_the_configuration_shows_in_the_fingerprint(
+    still_odoo: OdooDatabase, make: MakeAdapter
+) -> None:
+    expected = by_key(still_odoo)["INV07"]
+    mapped = make(still_odoo, taxes={expected["taxes"][0]["name"]: {"category": "G"}})
+
+    assert load(mapped, expected["id"]).fingerprint() != load(make(still_odoo), expected["id"]).fingerprint()
+
+
 def test_one_bad_document_is_reported_and_the_others_still_come(odoo: OdooDatabase, make: MakeAdapter) -> None:
     execute(odoo.url, "UPDATE account_move_line SET quantity = 'NaN' WHERE id = 1")
     documents = make(odoo).load(["1", "2"])
