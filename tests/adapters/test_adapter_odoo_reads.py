@@ -293,7 +293,7 @@ def test_the_same_document_gives_the_same_fingerprint_until_it_changes(odoo: Odo
     "cure",
     [
         "UPDATE res_partner SET vat = 'ESB76543214'",
-        "UPDATE res_partner_bank SET acc_number = 'ES7921000813610123456789'",
+        "UPDATE res_partner_bank SET sanitized_acc_number = 'ES7921000813610123456789'",
         "UPDATE account_tax SET amount = 4",
     ],
     ids=["the customer's VAT number", "the bank account", "the tax"],

@@ -199,7 +199,7 @@ def test_what_changes_after_issue_is_a_case_and_what_odoo_reads_live_is_none(
     seen = len(b2brouter.world.journal)
     draft, cancelled, altered = (erp.named(name)["id"] for name in ("INV01", "INV03", "INV18"))
     erp.do("UPDATE res_partner SET street = 'Calle Nueva 1', email = 'new@example.com', phone = '555'")
-    erp.do("UPDATE res_partner_bank SET acc_number = 'ES7921000813610123456789'")
+    erp.do("UPDATE res_partner_bank SET sanitized_acc_number = 'ES7921000813610123456789'")
     erp.set_state(draft, "draft")
     erp.set_state(cancelled, "cancel")
     erp.do("UPDATE account_move SET amount_total = amount_total + 1 WHERE id = %s", altered)
