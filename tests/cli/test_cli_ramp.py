@@ -46,7 +46,7 @@ def test_a_step_must_let_something_go(shop: Shop) -> None:
 
 
 def test_the_first_pass_issues_one_and_says_how_it_goes_on(steps: Shop) -> None:
-    done = steps.run("sync", "--patience", "8", "--json")
+    done = steps.run("sync", "--patience", "30", "--json")
     assert sent(steps) == 1
     [first_run] = done.json["ramp"]
     assert (first_run["account"], first_run["step"], first_run["issued"]) == ("spain", 1, 1)
@@ -62,17 +62,17 @@ def followers(shop: Shop) -> int:
 
 
 def test_a_script_opens_the_steps_with_a_note(steps: Shop) -> None:
-    steps.run("sync", "--patience", "8")
+    steps.run("sync", "--patience", "30")
     refused = steps.run("release", "--ramp", "--account", "spain")
     assert refused.status == 2
     assert "--note" in refused.err
 
     done = steps.run("release", "--ramp", "--account", "spain", "--note", "seen by Ana", "--json")
     assert done.json == {"account": "spain", "step": 1, "released": 2}
-    steps.run("sync", "--patience", "8")
+    steps.run("sync", "--patience", "30")
     assert sent(steps) == 2  # the draft of B-0106, whose totals differ, has the other place
     assert steps.run("release", "--ramp", "--note", "seen by Ana").status == 0  # the only account with steps
-    steps.run("sync", "--patience", "8")
+    steps.run("sync", "--patience", "30")
     assert waiting(steps) == []
     assert sent(steps) == 5
     over = steps.run("release", "--ramp", "--note", "again")
@@ -81,7 +81,7 @@ def test_a_script_opens_the_steps_with_a_note(steps: Shop) -> None:
 
 
 def test_a_dry_run_shows_what_was_issued_and_opens_nothing(steps: Shop) -> None:
-    steps.run("sync", "--patience", "8")
+    steps.run("sync", "--patience", "30")
     shown = steps.run("release", "--ramp", "--dry-run").out
     assert "B-0101" in shown
     steps.run("sync", "--patience", "0")
@@ -103,7 +103,7 @@ def test_options_that_do_not_fit_together(steps: Shop) -> None:
 
 
 def test_a_person_types_the_name_of_the_account(steps: Shop) -> None:
-    _, out = on_a_terminal(steps, "sync", "--patience", "8", answer="spain\nno\n")
+    _, out = on_a_terminal(steps, "sync", "--patience", "30", answer="spain\nno\n")
     assert "Type spain to let the next 2 go" in out
     assert "Type spain to let all the others go" in out
     assert sent(steps) == 2
@@ -111,7 +111,7 @@ def test_a_person_types_the_name_of_the_account(steps: Shop) -> None:
 
 
 def test_the_cure_is_told_with_each_invoice(steps: Shop) -> None:
-    steps.run("sync", "--patience", "8")
+    steps.run("sync", "--patience", "30")
     told = steps.run("explain", waiting(steps)[0]).out
     assert "connector release --ramp --account spain" in told
 
