@@ -8,6 +8,7 @@ rest because of their ERP document are read again: a cure of the customer does n
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -80,8 +81,12 @@ class Discovery:
         self._changes = changes
         self._recheck_batch = recheck_batch
 
-    def discover(self, source: Source) -> int:
+    def discover(self, source: Source, *, thorough: bool = False) -> int:
         """Open a job for every confirmed document that has none; return how many were new.
+
+        Args:
+            source: the ERP.
+            thorough: read all resting documents again, however many they are: somebody waits for the result.
 
         Raises:
             OutsideError: the ERP or the ledger failed; what was found before that is kept.
@@ -97,7 +102,7 @@ class Discovery:
             return new
         marks = {"discovered_at": started} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
-        self.recheck(source)
+        self.recheck(source, thorough=thorough)
         if self._changes is not None and not self._stopping():
             self._changes.look(source.name, source.adapter)
         if new:
@@ -132,17 +137,18 @@ class Discovery:
         if last is None or (position.changed_at, position.key) > (last.changed_at, last.key):
             self._ledger.intake.remember(source, changed_at=position.changed_at, key=position.key)
 
-    def recheck(self, source: Source) -> int:
+    def recheck(self, source: Source, *, thorough: bool = False) -> int:
         """Try resting jobs again whose document, or its customer, changed since it was judged; return how many.
 
-        A look reads a bounded number of them, from where the last one stopped: many held documents must not
-        keep the ERP busy.
+        Unless `thorough`, a look reads a bounded number of them, from where the last one stopped: many held
+        documents must not keep the ERP busy.
         """
         intake = self._ledger.intake
         begun = intake.state(source.name).get("rechecked_id") or 0
-        woken, after, room = 0, begun, self._recheck_batch
+        room: float = math.inf if thorough else self._recheck_batch
+        woken, after = 0, 0 if thorough else begun
         while room > 0 and not self._stopping():
-            jobs = intake.resting(source.name, after=after, limit=min(room, _RESTING_PAGE))
+            jobs = intake.resting(source.name, after=after, limit=int(min(room, _RESTING_PAGE)))
             if not jobs:
                 after = 0  # that was the last of them: the next look begins anew
                 break

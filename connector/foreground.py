@@ -95,7 +95,7 @@ class Pass:
             if self._stop.is_set():
                 return
             try:
-                self._result.found += self._services.discovery.discover(self._services.source(name))
+                self._result.found += self._services.discovery.discover(self._services.source(name), thorough=True)
             except LedgerError:
                 raise
             except ConnectorError as error:

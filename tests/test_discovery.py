@@ -46,10 +46,13 @@ class Scene:
     def __init__(self, ledger: Ledger, erp: Erp, clock: FakeClock) -> None:
         self.ledger, self.erp, self.clock = ledger, erp, clock
         self.discovery = Discovery(ledger, clock=clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY)
+        self.source = Source(name=SOURCE, adapter=erp, since=None, companies=None, account_of=lambda company: ACCOUNT)
+
+    def recheck(self, **how: bool) -> int:
+        return self.discovery.recheck(self.source, **how)
 
     def look(self, **changes: Any) -> int:
-        source = Source(name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT)
-        return self.discovery.discover(replace(source, **changes))
+        return self.discovery.discover(replace(self.source, **changes))
 
     def keys(self) -> list[str]:
         return sorted(job.key for job in jobs(self.ledger))
@@ -294,3 +297,16 @@ def test_one_look_reads_a_bounded_number_of_resting_documents_and_the_next_goes_
 
     assert woken == [["00"], ["00", "12"], ["00", "12", "24"]]
     assert scene.erp.calls["load"] == 3
+
+
+def test_where_somebody_waits_all_resting_documents_are_read(scene: Scene) -> None:
+    scene.discovery = Discovery(
+        scene.ledger, clock=scene.clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY, recheck_batch=10
+    )
+    scene.erp.add(*(invoice(f"{n:02}") for n in range(25)))
+    scene.look()
+    for job in scene.ledger.jobs.lease(ACCOUNT, 25):
+        hold(scene.ledger, job)
+
+    assert scene.recheck() == 10
+    assert scene.recheck(thorough=True) == 15
