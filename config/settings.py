@@ -205,6 +205,17 @@ class SourceSettings(_Section):
         description="What since is about: the day of issue (issue_date), or the day on which the ERP confirmed the "
         "document (confirmed_at), where it remembers that: for sql, the column confirmed_at of find.",
     )
+    existing: Literal["hold", "adopt"] = Field(
+        "hold",
+        description="What an invoice meets whose number is at B2Brouter already, issued by hand or by an earlier "
+        "integration: hold it, or adopt the document there if it is equal. adopt looks for each invoice before it is "
+        "made, one request more: for first runs.",
+    )
+    external_originals: Literal["hold", "reference"] = Field(
+        "hold",
+        description="What a credit note meets whose original is older than since, or known to the ERP by its number "
+        "alone: hold it, or send it with a reference to the original's number and date.",
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="The adapter's own settings.")
 
     @model_validator(mode="after")

@@ -302,6 +302,7 @@ class Services:
 
     def _rules(self, account: str, source: str) -> Rules:
         state = self.ledger.accounts.get(account)
+        settings = self.source_settings(source)
         return Rules(
             quiet_time=self.settings.b2brouter.quiet_time,
             call_seconds=self.settings.b2brouter.timeout,
@@ -310,6 +311,9 @@ class Services:
             own_accounts=self._own_accounts(account, state.remote_id if state else None),
             many_companies=self._many_companies(source),
             levels=self.levels(account),
+            adopt_existing=settings.existing == "adopt",
+            external_originals=settings.external_originals == "reference",
+            since=settings.since,
             allow_difference=self.settings.accounts[account].allow_difference or Decimal(0),
             ramp=() if state and state.ramp_over else self.ramp(account),
         )

@@ -100,7 +100,8 @@ class Discovery:
         new = self._read(source, None if sweep else self._start(source.name))
         if self._stopping():
             return new
-        marks = {"discovered_at": started} | ({"swept_at": started} if sweep else {})
+        # Whatever was in the ERP when it began is in the ledger from this instant on.
+        marks = {"discovered_at": self._clock.now()} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
         self.recheck(source, thorough=thorough)
         if self._changes is not None and not self._stopping():

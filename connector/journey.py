@@ -33,7 +33,7 @@ from connector.ports import Adapter, Remote, RemoteInvoice
 from connector.steps.admit import admit
 from connector.steps.case import Case, Rules, VatCheck
 from connector.steps.check_vat_number import check_vat_number
-from connector.steps.create import create, settle
+from connector.steps.create import adopt, create, settle
 from connector.steps.record import record
 from connector.steps.resolve_contact import resolve_contact
 from connector.steps.send import send
@@ -321,11 +321,13 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
             case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect is Effect.CREATE:
                 made = settle(case)
             case Stage.FOUND | Stage.CONTACT_READY:
-                validate(case)
-                check_vat_number(case)
-                admit(case)
-                resolve_contact(case)
-                made = create(case)
+                made = adopt(case)
+                if made is None:
+                    validate(case)
+                    check_vat_number(case)
+                    admit(case)
+                    resolve_contact(case)
+                    made = create(case)
             case Stage.CREATED:
                 verify(case, made)
             case Stage.VERIFIED:

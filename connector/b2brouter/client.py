@@ -206,8 +206,9 @@ class B2BrouterClient:
         return [row for row in rows if row.number == number and _of_year(row, issued_on)]
 
     def read_invoice(self, reference: str) -> RemoteInvoice | None:
-        """Read one invoice (API reference 7.3); None where it does not exist."""
+        """Read one invoice and its recipient (API reference 7.3); None where it does not exist."""
         call = _of_invoice(Operation.READ_INVOICE, "GET", "/invoices/", reference)
+        call = replace(call, params={"include": "buyer"})
         try:
             return self._transport.fetch(call, self._invoice)
         except RefusedError as error:

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 from connector.b2brouter import codes
 from connector.b2brouter.exactjson import Value, plain, read, write
 from connector.b2brouter.figures import Figures, figures
-from connector.domain.correction import remote_sign
+from connector.domain.correction import by_spanish_law, remote_sign
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
 from connector.domain.rounding import Adjustment, Levy, Row, Sheet
@@ -175,23 +175,28 @@ def _payment(invoice: Invoice) -> dict[str, Value]:
 
 
 def _correction(issue: Issue) -> dict[str, Value]:
-    """Say that this is a correction, of what, and why (API reference 8.5)."""
-    invoice, spanish = issue.invoice, issue.sign < 0
-    if not invoice.is_credit_note:
+    """Say that this is a correction, of what, and why (API reference 8.5).
+
+    A debit note is an invoice that names the earlier one: its reference is the same, its sign that of any invoice.
+    """
+    invoice, original = issue.invoice, issue.invoice.original
+    if not invoice.is_credit_note and original is None:
         return {}
-    flag = None if spanish else True  # negative amounts and the flag together would turn the sign twice
-    reason = invoice.amend_reason or (issue.amend_reason if spanish else None)
-    original = invoice.original
+    # In Spain the amounts say it by their sign: together with the flag, they would turn twice.
+    flag = True if invoice.is_credit_note and issue.sign > 0 else None
+    reason = invoice.amend_reason or (issue.amend_reason if by_spanish_law(invoice) else None)
     if issue.api_version < INVOICE_REFERENCES:
         return _filled(
             is_credit_note=flag,
-            amended_number=original.number if original else None,
+            amended_number=_text(original.number) if original else None,
             amended_date=_day(original.date) if original else None,
             amend_reason=reason,
         )
     if original is None:
         return _filled(is_credit_note=flag)
-    reference = _filled(reference_type="amend", number=original.number, date=_day(original.date), reason=reason)
+    reference = _filled(
+        reference_type="amend", number=_text(original.number), date=_day(original.date), reason=reason
+    )
     return _filled(is_credit_note=flag, invoice_references=[reference])
 
 

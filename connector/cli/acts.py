@@ -23,6 +23,7 @@ from connector.domain.job import Event, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
 from connector.ledger.causes import Cause, grouped
+from connector.ledger.originals import GIVEN_UP
 from connector.ledger.records import Job
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -85,6 +86,9 @@ def hold(session: Session, **given: Any) -> None:
 def release(session: Session, *, ramp: bool, account: str | None, **given: Any) -> None:
     """Let held or skipped invoices go on from where they stood.
 
+    A correction whose original invoice is not issued here then goes all the same, with a reference to the
+    original's number and date; that needs a note.
+
     ID is what `connector jobs` shows; an invoice's number serves as well. With --ramp, the next step of an
     account's first run is opened instead.
     """
@@ -127,6 +131,8 @@ def _act(
     chosen = wanted(session, ids=ids, **filters)
     preview = ledger.actions.preview(act, chosen) if ledger else Preview(fitting=[], unfit=[])
     _existing(ids, preview)
+    if act is RELEASE and not dry_run:
+        _decided(preview, note)
     changed = [] if dry_run or not _agreed(session.output, act, preview) else _perform(ledger, act, preview, note)
     if session.json:
         session.output.record(_record(act, preview, changed, dry_run=dry_run))
@@ -148,6 +154,16 @@ def _existing(ids: Sequence[int], preview: Preview) -> None:
             f"There is no such invoice, or the other options leave it out: {', '.join(map(str, missing))}.",
             action="connector jobs shows the ids. Nothing was changed.",
             kind="not_found",
+        )
+
+
+def _decided(preview: Preview, note: str | None) -> None:
+    """To release a correction without its original is a decision, and wants a reason."""
+    without = next((job for job in preview.fitting if job.reason in GIVEN_UP), None)
+    if without is not None and note is None:
+        raise UsageError(
+            f"{without.number} would go although its original invoice is not issued here: say why.",
+            action='Add a note, such as --note "the original was sent on paper".',
         )
 
 

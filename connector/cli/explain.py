@@ -83,8 +83,13 @@ def _erp(job: Job) -> list[tuple[str, str]]:
         ("in the ERP", f"source {job.source}, company {job.company}, key {job.key}"),
         ("issue date", job.issue_date.isoformat() if job.issue_date else "none"),
         ("changed", local(job.changed_at)),
-        *([("corrects", f"key {job.original_key}")] if job.original_key else []),
+        *([("corrects", _corrected(job))] if job.original_key or job.original_number else []),
     ]
+
+
+def _corrected(job: Job) -> str:
+    key = f"key {job.original_key}" if job.original_key else ""
+    return f"{job.original_number} ({key})" if job.original_number and key else job.original_number or key
 
 
 def _b2brouter(job: Job) -> list[tuple[str, str]]:

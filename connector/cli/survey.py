@@ -13,6 +13,7 @@ from connector.cli import ending
 from connector.cli.texts import Sums
 from connector.discovery import PAGE, Source
 from connector.domain import catalogue
+from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import ConnectorError, DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
@@ -197,6 +198,7 @@ class _Reader:
         seen: Callable[[str, int], None],
     ) -> None:
         self._source: Source = services.source(name)
+        self._external_originals = services.source_settings(name).external_originals == "reference"
         self._levels = services.levels
         self._owners = _owners(services, name, ledger)
         self._ledger = ledger
@@ -284,11 +286,11 @@ class _Reader:
 
     def _without_original(self, document: Invoice) -> Problem | None:
         """A credit note follows its original, which is in the ledger already or is about to be found."""
-        if not document.is_credit_note:
-            return None
         original = document.original
         if original is None:
-            return Problem("original_missing")
+            return Problem("original_missing") if document.is_credit_note else None
+        if not follows_original(document):
+            return None
         whole_key = (document.company, original.key or "")
         if self._ledger and self._ledger.queries.known_keys(self._source.name, [whole_key]):
             return None
@@ -297,6 +299,8 @@ class _Reader:
         in_time = since is None or original.date is None or original.date >= since
         if original.key and original.confirmed and in_time:
             return None
+        if self._external_originals and issued_elsewhere(original, since=since):
+            return None if original.date else Problem("original_date_missing", {"number": original.number})
         return Problem("original_not_issued", {"number": original.number})
 
 

@@ -44,6 +44,7 @@ _ABOUT_EFFECTS: Final[Mapping[tuple[str, str], str]] = {
     ("outcome", ""): "The {effect} certainly had no effect",
     ("outcome", "refused"): "The {effect} was refused",
     ("adopted", ""): "Found at B2Brouter as {reference} and taken over: it was not made twice",
+    ("taken_over", ""): "Others had made it at B2Brouter as {reference}, equal in all that counts: taken over",
     ("adopted", "send"): "It was on its way already; state {state}",
 }
 _LET_GO: Final[Mapping[str, str]] = {

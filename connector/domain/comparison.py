@@ -57,8 +57,8 @@ def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     if invoice.series:
         pairs.append(("series", invoice.series, remote.series))
     wanted = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
-    if wanted:
-        pairs.append(("recipient", wanted, tax_number_key(remote.contact_tax_number, invoice.buyer.country)))
+    if wanted and wanted != tax_number_key(remote.contact_tax_number, invoice.buyer.country):
+        pairs.append(("recipient", wanted, tax_number_key(remote.contact_tax_number, None)))  # shown as it is there
     return [
         Difference(field=field, erp=str(erp), remote=str(there))
         for field, erp, there in pairs

@@ -21,6 +21,11 @@ def file_reference(source: str, company: str, key: str) -> str:
     return "erp-" + base64.b32encode(digest)[:24].decode().lower()
 
 
+def is_file_reference(mark: str | None) -> bool:
+    """Whether a mark on a document was made by a connector, for whichever document."""
+    return re.fullmatch("erp-[a-z2-7]{24}", mark or "") is not None
+
+
 def xref(environment: str, account_id: str, reference: str) -> str:
     """Return the machine-readable cross-reference that is written into the ERP."""
     return f"b2brouter:{environment}:{account_id}:{reference}"

@@ -125,7 +125,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Original:
-    """BG-3: the invoice that a credit note corrects."""
+    """BG-3: the invoice that a credit note lowers or a debit note raises."""
 
     key: str | None  # the source's own identifier; None: known by number only
     number: str  # BT-25
@@ -174,7 +174,7 @@ class Invoice:
     contract: str | None = None  # BT-12
     sales_order: str | None = None  # BT-14, the seller's own order number
     note: str | None = None  # BT-22, plain text
-    original: Original | None = None  # BG-3, for credit notes
+    original: Original | None = None  # BG-3: of a credit note, and of an invoice that is a debit note
     amend_reason: str | None = None  # Spain: R1-R5
     delivery_date: date | None = None  # BT-72
     reference: str | None = None  # what the ERP already holds from an earlier write-back; not content

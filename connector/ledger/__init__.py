@@ -10,6 +10,7 @@ from connector.ledger.database import Database
 from connector.ledger.intake import Intake
 from connector.ledger.issued import Issued
 from connector.ledger.jobs import Jobs
+from connector.ledger.originals import Originals
 from connector.ledger.queries import Queries
 from connector.ledger.ramp import Ramp
 from connector.ledger.stamps import Stamps
@@ -45,6 +46,7 @@ class Ledger:
         self.jobs = Jobs(self.database, lease_seconds=lease_seconds, owner=owner)
         self.issued = Issued(self.database)
         self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
+        self.originals = Originals(self.database)
         self.accounts = Accounts(self.database)
         self.stamps = Stamps(self.database)
         self.ramp = Ramp(self.database)

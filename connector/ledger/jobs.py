@@ -10,15 +10,15 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import aliased
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError, RefusedError
 from connector.domain.identity import number_key
-from connector.domain.invoice import Invoice
+from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Effect, Event, Stage, Status, next_status
+from connector.ledger import originals
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
@@ -153,6 +153,17 @@ class Jobs:
         if holder != job.id:
             raise RefusedError("number_clash", {"other": str(holder)})
 
+    def claim(self, job: Job, invoice: Invoice) -> Job:
+        """Claim the document's number at the account for this job, though nothing is about to be caused.
+
+        Raises:
+            LeaseLostError: the job is in other hands.
+            RefusedError: `number_clash`, another job owns the number.
+        """
+        with self._database.write() as connection:
+            self._claim_number(connection, job, number_key(invoice))
+            return self._change(connection, job, {}, [])
+
     def look(self, job: Job) -> Job:
         """Count a look-up that found nothing; the question stays open."""
         with self._database.write() as connection:
@@ -271,12 +282,21 @@ class Jobs:
         write_entries(connection, after.id, after.stage, now, entries)
         return after
 
-    def original_of(self, job: Job, key: str) -> Job | None:
-        """Return the job of the invoice that a credit note corrects."""
-        query = select(*COLUMNS).where(JobRow.source == job.source, JobRow.company == job.company, JobRow.key == key)
-        with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return job_of(row) if row else None
+    def remember_original(self, job: Job, original: Original, key: str | None) -> Job:
+        """Write down which document a correction follows, before anybody is asked for that document.
+
+        Of two that correct each other, whoever looks last then sees both.
+
+        Args:
+            job: of the correction.
+            original: as the ERP names it.
+            key: of the original in the ledger, also where the ERP knows no more than its number.
+        """
+        known = {"original_key": key, "original_number": original.number, "original_date": original.date}
+        if all(getattr(job, name) == value for name, value in known.items()):
+            return job
+        with self._database.write() as connection:
+            return self._change(connection, job, known, [])
 
     def rescue(self) -> int:
         """Free the jobs whose holder is dead or silent past its lease; return how many.
@@ -312,25 +332,14 @@ class Jobs:
         write_entries(connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)])
 
     def release_ready(self) -> int:
-        """Free credit notes whose original was sent while they were lying down to wait for it."""
-        original = aliased(JobRow)
-        sent = (
-            select(original.id)
-            .where(
-                original.source == JobRow.source,
-                original.company == JobRow.company,
-                original.key == JobRow.original_key,
-                original.stage.in_([Stage.SENT, Stage.RECORDED]),
-            )
-            .exists()
-        )
+        """Free corrections whose original was sent, or given up, while they were lying down to wait for it."""
         now = self._database.clock.now()
-        waiting = and_(_WAITS_FOR_ORIGINAL, sent)
+        ready = originals.overtaken()
         with self._database.read() as connection:
-            if connection.execute(select(JobRow.id).where(waiting).limit(1)).first() is None:
+            if connection.execute(select(JobRow.id).where(ready).limit(1)).first() is None:
                 return 0
         with self._database.write() as connection:
-            return release(connection, waiting, now)
+            return release(connection, ready, now)
 
     def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
         """Return when the next job is due, or its lease lapses; None when nothing is under way.
@@ -363,21 +372,9 @@ class Jobs:
             return list(connection.execute(query).scalars())
 
 
-_WAITS_FOR_ORIGINAL = or_(
-    and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting"),
-    and_(JobRow.status == Status.HELD, JobRow.reason == "original_not_issued"),
-)
-
-
 def release_followers(connection: Connection, original: Job, now: datetime) -> None:
-    """Let the credit notes that rest because of this document be judged anew."""
-    followers = and_(
-        JobRow.source == original.source,
-        JobRow.company == original.company,
-        JobRow.original_key == original.key,
-        _WAITS_FOR_ORIGINAL,
-    )
-    release(connection, followers, now)
+    """Let the corrections that rest because of this document be judged anew."""
+    release(connection, originals.followers(original), now)
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:

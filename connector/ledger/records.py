@@ -32,6 +32,8 @@ class Job:
     total: Decimal | None
     customer: str | None
     original_key: str | None
+    original_number: str | None
+    original_date: date | None
     changed_at: datetime
     stage: Stage
     status: Status

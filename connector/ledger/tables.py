@@ -131,7 +131,7 @@ class JobRow(Base):
               postgresql_where=text("status = 'running'")),
         Index("ix_job_status_reason", "status", "reason"),
         Index("ix_job_original", "source", "original_key"),
-        Index("ix_job_number", "number"),
+        Index("ix_job_number", "number", "source", "company"),
         Index("ix_job_sent", "sent_at"),
         Index("ix_job_ramp", "account", "ramp_step", sqlite_where=text("ramp_step IS NOT NULL"),
               postgresql_where=text("ramp_step IS NOT NULL")),
@@ -148,7 +148,9 @@ class JobRow(Base):
     currency: Mapped[str | None] = mapped_column(String(8))
     total: Mapped[Decimal | None] = mapped_column(Exact)  # payable, positive for credit notes too
     customer: Mapped[str | None] = mapped_column(String(255))
-    original_key: Mapped[str | None] = mapped_column(String(255))
+    original_key: Mapped[str | None] = mapped_column(String(255))  # of what it corrects, also where found by number
+    original_number: Mapped[str | None] = mapped_column(String(255))
+    original_date: Mapped[date | None] = mapped_column(Date)
     changed_at: Mapped[datetime] = mapped_column(Instant)  # in the ERP
 
     stage: Mapped[Stage] = mapped_column(Choice(Stage))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -41,6 +41,9 @@ class Rules:
     many_companies: bool
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
     levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own
+    adopt_existing: bool = False  # take over equal documents that others made at B2Brouter; asks for each one
+    external_originals: bool = False  # a correction may refer to an original that was issued elsewhere
+    since: date | None = None  # of the source: nothing issued before this day is ever sent
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
     ramp: Sequence[int] = ()  # invoices in each step of the first run; nothing: there are no steps
 

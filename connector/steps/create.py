@@ -13,7 +13,10 @@ from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
-from connector.steps.look_up import find_ours, wait_or_conclude
+from connector.steps.check_vat_number import check_vat_number
+from connector.steps.look_up import find_ours, is_anybodys, wait_or_conclude
+from connector.steps.validate import belongs_here, validate
+from connector.steps.withdraw import UNSENT
 
 
 def settle(case: Case) -> RemoteInvoice:
@@ -26,7 +29,7 @@ def settle(case: Case) -> RemoteInvoice:
     found = find_ours(case, asked_before=True)
     if found is None:
         wait_or_conclude(case)
-    return _arrive(case, found, adopted=True)
+    return _arrive(case, found, "adopted")
 
 
 def create(case: Case) -> RemoteInvoice:
@@ -53,7 +56,42 @@ def create(case: Case) -> RemoteInvoice:
         if error.reason != "number_taken":
             raise
         return _taken(case, error)
-    return _arrive(case, made, adopted=False)
+    return _arrive(case, made, "reached")
+
+
+def adopt(case: Case) -> RemoteInvoice | None:
+    """Take over an equal document that others made at B2Brouter before us, where the operator wants that.
+
+    It is looked for before anything is posted, one call more for every document. One that is still unsent must
+    pass the same rules as ours, for it will be sent; what others have sent is only taken note of.
+
+    Returns:
+        The document; None where there is none, or where existing documents are not adopted.
+
+    Raises:
+        RefusedError: `already_exists`, it differs; `number_clash`, it belongs to another job.
+        StepError: the look-up failed, or an unsent one does not pass validation.
+    """
+    invoice = case.invoice
+    known_by = invoice.number and invoice.issue_date and not (invoice.reference or invoice.xref)
+    if not case.rules.adopt_existing or not known_by:
+        return None
+    belongs_here(case)
+    case.job = case.ledger.jobs.claim(case.job, invoice)
+    found = find_ours(case, asked_before=False)
+    if found is None:
+        return None
+    if found.state in UNSENT:
+        validate(case)
+        check_vat_number(case)
+    return _take_over(case, found)
+
+
+def _take_over(case: Case, found: RemoteInvoice) -> RemoteInvoice:
+    """Go on with a document that is there already; what was frozen here did not make one that is not ours."""
+    ours = found.file_reference == case.file_reference
+    values = issuing(case.invoice) | ({} if ours else {"payload": None})
+    return _arrive(case, found, "adopted" if ours else "taken_over", **values)
 
 
 def _remembered(case: Case) -> RemoteInvoice:
@@ -66,11 +104,18 @@ def _remembered(case: Case) -> RemoteInvoice:
     ours = identity.xref(case.remote.environment, case.remote.account_id, reference)
     if reference and case.invoice.xref in {None, ours}:
         there = case.remote.read_invoice(reference)
-        if there is not None and there.file_reference == case.file_reference:
+        if there is not None and _is_remembered(case, there):
             # From here on the ERP's content of now is what the document is held against.
-            return _arrive(case, there, adopted=True, **issuing(case.invoice))
+            return _take_over(case, there)
     facts = {"reference": reference or "?", "xref": case.invoice.xref or "?"}
     raise RefusedError("erp_reference_exists", facts)
+
+
+def _is_remembered(case: Case, there: RemoteInvoice) -> bool:
+    """We made it; or, where existing documents are adopted, an earlier integration did, and it is equal."""
+    if there.file_reference == case.file_reference:
+        return True
+    return case.rules.adopt_existing and is_anybodys(case, there)
 
 
 def _payload(case: Case) -> bytes:
@@ -99,12 +144,12 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
         raise OutcomeUnknownError(
             "looking_up", {"effect": str(Effect.CREATE)}, request_id=error.request_id
         ) from error
-    return _arrive(case, found, adopted=True)
+    return _take_over(case, found)
 
 
-def _arrive(case: Case, made: RemoteInvoice, *, adopted: bool, **values: Any) -> RemoteInvoice:
+def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> RemoteInvoice:
     entry = Entry(
-        what="adopted" if adopted else "reached",
+        what=what,
         effect=Effect.CREATE,
         outcome="done",
         request_id=made.request_id,

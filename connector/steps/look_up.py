@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from connector.domain.comparison import Difference, RemoteFigures, compare_heads, compare_totals
 from connector.domain.errors import LookAgainError, NotSentError, RefusedError
+from connector.domain.identity import is_file_reference
 from connector.domain.invoice import Invoice
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -24,6 +25,8 @@ _LOOKS_NEEDED = 2
 def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     """Return the document at B2Brouter that we made, or that our lost request made; None if there is none.
 
+    Where the operator has existing documents adopted, also the one that others made, if it is equal.
+
     Args:
         case: the job.
         asked_before: whether a create of ours may have got through without our hearing of it.
@@ -32,13 +35,12 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
         NotSentError: the look-up itself failed; the question stays open.
         RefusedError: the number belongs to a document that is not ours, or several carry our mark.
     """
-    job = case.job
-    rows = case.remote.find_invoices(job.number or "", issued_on=job.issue_date)
+    rows = case.remote.find_invoices(case.job.number or "", issued_on=case.job.issue_date)
     details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
     marked = [detail for detail in details if detail.file_reference == case.file_reference]
     if len(marked) > 1:
         references = ", ".join(detail.id for detail in marked)
-        raise RefusedError("found_twice", {"number": job.number or "", "references": references})
+        raise RefusedError("found_twice", {"number": case.job.number or "", "references": references})
     if marked or not details:
         return marked[0] if marked else None
     invoice = case.invoice
@@ -46,9 +48,17 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     unmarked = [detail for detail in rivals if not detail.file_reference and not differences(invoice, detail)]
     if asked_before and len(unmarked) == 1:
         return unmarked[0]
+    if case.rules.adopt_existing and len(rivals) == 1 and is_anybodys(case, rivals[0]):
+        return rivals[0]
     if rivals:
         raise RefusedError("already_exists", _foreign(invoice, rivals[0]))
     return None
+
+
+def is_anybodys(case: Case, detail: RemoteInvoice) -> bool:
+    """Whether others made it for this very invoice: it is equal, and no connector made it for another one."""
+    foreign = not is_file_reference(detail.file_reference)
+    return foreign and _same_account(case, detail) and not differences(case.invoice, detail)
 
 
 def _same_account(case: Case, detail: RemoteInvoice) -> bool:

@@ -6,7 +6,7 @@ from connector.domain import catalogue
 from connector.domain.errors import BlockedError, RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
-from connector.domain.job import Stage, Status
+from connector.steps.await_original import await_original
 from connector.steps.case import Case
 from connector.validation import Problem, judge
 
@@ -19,16 +19,25 @@ def validate(case: Case) -> None:
         BlockedError: it waits for the ERP's confirmation, or for its original.
     """
     invoice = case.invoice
-    if not invoice.confirmed:
-        raise BlockedError("not_confirmed")
-    _of_this_account(case, invoice)
+    belongs_here(case)
     found = judge(invoice, now=case.clock.now(), levels=case.rules.levels)
     if found.blocks:
         raise _refusal(invoice, *found.blocks)
-    if invoice.is_credit_note:
-        _original_is_out(case, invoice)
+    await_original(case)
     for problem in found.warnings:
         case.warn(problem.reason, problem.details)
+
+
+def belongs_here(case: Case) -> None:
+    """See that the document counts in the ERP, and that this account is the one to issue it.
+
+    Raises:
+        BlockedError: `not_confirmed`.
+        RefusedError: `company_unmapped`.
+    """
+    if not case.invoice.confirmed:
+        raise BlockedError("not_confirmed")
+    _of_this_account(case, case.invoice)
 
 
 def _refusal(invoice: Invoice, first: Problem, *others: Problem) -> RefusedError:
@@ -60,16 +69,3 @@ def foreign_company(invoice: Invoice, *, account: str, owner: str | None) -> Pro
     company = f"{invoice.seller.name} ({ours or 'no tax number'})"
     facts = {"company": company, "account": account, "owner": owner or "an unknown company"}
     return Problem("company_unmapped", facts)
-
-
-def _original_is_out(case: Case, invoice: Invoice) -> None:
-    original = invoice.original
-    if original is None:
-        raise RefusedError("original_missing")
-    job = case.ledger.jobs.original_of(case.job, original.key) if original.key else None
-    facts = {"number": original.number}
-    if job is not None and job.stage.reached(Stage.SENT):
-        return
-    if job is None or job.status is Status.SKIPPED:
-        raise RefusedError("original_not_issued", facts)
-    raise BlockedError("original_waiting", facts)

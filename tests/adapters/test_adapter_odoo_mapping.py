@@ -53,7 +53,7 @@ def line_of(*, quantity: str, price: str, discount: str = "0", subtotal: str, cu
         "id company_id move_type state number ref invoice_date invoice_date_due invoice_origin narration"
         " payment_reference amount_untaxed amount_tax amount_total partner_id commercial_partner_id"
         " company_partner_id buyer_reference purchase_order_reference contract_reference delivery_date"
-        " currency iban bic original_id original_number original_date original_state debited_number"
+        " currency iban bic original_id original_number original_date original_state"
     )
     header = dict.fromkeys(names.split()) | {"id": 1, "move_type": "out_invoice", "currency": currency}
     document = Mapper.of(Documents(headers=[header], lines={1: [row]}), {}).invoices()["1"]

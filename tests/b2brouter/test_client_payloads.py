@@ -250,8 +250,20 @@ def test_a_correction_of_nothing_known_refers_to_nothing() -> None:
     assert correction(REFERENCES, original=None, seller=FRENCH_SELLER) == {"is_credit_note": True}
 
 
-def test_an_invoice_corrects_nothing_whatever_it_refers_to() -> None:
-    body = sent(invoice(original=ORIGINAL, amend_reason="R1"))
+def test_a_debit_note_refers_to_the_earlier_invoice_without_the_flag() -> None:
+    debit = {"kind": Kind.INVOICE}
+    assert correction(FLAT, **debit) == {
+        "amended_number": "INV-0001",
+        "amended_date": "2026-01-21",
+        "amend_reason": "R1",
+    }
+    assert correction(REFERENCES, **debit, seller=FRENCH_SELLER) == {
+        "invoice_references": [{"reference_type": "amend", "number": "INV-0001", "date": "2026-01-21"}]
+    }
+
+
+def test_an_invoice_without_an_original_corrects_nothing() -> None:
+    body = sent(invoice(amend_reason="R1"))
     assert not {"amended_number", "amend_reason", "is_credit_note"} & set(body)
 
 

@@ -147,9 +147,6 @@ class TwinJobs:
         if here.fence == job.fence and here.status is Status.RUNNING:
             self._put(here, status=next_status(Status.RUNNING, Event.RETURNED), **_FREE)
 
-    def original_of(self, job: Job, key: str) -> Job | None:
-        return next((other for other in self.rows.values() if other.key == key), None)
-
     def rescue(self) -> int:
         now = self._clock.now()
         count = 0
@@ -313,6 +310,8 @@ class Twin:
             total=found.total,
             customer=found.customer,
             original_key=found.original_key,
+            original_number=None,
+            original_date=None,
             changed_at=found.changed_at,
             stage=Stage.FOUND,
             status=Status.PENDING,

@@ -155,7 +155,7 @@ class _Watched:
             setattr(self, name, process.watched(name, getattr(target, name), site))
 
 
-READS = frozenset({"get", "original_of"})
+READS = frozenset({"get"})
 
 
 def _operations(kind: Any) -> Sequence[str]:

@@ -50,6 +50,7 @@ class House:
         policy: Policy | None = None,
         api_key: str = "test_key",
         compare_batch: int = 200,
+        api_version: str = "2026-03-02",
     ) -> None:
         self.clock = clock or FakeClock()
         self.server = server
@@ -66,6 +67,7 @@ class House:
         )
         self._account_id = account_id
         self._timeout = timeout
+        self._api_version = api_version
         self._transports: list[Transport] = []
         self.breaker = Breaker()
         self.remote = self.connect(api_key)
@@ -90,7 +92,7 @@ class House:
         transport = Transport(
             self.server.base_url,
             api_key=api_key,
-            api_version="2026-03-02",
+            api_version=self._api_version,
             timeout=self._timeout,
             sleep=lambda seconds: None,
         )
@@ -99,7 +101,7 @@ class House:
             account_id=self._account_id,
             environment="simulator",
             transport=transport,
-            api_version="2026-03-02",
+            api_version=self._api_version,
             amend_reason="R1",
         )
 

@@ -128,7 +128,7 @@ class OdooAdapter:
 
 
 def _found(row: Row) -> Found:
-    original = row["reversed_entry_id"]
+    original = row["original_id"]
     return Found(
         key=str(row["id"]),
         company=str(row["company_id"]),

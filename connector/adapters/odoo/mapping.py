@@ -333,8 +333,8 @@ def _is_reason(row: Row) -> bool:
 
     The wizards that credit or debit an invoice put its number and the reason into the customer's reference.
     """
-    numbers = (_number(row["original_number"]), _number(row["debited_number"]))
-    return any(number in (row["ref"] or "") for number in numbers if number)
+    number = _number(row["original_number"])
+    return number is not None and number in (row["ref"] or "")
 
 
 def _note(row: Row) -> str | None:

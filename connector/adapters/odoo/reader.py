@@ -8,7 +8,7 @@ is another matter, a paid or reversed invoice is still an issued one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -37,7 +37,8 @@ _FIND: Final = """
         ORDER BY changed_at, id LIMIT :limit
     )
     SELECT m.id, m.company_id, page.changed_at, m.name AS number, m.move_type, m.invoice_date,
-           currency.name AS currency, m.amount_total, entity.name AS customer, m.reversed_entry_id
+           currency.name AS currency, m.amount_total, entity.name AS customer,
+           COALESCE(m.reversed_entry_id, m.?debit_origin_id) AS original_id
     FROM page
     JOIN account_move m ON m.id = page.id
     LEFT JOIN res_currency currency ON currency.id = m.currency_id
@@ -59,15 +60,13 @@ _HEADERS: Final = """
            m.?contract_reference AS contract_reference, m.?delivery_date AS delivery_date,
            WRITTEN, currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
            original.id AS original_id, original.name AS original_number,
-           original.invoice_date AS original_date, original.state AS original_state,
-           debited.name AS debited_number
+           original.invoice_date AS original_date, original.state AS original_state
     FROM account_move m
     JOIN res_company company ON company.id = m.company_id
     LEFT JOIN res_currency currency ON currency.id = m.currency_id
     LEFT JOIN res_partner_bank account ON account.id = m.partner_bank_id
     LEFT JOIN res_bank bank ON bank.id = account.bank_id
-    LEFT JOIN account_move original ON original.id = m.reversed_entry_id
-    LEFT JOIN account_move debited ON debited.id = m.?debit_origin_id
+    LEFT JOIN account_move original ON original.id = COALESCE(m.reversed_entry_id, m.?debit_origin_id)
     WHERE m.id = ANY(:ids)
 """
 
@@ -190,8 +189,8 @@ class Reader:
             "companies": None if companies is None else _ids(companies),
         }
         with self._database.reading() as connection:
-            self._known(connection)
-            return self._database.rows(connection, text(_FIND), values)
+            schema = self._known(connection)
+            return self._rows(connection, schema, _FIND, values)
 
     def load(self, keys: Sequence[str]) -> Documents:
         """Return the rows of these documents; the number of queries is the same for one as for many."""
@@ -223,7 +222,7 @@ class Reader:
 
     def _documents(self, connection: Connection, schema: Schema, ids: list[int]) -> Documents:
         def query(sql: str, wanted: list[int]) -> Sequence[Row]:
-            return self._rows(connection, schema, sql, wanted)
+            return self._rows(connection, schema, sql, {"ids": wanted})
 
         headers = query(self._headers, ids)
         line_taxes = query(_LINE_TAXES_WITH_GROUPS if schema.has_table(TAX_CHILDREN) else _LINE_TAXES, ids)
@@ -249,11 +248,11 @@ class Reader:
         roles = next((table for table in DIR3_ROLES if schema.has_table(table)), None)
         if roles is None or not schema.has("res_partner", "l10n_es_edi_facturae_ac_center_code"):
             return ()
-        return self._rows(connection, schema, _DIR3.replace("ROLES", roles), entities)
+        return self._rows(connection, schema, _DIR3.replace("ROLES", roles), {"ids": entities})
 
-    def _rows(self, connection: Connection, schema: Schema, sql: str, ids: list[int]) -> Sequence[Row]:
+    def _rows(self, connection: Connection, schema: Schema, sql: str, values: Mapping[str, object]) -> Sequence[Row]:
         try:
-            return self._database.rows(connection, schema.statement(sql), {"ids": ids})
+            return self._database.rows(connection, schema.statement(sql), values)
         except SchemaChangedError:
             self._schema = None  # look again next time: an upgrade may be under way
             raise

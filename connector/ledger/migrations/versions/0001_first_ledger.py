@@ -72,6 +72,8 @@ def upgrade() -> None:
         sa.Column("total", sa.String(40), nullable=True),
         sa.Column("customer", sa.String(length=255), nullable=True),
         sa.Column("original_key", sa.String(length=255), nullable=True),
+        sa.Column("original_number", sa.String(length=255), nullable=True),
+        sa.Column("original_date", sa.Date(), nullable=True),
         sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("stage", sa.String(24), nullable=False),
         sa.Column("status", sa.String(24), nullable=False),
@@ -116,7 +118,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("status = 'running'"),
         postgresql_where=sa.text("status = 'running'"),
     )
-    op.create_index("ix_job_number", "job", ["number"], unique=False)
+    op.create_index("ix_job_number", "job", ["number", "source", "company"], unique=False)
     op.create_index("ix_job_original", "job", ["source", "original_key"], unique=False)
     op.create_index(
         "ix_job_ramp",

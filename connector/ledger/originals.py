@@ -1,0 +1,119 @@
+"""Which document corrects which: what is looked up before a correction goes, and who waits for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import aliased
+
+from connector.domain.invoice import Kind, Original
+from connector.domain.job import Stage, Status
+from connector.ledger.database import Database
+from connector.ledger.records import COLUMNS, Job, job_of
+from connector.ledger.tables import JobRow
+
+GIVEN_UP: Final = frozenset({"original_not_issued", "original_skipped", "original_deleted"})
+"""Reasons of a held correction whose original does not go. A person may release it all the same, with a note: then
+it refers to the original by number and date, as to one that was issued elsewhere."""
+
+_OUT: Final = (Stage.SENT, Stage.RECORDED)
+
+RESTS_FOR_ORIGINAL: Final[ColumnElement[bool]] = or_(
+    and_(JobRow.status == Status.WAITING, JobRow.reason == "original_waiting"),
+    and_(JobRow.status == Status.HELD, JobRow.reason.in_([*GIVEN_UP, "original_circular"])),
+)
+"""The corrections that are judged anew when their original has been sent."""
+
+
+def followers(original: Job) -> ColumnElement[bool]:
+    """Return the corrections that rest because of this document."""
+    return and_(
+        JobRow.source == original.source,
+        JobRow.company == original.company,
+        JobRow.original_key == original.key,
+        RESTS_FOR_ORIGINAL,
+    )
+
+
+def overtaken() -> ColumnElement[bool]:
+    """Return the resting corrections whose original changed while they were lying down, or was found since."""
+    there = aliased(JobRow)
+    same_company = and_(there.source == JobRow.source, there.company == JobRow.company)
+    by_key = select(there.id).where(same_company, there.key == JobRow.original_key)
+    by_number = select(there.id).where(
+        same_company,
+        JobRow.original_key.is_(None),
+        there.number == JobRow.original_number,
+        or_(JobRow.original_date.is_(None), there.issue_date == JobRow.original_date),
+    )
+    is_out = there.stage.in_(_OUT)
+    gave_up = or_(there.status == Status.SKIPPED, there.reason == "erp_deleted")
+    awaited = JobRow.reason == "original_waiting"
+    changed = or_(
+        by_key.where(is_out).exists(), by_number.where(is_out).exists(), and_(awaited, by_key.where(gave_up).exists())
+    )
+    return and_(RESTS_FOR_ORIGINAL, changed)
+
+
+class Originals:
+    """The ledger as one asks it before a correction goes."""
+
+    def __init__(self, database: Database) -> None:
+        """Read a ledger."""
+        self._database = database
+
+    def find(self, job: Job, original: Original) -> Sequence[Job]:
+        """Return the jobs of what a document corrects: several only where nothing but a number is known.
+
+        Args:
+            job: of the document.
+            original: as the ERP names it; by key, else by number, and by date where it is given.
+        """
+        if original.key is not None:
+            return self._jobs(job, JobRow.key == original.key)
+        if not original.number:
+            return []
+        of_that_day = [JobRow.issue_date == original.date] if original.date else []
+        return self._jobs(job, JobRow.number == original.number, *of_that_day)
+
+    def circle(self, job: Job) -> Sequence[Job]:
+        """Return the documents that correct one another in a ring, from this one on; empty where there is none.
+
+        A ring that this document only leads to is the affair of those within it, and one that has been sent
+        already keeps nobody waiting.
+        """
+        chain, seen = [job], {job.id}
+        while key := chain[-1].original_key:
+            following = self._jobs(job, JobRow.key == key)
+            if not following or following[0].stage in _OUT:
+                return []
+            if following[0].id == job.id:
+                return chain
+            if following[0].id in seen:
+                return []
+            chain.append(following[0])
+            seen.add(following[0].id)
+        return []
+
+    def credited(self, original: Job) -> Decimal:
+        """Return by how much all corrections of a document lower it; those that a person left out do not count."""
+        corrections = self._jobs(
+            original,
+            JobRow.original_key == original.key,
+            JobRow.currency == original.currency,
+            JobRow.status != Status.SKIPPED,
+        )
+        return sum((_signed(correction) for correction in corrections), Decimal(0))
+
+    def _jobs(self, near: Job, *conditions: Any) -> list[Job]:
+        query = select(*COLUMNS).where(JobRow.source == near.source, JobRow.company == near.company, *conditions)
+        with self._database.read() as connection:
+            return [job_of(row) for row in connection.execute(query.order_by(JobRow.id))]
+
+
+def _signed(correction: Job) -> Decimal:
+    total = correction.total or Decimal(0)
+    return total if correction.kind is Kind.CREDIT_NOTE else -total

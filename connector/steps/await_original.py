@@ -1,0 +1,107 @@
+"""A correction goes after what it corrects: the original is out, or it waits, or a person is told why it cannot."""
+
+from __future__ import annotations
+
+from connector.domain.correction import follows_original, issued_elsewhere
+from connector.domain.errors import BlockedError, LookAgainError, RefusedError
+from connector.domain.invoice import Invoice, Original
+from connector.domain.job import Stage, Status
+from connector.ledger.originals import GIVEN_UP
+from connector.ledger.records import Job
+from connector.steps.case import Case
+
+_PAUSE = 5.0
+"""Seconds until it is asked again whether discovery has ended."""
+
+
+def await_original(case: Case) -> None:
+    """Let a correction pass whose original is out; an invoice that corrects nothing passes at once.
+
+    Raises:
+        BlockedError: `original_waiting`, released when the original has been sent.
+        RefusedError: the original is not named, not to be found, not to be issued, or waits for this one.
+        LookAgainError: the original may not have been found yet.
+    """
+    invoice = case.invoice
+    original = invoice.original
+    if original is None and invoice.is_credit_note:
+        raise RefusedError("original_missing")
+    if original is None or not follows_original(invoice):
+        return
+    found = case.ledger.originals.find(case.job, original)
+    if len(found) > 1:
+        ids = ", ".join(str(each.id) for each in found)
+        raise RefusedError("original_ambiguous", {"number": original.number, "ids": ids})
+    key = found[0].key if found else original.key
+    case.job = case.ledger.jobs.remember_original(case.job, original, key)
+    if not found:
+        _is_elsewhere(case, original)
+    elif not found[0].stage.reached(Stage.SENT):
+        _is_on_its_way(case, original, found[0])
+    else:
+        _is_not_exceeded(case, invoice, found[0])
+
+
+def _is_on_its_way(case: Case, original: Original, job: Job) -> None:
+    circle = case.ledger.originals.circle(case.job)
+    if circle:
+        numbers = [each.number or f"id {each.id}" for each in (*circle, circle[0])]
+        raise RefusedError("original_circular", {"numbers": " → ".join(numbers)})
+    facts = {"number": original.number or job.number or f"id {job.id}"}
+    if job.status is Status.SKIPPED:
+        _refuse(case, original, "original_skipped", facts)
+    elif job.reason == "erp_deleted":
+        _refuse(case, original, "original_deleted", facts)
+    elif not original.confirmed:
+        _refuse(case, original, "original_not_issued", facts)
+    else:
+        raise BlockedError("original_waiting", facts)
+
+
+def _is_elsewhere(case: Case, original: Original) -> None:
+    """What the ledger does not know was issued before its time or by others, if the ERP and the operator say so."""
+    facts = {"number": original.number or f"key {original.key}"}
+    elsewhere = issued_elsewhere(original, since=case.rules.since)
+    if not elsewhere or not case.rules.external_originals:
+        _refuse(case, original, "original_not_issued", facts)
+        return
+    if not _is_discovered(case):
+        raise LookAgainError("original_waiting", facts, pause=_PAUSE)
+    if original.date is None:
+        raise RefusedError("original_date_missing", facts)
+    _refer(case, original)
+
+
+def _is_discovered(case: Case) -> bool:
+    """Whether a look into the ERP has ended since the correction was found: then the ledger knows the others too."""
+    ended = case.ledger.intake.state(case.job.source).get("discovered_at")
+    return ended is not None and ended >= case.job.created_at
+
+
+def _refuse(case: Case, original: Original, reason: str, facts: dict[str, str]) -> None:
+    """Hold it, unless a person has released it from this very original."""
+    if not original.number or not _was_released(case, facts["number"]):
+        raise RefusedError(reason, facts)
+    _refer(case, original)
+
+
+def _was_released(case: Case, number: str) -> bool:
+    return any(
+        entry.what == "release" and entry.reason in GIVEN_UP and entry.details.get("number") == number
+        for entry in case.ledger.queries.timeline(case.job.id)
+    )
+
+
+def _refer(case: Case, original: Original) -> None:
+    day = original.date.isoformat() if original.date else "?"
+    case.warn("original_external", {"number": original.number, "date": day})
+
+
+def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
+    """Several credit notes may lower one invoice; together they should not take away more than it billed."""
+    if not invoice.is_credit_note or original.total is None or original.currency != invoice.currency:
+        return
+    credited = case.ledger.originals.credited(original)
+    if credited > original.total:
+        facts = {"number": original.number or "", "total": f"{original.total:f}", "credited": f"{credited:f}"}
+        case.warn("credited_too_much", {**facts, "currency": invoice.currency or ""})
