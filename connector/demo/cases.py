@@ -80,6 +80,8 @@ CUSTOMERS: Final = (
      "02110", "US", "billing@harborlights.example"),
     (14, "Université d'Aix-Marseille", None, "13001533200013", 1, "SERVICE-7", "58 boulevard Charles Livon",
      "Marseille", "13007", "FR", "factures@univ.example"),
+    (15, "Amigos del Camino", None, None, 0, None, "Calle Larga, 8", "Burgos",
+     "09001", "ES", "camino@amigos.example"),
 )  # fmt: skip
 
 # code, percent, category, reason
@@ -147,8 +149,8 @@ CASES: Final = (
         lines=(work("Traduction, mots", "9000", "word", "0.10", "FR20"),),
     ),
     Case(
-        id=113, number="B-0113", title="Group tour", story="in dollars", customer=13, currency="USD",
-        lines=(work("Guided tour", "2", "day", "649.50", "EXPORT"),),
+        id=113, number="B-0113", title="Group tour", story="in dollars; a customer new to B2Brouter", customer=13,
+        currency="USD", lines=(work("Guided tour", "2", "day", "649.50", "EXPORT"),),
     ),
     Case(
         id=114, number="B-0114", title="Sworn translation", story="a tax that is an amount",
@@ -157,6 +159,10 @@ CASES: Final = (
     Case(
         id=115, number="B-0115", title="Subtitles", story="a line without tax", reason="tax_missing",
         lines=(work("Subtitles, minutes", "40", "piece", "7.50"), work("Express", "1", "piece", "50", None)),
+    ),
+    Case(
+        id=116, number="B-0116", title="Pilgrims' handbook", story="no client at B2Brouter, and none can be made",
+        customer=15, lines=(work("Proof-reading", "1", "piece", "100"),), reason="buyer_identifier_missing",
     ),
 )  # fmt: skip
 

@@ -27,7 +27,7 @@ def _logging_as_it_was() -> Iterator[None]:
 
 @pytest.fixture
 def shop(tmp_path: Path) -> Iterator[Shop]:
-    """A back office with sixteen documents, none of them found yet, and a simulator that behaves."""
+    """A back office with seventeen documents, none of them found yet, and a simulator that behaves."""
     folder = tmp_path / "shop"
     folder.mkdir()
     with Stage(folder, today=datetime.now(UTC).date()) as stage:
@@ -36,7 +36,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
 
 @pytest.fixture
 def played(shop: Shop) -> Shop:
-    """The same after a first sync: six invoices issued, seven held."""
+    """The same after a first sync: six invoices issued, eight held."""
     assert shop.run("sync", "--patience", "8").status == 3
     return shop
 

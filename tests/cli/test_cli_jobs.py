@@ -16,7 +16,7 @@ FIELDS = {
 
 def test_json_is_one_object_per_line_with_all_fields(day: Shop) -> None:
     jobs = day.run("jobs", "--json").lines
-    assert len(jobs) == 13
+    assert len(jobs) == 14
     for job in jobs:
         assert set(job) >= FIELDS
         assert Decimal(job["total"]) >= 0
@@ -36,7 +36,7 @@ def test_a_pipe_gets_tabs_and_titles_and_no_colour(day: Shop) -> None:
     shown = day.run("jobs")
     titles, *rows = shown.out.splitlines()
     assert titles.split("\t")[:3] == ["id", "number", "date"]
-    assert len(rows) == 13
+    assert len(rows) == 14
     assert {row.count("\t") for row in rows} == {titles.count("\t")}
     assert "\x1b" not in shown.out
 
@@ -47,8 +47,8 @@ def test_filters_narrow_the_list(day: Shop) -> None:
 
     assert numbers("--reason", "iban_wrong") == ["B-0103"]
     assert numbers("--stage", "created") == ["B-0106"]
-    assert len(numbers("--status", "held")) == 7
-    assert len(numbers("--source", "booking")) == 13
+    assert len(numbers("--status", "held")) == 8
+    assert len(numbers("--source", "booking")) == 14
     assert numbers("--search", "harbor") == ["B-0113"]
     assert numbers("--status", "held", "--search", "tres vientos") == ["B-0102"]
 
@@ -81,7 +81,7 @@ def test_a_wrong_filter_is_wrong_usage(day: Shop) -> None:
 
 def test_a_source_that_left_the_configuration_can_still_be_asked_for(day: Shop) -> None:
     config = day.changed(("sources.booking", "sources.renamed"), name="renamed.toml")
-    assert len(day.run("jobs", "--source", "booking", "--json", config=config).lines) == 13
+    assert len(day.run("jobs", "--source", "booking", "--json", config=config).lines) == 14
 
 
 def test_an_older_ledger_wants_an_upgrade(shop: Shop) -> None:

@@ -10,13 +10,20 @@ from tests.cli.shop import Shop
 
 def test_it_counts_sums_and_judges(shop: Shop) -> None:
     told = shop.run("preview", "--json").json
-    assert (told["count"], told["new"], told["ready"], told["with_problems"]) == (13, 13, 8, 5)
-    assert told["sums"] == {"EUR": "4836.65", "USD": "1299.00"}
+    assert (told["count"], told["new"], told["ready"], told["with_problems"]) == (14, 14, 8, 6)
+    assert told["sums"] == {"EUR": "4957.65", "USD": "1299.00"}
     today = datetime.now(UTC).date()
     assert told["oldest"] == (today - timedelta(days=10)).isoformat()
     assert told["newest"] == (today - timedelta(days=8)).isoformat()
     reasons = {problem["reason"]: problem for problem in told["problems"]}
-    assert set(reasons) == {"vat_number_wrong", "iban_wrong", "tax_absolute", "tax_missing", "original_not_issued"}
+    assert set(reasons) == {
+        "vat_number_wrong",
+        "iban_wrong",
+        "tax_absolute",
+        "tax_missing",
+        "original_not_issued",
+        "buyer_identifier_missing",
+    }
     assert (reasons["iban_wrong"]["count"], reasons["iban_wrong"]["example"]) == (1, "B-0103")
     assert reasons["iban_wrong"]["who"] == "accountant"
     assert [source["source"] for source in told["sources"]] == ["booking"]
@@ -34,7 +41,7 @@ def test_what_was_issued_is_not_counted_again(day: Shop) -> None:
     told = day.run("preview", "--json").json
     assert (told["count"], told["sums"]) == (0, {})
     assert "0 invoices to send" in day.run("preview").out
-    assert "In the ledger besides: 7 held." in day.run("preview").out
+    assert "In the ledger besides: 8 held." in day.run("preview").out
 
 
 def test_jobs_under_way_and_write_backs_are_told_apart(shop: Shop) -> None:
@@ -44,7 +51,7 @@ def test_jobs_under_way_and_write_backs_are_told_apart(shop: Shop) -> None:
     shop.run("retry", "--status", "held")
     told = shop.run("preview", "--json").json
     assert told["write_back_due"] == 6
-    assert told["under_way"] == told["count"] == 7
+    assert told["under_way"] == told["count"] == 8
     assert "6 invoices sent already; only the write-back" in shop.run("preview").out
 
 
@@ -69,7 +76,7 @@ def test_a_source_that_fails_does_not_hide_the_others(shop: Shop) -> None:
     config = shop.changed(extra="\n" + second)
     told = shop.run("preview", "--json", config=config)
     assert told.status == 1
-    assert told.json["count"] == 13
+    assert told.json["count"] == 14
     assert [fault["kind"] for fault in told.json["faults"]] == ["source_unavailable"]
     assert "Failed: " in shop.run("preview", config=config).out
 
@@ -78,21 +85,21 @@ def test_two_sources_have_a_row_each(shop: Shop) -> None:
     whole = shop.config.read_text(encoding="utf-8")
     second = whole[whole.index("[sources.booking]") :].replace("sources.booking", "sources.again")
     shown = shop.run("preview", config=shop.changed(extra="\n" + second))
-    assert "booking\t13\t5" in shown.out
-    assert "again\t13\t5" in shown.out
+    assert "booking\t14\t6" in shown.out
+    assert "again\t14\t6" in shown.out
     assert "iban_wrong\t2" in shown.out
 
 
 def test_companies_without_an_account_do_not_count(shop: Shop) -> None:
     config = shop.changed((', "2" = "france"', ""))
-    assert shop.run("preview", "--json", config=config).json["count"] == 12
+    assert shop.run("preview", "--json", config=config).json["count"] == 13
     assert shop.run("preview", "--json", config=config).json["left_out"]["company_unmapped"] == 1
     assert "1 invoice of companies that have no account" in shop.run("preview", config=config).out
 
 
 def test_amounts_are_told_with_how_many_documents_make_them(shop: Shop) -> None:
-    assert shop.run("preview", "--json").json["counts"] == {"EUR": 12, "USD": 1}
-    assert "4,836.65 EUR (12 invoices), 1,299.00 USD (1 invoice)" in shop.run("preview").out
+    assert shop.run("preview", "--json").json["counts"] == {"EUR": 13, "USD": 1}
+    assert "4,957.65 EUR (13 invoices), 1,299.00 USD (1 invoice)" in shop.run("preview").out
 
 
 def test_what_the_start_date_leaves_out_is_counted(shop: Shop) -> None:
@@ -136,10 +143,10 @@ def test_an_old_invoice_that_was_confirmed_late_goes_and_preview_says_so_like_sy
     shop.erp("UPDATE project SET updated_at = '2001-01-01 08:00:00' WHERE id = 101")
     config = by_confirmation(shop, CONFIRMED)
     told = shop.run("preview", "--json", config=config).json
-    assert (told["count"], told["left_out"]["start_date"]) == (13, 1)
+    assert (told["count"], told["left_out"]["start_date"]) == (14, 1)
     assert told["oldest"] == (today - timedelta(days=400)).isoformat()
 
-    assert shop.run("sync", "--patience", "0", "--json", config=config).json["found"] == 13
+    assert shop.run("sync", "--patience", "0", "--json", config=config).json["found"] == 14
     numbers = shop.ids()
     assert "B-0090" in numbers
     assert "B-0101" not in numbers

@@ -84,11 +84,11 @@ def test_json_has_no_progress(played: Shop) -> None:
 def test_a_person_is_asked_before_several_invoices_change(played: Shop) -> None:
     _, out = on_a_terminal(played, "retry", "--status", "held", answer="n\n")
     assert "Go ahead?" in out
-    assert "7 invoices would be tried again" in ESCAPE.sub("", out)
-    assert played.run("sync", "--json", "--patience", "0").json["held"] == 7
-    assert len(played.run("jobs", "--status", "held", "--json").lines) == 7
+    assert "8 invoices would be tried again" in ESCAPE.sub("", out)
+    assert played.run("sync", "--json", "--patience", "0").json["held"] == 8
+    assert len(played.run("jobs", "--status", "held", "--json").lines) == 8
     _, out = on_a_terminal(played, "skip", "--status", "held", "--note", "x", answer="y\n")
-    assert "7 invoices left out for good." in ESCAPE.sub("", out)
+    assert "8 invoices left out for good." in ESCAPE.sub("", out)
 
 
 def test_a_long_list_is_cut_on_a_terminal_only(day: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
