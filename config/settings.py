@@ -121,6 +121,14 @@ class AccountSettings(_Section):
         "[] for none. By default [1, 10, 100] in production and none elsewhere.",
     )
 
+    directory: Literal["auto", "on", "off"] = Field(
+        "auto",
+        description="Whether B2Brouter's directory is asked, before a contact is made, how documents reach it: on, "
+        "off, or auto: not in staging and sandbox, where it is not reliable.",
+    )
+    directory_found_days: float = Field(30, gt=0, description="Days for which its knowing a recipient counts.")
+    directory_missing_hours: float = Field(24, gt=0, description="Hours for which its not knowing one counts.")
+
     def ramp_in(self, environment: Environment) -> Sequence[int]:
         """Return the steps of the first run that are in force in an environment."""
         if self.ramp is None:
@@ -154,6 +162,10 @@ class AccountSettings(_Section):
         if self.api_key is None and self.api_key_file is None:
             raise ValueError("api_key or api_key_file is missing")
         return self
+
+    def asks_directory(self, environment: str) -> bool:
+        """Whether the directory is asked in an environment."""
+        return self.directory == "on" or (self.directory == "auto" and environment in {"simulator", "production"})
 
     def key(self) -> str:
         """Return the API key.

@@ -23,7 +23,7 @@ from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
 from connector.ports import Adapter, TellsConfirmation
-from connector.steps.case import Rules, VatCheck
+from connector.steps.case import DirectoryRules, Rules, VatCheck
 from connector.validation import Levels, levels_of
 
 if TYPE_CHECKING:
@@ -316,6 +316,16 @@ class Services:
             since=settings.since,
             allow_difference=self.settings.accounts[account].allow_difference or Decimal(0),
             ramp=() if state and state.ramp_over else self.ramp(account),
+            directory=self._directory(account),
+        )
+
+    def _directory(self, account: str) -> DirectoryRules | None:
+        settings = self.settings.accounts[account]
+        if not settings.asks_directory(self.settings.b2brouter.environment):
+            return None
+        return DirectoryRules(
+            found_seconds=settings.directory_found_days * 86400,
+            missing_seconds=settings.directory_missing_hours * 3600,
         )
 
     def ramp(self, account: str) -> Sequence[int]:

@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, Party
+from connector.domain.recipient import Delivery, Unit
 from connector.domain.rounding import Sheet, Way, way
 
 # --- the ERP ---------------------------------------------------------------------------------------------
@@ -182,6 +183,8 @@ class RemoteContact:
     legal_ids: tuple[tuple[str, str], ...] = ()  # (scheme, value)
     country: str | None = None
     integration_code: str | None = None
+    parent_id: str | None = None  # of a unit: the contact of its body
+    transport: str | None = None  # as a person or the directory chose it
     request_id: str | None = None
 
 
@@ -231,19 +234,43 @@ class Remote(Protocol):
     def read_account(self, *, once: bool = False) -> RemoteAccount:
         """`GET /accounts/{account}`; with `once` it is not repeated when it fails: a probe."""
 
-    def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
-        """Return the body that creates or updates a contact: the same buyer gives the same bytes."""
+    def contact_payload(
+        self, buyer: Party, integration_code: str, *, unit: Unit | None = None, parent_id: str | None = None
+    ) -> bytes:
+        """Return what the ERP says of a customer, or of its unit: the same arguments give the same bytes."""
+
+    def usual_delivery(self, buyer: Party, unit: Unit | None = None) -> Delivery | None:
+        """Return the only way that leads to a public body; None where the directory or the account decides."""
+
+    def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
+        """Return the body that creates a contact: what the ERP says, and what is left to people afterwards."""
+
+    def delivery_payload(self, delivery: Delivery) -> bytes:
+        """Return the body that tells a contact how documents reach it, and nothing else."""
+
+    def contact_changes(self, before: bytes, after: bytes) -> bytes | None:
+        """Return the body that tells what the ERP changed, and nothing else; None where that is nothing."""
 
     def find_contacts(
         self, *, integration_code: str | None = None, text: str | None = None
     ) -> Sequence[RemoteContact]:
         """`GET /accounts/{account}/contacts`, all pages. `text` searches names, addresses and numbers."""
 
+    def read_contact(self, contact_id: str) -> RemoteContact | None:
+        """`GET /contacts/{id}`; None where it does not exist (404)."""
+
     def create_contact(self, payload: bytes) -> RemoteContact:
         """`POST /accounts/{account}/contacts`."""
 
     def update_contact(self, contact_id: str, payload: bytes) -> RemoteContact:
         """`PUT /contacts/{id}`: repeating it changes nothing more."""
+
+    def look_up_directory(self, country: str, value: str, *, scheme: str | None = None) -> Delivery | None:
+        """`GET /directory/{country}/{scheme}/{value}`, some seconds at most; None: not there.
+
+        Raises:
+            NotSentError: no answer in time.
+        """
 
     def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
         """Return the body that creates the invoice, unsent: the same arguments give the same bytes."""

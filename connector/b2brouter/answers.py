@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.b2brouter.exactjson import UnreadableError, decimal, mapping
+from connector.domain.recipient import Delivery
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting, RemoteTax
 
 Fields = Mapping[str, Any]
@@ -95,8 +96,19 @@ def contact(body: object, *, request_id: str | None = None) -> RemoteContact:
         legal_ids=tuple(_legal_ids(fields)),
         country=_text(fields.get("country")),
         integration_code=_text(fields.get("integration_code")),
+        parent_id=_text(fields.get("parent_id")),
+        transport=_text(fields.get("transport_type_code")),
         request_id=request_id,
     )
+
+
+def delivery(body: object) -> Delivery | None:
+    """Read how the directory says that invoices reach a recipient (API reference 6.1); None if it does not say."""
+    if body is None:
+        return None
+    way = _nested(mapping(body), "Invoice")
+    transport, document = _text(way.get("transport_type_code")), _text(way.get("document_type_code"))
+    return Delivery(transport, document) if transport and document else None
 
 
 def _legal_ids(fields: Fields) -> Iterable[tuple[str, str]]:

@@ -15,6 +15,7 @@ from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
 from connector.domain.errors import MisconfiguredError, NotSentError, RefusedError
 from connector.domain.invoice import Invoice, Party
+from connector.domain.recipient import Delivery, Unit
 from connector.domain.rounding import Sheet
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting
 
@@ -24,6 +25,11 @@ Extra = TypeVar("Extra")
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
 _MOST_PAGES: Final = 200
+_ACCEPTED: Final = 202
+_DIRECTORY_PAUSES: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
+"""Seconds before each question to the directory; one client saw answers after some 5 s (API reference 6.1)."""
+_DIRECTORY_SECONDS: Final = 5.0
+"""Longest single question to it: nobody's invoice waits long for what can be asked again later."""
 _TYPE: Final = "IssuedInvoice"
 """The only type that we create; it holds credit notes too (API reference 8.1)."""
 
@@ -103,9 +109,27 @@ class B2BrouterClient:
 
     # ------------------------------------------------------------ contacts
 
-    def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
-        """Return the body that creates or updates a contact: the same buyer gives the same bytes."""
-        return payloads.contact_payload(buyer, integration_code=integration_code)
+    def contact_payload(
+        self, buyer: Party, integration_code: str, *, unit: Unit | None = None, parent_id: str | None = None
+    ) -> bytes:
+        """Return what the ERP says of a customer or of its unit: the same buyer gives the same bytes."""
+        return payloads.contact_payload(buyer, integration_code=integration_code, unit=unit, parent_id=parent_id)
+
+    def usual_delivery(self, buyer: Party, unit: Unit | None = None) -> Delivery | None:
+        """Return the only way that leads to a public body; None where the directory or the account decides."""
+        return payloads.usual_delivery(buyer, unit)
+
+    def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
+        """Return the body that creates a contact."""
+        return payloads.new_contact_payload(payload, delivery)
+
+    def delivery_payload(self, delivery: Delivery) -> bytes:
+        """Return the body that tells a contact how documents reach it."""
+        return payloads.delivery_payload(delivery)
+
+    def contact_changes(self, before: bytes, after: bytes) -> bytes | None:
+        """Return the body that tells what the ERP changed; None where that is nothing."""
+        return payloads.contact_changes(before, after)
 
     def find_contacts(
         self, *, integration_code: str | None = None, text: str | None = None
@@ -122,6 +146,21 @@ class B2BrouterClient:
         call = self._of_account(Operation.FIND_CONTACTS, "GET", "/contacts", params=params)
         rows = self._all(call, "contacts", self._contact)
         return [row for row in rows if integration_code in {None, row.integration_code}]
+
+    def read_contact(self, contact_id: str) -> RemoteContact | None:
+        """Read one contact (API reference 5); None where it does not exist."""
+        call = Call(
+            operation=Operation.READ_CONTACT,
+            method="GET",
+            path=f"/contacts/{_segment(contact_id)}",
+            facts={"reference": contact_id},
+        )
+        try:
+            return self._transport.fetch(call, self._contact)
+        except RefusedError as error:
+            if error.reason != "remote_missing":
+                raise
+            return None
 
     def create_contact(self, payload: bytes) -> RemoteContact:
         """Create a contact (API reference 5).
@@ -153,6 +192,38 @@ class B2BrouterClient:
 
     def _contact(self, body: Any) -> RemoteContact:
         return answers.contact(body, request_id=self.last_request_id())
+
+    def look_up_directory(self, country: str, value: str, *, scheme: str | None = None) -> Delivery | None:
+        """Ask the directory how invoices reach a recipient (API reference 6.1).
+
+        It may answer "accepted" first (202), and knows after a while at the same address: it is asked a few times,
+        for some seconds in all.
+
+        Returns:
+            None where it does not know the recipient, or calls the identifier a bad one.
+
+        Raises:
+            NotSentError: it gave no answer in time.
+        """
+        pieces = [country.lower(), *([scheme] if scheme else []), value]
+        call = Call(
+            operation=Operation.LOOK_UP_DIRECTORY,
+            method="GET",
+            path="/directory/" + "/".join(map(_segment, pieces)),
+            facts={"identifier": value},
+        )
+        for pause in _DIRECTORY_PAUSES:
+            self._transport.sleep(pause)
+            try:
+                found = self._transport.fetch(call, answers.delivery, once=True, seconds=_DIRECTORY_SECONDS)
+            except RefusedError as error:
+                if error.details["status"] in {"404", "422"}:
+                    return None
+                raise
+            if self._transport.last_status() != _ACCEPTED:
+                return found
+        details = {"status": str(_ACCEPTED), "code": "pending", "message": "the directory is still looking"}
+        raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
 
     # ------------------------------------------------------------ invoices
 

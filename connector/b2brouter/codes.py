@@ -15,8 +15,6 @@ from connector.domain.invoice import Tax, TaxKind
 UNKNOWN_SCHEME: Final = "9999"
 """Any tax number whose own scheme is not known."""
 
-SIRET: Final = "0009"
-SERVICE_CODE: Final = "8017"  # Chorus Pro, of an organisational unit
 ELECTRONIC_ADDRESS: Final = "0225"  # France, national reform
 
 _TAX_NUMBER_SCHEMES: Final[Mapping[str, str]] = {

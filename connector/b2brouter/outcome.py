@@ -39,6 +39,7 @@ class Operation(StrEnum):
     READ_TRANSPORTS = "read_transports"
     READ_REPORT_SETTINGS = "read_report_settings"
     FIND_CONTACTS = "find_contacts"
+    READ_CONTACT = "read_contact"
     CREATE_CONTACT = "create_contact"
     UPDATE_CONTACT = "update_contact"
     FIND_INVOICES = "find_invoices"
@@ -46,6 +47,7 @@ class Operation(StrEnum):
     READ_INVOICE = "read_invoice"
     SEND_INVOICE = "send_invoice"
     DELETE_INVOICE = "delete_invoice"
+    LOOK_UP_DIRECTORY = "look_up_directory"
 
     @property
     def writes(self) -> bool:

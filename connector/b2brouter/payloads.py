@@ -7,7 +7,7 @@ Field list: invoice_fields.csv; rules: API reference 5.2, 8.1-8.5.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,7 +18,9 @@ from connector.b2brouter.exactjson import Value, plain, read, write
 from connector.b2brouter.figures import Figures, figures
 from connector.domain.correction import by_spanish_law, remote_sign
 from connector.domain.errors import RefusedError
+from connector.domain.identity import SIRET
 from connector.domain.invoice import AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
+from connector.domain.recipient import DIR3, SERVICE_CODE, Delivery, Unit, is_for_chorus, service_code, siret_of
 from connector.domain.rounding import Adjustment, Levy, Row, Sheet
 
 ALLOWANCE_CHARGES: Final = "2026-03-02"
@@ -153,7 +155,7 @@ def _header(invoice: Invoice) -> dict[str, Value]:
 def _references(invoice: Invoice) -> dict[str, Value]:
     return _filled(
         ponumber=_text(invoice.purchase_order),
-        buyer_reference=_text(invoice.buyer_reference),
+        buyer_reference=_text(invoice.buyer_reference) or _text(service_code(invoice)),
         contract_number=_text(invoice.contract),
         sales_order_reference=_text(invoice.sales_order),
         delivery_date=_day(invoice.delivery_date),
@@ -316,24 +318,83 @@ def _category(tax: Tax, beside: Iterable[Tax]) -> str | None:
 # ---------------------------------------------------------------- contacts
 
 
-def contact_payload(buyer: Party, *, integration_code: str) -> bytes:
-    """Return the body that creates or updates a contact (API reference 5.2)."""
+def contact_payload(
+    buyer: Party, *, integration_code: str, unit: Unit | None = None, parent_id: str | None = None
+) -> bytes:
+    """Return what the ERP says of a customer, or of a unit under the contact of its body (API reference 5.2, 5.3)."""
     country = (buyer.country or "").upper() or None
-    return write(
+    name = _filled(name=_text(buyer.name), country=country and country.lower())
+    if unit is not None:
+        # It has its body's tax number by itself, and may not have another (API reference 1.3).
+        of_body = _filled(parent_id=_id(parent_id) if parent_id else None)
+        service = {"cin1_scheme": unit.scheme, "cin1_value": unit.code} if unit.scheme == SERVICE_CODE else {}
+        return _contact({**of_body, **name, **_address(buyer), **service, "integration_code": integration_code})
+    return _contact(
         {
-            "contact": {
-                **_filled(name=_text(buyer.name), country=country and country.lower()),
-                **_tax_number(buyer.tax_number, country),
-                **_legal_ids(buyer),
-                **_address(buyer),
-                "language": codes.language(buyer.language, country),
-                "is_client": True,
-                "public_sector": buyer.is_public_body,
-                "integration_code": integration_code,
-                **_delivery(buyer, country),
-            }
+            **name,
+            **_numbers(buyer, country),
+            **_address(buyer),
+            "language": codes.language(buyer.language, country),
+            "is_client": True,
+            "public_sector": buyer.is_public_body,
+            "integration_code": integration_code,
         }
     )
+
+
+def usual_delivery(buyer: Party, unit: Unit | None = None) -> Delivery | None:
+    """Return the only way that leads to a public body; None where the directory or the account decides.
+
+    French ones are reached by Chorus Pro, units as their body is (5.3); Spanish ones with three offices by FACe.
+    """
+    if unit is None:
+        return CHORUS if is_for_chorus(buyer) else None
+    return FACE if unit.scheme == DIR3 else None
+
+
+CHORUS: Final = Delivery("fr.chorus", "xml.ubl.invoice.chorus")
+FACE: Final = Delivery("es.face", "xml.facturae.3.2.2")
+
+_AS_IN_THE_GUIDE: Final[Mapping[str, Value]] = {"is_provider": True, "terms": "custom", "currency": "EUR"}
+"""What the guide to Chorus Pro says of a body beside."""
+
+
+def new_contact_payload(payload: bytes, delivery: Delivery | None) -> bytes:
+    """Return the body that creates a contact: what the ERP says, and what is left to people afterwards."""
+    fields: dict[str, Value] = read(payload)["contact"]
+    beside = _AS_IN_THE_GUIDE if delivery == CHORUS else {}
+    return _contact({**fields, **beside, **(_delivery(delivery) if delivery else {})})
+
+
+def delivery_payload(delivery: Delivery) -> bytes:
+    """Return the body that tells a contact how documents reach it, and nothing else."""
+    return _contact(_delivery(delivery))
+
+
+def contact_changes(before: bytes, after: bytes) -> bytes | None:
+    """Return the body that tells what the ERP changed, and nothing else; None where that is nothing.
+
+    What people set at B2Brouter in other fields stays. A field that the ERP has no value for any more is left as it
+    is: an explicit null is refused in places (API reference 2.1).
+    """
+    known = read(before)["contact"]
+    changes = {name: value for name, value in read(after)["contact"].items() if known.get(name) != value}
+    return _contact(changes) if changes else None
+
+
+def _contact(fields: dict[str, Value]) -> bytes:
+    return write({"contact": fields})
+
+
+def _delivery(delivery: Delivery) -> dict[str, Value]:
+    return {"transport_type_code": delivery.transport, "document_type_code": delivery.document}
+
+
+def _numbers(buyer: Party, country: str | None) -> dict[str, Value]:
+    """A body of Chorus Pro has its SIRET alone: several establishments share one tax number, which is taken once."""
+    if is_for_chorus(buyer):
+        return {"cin_scheme": SIRET, "cin_value": siret_of(buyer)}
+    return {**_tax_number(buyer.tax_number, country), **_legal_ids(buyer)}
 
 
 def _tax_number(number: str | None, country: str | None) -> dict[str, Value]:
@@ -341,14 +402,14 @@ def _tax_number(number: str | None, country: str | None) -> dict[str, Value]:
     return {"tin_scheme": found[0], "tin_value": found[1]} if found else {}
 
 
-_PLACES: Final = {codes.SERVICE_CODE: "cin1", codes.ELECTRONIC_ADDRESS: "pin"}
+_PLACES: Final = {SERVICE_CODE: "cin1", codes.ELECTRONIC_ADDRESS: "pin"}
 
 
 def _legal_ids(buyer: Party) -> dict[str, Value]:
     """Put each identifier where its scheme belongs; of those for the one main place, a SIRET goes first."""
     ids: dict[str, Value] = {}
     known = [(legal.scheme.zfill(4), legal.value.strip()) for legal in buyer.legal_ids]
-    for scheme, value in sorted(known, key=lambda legal: legal[0] != codes.SIRET):
+    for scheme, value in sorted(known, key=lambda legal: legal[0] != SIRET):
         place = _PLACES.get(scheme, "cin")
         if value and f"{place}_scheme" not in ids:
             shown = _compact_digits(value) if place == "cin" else value
@@ -372,13 +433,6 @@ def _address(buyer: Party) -> dict[str, Value]:
         postalcode=_text(buyer.postal_code),
         province=_text(buyer.province),
     )
-
-
-def _delivery(buyer: Party, country: str | None) -> dict[str, Value]:
-    """French public bodies are reached by Chorus Pro (5.3); else the directory or the account decides."""
-    if country == "FR" and buyer.is_public_body and buyer.legal_id(codes.SIRET):
-        return {"transport_type_code": "fr.chorus", "document_type_code": "xml.ubl.invoice.chorus"}
-    return {}
 
 
 # ---------------------------------------------------------------- values

@@ -124,18 +124,29 @@ class Transport:
     def __repr__(self) -> str:
         return f"<Transport to {self._base}, version {self._headers['X-B2B-API-Version']}>"
 
-    def fetch(self, call: Call, reader: Callable[[Any], T], *, once: bool = False) -> T:
+    def fetch(self, call: Call, reader: Callable[[Any], T], *, once: bool = False, seconds: float | None = None) -> T:
         """Make a call and return what `reader` makes of the answer's JSON (None for an empty body).
 
-        Reads are made up to three times while the time lasts, unless `once`; writes once.
+        Reads are made up to three times while the time lasts, unless `once`; writes once. `seconds` is for what is
+        not worth the whole time-out.
 
         Raises:
             StepError: as `outcome` judges; whatever the reader cannot read is no success.
         """
         if call.operation.writes or once:
             self._await_budget()
-            return self._exchange(call, reader, self._clock.monotonic() + self._timeout)
+            longest = min(seconds or self._timeout, self._timeout)
+            return self._exchange(call, reader, self._clock.monotonic() + longest)
         return self._repeatedly(call, reader)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait between two questions."""
+        self._sleep(seconds)
+
+    def last_status(self) -> int | None:
+        """Return the status of this thread's last answer; None where the last call had no answer."""
+        found: int | None = getattr(self._of_thread, "status", None)
+        return found
 
     def last_request_id(self) -> str | None:
         """Return the request id of this thread's last answer; None where the last call had no answer."""
@@ -206,9 +217,9 @@ class Transport:
         return result
 
     def _once(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
-        self._of_thread.request_id = None
+        self._of_thread.request_id = self._of_thread.status = None
         reply = self._send(call, deadline)
-        self._of_thread.request_id = reply.request_id
+        self._of_thread.request_id, self._of_thread.status = reply.request_id, reply.status
         error = outcome.judge_reply(call.operation, reply, now=self._clock.now(), facts=call.facts)
         if error is not None:
             if reply.status == 429 and self._budget is not None:

@@ -49,7 +49,9 @@ class Breaker:
             self._open = None
 
     def note(self, operation: str, error: StepError | None) -> None:
-        """Take note of how a call ended; None means well."""
+        """Take note of how a call ended; None means well. The directory's silence says nothing about the account."""
+        if operation == "look_up_directory":
+            return
         with self._lock:
             match error:
                 case None:

@@ -7,6 +7,7 @@ from connector.ledger.accounts import Accounts, Offices
 from connector.ledger.actions import Actions
 from connector.ledger.contacts import Contacts
 from connector.ledger.database import Database
+from connector.ledger.directory import Directory
 from connector.ledger.intake import Intake
 from connector.ledger.issued import Issued
 from connector.ledger.jobs import Jobs
@@ -47,6 +48,7 @@ class Ledger:
         self.issued = Issued(self.database)
         self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
         self.originals = Originals(self.database)
+        self.directory = Directory(self.database)
         self.accounts = Accounts(self.database)
         self.stamps = Stamps(self.database)
         self.ramp = Ramp(self.database)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,8 +24,11 @@ class ContactLink:
     account: str
     identity: str
     contact_id: str | None
-    fingerprint: str | None  # of the payload that B2Brouter has
+    customer: str | None  # of the ERP, whose data the contact has; the others use it as it is
+    payload: bytes | None  # what the ERP said of that customer when B2Brouter was last told; None: never told
+    ask_at: datetime | None  # the directory gave no answer when the contact was made: ask again
     open_since: datetime | None  # a create was intended, its outcome is not known yet
+    taken: bool  # the number belongs to a contact that no list shows yet
     looks: int
     lease_owner: str | None
     leased_until: datetime | None
@@ -54,6 +57,12 @@ class Contacts:
             row = connection.execute(query).one_or_none()
         return ContactLink(**row._mapping) if row else None
 
+    def known(self, account: str, identities: Sequence[str]) -> Mapping[str, ContactLink]:
+        """Return what is known of several recipients at once, by identity."""
+        query = select(*_COLUMNS).where(Link.account == account, Link.identity.in_(identities))
+        with self._database.read() as connection:
+            return {row.identity: ContactLink(**row._mapping) for row in connection.execute(query)}
+
     def claim(self, account: str, identity: str) -> ContactLink | None:
         """Take the right to make or change this contact; None while somebody else has it."""
         now = self._database.clock.now()
@@ -65,7 +74,7 @@ class Contacts:
         with self._database.write() as connection:
             connection.execute(
                 insert_dialect(self._database)(Link)
-                .values(account=account, identity=identity, looks=0, fence=0, updated_at=now)
+                .values(account=account, identity=identity, looks=0, taken=False, fence=0, updated_at=now)
                 .on_conflict_do_nothing()
             )
             row = connection.execute(
@@ -84,12 +93,16 @@ class Contacts:
 
     def begin(self, link: ContactLink) -> ContactLink:
         """Write down, durably, that the contact is about to be created."""
-        intent = {"open_since": self._database.clock.now(), "looks": 0}
+        intent = {"open_since": self._database.clock.now(), "taken": False, "looks": 0}
         return self._change(link, intent, point="intent")
 
     def unanswered(self, link: ContactLink) -> ContactLink:
         """No answer came: the request may have left only just now, so the quiet time begins now."""
         return self._change(link, {"open_since": self._database.clock.now()})
+
+    def hidden(self, link: ContactLink) -> ContactLink:
+        """The number is taken by a contact that no list shows: it may be late, so it is looked for from now on."""
+        return self._change(link, {"open_since": self._database.clock.now(), "taken": True, "looks": 1})
 
     def look(self, link: ContactLink) -> ContactLink:
         """Count a look-up that found nothing."""
@@ -97,14 +110,25 @@ class Contacts:
 
     def not_created(self, link: ContactLink) -> ContactLink:
         """Settle the open question: certainly nothing was created."""
-        return self._change(link, {"open_since": None, "looks": 0})
+        return self._change(link, {"open_since": None, "taken": False, "looks": 0})
 
-    def store(self, link: ContactLink, *, contact_id: str, fingerprint: str) -> ContactLink:
-        """Keep the contact's id and what B2Brouter knows of it, and let go."""
+    def store(
+        self,
+        link: ContactLink,
+        *,
+        contact_id: str,
+        customer: str,
+        payload: bytes | None,
+        ask_at: datetime | None = None,
+    ) -> ContactLink:
+        """Keep the contact's id, whose data it has and what B2Brouter was told of them, and let go."""
         values = {
             "contact_id": contact_id,
-            "fingerprint": fingerprint,
+            "customer": customer,
+            "payload": payload,
+            "ask_at": ask_at,
             "open_since": None,
+            "taken": False,
             "looks": 0,
             **_FREE,
         }
@@ -116,13 +140,13 @@ class Contacts:
             connection.execute(update(Link).where(self._held(link)).values(**_FREE))
 
     def forget(self, account: str, contact_id: str) -> None:
-        """Drop a contact that B2Brouter does not have any more: it is looked for anew."""
+        """Drop a contact that B2Brouter does not have any more, or not under this number: it is looked for anew."""
         now = self._database.clock.now()
         with self._database.write() as connection:
             connection.execute(
                 update(Link)
                 .where(Link.account == account, Link.contact_id == contact_id)
-                .values(contact_id=None, fingerprint=None, updated_at=now)
+                .values(contact_id=None, customer=None, payload=None, ask_at=None, updated_at=now)
             )
 
     def _held(self, link: ContactLink) -> Any:

@@ -221,8 +221,11 @@ class ContactLinkRow(Base):
     account: Mapped[str] = mapped_column(String(64), primary_key=True)
     identity: Mapped[str] = mapped_column(String(255), primary_key=True)
     contact_id: Mapped[str | None] = mapped_column(String(64))
-    fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the payload that B2Brouter has
+    customer: Mapped[str | None] = mapped_column(Text)  # of the ERP, whose data the contact has
+    payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what the ERP said when it was last told
+    ask_at: Mapped[datetime | None] = mapped_column(Instant)  # the directory gave no answer: ask again
     open_since: Mapped[datetime | None] = mapped_column(Instant)  # a create was intended, outcome not known yet
+    taken: Mapped[bool] = mapped_column(Boolean, default=False)  # the open question is where the number's owner is
     looks: Mapped[int] = mapped_column(Integer, default=0)
     lease_owner: Mapped[str | None] = mapped_column(String(255))
     leased_until: Mapped[datetime | None] = mapped_column(Instant)
@@ -238,6 +241,18 @@ class VatNumberRow(Base):
     number: Mapped[str] = mapped_column(String(64), primary_key=True)
     registered: Mapped[bool] = mapped_column(Boolean)
     asked_at: Mapped[datetime] = mapped_column(Instant)
+
+
+class DirectoryRow(Base):
+    """What the directory said of an identifier, for a while."""
+
+    __tablename__ = "directory"
+
+    account: Mapped[str] = mapped_column(String(64), primary_key=True)
+    identifier: Mapped[str] = mapped_column(String(255), primary_key=True)  # country, scheme and value
+    transport: Mapped[str | None] = mapped_column(String(64))  # None: it is not there
+    document: Mapped[str | None] = mapped_column(String(255))
+    valid_until: Mapped[datetime] = mapped_column(Instant)
 
 
 class SourceRow(Base):

@@ -102,6 +102,7 @@ class ApiApp:
             entry.request_id = str(uuid4())
             entry.key = headers.get("x-b2b-api-key", "")[-4:] or None
             entry.body_sha256 = hashlib.sha256(body).hexdigest() if body else None
+            entry.body = _json_object(body) if body and world.switches.journal_bodies else None
             request = Request(entry.method, entry.path, dict(parse_qsl(query_text)), headers, body, entry)
             found = api.find(request.method, request.path)
             if found is not None:

@@ -26,6 +26,7 @@ class Entry:
     account: int | None = None
     request_id: str | None = None
     body_sha256: str | None = None
+    body: dict[str, Any] | None = None  # with the switch `journal_bodies` alone
     number: str | None = None
     fault: str | None = None
     status: int | None = None  # None: the client got no answer

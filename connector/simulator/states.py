@@ -183,10 +183,13 @@ def _gln(contact: Contact | None) -> str | None:
 
 
 def transport_of(world: World, account: Account, contact: Contact | None) -> str:
-    """The contact's own way, else the directory's, else the account's; an unknown code falls to the last."""
+    """The contact's own way, else its body's, the directory's, the account's; an unknown code falls to the last."""
     if contact is None:
         return "email"  # simplified documents: sending makes the PDF and mails it, no network answers
+    body = world.contacts.get(contact.parent_id) if contact.parent_id is not None else None
     chosen: str | None = contact.fields.get("transport_type_code")
+    if chosen is None and body is not None:
+        chosen = body.fields.get("transport_type_code")
     if chosen is None:
         for value in (contact.tin_value, contact.cin_value):
             entry = world.directory.get(value or "")

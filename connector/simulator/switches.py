@@ -82,6 +82,10 @@ class Switches:
     directory_polls: int = 2
     """How many 202 an asynchronous look-up gives first."""
 
+    # Evidence
+    journal_bodies: bool = False
+    """Keep the JSON of each request in the journal, not its hash alone."""
+
     # Time
     latency: float = 0.0
     """Added to every request, before it is carried out."""

@@ -31,6 +31,14 @@ from connector.validation import Levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRules:
+    """How long an answer of the directory counts, in seconds."""
+
+    found_seconds: float
+    missing_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """What the operator decided, as plain values. Times in seconds."""
 
@@ -46,6 +54,7 @@ class Rules:
     since: date | None = None  # of the source: nothing issued before this day is ever sent
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
     ramp: Sequence[int] = ()  # invoices in each step of the first run; nothing: there are no steps
+    directory: DirectoryRules | None = None  # None: it is not asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +105,7 @@ class Case:
         self.rules = rules
         self.clock = clock
         self.vat_check = vat_check
+        self.own_email: str | None = None  # of the customer, where its contact has another customer's data
         self._document = document
 
     @property

@@ -5,6 +5,7 @@ An open question is settled before anything else happens to the job.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from connector.domain import identity
@@ -122,8 +123,11 @@ def _payload(case: Case) -> bytes:
     """The bytes of an earlier attempt that came to nothing go again as they were, unless the document changed."""
     if case.job.payload is not None and case.job.fingerprint == case.invoice.fingerprint():
         return case.job.payload
+    invoice = case.invoice
+    if case.own_email and not invoice.buyer_email:
+        invoice = replace(invoice, buyer_email=case.own_email)
     return case.remote.invoice_payload(
-        case.invoice, contact_id=case.job.contact_id or "", file_reference=case.file_reference
+        invoice, contact_id=case.job.contact_id or "", file_reference=case.file_reference
     )
 
 

@@ -33,13 +33,13 @@ def test_a_stored_contact_is_known_and_free_again(ledger: Ledger) -> None:
     link = ledger.contacts.begin(link)
     assert link.open_since == NOON
 
-    ledger.contacts.store(link, contact_id="5001", fingerprint="f")
+    ledger.contacts.store(link, contact_id="5001", customer="erp:7", payload=b"f")
 
     known = ledger.contacts.get(ACCOUNT, NORTE)
     assert known is not None
-    assert (known.contact_id, known.fingerprint, known.open_since, known.lease_owner) == (
+    assert (known.contact_id, known.payload, known.open_since, known.lease_owner) == (
         "5001",
-        "f",
+        b"f",
         None,
         None,
     )
@@ -72,7 +72,7 @@ def test_a_lapsed_right_goes_to_another_and_the_old_holder_changes_nothing(ledge
         lambda: ledger.contacts.begin(stale),
         lambda: ledger.contacts.look(stale),
         lambda: ledger.contacts.not_created(stale),
-        lambda: ledger.contacts.store(stale, contact_id="1", fingerprint="f"),
+        lambda: ledger.contacts.store(stale, contact_id="1", customer="erp:7", payload=b"f"),
     ]
     for write in writes:
         with pytest.raises(LeaseLostError):
@@ -96,11 +96,11 @@ def test_the_right_of_a_dead_process_is_free_at_once(ledger: Ledger) -> None:
 def test_a_forgotten_contact_is_looked_for_anew(ledger: Ledger) -> None:
     link = ledger.contacts.claim(ACCOUNT, NORTE)
     assert link is not None
-    ledger.contacts.store(link, contact_id="5001", fingerprint="f")
+    ledger.contacts.store(link, contact_id="5001", customer="erp:7", payload=b"f")
 
     ledger.contacts.forget(ACCOUNT, "5001")
 
     known = ledger.contacts.get(ACCOUNT, NORTE)
     assert known is not None
-    assert (known.contact_id, known.fingerprint) == (None, None)
+    assert (known.contact_id, known.payload) == (None, None)
     assert rows(ledger, "SELECT count(*) FROM contact_link") == [(1,)]

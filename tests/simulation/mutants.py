@@ -22,7 +22,7 @@ from connector.ledger.jobs import Jobs
 from connector.ledger.records import Job
 from connector.ledger.tables import JobRow
 from connector.ports import RemoteInvoice
-from connector.steps import create, look_up, resolve_contact, send, verify
+from connector.steps import create, look_up, make_contact, send, verify
 from connector.steps.case import Case
 from tests.simulation.faults import FEW
 from tests.simulation.remote import Conditions
@@ -78,7 +78,7 @@ def _not_found_believed() -> Sequence[Change]:
     def at_once(*, waited: float, looks: int, quiet_time: float) -> float | None:
         return None
 
-    return [(module, "pause_before_next", at_once) for module in (look_up, resolve_contact)]
+    return [(module, "pause_before_next", at_once) for module in (look_up, make_contact)]
 
 
 def _no_quiet_time() -> Sequence[Change]:
@@ -87,7 +87,7 @@ def _no_quiet_time() -> Sequence[Change]:
     def hasty(*, waited: float, looks: int, quiet_time: float) -> float | None:
         return real(waited=waited, looks=looks, quiet_time=0.0)
 
-    return [(module, "pause_before_next", hasty) for module in (look_up, resolve_contact)]
+    return [(module, "pause_before_next", hasty) for module in (look_up, make_contact)]
 
 
 def _no_lease_check() -> Sequence[Change]:

@@ -15,6 +15,7 @@ from connector.b2brouter import outcome, payloads
 from connector.b2brouter.outcome import Operation, Reply
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import Invoice, Party
+from connector.domain.recipient import Delivery, Unit, siret_of
 from connector.domain.rounding import Sheet
 from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteTax
 from tests.simulation.faults import Done, Fault, Site
@@ -79,14 +80,23 @@ class Document:
     deleted_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What the body of a contact says."""
+
+    number: str  # a unit's is its body's and its own, so that it counts once
+    code: str
+    unit: Unit | None
+    parent_id: str | None
+
+
 @dataclass(slots=True)
 class Contact:
     """One contact at the server."""
 
     id: str
     body: bytes
-    tax_number: str
-    code: str
+    said: Body
     stored_at: datetime
 
 
@@ -100,7 +110,7 @@ class Server:
         self.documents: dict[str, Document] = {}
         self.contacts: dict[str, Contact] = {}
         self.bodies: dict[bytes, tuple[Invoice, str, str]] = {}  # invoice, mark, contact
-        self.parties: dict[bytes, tuple[str, str]] = {}  # tax number, code
+        self.parties: dict[bytes, Body] = {}
         self.last_shown: dict[str, Invoice] = {}  # by key: what the ERP last showed to the connector
         self.at_once: dict[str, int] = {}  # by mark: most documents that ever stood here together
         self.contacts_at_once: dict[str, int] = {}
@@ -228,33 +238,42 @@ class Server:
     # ------------------------------------------------------------ contacts
 
     def create_contact(self, body: bytes, *, checked: bool = False) -> Contact | Refusal:
-        tax_number, code = self.parties[body]
         refusal = None if checked else self.check_contact(body)
         if refusal is not None:
             return refusal
-        contact = Contact(self._id(), body, tax_number, code, self.now())
+        said = self.parties[body]
+        contact = Contact(self._id(), body, said, self.now())
         self.contacts[contact.id] = contact
-        together = sum(1 for one in self.contacts.values() if one.tax_number == tax_number)
-        self.contacts_at_once[tax_number] = together
+        together = sum(1 for one in self.contacts.values() if one.said.number == said.number)
+        self.contacts_at_once[said.number] = together
         return contact
 
     def check_contact(self, body: bytes) -> Refusal | None:
-        tax_number, _ = self.parties[body]
-        if self._conditions.contact_guard and any(one.tax_number == tax_number for one in self.contacts.values()):
-            return Refusal(422, _CONTACT_TAKEN)
-        return None
+        said = self.parties[body]
+        taken = any(one.said.number == said.number for one in self.contacts.values())
+        # Units of a body share its number, which nobody guards (API reference 17, question 16).
+        return Refusal(422, _CONTACT_TAKEN) if self._conditions.contact_guard and taken and not said.unit else None
 
     def listed_contacts(self, code: str | None, text: str | None) -> list[Contact]:
         seen = self.now() - self._lag
         return [
             one
             for one in self.contacts.values()
-            if one.stored_at <= seen and (one.code == code or (text is not None and one.tax_number == text))
+            if one.stored_at <= seen
+            and (one.said.code == code or (text is not None and one.said.number.startswith(text)))
         ]
 
 
 def _shown_contact(contact: Contact) -> RemoteContact:
-    return RemoteContact(id=contact.id, tax_number=contact.tax_number, integration_code=contact.code)
+    said = contact.said
+    number, _, _ = said.number.partition("/")
+    return RemoteContact(
+        id=contact.id,
+        tax_number=number,
+        legal_ids=(("0009", number), *([(said.unit.scheme, said.unit.code)] if said.unit else [])),
+        integration_code=said.code,
+        parent_id=said.parent_id,
+    )
 
 
 class ScriptedRemote:
@@ -285,10 +304,31 @@ class ScriptedRemote:
 
     # ------------------------------------------------------------ bodies
 
-    def contact_payload(self, buyer: Party, integration_code: str) -> bytes:
-        body = f"{buyer.name}|{buyer.tax_number}|{integration_code}".encode()
-        self._server.parties[body] = (buyer.tax_number or "", integration_code)
+    def contact_payload(
+        self, buyer: Party, integration_code: str, *, unit: Unit | None = None, parent_id: str | None = None
+    ) -> bytes:
+        number = f"{buyer.tax_number or siret_of(buyer)}{f'/{unit}' if unit else ''}"
+        body = f"{buyer.name}|{number}|{integration_code}|{parent_id}".encode()
+        self._server.parties[body] = Body(number, integration_code, unit, parent_id)
         return body
+
+    def usual_delivery(self, buyer: Party, unit: Unit | None = None) -> None:
+        return None
+
+    def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
+        return payload
+
+    def delivery_payload(self, delivery: Delivery) -> bytes:
+        raise AssertionError("nobody asks the directory here")
+
+    def contact_changes(self, before: bytes, after: bytes) -> bytes | None:
+        return after if after != before else None
+
+    def look_up_directory(self, country: str, value: str, *, scheme: str | None = None) -> Delivery | None:
+        raise AssertionError("nobody asks the directory here")
+
+    def read_contact(self, contact_id: str) -> RemoteContact | None:
+        raise AssertionError("nobody asks the directory here")
 
     def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
         body = f"{invoice.number}|{file_reference}|{contact_id}|{invoice.fingerprint()}".encode()

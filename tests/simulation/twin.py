@@ -217,14 +217,20 @@ class TwinContacts:
     def get(self, account: str, identity: str) -> ContactLink | None:
         return self.rows.get((account, identity))
 
+    def known(self, account: str, identities: Sequence[str]) -> dict[str, ContactLink]:
+        return {name: self.rows[account, name] for name in identities if (account, name) in self.rows}
+
     def claim(self, account: str, identity: str) -> ContactLink | None:
         now = self._clock.now()
         link = self.rows.get((account, identity)) or ContactLink(
             account=account,
             identity=identity,
             contact_id=None,
-            fingerprint=None,
+            customer=None,
+            payload=None,
+            ask_at=None,
             open_since=None,
+            taken=False,
             looks=0,
             lease_owner=None,
             leased_until=None,
@@ -249,7 +255,10 @@ class TwinContacts:
         )
 
     def begin(self, link: ContactLink) -> ContactLink:
-        return self._change(link, open_since=self._clock.now(), looks=0)
+        return self._change(link, open_since=self._clock.now(), taken=False, looks=0)
+
+    def hidden(self, link: ContactLink) -> ContactLink:
+        return self._change(link, open_since=self._clock.now(), taken=True, looks=1)
 
     def unanswered(self, link: ContactLink) -> ContactLink:
         return self._change(link, open_since=self._clock.now())
@@ -258,11 +267,19 @@ class TwinContacts:
         return self._change(link, looks=link.looks + 1)
 
     def not_created(self, link: ContactLink) -> ContactLink:
-        return self._change(link, open_since=None, looks=0)
+        return self._change(link, open_since=None, taken=False, looks=0)
 
-    def store(self, link: ContactLink, *, contact_id: str, fingerprint: str) -> ContactLink:
-        known = {"contact_id": contact_id, "fingerprint": fingerprint}
-        return self._change(link, **known, open_since=None, looks=0, **_FREE)
+    def store(
+        self,
+        link: ContactLink,
+        *,
+        contact_id: str,
+        customer: str,
+        payload: bytes | None,
+        ask_at: datetime | None = None,
+    ) -> ContactLink:
+        known = {"contact_id": contact_id, "customer": customer, "payload": payload, "ask_at": ask_at}
+        return self._change(link, **known, open_since=None, taken=False, looks=0, **_FREE)
 
     def release(self, link: ContactLink) -> None:
         here = self.rows[link.account, link.identity]
@@ -272,7 +289,7 @@ class TwinContacts:
     def forget(self, account: str, contact_id: str) -> None:
         for link in list(self.rows.values()):
             if link.account == account and link.contact_id == contact_id:
-                self._put(link, contact_id=None, fingerprint=None)
+                self._put(link, contact_id=None, customer=None, payload=None, ask_at=None)
 
     def _change(self, link: ContactLink, **values: Any) -> ContactLink:
         here = self.rows[link.account, link.identity]

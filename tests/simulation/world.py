@@ -155,7 +155,7 @@ class _Watched:
             setattr(self, name, process.watched(name, getattr(target, name), site))
 
 
-READS = frozenset({"get"})
+READS = frozenset({"get", "known"})
 
 
 def _operations(kind: Any) -> Sequence[str]:

@@ -49,14 +49,26 @@ def upgrade() -> None:
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("identity", sa.String(length=255), nullable=False),
         sa.Column("contact_id", sa.String(length=64), nullable=True),
-        sa.Column("fingerprint", sa.String(length=64), nullable=True),
+        sa.Column("customer", sa.Text(), nullable=True),
+        sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("open_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("taken", sa.Boolean(), nullable=False),
         sa.Column("looks", sa.Integer(), nullable=False),
         sa.Column("lease_owner", sa.String(length=255), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("account", "identity", name=op.f("pk_contact_link")),
+    )
+    op.create_table(
+        "directory",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("identifier", sa.String(length=255), nullable=False),
+        sa.Column("transport", sa.String(length=64), nullable=True),
+        sa.Column("document", sa.String(length=255), nullable=True),
+        sa.Column("valid_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("account", "identifier", name=op.f("pk_directory")),
     )
     op.create_table(
         "job",
@@ -221,6 +233,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("status = 'pending'"),
     )
     op.drop_table("job")
+    op.drop_table("directory")
     op.drop_table("contact_link")
     op.drop_table("budget")
     op.drop_table("account")
