@@ -198,9 +198,7 @@ class Maker:
         # Whoever still has the old number must not be led here any more.
         self._contacts.forget(self._case.job.account, found.id)
         delivery = self._usual_delivery() if found.transport is None else None
-        self._tell(
-            found.id, self._case.remote.new_contact_payload(self.payload, delivery) if delivery else self.payload
-        )
+        self._tell(found.id, self._case.remote.new_contact_payload(self.payload, delivery))
         return self._store(found.id, "updated")
 
     def _customer_of(self, found: RemoteContact) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from connector.b2brouter.client import B2BrouterClient
 from connector.b2brouter.transport import Transport
+from connector.domain.breaker import FAILURES, Breaker
 from connector.domain.correction import remote_sign
 from connector.domain.errors import (
     MisconfiguredError,
@@ -22,6 +23,7 @@ from connector.domain.errors import (
     StepError,
 )
 from connector.domain.invoice import AllowanceCharge, Invoice, Original, Payment, Tax
+from connector.domain.recipient import Delivery
 from connector.ports import Remote, RemoteInvoice
 from connector.simulator import SimulatorServer
 from tests.b2brouter.samples import (
@@ -217,11 +219,72 @@ def test_a_french_public_body_is_reached_through_chorus_pro(
     fresh: SimulatorServer, connect: Callable[..., B2BrouterClient]
 ) -> None:
     client = connect(fresh, account_id="2")
-    made = client.create_contact(client.contact_payload(UNIVERSITY, "erp:9"))
-    assert made.legal_ids == (("0009", "13001533200013"),)
+    body = client.new_contact_payload(client.contact_payload(UNIVERSITY, "erp:9"), client.usual_delivery(UNIVERSITY))
+    made = client.create_contact(body)
+    assert (made.legal_ids, made.transport) == ((("0009", "13001533200013"),), "fr.chorus")
     [stored] = fresh.world.contacts.values()
     assert stored.fields["transport_type_code"] == "fr.chorus"
     assert stored.fields["document_type_code"] == "xml.ubl.invoice.chorus"
+
+
+# ---------------------------------------------------------------- the directory
+
+
+B2BROUTER = Delivery("b2brouter", "xml.facturae.3.2.2")
+
+
+def test_the_directory_knows_how_invoices_reach_a_recipient(client: B2BrouterClient) -> None:
+    assert client.look_up_directory("ES", "ESB63276174") == B2BROUTER
+    assert client.look_up_directory("FR", "13001533200013", scheme="0009") == Delivery(
+        "fr.chorus", "xml.ubl.invoice.chorus"
+    )
+
+
+@pytest.mark.parametrize("value", ["ESB99999999", "+++"])
+def test_a_recipient_that_the_directory_does_not_know_is_not_there(client: B2BrouterClient, value: str) -> None:
+    assert client.look_up_directory("ES", value) is None
+
+
+@pytest.mark.parametrize(("polls", "asked"), [(1, 2), (3, 4)])
+def test_an_answer_that_comes_later_is_waited_for(
+    fresh: SimulatorServer, client: B2BrouterClient, polls: int, asked: int
+) -> None:
+    fresh.world.switches.set({"directory_mode": "asynchronous", "directory_polls": polls})
+    assert client.look_up_directory("ES", "ESB63276174") == B2BROUTER
+    assert client.look_up_directory("ES", "ESB99999999") is None
+    assert len(list(fresh.world.journal)) - 1 == 2 * asked  # beside the seed
+
+
+def test_it_is_not_waited_for_without_end(fresh: SimulatorServer) -> None:
+    pauses: list[float] = []
+    fresh.world.switches.set({"directory_mode": "asynchronous", "directory_polls": 99})
+    transport = Transport(fresh.base_url, fresh.api_key, "2026-03-02", sleep=pauses.append)
+    client = B2BrouterClient(account_id="1", environment="x", transport=transport, api_version="2026-03-02")
+    with pytest.raises(NotSentError, match="remote_unavailable"):
+        client.look_up_directory("ES", "ESB63276174")
+    transport.close()
+    assert sum(pauses) < 6
+
+
+def test_a_directory_that_fails_is_asked_once_and_says_nothing_about_the_account(
+    fresh: SimulatorServer, connect: Callable[..., B2BrouterClient]
+) -> None:
+    breaker = Breaker()
+    client = connect(fresh, watch=breaker.note)
+    fresh.world.switches.directory_mode = "failing"
+    for _ in range(FAILURES):
+        with pytest.raises(NotSentError):
+            client.look_up_directory("ES", "ESB63276174")
+    assert breaker.opened is None
+    assert len([entry for entry in fresh.world.journal if entry.operation == "look_up"]) == FAILURES
+
+
+def test_one_contact_can_be_read(client: B2BrouterClient) -> None:
+    contact_id = contact_of(client)
+    found = client.read_contact(contact_id)
+    assert found is not None
+    assert (found.id, found.tax_number, found.parent_id, found.transport) == (contact_id, "ESB00000000", None, None)
+    assert client.read_contact("999999") is None
 
 
 # ---------------------------------------------------------------- invoices

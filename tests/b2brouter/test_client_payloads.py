@@ -12,10 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.b2brouter.payloads import contact_payload, invoice_payload, number_of
+from connector.b2brouter.payloads import (
+    contact_changes,
+    contact_payload,
+    invoice_payload,
+    new_contact_payload,
+    number_of,
+    usual_delivery,
+)
 from connector.domain.correction import remote_sign
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import AllowanceCharge, Kind, LegalId, Original, Party, Payment, Tax, TaxKind
+from connector.domain.recipient import Unit
 from tests.b2brouter.samples import (
     CUSTOMER,
     FRENCH_SELLER,
@@ -76,14 +84,58 @@ def test_the_invoice_of_the_guide_to_chorus_pro() -> None:
     )
 
 
-def test_the_contact_of_the_guide_to_chorus_pro() -> None:
-    assert contact_payload(UNIVERSITY, integration_code="erp:9") == (
+def test_the_contacts_of_the_guide_to_chorus_pro() -> None:
+    body = contact_payload(UNIVERSITY, integration_code="erp:9")
+    assert new_contact_payload(body, usual_delivery(UNIVERSITY)) == (
         b'{"contact":{"name":"UNIVERSITE D AIX MARSEILLE","country":"fr","cin_scheme":"0009",'
         b'"cin_value":"13001533200013","address":"58 BD CHARLES LIVON","city":"MARSEILLE 7",'
         b'"postalcode":"13007","language":"en","is_client":true,"public_sector":true,'
-        b'"integration_code":"erp:9","transport_type_code":"fr.chorus",'
-        b'"document_type_code":"xml.ubl.invoice.chorus"}}'
+        b'"integration_code":"erp:9","is_provider":true,"terms":"custom","currency":"EUR",'
+        b'"transport_type_code":"fr.chorus","document_type_code":"xml.ubl.invoice.chorus"}}'
     )
+    service = Unit("8017", "ESR_MISSION_FACTURES_DEPLACEMENTS")
+    unit = contact_payload(UNIVERSITY, integration_code="the unit", unit=service, parent_id="1313228381")
+    assert new_contact_payload(unit, usual_delivery(UNIVERSITY, service)) == (
+        b'{"contact":{"parent_id":1313228381,"name":"UNIVERSITE D AIX MARSEILLE","country":"fr",'
+        b'"address":"58 BD CHARLES LIVON","city":"MARSEILLE 7","postalcode":"13007","cin1_scheme":"8017",'
+        b'"cin1_value":"ESR_MISSION_FACTURES_DEPLACEMENTS","integration_code":"the unit"}}'
+    )
+
+
+def test_a_body_of_chorus_pro_and_its_units_have_no_tax_number_of_their_own() -> None:
+    body = replace(
+        UNIVERSITY, tax_number="FR00130015332", legal_ids=(*UNIVERSITY.legal_ids, LegalId(scheme="8017", value="X"))
+    )
+    for unit in (None, Unit("8017", "X")):
+        fields = json.loads(contact_payload(body, integration_code="x", unit=unit, parent_id="1"))["contact"]
+        assert "tin_value" not in fields
+        assert ("cin1_value" in fields) == (unit is not None)
+
+
+def test_a_unit_of_face_has_its_way_and_no_field_for_its_offices() -> None:
+    offices = Unit("dir3", "L01.L02.L03")
+    buyer = Party(name="Ayuntamiento", country="ES", tax_number="P2807900B", is_public_body=True)
+    body = new_contact_payload(
+        contact_payload(buyer, integration_code="tax:ESP2807900B/dir3:L01.L02.L03", unit=offices, parent_id="5"),
+        usual_delivery(buyer, offices),
+    )
+    assert json.loads(body)["contact"] == {
+        "parent_id": 5,
+        "name": "Ayuntamiento",
+        "country": "es",
+        "integration_code": "tax:ESP2807900B/dir3:L01.L02.L03",
+        "transport_type_code": "es.face",
+        "document_type_code": "xml.facturae.3.2.2",
+    }
+    assert usual_delivery(buyer) is None
+
+
+def test_only_what_the_erp_changed_is_told() -> None:
+    before = contact_payload(UNIVERSITY, integration_code="erp:9")
+    moved = contact_payload(replace(UNIVERSITY, city="AIX", email="a@b.example"), integration_code="erp:9")
+    assert contact_changes(before, moved) == b'{"contact":{"email":"a@b.example","city":"AIX"}}'
+    assert contact_changes(before, before) is None
+    assert contact_changes(moved, before) == b'{"contact":{"city":"MARSEILLE 7"}}'  # nothing is ever set to null
 
 
 def test_the_contact_of_the_guide_to_sending() -> None:
@@ -429,8 +481,7 @@ def test_identifiers_go_where_their_scheme_belongs() -> None:
     [{"is_public_body": False}, {"country": "ES"}, {"legal_ids": (LegalId(scheme="0002", value="1"),)}],
 )
 def test_only_french_public_bodies_with_a_siret_go_through_chorus_pro(changes: dict[str, Any]) -> None:
-    body = json.loads(contact_payload(replace(UNIVERSITY, **changes), integration_code="x"))["contact"]
-    assert not {"transport_type_code", "document_type_code"} & set(body)
+    assert usual_delivery(replace(UNIVERSITY, **changes)) is None
 
 
 @pytest.mark.parametrize(

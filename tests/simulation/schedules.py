@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from connector.domain.invoice import Invoice
+from connector.domain.invoice import Invoice, LegalId, Party
 from connector.domain.job import Status
 from tests.simulation.checker import Verdict, judge
 from tests.simulation.faults import ALL, FEW, Fault, Site
@@ -19,6 +19,16 @@ Plan = Mapping[int, Fault]
 Faults = Mapping[Site, Sequence[Fault]]
 
 DOCUMENT = invoice("1")
+UNIVERSITY = Party(
+    key="9",
+    name="UNIVERSITE D AIX MARSEILLE",
+    country="FR",
+    legal_ids=(LegalId(scheme="0009", value="13001533200013"),),
+    address="58 BD CHARLES LIVON",
+    city="MARSEILLE 7",
+    is_public_body=True,
+)
+FOR_A_UNIT = invoice("1", buyer=UNIVERSITY, buyer_reference="ESR_MISSION", purchase_order="0123456")
 EDITED = replace(with_lines(DOCUMENT, line("250.00")), note="edited")
 
 

@@ -14,10 +14,11 @@ from typing import Final
 import pytest
 
 from connector.b2brouter.outcome import Fault as Broken
+from connector.domain.invoice import Invoice
 from connector.domain.job import Status
 from tests.simulation.faults import GONE, GONE_AFTER, KILL, Done, Fault
 from tests.simulation.remote import Conditions
-from tests.simulation.schedules import PROMISES, play
+from tests.simulation.schedules import DOCUMENT, FOR_A_UNIT, PROMISES, play
 from tests.simulation.world import RealLedger, staged
 from tests.support import services
 
@@ -29,16 +30,22 @@ POINTS: Final = (
     "after the answer before commit",
     "after commit",
 )
-EFFECTS: Final = ("resolve_contact", "create", "import", "send", "record")
+EFFECTS: Final = ("resolve_contact", "resolve_unit", "create", "import", "send", "record")
 FAULTS: Final = ("kill -9", "time-out", "reset", "5xx", "garbage", "database gone", "broker flushed")
 
 CALLS: Final = {
     "resolve_contact": "create_contact",
+    "resolve_unit": "create_contact",
     "create": "create_invoice",
     "send": "send_invoice",
     "record": "record",
 }
-NEXT: Final = {"resolve_contact": "create_invoice", "create": "send_invoice", "send": "record"}
+NEXT: Final = {
+    "resolve_contact": "create_invoice",
+    "resolve_unit": "create_invoice",
+    "create": "send_invoice",
+    "send": "record",
+}
 """The next call to another system after an effect."""
 
 NO_IMPORT: Final = "Documents that exist as XML will go by import; there is no such effect in the product yet."
@@ -118,7 +125,7 @@ def plans(point: str, effect: str, fault: str, places: Places) -> Sequence[Plan]
         case "before intent":
             if fault == "database gone":
                 return [{intent: GONE}]
-            read = _wire(fault, Done.LOST, erp=effect != "resolve_contact")
+            read = _wire(fault, Done.LOST, erp=not effect.startswith("resolve"))
             return [_between(fault, intent) or {intent - 1: read}]
         case "after intent before the call":
             cut = Broken.CONNECT_TIME_OUT if fault == "time-out" else Broken.CONNECT
@@ -170,8 +177,9 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[RealLedger]:
         made.close()
 
 
-def _places() -> Places:
-    base = play({}, PROMISES[0].conditions)
+def _places(document: Invoice) -> Places:
+    """Where the calls of an undisturbed way stand; of the two contacts of a unit's document, the unit's."""
+    base = play({}, PROMISES[0].conditions, documents=(document,))
     return {place[0]: index for index, place in enumerate(base.trace) if place and place[0] in CALLS.values()}
 
 
@@ -182,10 +190,12 @@ def test_cell(point: str, effect: str, fault: str, ledger: RealLedger) -> None:
     reason = impossible(point, effect, fault)
     if reason is not None:
         pytest.skip(reason)
-    for plan in plans(point, effect, fault, _places()):
+    document = FOR_A_UNIT if effect == "resolve_unit" else DOCUMENT
+    for plan in plans(point, effect, fault, _places(document)):
         assert plan
         for conditions in CONDITIONS:
-            ending = play(plan, conditions, ledger=ledger if conditions in ON_THE_REAL_LEDGER else None)
+            chosen = ledger if conditions in ON_THE_REAL_LEDGER else None
+            ending = play(plan, conditions, documents=(document,), ledger=chosen)
             told = f"{conditions.name}: {ending.told}"
             assert ending.verdict.kept, (told, ending.verdict)
             assert ending.status == (Status.DONE,), told
@@ -194,10 +204,10 @@ def test_cell(point: str, effect: str, fault: str, ledger: RealLedger) -> None:
 
 def test_the_table_has_every_cell_of_the_design() -> None:
     cells = [(point, effect, fault) for point in POINTS for effect in EFFECTS for fault in FAULTS]
-    assert len(cells) == 6 * 5 * 7
+    assert len(cells) == 6 * 6 * 7
     possible = [cell for cell in cells if impossible(*cell) is None]
-    assert len(possible) >= 110
+    assert len(possible) >= 140
     assert {(effect, fault) for _, effect, fault in possible} >= {
-        (effect, fault) for effect in ("resolve_contact", "create", "send") for fault in FAULTS
+        (effect, fault) for effect in ("resolve_contact", "resolve_unit", "create", "send") for fault in FAULTS
     }
     assert {point for point, _, _ in possible} == set(POINTS)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,9 @@ from tests.simulation.faults import OTHER_NUMBER
 from tests.simulation.schedules import (
     BEYOND,
     DOCUMENT,
+    FOR_A_UNIT,
     PROMISES,
+    UNIVERSITY,
     Ending,
     Promise,
     Tally,
@@ -80,6 +83,15 @@ def test_a_single_transient_fault_costs_nobody_any_work() -> None:
 def test_two_documents_of_one_new_customer_share_a_contact_whatever_fails(promise: Promise) -> None:
     tally = Tally()
     for ending in singles(promise.conditions, documents=(DOCUMENT, invoice("2"))):
+        tally.add(ending, promise)
+    assert not tally.broken, tally.examples
+
+
+@pytest.mark.parametrize("promise", PROMISES[::2], ids=named)
+def test_body_and_unit_are_one_contact_each_for_all_documents_whatever_fails(promise: Promise) -> None:
+    second = replace(FOR_A_UNIT, key="2", number="F-2", buyer=replace(UNIVERSITY, key="10", city="AIX"))
+    tally = Tally()
+    for ending in singles(promise.conditions, documents=(FOR_A_UNIT, second)):
         tally.add(ending, promise)
     assert not tally.broken, tally.examples
 

@@ -52,6 +52,7 @@ class House:
         compare_batch: int = 200,
         api_version: str = "2026-03-02",
     ) -> None:
+        self._api_version = api_version
         self.clock = clock or FakeClock()
         self.server = server
         self.world = server.world
