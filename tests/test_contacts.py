@@ -113,7 +113,7 @@ def retry(house: House, key: str = "1") -> None:
 # ---------------------------------------------------------------- Chorus Pro
 
 
-GUIDE_MAIN: Final[Mapping[str, Any]] = {
+GUIDE_MAIN: Final[dict[str, Any]] = {
     "language": "en",
     "is_client": True,
     "is_provider": True,
@@ -130,7 +130,7 @@ GUIDE_MAIN: Final[Mapping[str, Any]] = {
     "cin_value": SIRET,
     "cin_scheme": "0009",
 }
-GUIDE_UNIT: Final[Mapping[str, Any]] = {
+GUIDE_UNIT: Final[dict[str, Any]] = {
     "address": "58 BD CHARLES LIVON",
     "city": "MARSEILLE 7",
     "postalcode": "13007",
@@ -138,7 +138,7 @@ GUIDE_UNIT: Final[Mapping[str, Any]] = {
     "cin1_scheme": "8017",
     "cin1_value": SERVICE,
 }
-GUIDE_INVOICE: Final[Mapping[str, Any]] = {
+GUIDE_INVOICE: Final[dict[str, Any]] = {
     "type": "IssuedInvoice",
     "bank_account": {"type": "iban", "iban": "FR7630006000011234567890189"},
     "terms": "custom",
