@@ -165,7 +165,7 @@ GUIDE_INVOICE: Final[dict[str, Any]] = {
 
 def test_the_calls_of_the_guide_to_chorus_pro_field_by_field(lumiere: House) -> None:
     lumiere.world.switches.journal_bodies = True
-    dates = {"number": "00002", "issue_date": date(2025, 6, 18), "due_date": date(2025, 7, 18)}
+    dates: dict[str, Any] = {"number": "00002", "issue_date": date(2025, 6, 18), "due_date": date(2025, 7, 18)}
 
     lumiere.issue(for_university(**dates))
 
