@@ -62,6 +62,15 @@ def test_a_different_document_is_refused_with_the_differences(day: Shop) -> None
     assert day.run("explain", "B-0103", "--json").json["reference"] is None
 
 
+def test_a_document_for_another_customer_is_refused(played: Shop) -> None:
+    """Same number, date and amounts: only the recipient tells the two apart."""
+    played.erp("UPDATE project SET customer_id = 12 WHERE id = 109")
+    played.run("sync", "--patience", "0")
+    shown = played.run("link", "B-0109", by_hand(played), "--note", "x")
+    assert shown.status == 1
+    assert "recipient\tDE136695976\tESA58818501" in shown.out
+
+
 def test_a_document_of_another_invoice_is_refused(day: Shop) -> None:
     taken = day.run("explain", "B-0101", "--json").json["reference"]
     shown = day.run("link", "B-0109", taken, "--note", "x")
