@@ -83,7 +83,7 @@ def test_the_preview_tells_each_cause_once_with_count_and_sum_in_the_language_of
     assert (first["reason"], first["count"], first["sums"]) == (
         "vat_number_wrong", 2, {"EUR": "72.60", "USD": "72.60"},
     )  # fmt: skip
-    assert sum(cause["count"] for cause in preview["causes"]) == preview["count"] == 8
+    assert sum(cause["count"] for cause in preview["causes"]) == preview["count"] == 9
     assert "of Hostal Tres Vientos, S.L. is not valid – 2 invoices, 72.60 EUR, 72.60 USD" in shown
     assert "2 facturas, 72,60 EUR, 72,60 USD" in spanish
 

@@ -29,7 +29,7 @@ def france(shop: Shop) -> Account:
 def test_the_setting_that_the_erp_needs_is_found_from_its_own_documents(shop: Shop) -> None:
     status, message, action = row(shop, "account spain: calculation")
     assert status == "warning"
-    assert "1 of 11 recent documents" in message
+    assert "1 of 12 recent documents" in message
     assert "B-0106" in message
     assert "apply_taxes_per_line is false and should be true" in message
     assert action == (
@@ -42,7 +42,7 @@ def test_settings_that_fit_are_confirmed(shop: Shop) -> None:
     spain(shop).apply_taxes_per_line = True
     status, message, _ = row(shop, "account spain: calculation")
     assert status == "ok"
-    assert "11 recent documents" in message
+    assert "12 recent documents" in message
     assert "apply_taxes_per_line = true" in message
 
 
