@@ -245,6 +245,9 @@ class Remote(Protocol):
     def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
         """Return the body that creates a contact: what the ERP says, and what is left to people afterwards."""
 
+    def without_tax_number(self, payload: bytes) -> bytes:
+        """Return the body of a contact without the number that another one has already."""
+
     def delivery_payload(self, delivery: Delivery) -> bytes:
         """Return the body that tells a contact how documents reach it, and nothing else."""
 

@@ -123,6 +123,10 @@ class B2BrouterClient:
         """Return the body that creates a contact."""
         return payloads.new_contact_payload(payload, delivery)
 
+    def without_tax_number(self, payload: bytes) -> bytes:
+        """Return the body of a contact without the number that another one has already."""
+        return payloads.without_tax_number(payload)
+
     def delivery_payload(self, delivery: Delivery) -> bytes:
         """Return the body that tells a contact how documents reach it."""
         return payloads.delivery_payload(delivery)

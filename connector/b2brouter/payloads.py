@@ -366,6 +366,12 @@ def new_contact_payload(payload: bytes, delivery: Delivery | None) -> bytes:
     return _contact({**fields, **beside, **(_delivery(delivery) if delivery else {})})
 
 
+def without_tax_number(payload: bytes) -> bytes:
+    """Return the body of a contact without the number that another one has already."""
+    fields: dict[str, Value] = read(payload)["contact"]
+    return _contact({name: value for name, value in fields.items() if name not in {"tin_scheme", "tin_value"}})
+
+
 def delivery_payload(delivery: Delivery) -> bytes:
     """Return the body that tells a contact how documents reach it, and nothing else."""
     return _contact(_delivery(delivery))
@@ -391,10 +397,11 @@ def _delivery(delivery: Delivery) -> dict[str, Value]:
 
 
 def _numbers(buyer: Party, country: str | None) -> dict[str, Value]:
-    """A body of Chorus Pro has its SIRET alone: several establishments share one tax number, which is taken once."""
+    """Return tax and registered numbers; of a body of Chorus Pro its SIRET alone, for the service is a unit's."""
+    tax = _tax_number(buyer.tax_number, country)
     if is_for_chorus(buyer):
-        return {"cin_scheme": SIRET, "cin_value": siret_of(buyer)}
-    return {**_tax_number(buyer.tax_number, country), **_legal_ids(buyer)}
+        return {**tax, "cin_scheme": SIRET, "cin_value": siret_of(buyer)}
+    return {**tax, **_legal_ids(buyer)}
 
 
 def _tax_number(number: str | None, country: str | None) -> dict[str, Value]:

@@ -235,7 +235,9 @@ class Maker:
 
     def _create(self) -> Made:
         delivery, ask_at = self._delivery()
-        body = self._case.remote.new_contact_payload(self.payload, delivery)
+        return self._create_as(self._case.remote.new_contact_payload(self.payload, delivery), ask_at)
+
+    def _create_as(self, body: bytes, ask_at: datetime | None) -> Made:
         self._link = self._contacts.begin(self._link)
         try:
             with self._case.guarded():
@@ -254,7 +256,7 @@ class Maker:
                 self._contacts.forget(self._case.job.account, self._parent_id)
             if error.reason != "contact_taken":
                 raise
-            return self._taken(error)
+            return self._taken(error, body)
         return self._store(made.id, "created", ask_at=ask_at)
 
     def _usual_delivery(self) -> Delivery | None:
@@ -274,11 +276,18 @@ class Maker:
             facts = {"party": self._buyer.name, "contact": contact_id, "codes": unit.code.replace(".", ", ")}
             self._case.warn("dir3_to_enter", facts)
 
-    def _taken(self, error: RefusedError) -> Made:
-        """The number has a contact already: find it and adopt it; the list may show it later."""
+    def _taken(self, error: RefusedError, body: bytes) -> Made:
+        """The number has a contact already: find it and adopt it; the list may show it later.
+
+        The establishments of a French public body share a tax number, which only the first of them can have here:
+        the others are named by their SIRET alone, as in the guide to Chorus Pro.
+        """
         found = self._find()
         if found is not None:
             return self._adopt(found)
+        bare = self._case.remote.without_tax_number(body)
+        if is_for_chorus(self._buyer) and bare != body:
+            return self._create_as(bare, None)
         self._link = self._contacts.hidden(self._link)
         raise LookAgainError("looking_up", {"effect": "contact"}, pause=_FIRST_LOOK) from error
 

@@ -19,6 +19,7 @@ from connector.b2brouter.payloads import (
     new_contact_payload,
     number_of,
     usual_delivery,
+    without_tax_number,
 )
 from connector.domain.correction import remote_sign
 from connector.domain.errors import RefusedError
@@ -102,14 +103,15 @@ def test_the_contacts_of_the_guide_to_chorus_pro() -> None:
     )
 
 
-def test_a_body_of_chorus_pro_and_its_units_have_no_tax_number_of_their_own() -> None:
-    body = replace(
-        UNIVERSITY, tax_number="FR00130015332", legal_ids=(*UNIVERSITY.legal_ids, LegalId(scheme="8017", value="X"))
-    )
+def test_a_unit_has_its_service_code_and_its_body_the_tax_number() -> None:
+    service = LegalId(scheme="8017", value="X")
+    body = replace(UNIVERSITY, tax_number="FR84130015332", legal_ids=(*UNIVERSITY.legal_ids, service))
     for unit in (None, Unit("8017", "X")):
-        fields = json.loads(contact_payload(body, integration_code="x", unit=unit, parent_id="1"))["contact"]
-        assert "tin_value" not in fields
+        payload = contact_payload(body, integration_code="x", unit=unit, parent_id="1")
+        fields = json.loads(payload)["contact"]
+        assert ("tin_value" in fields) == (unit is None)
         assert ("cin1_value" in fields) == (unit is not None)
+        assert "tin_value" not in json.loads(without_tax_number(payload))["contact"]
 
 
 def test_a_unit_of_face_has_its_way_and_no_field_for_its_offices() -> None:

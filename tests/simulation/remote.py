@@ -318,6 +318,9 @@ class ScriptedRemote:
     def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
         return payload
 
+    def without_tax_number(self, payload: bytes) -> bytes:
+        return payload
+
     def delivery_payload(self, delivery: Delivery) -> bytes:
         raise AssertionError("nobody asks the directory here")
 
