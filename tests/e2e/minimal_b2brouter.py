@@ -143,14 +143,20 @@ class MinimalB2Brouter:
         ]
 
     def _save_contact(self, known: Json, values: Json) -> Json:
-        if not (values.get("tin_value") or values.get("cin_value")):
+        parent = self.contacts.get(values.get("parent_id") or known.get("parent_id") or 0)
+        if parent is not None:  # a unit inherits its body's numbers
+            numbers = ("tin_scheme", "tin_value", "cin_scheme", "cin_value")
+            values = {name: parent[name] for name in numbers if name in parent} | values
+        merged = known | values
+        if not (merged.get("tin_value") or merged.get("cin_value")):
             raise RefusalError(422, "parameter_blank", "Contact tin_value or cin_value can't be blank")
         for scheme in ("tin_scheme", "cin_scheme", "cin1_scheme", "pin_scheme"):
             if scheme in values and not re.fullmatch(r"\d{4}", str(values[scheme])):
                 raise RefusalError(422, "parameter_inclusion", f"{scheme} is not included in the list", scheme)
         for other in self.contacts.values():
             same = other.get("tin_value") == values.get("tin_value") and values.get("tin_value")
-            if same and other["account"] == known["account"] and other["id"] != known.get("id"):
+            alone = parent is None and not other.get("parent_id")
+            if same and alone and other["account"] == known["account"] and other["id"] != known.get("id"):
                 raise RefusalError(422, "parameter_taken", "Tin value has already been taken", "tin_value")
         known.update(values)
         known.setdefault("id", self._next())
