@@ -15,9 +15,9 @@ SPAIN = '[accounts.spain]\naccount_id = "1"\n'
 
 @pytest.fixture
 def steps(shop: Shop) -> Shop:
-    """The shop whose Spanish account begins with one invoice, then two."""
+    """The shop whose Spanish account begins with one invoice, then two; they go one after the other."""
     text = shop.config.read_text(encoding="utf-8").replace(SPAIN, SPAIN + "ramp = [1, 2]\n")
-    shop.config.write_text(text, encoding="utf-8")
+    shop.config.write_text(text + "[worker]\nthreads = 1\n", encoding="utf-8")
     return shop
 
 
