@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from connector.clock import Clock
@@ -44,6 +46,9 @@ log = logging.getLogger(__name__)
 
 _FOR_SUSPECTS = 0.25
 """Share of a drain's time that is kept for jobs whose last holder vanished, however many others are due."""
+
+_OVERDUE = 60.0
+"""Seconds after which such a job does not wait any longer until this process has nothing else to do."""
 
 _UNEXPECTED_PAUSE = 30.0
 _UNEXPECTED_TRIES = 3
@@ -86,6 +91,8 @@ class Journey:
         self._policy = policy
         self._clock = clock
         self._threads = threads
+        self._lock = threading.Lock()
+        self._crowds = 0  # accounts whose jobs are worked side by side at this moment
 
     def drain(
         self,
@@ -133,7 +140,7 @@ class Journey:
         """Work the jobs that nothing is held against, side by side; return how many."""
         taken = 0
         running: set[Future[None]] = set()
-        with ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
+        with self._counted(), ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
             while True:
                 jobs = [] if desk.breaker.opened else self._take(account, len(running), sources, end, stopping)
                 taken += len(jobs)
@@ -149,6 +156,16 @@ class Journey:
                     future.result()
         return taken
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._crowds += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._crowds -= 1
+
     def _suspects(
         self,
         desk: Desk,
@@ -160,12 +177,13 @@ class Journey:
     ) -> int:
         """Work the jobs whose last holder vanished, one at a time, after all others; return how many.
 
-        Alone, so that the one that kills its worker takes no innocent ones with it; and last, so that a process
-        that is killed again and again from outside does not strike the same ones each time.
+        Alone in this process, so that the one that kills its worker takes no innocent ones with it; and last, so
+        that a process that is killed again and again from outside does not strike the same ones each time.
         """
         taken = 0
         while not stopping() and not desk.breaker.opened and self._clock.monotonic() < end:
-            jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True)
+            overdue = _OVERDUE if self._crowds else 0.0
+            jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True, overdue=overdue)
             if not jobs:
                 break
             documents = self._read(desk, jobs)

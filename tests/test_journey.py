@@ -1454,6 +1454,20 @@ def test_what_lost_its_worker_is_worked_after_the_others(house: House) -> None:
     assert len(numbers) == 3
 
 
+def test_what_lost_its_worker_waits_until_the_process_has_nothing_else_to_do(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    assert house.ledger.jobs.lease(ACCOUNT, 1)
+    house.clock.advance(house.ledger.jobs.lease_seconds + 1)
+    house.ledger.jobs.rescue()
+
+    with house.journey._counted():  # another account is worked at the same time
+        assert house.drain() == 0
+        house.clock.advance(61)
+        assert house.drain() == 1
+    house.assert_issued("1")
+
+
 # ---------------------------------------------------------------- the first run
 
 

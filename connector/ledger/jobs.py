@@ -51,7 +51,13 @@ class Jobs:
         return self._owner or owners.this_process()
 
     def lease(
-        self, account: str, limit: int, *, sources: Sequence[str] | None = None, suspects: bool = False
+        self,
+        account: str,
+        limit: int,
+        *,
+        sources: Sequence[str] | None = None,
+        suspects: bool = False,
+        overdue: float = 0.0,
     ) -> list[Job]:
         """Take up to `limit` due jobs of an account that is not paused, longest due first.
 
@@ -61,13 +67,14 @@ class Jobs:
             sources: only jobs of these; None means all.
             suspects: take those whose last holder vanished, instead of the others; first those to which it
                 happened less often.
+            overdue: only what has been due for so many seconds.
 
         Raises:
             LedgerError: the ledger cannot be reached.
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            due = self._due(account, limit, sources, now)
+            due = self._due(account, limit, sources, now - timedelta(seconds=overdue))
             due = due.where(JobRow.lapses > 0) if suspects else due.where(JobRow.lapses == 0)
             order = [JobRow.lapses, JobRow.due_at, JobRow.id] if suspects else [JobRow.due_at, JobRow.id]
             ids = connection.execute(due.order_by(*order)).scalars().all()

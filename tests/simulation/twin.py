@@ -54,15 +54,22 @@ class TwinJobs:
         self._numbers: dict[tuple[str, str], int] = {}
 
     def lease(
-        self, account: str, limit: int, *, sources: Sequence[str] | None = None, suspects: bool = False
+        self,
+        account: str,
+        limit: int,
+        *,
+        sources: Sequence[str] | None = None,
+        suspects: bool = False,
+        overdue: float = 0.0,
     ) -> list[Job]:
         now = self._clock.now()
+        due_before = now - timedelta(seconds=overdue)
         due = [
             job
             for job in self.rows.values()
             if job.status is Status.PENDING
             and job.account == account
-            and job.due_at <= now
+            and job.due_at <= due_before
             and (job.lapses > 0) == suspects
         ]
         taken = sorted(due, key=lambda job: (job.lapses, job.due_at, job.id))[:limit]
