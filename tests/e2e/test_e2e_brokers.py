@@ -50,7 +50,9 @@ def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker
     partner = erp19.new_customer(plain["customer"]["id"], name="Nueva Empresa, S.L.", vat="ESB63276174")
     numbers = [f"NEW/{n:04}" for n in range(100)]
     new = erp19.confirm_copies(plain["id"], numbers, partner=partner)
-    it = install(b2brouter.base_url, erp19.url, ledger_url=postgres_url, broker_url=broker_url, threads=4)
+    it = install(
+        b2brouter.base_url, erp19.url, ledger_url=postgres_url, broker_url=broker_url, threads=4, measured=True
+    )
     assert it.run("db", "upgrade").status == 0
     lost = 0
 

@@ -24,7 +24,7 @@ def test_a_process_that_is_told_to_end_finishes_what_it_has_in_hand(
     erp19: Erp, b2brouter: SimulatorServer, install: Installer, command: str
 ) -> None:
     b2brouter.world.switches.set({"latency": 0.4})
-    it = install(b2brouter.base_url, erp19.url, threads=4)
+    it = install(b2brouter.base_url, erp19.url, threads=4, measured=True)
     process = it.start(command)
     journal_grows(b2brouter, by=8)
 
@@ -44,7 +44,9 @@ def test_workers_and_scheduler_that_are_told_to_end_finish_what_they_have_in_han
     erp19: Erp, b2brouter: SimulatorServer, install: Installer, postgres_url: str, redis_url: str
 ) -> None:
     b2brouter.world.switches.set({"latency": 0.4})
-    it = install(b2brouter.base_url, erp19.url, ledger_url=postgres_url, broker_url=redis_url, threads=4)
+    it = install(
+        b2brouter.base_url, erp19.url, ledger_url=postgres_url, broker_url=redis_url, threads=4, measured=True
+    )
     assert it.run("db", "upgrade").status == 0
     crew = [it.start("worker"), it.start_celery("celery"), it.start("scheduler")]
     journal_grows(b2brouter, by=8)
