@@ -100,11 +100,8 @@ class LocalBudget:
     def _reserve(self) -> float:
         """Take the next slot and return how far away it is, in seconds; one too far away is not taken."""
         with self._lock:
-            now = self._clock()
-            after, slot, _ = self._pace.reserve(now)
-            if slot - now <= self._patience:
-                self._pace = after
-            return slot - now
+            self._pace, given = self._pace.deal(self._clock(), 1, patience=self._patience)
+            return given.wait
 
 
 class Reservoir(Protocol):

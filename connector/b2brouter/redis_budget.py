@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import redis
 from redis.exceptions import RedisError
@@ -16,6 +16,8 @@ _PREFIX: Final = "b2b:budget:"
 _FORGET: Final = 3600
 """Seconds after which an unused pace is forgotten."""
 _TIME_OUT: Final = 3.0
+
+T = TypeVar("T")
 
 
 class RedisReservoir:
@@ -45,17 +47,7 @@ class RedisReservoir:
         Raises:
             OutsideError: Redis cannot be reached.
         """
-        given = Slots(count=0, wait=0.0, interval=0.0)
-
-        def take(pace: Pace, now: float) -> Pace:
-            nonlocal given
-            after, first, interval = pace.reserve(now, slots)
-            far = first - now > patience
-            given = Slots(count=0 if far else slots, wait=first - now, interval=interval)
-            return pace if far else after
-
-        self._change(take)
-        return given
+        return self._change(lambda pace, now: pace.deal(now, slots, patience=patience))
 
     def slow_down(self, retry_after: float | None) -> None:
         """Lower the common rate.
@@ -63,20 +55,21 @@ class RedisReservoir:
         Raises:
             OutsideError: Redis cannot be reached.
         """
-        self._change(lambda pace, now: pace.slowed(now, retry_after))
+        self._change(lambda pace, now: (pace.slowed(now, retry_after), None))
 
-    def _change(self, act: Callable[[Pace, float], Pace]) -> None:
+    def _change(self, act: Callable[[Pace, float], tuple[Pace, T]]) -> T:
         """Read, compute and write; begun again when another process was faster. The clock is Redis's own."""
 
-        def once(pipe: Any) -> None:
+        def once(pipe: Any) -> Any:
             seconds, micros = pipe.time()
             known = json.loads(pipe.get(self._key) or "{}")
-            after = act(Pace(full=self._full, **known), seconds + micros / 1e6)
+            after, given = act(Pace(full=self._full, **known), seconds + micros / 1e6)
             pipe.multi()
             pipe.set(self._key, json.dumps(_state(after)), ex=_FORGET)
+            return given
 
         try:
-            self._client.transaction(once, self._key)
+            return cast(T, self._client.transaction(once, self._key, value_from_callable=True))
         except (RedisError, OSError, ValueError, TypeError) as error:
             raise OutsideError(f"Redis does not answer ({type(error).__name__}).") from error
 

@@ -16,6 +16,15 @@ SAME_BURST: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """What a reservoir gives: so many slots, the first in `wait` seconds, then one every `interval`."""
+
+    count: int
+    wait: float
+    interval: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
     """The generic cell rate algorithm as a value: when the next request is due, and at which rate.
 
@@ -48,6 +57,16 @@ class Pace:
         first = max(slot - max(0.0, 1 - interval * slots), self.paused_until)
         return replace(self, next_at=slot + slots * interval), first, interval
 
+    def deal(self, now: float, slots: int, *, patience: float) -> tuple[Pace, Slots]:
+        """Take the next slots, or none where the first is further away than `patience` seconds.
+
+        Returns:
+            The pace afterwards, and what was taken.
+        """
+        after, first, interval = self.reserve(now, slots)
+        far = first - now > patience
+        return (self if far else after), Slots(count=0 if far else slots, wait=first - now, interval=interval)
+
     def slowed(self, now: float, retry_after: float | None) -> Pace:
         """Return the pace after a 429."""
         after = self
@@ -56,12 +75,3 @@ class Pace:
         if retry_after:
             after = replace(after, paused_until=max(self.paused_until, now + retry_after))
         return after
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slots:
-    """What a reservoir gives: so many slots, the first in `wait` seconds, then one every `interval`."""
-
-    count: int
-    wait: float
-    interval: float

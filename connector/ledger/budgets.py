@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import select, update
 
@@ -10,6 +11,8 @@ from connector.domain.pace import Pace, Slots
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.tables import BudgetRow
+
+T = TypeVar("T")
 
 
 class LedgerReservoir:
@@ -34,17 +37,7 @@ class LedgerReservoir:
             LedgerError: the ledger cannot be reached.
         """
         now = self._now()
-        given = Slots(count=0, wait=0.0, interval=0.0)
-
-        def take(pace: Pace) -> Pace:
-            nonlocal given
-            after, first, interval = pace.reserve(now, slots)
-            far = first - now > patience
-            given = Slots(count=0 if far else slots, wait=first - now, interval=interval)
-            return pace if far else after
-
-        self._change(take)
-        return given
+        return self._change(lambda pace: pace.deal(now, slots, patience=patience))
 
     def slow_down(self, retry_after: float | None) -> None:
         """Lower the common rate.
@@ -53,12 +46,12 @@ class LedgerReservoir:
             LedgerError: the ledger cannot be reached.
         """
         now = self._now()
-        self._change(lambda pace: pace.slowed(now, retry_after))
+        self._change(lambda pace: (pace.slowed(now, retry_after), None))
 
     def _now(self) -> float:
         return self._database.clock.now().timestamp()
 
-    def _change(self, act: Callable[[Pace], Pace]) -> None:
+    def _change(self, act: Callable[[Pace], tuple[Pace, T]]) -> T:
         row = BudgetRow.__table__.c
         with self._database.write() as connection:
             connection.execute(
@@ -71,7 +64,7 @@ class LedgerReservoir:
                 .where(row.name == self._name)
                 .with_for_update()
             ).one()
-            after = act(Pace(full=self._full, **known._mapping))
+            after, given = act(Pace(full=self._full, **known._mapping))
             connection.execute(
                 update(BudgetRow)
                 .where(BudgetRow.name == self._name)
@@ -82,3 +75,4 @@ class LedgerReservoir:
                     lowered_at=after.lowered_at,
                 )
             )
+        return given
