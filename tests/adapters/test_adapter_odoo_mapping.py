@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from connector.adapters.database import exact
-from connector.adapters.odoo.mapping import Mapper, net_price, plain_text
+from connector.adapters.figures import net_price
+from connector.adapters.odoo.mapping import Mapper
 from connector.adapters.odoo.parties import party
 from connector.adapters.odoo.reader import Documents
-from connector.adapters.odoo.settings import TaxMapping
 from connector.adapters.odoo.taxes import tax
+from connector.adapters.tax_mapping import TaxMapping
+from connector.adapters.texts import plain_text
 from connector.domain.invoice import Invoice, Line, Party, TaxKind
 
 

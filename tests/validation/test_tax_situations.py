@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from connector.adapters.odoo import taxes
-from connector.adapters.odoo.settings import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.b2brouter import codes
 from connector.domain.invoice import Party, Tax, TaxKind
 from connector.validation import judge

@@ -11,7 +11,7 @@ from connector.adapters.database import Database, Row, Timeouts, plain
 from connector.adapters.odoo.mapping import Mapper, found_total, kind
 from connector.adapters.odoo.reader import Reader
 from connector.adapters.odoo.schema import Schema, require
-from connector.adapters.odoo.settings import OdooOptions, TaxMapping
+from connector.adapters.odoo.settings import OdooOptions
 from connector.adapters.odoo.writer import HOW_TO_MAKE, Writer
 from connector.adapters.options import read
 from connector.domain.errors import (
@@ -24,7 +24,7 @@ from connector.ports import CheckRow, Company, Found, Position
 
 _INDEX = "Where reading takes too long: CREATE INDEX CONCURRENTLY ON account_move (write_date, id)."
 
-__all__ = ["OdooAdapter", "OdooOptions", "TaxMapping"]
+__all__ = ["OdooAdapter", "OdooOptions"]
 
 
 class OdooAdapter:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from html.parser import HTMLParser
 from typing import Any, Final
 
-from typing_extensions import override
-
 from connector.adapters.database import Row, exact, plain
+from connector.adapters.figures import discount_of, net_price, rounds_to
 from connector.adapters.odoo import taxes as odoo_taxes
 from connector.adapters.odoo.parties import party
 from connector.adapters.odoo.reader import Documents
-from connector.adapters.odoo.settings import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
+from connector.adapters.texts import plain_text
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -29,11 +27,9 @@ from connector.domain.invoice import (
     TaxKind,
     TaxTotal,
     Totals,
-    money,
 )
 
 ISSUED_TYPES: Final = frozenset({"out_invoice", "out_refund"})
-_PRICE_DECIMALS: Final = 8
 
 # Odoo's own units, by the name they have in its source, in the codes of UN/ECE recommendation 20.
 _UNITS: Final = {
@@ -136,8 +132,8 @@ class Mapper:
         gross = quantity * price
         allowances: tuple[AllowanceCharge, ...] = ()
         base = Decimal(1)
-        if _rounds_to(gross * (100 - discount) / 100, net, currency):
-            allowances = _discount(gross - net, discount)
+        if rounds_to(gross * (100 - discount) / 100, net, currency):
+            allowances = discount_of(gross - net, discount)
         else:  # the price includes tax
             price, base = net_price(net, quantity)
         return Line(
@@ -212,75 +208,6 @@ def kind(move_type: str) -> Kind:
     return Kind.CREDIT_NOTE if _is_credit(move_type) else Kind.INVOICE
 
 
-def net_price(net: Decimal, quantity: Decimal) -> tuple[Decimal, Decimal]:
-    """Return price and base quantity that give the net amount back: per unit where that is exact."""
-    if quantity == 0:
-        return net, Decimal(1)
-    price = net / quantity
-    rounded = price.quantize(Decimal(1).scaleb(-_PRICE_DECIMALS))
-    if rounded * quantity == net:
-        return rounded.normalize() + 0, Decimal(1)
-    return net.copy_sign(price), abs(quantity)
-
-
-def plain_text(html: str | None) -> str | None:
-    """Return the words of an HTML text: blocks and breaks end a line, the rest of the mark-up goes."""
-    if not html:
-        return None
-    parser = _Words()
-    parser.feed(html)
-    parser.close()
-    lines = [re.sub(r"\s+", " ", line).strip() for line in "".join(parser.parts).split(_BREAK)]
-    return "\n".join(line for line in lines if line) or None
-
-
-_BREAK: Final = "\x00"
-
-
-class _Words(HTMLParser):
-    _BLOCKS: Final = {
-        "address",
-        "article",
-        "blockquote",
-        "br",
-        "div",
-        "hr",
-        "li",
-        "ol",
-        "p",
-        "pre",
-        "table",
-        "tr",
-    } | {f"h{level}" for level in range(1, 7)}
-    _HIDDEN: Final = frozenset({"script", "style", "head", "title"})
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    @override
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in self._HIDDEN
-        self._break(tag)
-
-    @override
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden -= tag in self._HIDDEN and self._hidden > 0
-        self._break(tag)
-
-    @override
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data.replace(_BREAK, ""))
-
-    def _break(self, tag: str) -> None:
-        if tag in self._BLOCKS:
-            self.parts.append(_BREAK)
-        elif tag in {"td", "th"}:
-            self.parts.append(" ")
-
-
 def _is_void(tax: Tax) -> bool:
     """A surcharge or withholding of 0 % (Odoo has them for fiscal positions) is no tax of the document."""
     return tax.kind is not TaxKind.VAT and tax.percent == 0
@@ -301,23 +228,6 @@ def _amount(row: Row, column: str) -> Decimal:
         return exact(row[column]) or ZERO
     except ValueError as error:
         raise ValueError(f"{column}: {error}") from None
-
-
-def _rounds_to(computed: Decimal, stated: Decimal, currency: str | None) -> bool:
-    """Whether an amount is the rounded form of another; how halves are rounded is left open."""
-    return abs(computed - stated) <= money(currency or "").unit / 2
-
-
-def _discount(amount: Decimal, percent: Decimal) -> tuple[AllowanceCharge, ...]:
-    """Return a line's discount. What is below a rounding step without a percentage is no discount.
-
-    The amount is the exact difference, so that quantity times price less discount gives the net amount to the
-    cent. On a negative line, a discount makes the reduction smaller: then it is a charge.
-    """
-    if percent == 0 or amount == 0:
-        return ()
-    text = f"{percent.normalize():f} %"
-    return (AllowanceCharge(is_charge=amount < 0, amount=abs(amount), description=text),)
 
 
 def _purchase_order(row: Row) -> str | None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, exact
-from connector.adapters.odoo.settings import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.domain.invoice import Tax, TaxKind
 
 Meaning = tuple[str | None, str | None]  # category, reason
