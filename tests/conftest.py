@@ -14,7 +14,9 @@ from hypothesis import settings
 from connector.ledger import schema
 from connector.ledger.database import Database
 from connector.simulator import SimulatorServer
+from tests.support import dolibarr as dolibarr_data
 from tests.support import services
+from tests.support.dolibarr import DolibarrDatabase
 from tests.support.house import House, Opener, opened
 from tests.support.odoo import VERSIONS, OdooDatabase
 
@@ -28,6 +30,8 @@ MARKED_BY_FIXTURE = {
     "odoo": "postgres",
     "still_odoo": "postgres",
     "mariadb_url": "mariadb",
+    "dolibarr": "mariadb",
+    "still_dolibarr": "mariadb",
     "redis_url": "redis",
     "rabbitmq_url": "rabbitmq",
 }
@@ -147,6 +151,22 @@ def odoo19(postgres_server: services.PostgresServer, _odoo_templates: dict[str, 
 @pytest.fixture
 def odoo17(postgres_server: services.PostgresServer, _odoo_templates: dict[str, str]) -> Iterator[OdooDatabase]:
     yield from _odoo("17", _odoo_templates, postgres_server)
+
+
+# ---------------------------------------------------------------- a database that Dolibarr made
+
+
+@pytest.fixture
+def dolibarr(mariadb_url: str) -> DolibarrDatabase:
+    """A fresh copy of the database, with what it holds by Dolibarr's own classes."""
+    return dolibarr_data.load(mariadb_url)
+
+
+@pytest.fixture(scope="session")
+def still_dolibarr() -> Iterator[DolibarrDatabase]:
+    """The same for tests that only look: one copy for all of them."""
+    with services.mariadb_server().database() as url:
+        yield dolibarr_data.load(url)
 
 
 # ---------------------------------------------------------------- a whole installation

@@ -1,0 +1,286 @@
+"""Reads Dolibarr's tables: a page of heads for discovery, whole documents for the rest.
+
+Where things are was learnt from a database that Dolibarr 16.0 made itself, and from the upgrade scripts of later
+versions. `tms` is a TIMESTAMP in whole seconds, which the session's time zone (UTC, see `Database`) shows; it is
+NULL where rows were imported without it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, TextClause, bindparam
+
+from connector.adapters.database import Database, Row
+from connector.adapters.dolibarr.schema import Schema, detect, lacks_index, require
+from connector.adapters.dolibarr.settings import DolibarrOptions
+from connector.domain.errors import SchemaChangedError
+from connector.ports import Position
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LARGEST_ID: Final = 2**63 - 1
+COMPANY_VALUES: Final = (
+    "MAIN_INFO_SOCIETE_NOM", "MAIN_INFO_SOCIETE_ADDRESS", "MAIN_INFO_SOCIETE_ZIP", "MAIN_INFO_SOCIETE_TOWN",
+    "MAIN_INFO_SOCIETE_STATE", "MAIN_INFO_SOCIETE_COUNTRY", "MAIN_INFO_SOCIETE_MAIL", "MAIN_INFO_SOCIETE_TEL",
+    "MAIN_INFO_TVAINTRA", "MAIN_INFO_SIREN", "MAIN_INFO_SIRET",
+)  # fmt: skip
+
+# Issued: validated (1) or closed as paid (2); an abandoned one (3) only as a bad debt, which it is after issue.
+# Kinds: 0 standard, 1 replacement, 2 credit note, 3 deposit, 5 situation. Not 4, pro forma.
+_WANTED: Final = """f.type IN (0, 1, 2, 3, 5)
+           AND (f.fk_statut IN (1, 2) OR (f.fk_statut = 3 AND f.close_code = 'badcustomer'))
+           AND (:since IS NULL OR f.datef IS NULL OR f.datef >= :since)
+           AND (:everybody = 1 OR f.entity IN :companies)"""
+
+_CURRENCY: Final = """(SELECT c.value FROM llx_const c WHERE c.name = 'MAIN_MONNAIE'
+            AND c.entity IN (0, f.entity) ORDER BY c.entity DESC LIMIT 1)"""
+
+# Rows without tms sort first, as of 1970. They are asked for apart, so that an index on (tms, rowid), where the
+# administrator has made one, serves the rest.
+_FIND: Final = """
+    SELECT f.rowid AS id, f.entity, page.changed_at, f.?ref|facnumber AS number, f.type, f.datef, f.date_valid,
+           f.?multicurrency_code AS currency, CURRENCY AS company_currency, f.total_ttc,
+           f.?multicurrency_total_ttc AS foreign_total_ttc, s.nom AS customer, f.fk_facture_source
+    FROM (
+        (SELECT f.rowid AS id, CAST('1970-01-01 00:00:00' AS DATETIME) AS changed_at FROM llx_facture f
+         WHERE f.tms IS NULL AND :from_the_start = 1 AND f.rowid > :id AND WANTED
+         ORDER BY f.rowid LIMIT :limit)
+        UNION ALL
+        (SELECT f.rowid, f.tms FROM llx_facture f
+         WHERE f.tms >= :changed_at AND (f.tms > :changed_at OR f.rowid > :id) AND WANTED
+         ORDER BY f.tms, f.rowid LIMIT :limit)
+        ORDER BY changed_at, id LIMIT :limit
+    ) page
+    JOIN llx_facture f ON f.rowid = page.id
+    LEFT JOIN llx_societe s ON s.rowid = f.fk_soc
+    ORDER BY page.changed_at, page.id
+""".replace("WANTED", _WANTED).replace("CURRENCY", _CURRENCY)
+
+_HEADERS: Final = """
+    SELECT f.rowid AS id, f.entity, f.?ref|facnumber AS number, f.type, f.fk_statut, f.close_code, f.datef,
+           f.date_lim_reglement, f.ref_client, f.note_public, f.?payment_reference AS payment_reference,
+           f.?total_ht|total AS total_ht, f.?total_tva|tva AS total_tva, f.localtax1, f.localtax2,
+           f.?revenuestamp AS revenuestamp, f.total_ttc,
+           f.?multicurrency_code AS currency, CURRENCY AS company_currency,
+           f.?multicurrency_total_ht AS foreign_total_ht, f.?multicurrency_total_tva AS foreign_total_tva,
+           f.?multicurrency_total_ttc AS foreign_total_ttc,
+           b.iban_prefix AS iban, b.bic,
+           f.fk_facture_source AS original_id, o.?ref|facnumber AS original_number, o.datef AS original_date,
+           o.fk_statut AS original_statut, o.close_code AS original_close_code,
+           s.rowid AS buyer_id, s.nom AS name, s.tva_intra, s.siren, s.siret, s.address, s.zip, s.town,
+           s.email, s.phone, s.default_lang, country.code AS country, province.nom AS province, TYPENT AS buyer_type
+    FROM llx_facture f
+    LEFT JOIN llx_societe s ON s.rowid = f.fk_soc
+    LEFT JOIN llx_c_country country ON country.rowid = s.fk_pays
+    LEFT JOIN llx_c_departements province ON province.rowid = s.fk_departement
+    LEFT JOIN llx_bank_account b ON b.rowid = f.fk_account
+    LEFT JOIN llx_facture o ON o.rowid = f.fk_facture_source
+    WHERE f.rowid IN :ids
+""".replace("CURRENCY", _CURRENCY)
+_TYPENT: Final = "(SELECT y.code FROM llx_c_typent y WHERE y.id = s.fk_typent)"
+
+# Lines of the type 9 are titles, subtotals and texts of add-ons.
+_LINES: Final = """
+    SELECT d.rowid AS id, d.fk_facture, d.description, d.?label AS label, p.label AS product_label,
+           p.ref AS article_code, u.?code AS unit, d.qty, d.subprice, d.remise_percent, d.info_bits,
+           d.tva_tx, d.?vat_src_code AS vat_code, d.localtax1_tx, d.localtax2_tx,
+           d.total_ht, d.total_tva, d.total_localtax1, d.total_localtax2,
+           d.?multicurrency_subprice AS foreign_subprice, d.?multicurrency_total_ht AS foreign_total_ht,
+           d.?multicurrency_total_tva AS foreign_total_tva, o.?ref|facnumber AS discount_source
+    FROM llx_facturedet d
+    LEFT JOIN llx_product p ON p.rowid = d.fk_product
+    LEFT JOIN llx_c_units u ON u.rowid = d.?fk_unit
+    LEFT JOIN llx_societe_remise_except r ON r.rowid = d.?fk_remise_except
+    LEFT JOIN llx_facture o ON o.rowid = r.?fk_facture_source
+    WHERE d.fk_facture IN :ids AND d.product_type IN (0, 1)
+    ORDER BY d.fk_facture, d.rang, d.rowid
+"""
+
+_EXTRA_FIELDS: Final = "SELECT x.fk_object FIELDS FROM TABLE x WHERE x.fk_object IN :ids ORDER BY x.rowid DESC"
+
+_BILLING_CONTACTS: Final = """
+    SELECT e.element_id, p.email
+    FROM llx_element_contact e
+    JOIN llx_c_type_contact k ON k.rowid = e.fk_c_type_contact
+         AND k.element = 'facture' AND k.source = 'external' AND k.code = 'BILLING'
+    JOIN llx_socpeople p ON p.rowid = e.fk_socpeople
+    WHERE e.element_id IN :ids AND p.email <> ''
+    ORDER BY e.rowid DESC
+"""
+
+_COMPANIES: Final = """
+    SELECT c.entity, c.name, c.value, country.code AS country
+    FROM llx_const c
+    LEFT JOIN llx_c_country country
+         ON c.name = 'MAIN_INFO_SOCIETE_COUNTRY' AND country.rowid = CAST(c.value AS UNSIGNED)
+    WHERE c.name IN :names
+    ORDER BY c.entity, c.name
+"""
+
+_ZERO_RATES: Final = """
+    SELECT country.code AS country, t.?code AS code, t.?note AS note
+    FROM llx_c_tva t
+    JOIN llx_c_country country ON country.rowid = t.fk_pays
+    WHERE t.taux = 0 AND t.active = 1 AND t.?code <> ''
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documents:
+    """The rows of some documents, all read in one transaction."""
+
+    headers: Sequence[Row] = ()
+    lines: Mapping[int, list[Row]] = field(default_factory=dict)  # by document
+    written: Mapping[int, Row] = field(default_factory=dict)  # document -> its extra fields that are ours
+    contacts: Mapping[int, str] = field(default_factory=dict)  # document -> e-mail of the billing contact
+    buyer_fields: Mapping[int, Row] = field(default_factory=dict)  # third party -> its extra fields
+    companies: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # entity -> name -> value
+    rate_notes: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # country, code of a 0 % rate
+
+
+class Reader:
+    """The queries. Used from several threads."""
+
+    def __init__(self, database: Database, options: DolibarrOptions) -> None:
+        self._database = database
+        self._options = options
+        self._schema: Schema | None = None
+        self._detecting = threading.Lock()
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Row]:
+        """Return the heads of one page, oldest change first."""
+        changed_at = max(after.changed_at.astimezone(UTC), EPOCH) if after else EPOCH
+        values = {
+            "changed_at": changed_at.replace(tzinfo=None),
+            "from_the_start": int(changed_at == EPOCH),
+            "id": (document_id(after.key) or 0) if after else 0,
+            "limit": limit,
+            "since": since,
+            "everybody": int(companies is None),
+            "companies": _ids(companies or ()),
+        }
+        with self._database.reading() as connection:
+            schema = self._known(connection)
+            page = schema.statement(_FIND).bindparams(bindparam("companies", expanding=True))
+            return self._rows(connection, page, values)
+
+    def load(self, keys: Sequence[str]) -> Documents:
+        """Return the rows of these documents; the number of queries is the same for one as for many."""
+        ids = _ids(keys)
+        if not ids:
+            return Documents()
+        with self._database.reading() as connection:
+            return self._documents(connection, self._known(connection), ids)
+
+    def companies(self) -> Mapping[int, Mapping[str, str]]:
+        """Return what is set of each company, by entity; what holds for all entities stands with each."""
+        with self._database.reading() as connection:
+            return self._companies(connection, self._known(connection))
+
+    def schema(self) -> Schema:
+        """Look the schema up afresh, whatever it is."""
+        with self._database.reading() as connection:
+            return detect(self._database, connection, self._options.table_prefix)
+
+    def known_schema(self) -> Schema:
+        """Return the schema, looked up once per process."""
+        with self._database.reading() as connection:
+            return self._known(connection)
+
+    def lacks_index(self, schema: Schema) -> bool:
+        """Whether an index on (tms, rowid) would make discovery much quicker."""
+        with self._database.reading() as connection:
+            return lacks_index(self._database, connection, schema)
+
+    def _documents(self, connection: Connection, schema: Schema, ids: list[int]) -> Documents:
+        def query(sql: str, wanted: list[int]) -> Sequence[Row]:
+            return self._rows(connection, schema.statement(sql), {"ids": wanted})
+
+        options = self._options
+        typent = _TYPENT if schema.has_table("c_typent") else "NULL"
+        headers = query(_HEADERS.replace("TYPENT", typent), ids)
+        buyers = sorted({row["buyer_id"] for row in headers if row["buyer_id"] is not None})
+        originals = {row["original_id"] for row in headers if row["original_id"] is not None}
+        ours = [] if options.write_back == "none" else [options.reference_column, options.xref_column]
+        theirs = [options.service_code_column, *options.dir3_columns.values()]
+        return Documents(
+            headers=headers,
+            lines=_grouped(query(_LINES, ids), "fk_facture"),
+            written=_by(
+                query(_extra_fields(schema, "facture_extrafields", ours), sorted({*ids, *originals})), "fk_object"
+            ),
+            contacts={row["element_id"]: row["email"] for row in query(_BILLING_CONTACTS, ids)},
+            buyer_fields=_by(query(_extra_fields(schema, "societe_extrafields", theirs), buyers), "fk_object"),
+            companies=self._companies(connection, schema),
+            rate_notes=_notes(self._rows(connection, schema.statement(_ZERO_RATES), {})),
+        )
+
+    def _companies(self, connection: Connection, schema: Schema) -> Mapping[int, Mapping[str, str]]:
+        statement = schema.statement(_COMPANIES).bindparams(bindparam("names", expanding=True))
+        by_entity: dict[int, dict[str, str]] = {}
+        for row in self._rows(connection, statement, {"names": list(COMPANY_VALUES)}):
+            values = by_entity.setdefault(row["entity"], {})
+            values[row["name"]] = row["value"] or ""
+            if row["country"]:
+                values["country"] = row["country"]
+        common = by_entity.pop(0, {})
+        named = {entity: {**common, **values} for entity, values in by_entity.items()}
+        return named or {1: common}
+
+    def _rows(self, connection: Connection, statement: TextClause, values: Mapping[str, Any]) -> Sequence[Row]:
+        try:
+            return self._database.rows(connection, statement, values)
+        except SchemaChangedError:
+            self._schema = None  # look again next time: an upgrade may be under way
+            raise
+
+    def _known(self, connection: Connection) -> Schema:
+        with self._detecting:
+            if self._schema is None:
+                found = detect(self._database, connection, self._options.table_prefix)
+                self._schema = require(found, source=self._database.source)
+            return self._schema
+
+
+def document_id(key: str) -> int | None:
+    """Return Dolibarr's rowid; None for a text that is none, which no document has then."""
+    if not (key.isascii() and key.isdigit()):
+        return None
+    number = int(key)
+    return number if number <= _LARGEST_ID else None
+
+
+def _ids(keys: Sequence[str]) -> list[int]:
+    return [number for key in dict.fromkeys(keys) if (number := document_id(key)) is not None]
+
+
+def _extra_fields(schema: Schema, table: str, names: Sequence[str]) -> str:
+    """Return the query of those extra fields that the site has made. Names passed the settings' pattern."""
+    fields = [f"x.`{name}` AS `{name}`" for name in names if schema.has(table, name.lower())]
+    return _EXTRA_FIELDS.replace("FIELDS", "".join(f", {name}" for name in fields)).replace("TABLE", f"llx_{table}")
+
+
+def _by(rows: Sequence[Row], column: str) -> dict[int, Row]:
+    """Return the rows by a column; of several, the last one."""
+    return {row[column]: row for row in rows}
+
+
+def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
+    groups: dict[int, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row[column], []).append(row)
+    return groups
+
+
+def _notes(rows: Sequence[Row]) -> dict[tuple[str, str], frozenset[str]]:
+    notes: dict[tuple[str, str], frozenset[str]] = {}
+    for row in rows:
+        place = (str(row["country"]).upper(), str(row["code"]).upper())
+        notes[place] = notes.get(place, frozenset()) | {row["note"] or ""}
+    return notes

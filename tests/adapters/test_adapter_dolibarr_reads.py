@@ -1,0 +1,553 @@
+"""The dolibarr adapter gives exactly what Dolibarr's own classes say about a database that Dolibarr made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from sqlalchemy import make_url
+
+from connector.adapters.dolibarr import DolibarrAdapter
+from connector.adapters.dolibarr.reader import EPOCH
+from connector.domain.errors import (
+    DocumentNotUsableError,
+    SchemaChangedError,
+    SourceNotPermittedError,
+    UsageError,
+)
+from connector.domain.invoice import Invoice, Kind, TaxKind, money
+from connector.ports import Found, Position
+from tests.adapters.databases import execute, meanwhile, query, statements
+from tests.support.dolibarr import DolibarrDatabase, expected
+
+MakeAdapter = Callable[..., DolibarrAdapter]
+STATES = {"validated", "paid"}
+
+
+@pytest.fixture
+def make() -> Iterator[MakeAdapter]:
+    made: list[DolibarrAdapter] = []
+
+    def make_adapter(database: DolibarrDatabase, **options: Any) -> DolibarrAdapter:
+        made.append(DolibarrAdapter.open("erp", database.url, options))
+        return made[-1]
+
+    yield make_adapter
+    for adapter in made:
+        adapter.close()
+
+
+def everything(adapter: DolibarrAdapter, page: int = 1000, **filters: Any) -> list[Found]:
+    after: Position | None = None
+    found: list[Found] = []
+    while True:
+        rows = adapter.find(after, page, since=filters.get("since"), companies=filters.get("companies"))
+        found += rows
+        if len(rows) < page:
+            return found
+        after = rows[-1].position
+
+
+def load(adapter: DolibarrAdapter, key: object) -> Invoice:
+    document = adapter.load([str(key)])[str(key)]
+    assert isinstance(document, Invoice), document
+    return document
+
+
+def documents_of(database: DolibarrDatabase, adapter: DolibarrAdapter) -> Iterator[tuple[dict[str, Any], Invoice]]:
+    loaded = adapter.load([str(invoice["id"]) for invoice in database.invoices])
+    assert len(loaded) == len(database.invoices) == 42
+    for invoice in database.invoices:
+        document = loaded[str(invoice["id"])]
+        assert isinstance(document, Invoice), document
+        yield invoice, document
+
+
+def positive(invoice: dict[str, Any], amount: str) -> Decimal:
+    """Dolibarr's amounts of a credit note are negative."""
+    return Decimal(amount) * (-1 if invoice["kind"] == "credit_note" else 1)
+
+
+def day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+# --- discovery
+
+
+def test_all_sendable_documents_are_found_and_nothing_else(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    found = everything(make(still_dolibarr))
+    assert {row.key for row in found} == set(still_dolibarr.sendable)
+    assert len(found) == 34
+
+
+def test_a_head_tells_what_the_list_of_dolibarr_tells(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    heads = {row.key: row for row in everything(make(still_dolibarr))}
+    for key, invoice in still_dolibarr.sendable.items():
+        head = heads[key]
+        assert (head.company, head.number, head.kind.value) == ("1", invoice["number"], invoice["kind"])
+        assert (head.issue_date, head.currency, head.total) == (
+            day(invoice["issue_date"]),
+            invoice["currency"],
+            positive(invoice, invoice["total"]),
+        )
+        assert head.customer == invoice["customer"]["name"]
+        assert head.confirmed_on == date(2026, 11, 20)
+        if invoice["kind"] == "credit_note":
+            assert head.original_key == (str(invoice["original"]["id"]) if invoice["original"] else None)
+
+
+@pytest.mark.parametrize("page", [1, 7])
+def test_paging_with_equal_time_stamps_neither_loses_nor_repeats(
+    dolibarr: DolibarrDatabase, make: MakeAdapter, page: int
+) -> None:
+    execute(dolibarr.url, "UPDATE llx_facture SET tms = '2026-11-20 13:00:00' WHERE rowid % 2 = 0")
+    execute(dolibarr.url, "UPDATE llx_facture SET tms = NULL WHERE rowid % 5 = 0")
+    adapter = make(dolibarr)
+    paged = everything(adapter, page)
+    assert paged == everything(adapter)
+    assert len({row.key for row in paged}) == len(paged) == 34
+    assert paged[0].changed_at == EPOCH
+    positions = [(row.changed_at, int(row.key)) for row in paged]
+    assert all(earlier < later for earlier, later in pairwise(positions))
+
+
+def test_the_time_of_change_is_utc_whatever_zone_the_server_has(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(dolibarr.url, "SET time_zone = '+00:00'", "UPDATE llx_facture SET tms = '2026-10-25 00:30:00'")
+    execute(
+        dolibarr.url, "SET time_zone = '+02:00'", "UPDATE llx_facture SET tms = '2026-10-25 02:30:00' WHERE rowid > 9"
+    )
+    assert {row.changed_at for row in everything(make(dolibarr))} == {datetime(2026, 10, 25, 0, 30, tzinfo=UTC)}
+
+
+def test_a_late_change_is_found_again_after_the_last_position(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    adapter = make(dolibarr)
+    last = everything(adapter)[-1].position
+    assert adapter.find(last, 10, since=None, companies=None) == []
+    moved = last.changed_at + timedelta(seconds=1)
+    at = f"{moved:%Y-%m-%d %H:%M:%S}"
+    execute(dolibarr.url, "SET time_zone = '+00:00'", f"UPDATE llx_facture SET tms = '{at}' WHERE rowid = 1")
+    again = adapter.find(last, 10, since=None, companies=None)
+    assert [(row.key, row.changed_at) for row in again] == [("1", moved)]
+
+
+def test_a_position_without_key_starts_at_its_time_inclusively(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    adapter = make(still_dolibarr)
+    last = everything(adapter)[-1]
+    overlap = Position(changed_at=last.changed_at, key="")
+    assert last in adapter.find(overlap, 100, since=None, companies=None)
+
+
+def test_documents_of_before_the_start_date_are_left_out(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    found = everything(make(still_dolibarr), since=date(2026, 10, 1))
+    assert 0 < len(found) < 34
+    assert min(row.issue_date or date.min for row in found) >= date(2026, 10, 1)
+
+
+def test_companies_are_entities_and_never_mix(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(
+        dolibarr.url,
+        "UPDATE llx_facture SET entity = 2, ref = 'IN2609-0001' WHERE rowid = 2",
+        "UPDATE llx_facture SET entity = 2 WHERE rowid = 1000",
+        "INSERT INTO llx_const (name, entity, value) VALUES ('MAIN_INFO_SOCIETE_NOM', 2, 'Deuxième SARL'),"
+        " ('MAIN_INFO_SOCIETE_COUNTRY', 2, '1'), ('MAIN_INFO_TVAINTRA', 2, 'FR84130015332'),"
+        " ('MAIN_MONNAIE', 2, 'EUR')",
+    )
+    adapter = make(dolibarr)
+    assert [(row.key, row.number) for row in everything(adapter, companies=["2"])] == [("2", "IN2609-0001")]
+    assert len(everything(adapter, companies=["1"])) == 33
+    assert everything(adapter, companies=[]) == []
+    assert [(each.key, each.name, each.tax_number, each.country) for each in adapter.companies()] == [
+        ("1", "Ibérica de Montajes Aplicados, S.L.", "ESB76543214", "ES"),
+        ("2", "Deuxième SARL", "FR84130015332", "FR"),
+    ]
+    document = load(adapter, 2)
+    assert (document.company, document.seller.name, document.seller.country) == ("2", "Deuxième SARL", "FR")
+
+
+# --- whole documents
+
+
+def test_every_document_has_the_numbers_dates_and_totals_of_dolibarr(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr)):
+        assert document.confirmed is invoice["sendable"], invoice["key"]
+        assert document.kind.value == invoice["kind"]
+        assert document.number == (None if invoice["number"].startswith("(") else invoice["number"])
+        assert (document.issue_date, document.due_date) == (day(invoice["issue_date"]), day(invoice["due_date"]))
+        totals = document.totals
+        assert (document.currency, totals.net, totals.tax, totals.withholding, totals.payable) == (
+            invoice["currency"],
+            positive(invoice, invoice["untaxed"]),
+            positive(invoice, invoice["vat"]) + positive(invoice, invoice["localtax1"]),
+            positive(invoice, invoice["localtax2"]),
+            positive(invoice, invoice["total"]),
+        ), invoice["key"]
+        assert totals.net + totals.tax + totals.withholding == totals.payable
+
+
+def test_every_document_has_the_lines_and_taxes_of_dolibarr(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    families = {"vat": TaxKind.VAT, "localtax1": TaxKind.SURCHARGE, "localtax2": TaxKind.WITHHOLDING}
+    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr)):
+        assert [
+            (
+                line.description,
+                line.quantity,
+                line.net_price,
+                line.net_amount,
+                {(t.kind, t.percent) for t in line.taxes},
+            )
+            for line in document.lines
+        ] == [
+            (
+                line["description"],
+                Decimal(line["quantity"]),
+                positive(invoice, line["price_unit"]),
+                positive(invoice, line["subtotal"]),
+                {(families[tax["kind"]], Decimal(tax["percent"])) for tax in line["taxes"]},
+            )
+            for line in invoice["lines"]
+        ], invoice["key"]
+        sums: dict[tuple[TaxKind, Decimal], tuple[Decimal, Decimal]] = {}
+        for line in invoice["lines"]:
+            for tax in line["taxes"]:
+                name = families[tax["kind"]], Decimal(tax["percent"])
+                base, amount = sums.get(name, (Decimal(0), Decimal(0)))
+                sums[name] = base + positive(invoice, line["subtotal"]), amount + positive(invoice, tax["amount"])
+        assert {
+            (total.tax.kind, total.tax.percent): (total.base, total.amount) for total in document.tax_totals
+        } == sums, invoice["key"]
+
+
+def test_every_line_adds_up_to_the_net_amount_of_dolibarr(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    for _, document in documents_of(still_dolibarr, make(still_dolibarr)):
+        for line in document.lines:
+            less = sum((-part.amount if part.is_charge else part.amount for part in line.allowances), Decimal(0))
+            computed = line.quantity * line.net_price / line.base_quantity - less
+            assert abs(computed - line.net_amount) <= money(document.currency or "").unit / 2, line
+
+
+def test_every_document_has_customer_order_account_note_and_original_of_dolibarr(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr, write_back="none")):
+        customer, original, buyer = invoice["customer"], invoice["original"], document.buyer
+        assert (buyer.key, buyer.name, buyer.tax_number, buyer.country) == (
+            str(customer["id"]),
+            customer["name"],
+            customer["vat"],
+            customer["country"],
+        )
+        assert buyer.legal_id("0009") == customer["siret"]
+        assert (document.buyer_email or buyer.email) == customer["email"]
+        assert (document.payment.iban, document.purchase_order) == (invoice["iban"], invoice["po_reference"])
+        found = document.original
+        assert (found and (found.key, found.number, found.confirmed)) == (
+            original and (str(original["id"]), original["number"], original["state"] in STATES)
+        )
+    addresses = {str(customer["id"]): customer for customer in expected()["customers"]}
+    for _, document in documents_of(still_dolibarr, make(still_dolibarr)):
+        customer = addresses[document.buyer.key]
+        assert (document.buyer.address, document.buyer.postal_code, document.buyer.city) == (
+            customer["street"],
+            customer["zip"],
+            customer["city"],
+        )
+        assert document.buyer_reference == customer["service_code"]
+    assert load(make(still_dolibarr), 1).note == "Gracias por su confianza & paciencia."
+    assert load(make(still_dolibarr), 4).buyer.is_public_body
+    assert load(make(still_dolibarr), 5).buyer.is_public_body
+
+
+def test_a_bad_debt_was_issued_and_a_pro_forma_never_is(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    adapter = make(dolibarr)
+    execute(dolibarr.url, "UPDATE llx_facture SET fk_statut = 3, close_code = 'badcustomer' WHERE rowid = 1")
+    execute(dolibarr.url, "UPDATE llx_facture SET type = 4 WHERE rowid = 2")
+    execute(dolibarr.url, "UPDATE llx_facture SET type = 5 WHERE rowid = 3")
+    found = {row.key for row in everything(adapter)}
+    assert {key: key in found for key in ("1", "2", "3")} == {"1": True, "2": False, "3": True}
+    assert [load(adapter, key).confirmed for key in (1, 2, 3)] == [True, False, True]
+
+
+def test_an_invoice_set_back_to_draft_is_seen_as_such_at_once(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    adapter = make(dolibarr)
+    assert load(adapter, 1).confirmed
+    execute(dolibarr.url, "UPDATE llx_facture SET fk_statut = 0 WHERE rowid = 1")
+    assert not load(adapter, 1).confirmed
+
+
+def test_state_and_lines_are_of_one_moment(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    adapter = make(dolibarr)
+    load(adapter, 1)
+
+    def reset() -> None:
+        execute(dolibarr.url, "UPDATE llx_facture SET fk_statut = 0 WHERE rowid = 1", "DELETE FROM llx_facturedet")
+
+    with meanwhile("`llx_facturedet` d", reset):
+        document = load(adapter, 1)
+    assert (document.confirmed, len(document.lines)) == (True, 1)
+    assert load(adapter, 1).lines == ()
+
+
+def test_a_deleted_document_and_an_impossible_key_are_left_out(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "DELETE FROM llx_facture WHERE rowid = 2")
+    assert set(make(dolibarr).load(["1", "2", "x", "", "-1", "99999999999"])) == {"1"}
+    assert make(dolibarr).load([]) == {}
+
+
+def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    adapter = make(still_dolibarr)
+    adapter.load(["1"])
+    with statements() as for_one:
+        adapter.load(["4"])
+    with statements() as for_many:
+        adapter.load([str(invoice["id"]) for invoice in still_dolibarr.invoices])
+    assert len(for_many) == len(for_one) <= 12
+
+
+def test_one_bad_document_is_reported_and_the_others_still_come(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(dolibarr.url, "UPDATE llx_facture SET localtax2 = -100 WHERE rowid = 11")
+    documents = make(dolibarr).load(["1", "11"])
+    bad = documents["11"]
+    assert isinstance(bad, DocumentNotUsableError)
+    assert bad.message == (
+        "Document IN2609-0011 of the ERP cannot be read: its local taxes are in another currency than its total"
+        " in USD."
+    )
+    assert isinstance(documents["1"], Invoice)
+
+
+# --- meanings
+
+
+@pytest.mark.parametrize(
+    ("key", "category", "reason"),
+    [
+        ("INV06", "K", "E5"),
+        ("INV11", "G", "E2"),
+        ("INV16", "AE", None),
+        ("INV29", None, None),  # 0 % without a code: nobody knows why
+    ],
+)
+def test_a_rate_of_zero_is_what_its_code_says(
+    still_dolibarr: DolibarrDatabase, make: MakeAdapter, key: str, category: str | None, reason: str | None
+) -> None:
+    tax = load(make(still_dolibarr), still_dolibarr.named(key)["id"]).lines[0].taxes[0]
+    assert (tax.percent, tax.category, tax.reason) == (0, category, reason)
+
+
+def test_an_exemption_has_the_reason_that_the_dictionary_names(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    def exempt() -> tuple[str | None, str | None]:
+        tax = load(make(dolibarr), dolibarr.named("INV14")["id"]).lines[1].taxes[0]
+        return tax.category, tax.reason
+
+    assert exempt() == ("E", "E1")  # "Exento art. 20"
+    execute(dolibarr.url, "UPDATE llx_c_tva SET note = 'Exento' WHERE code = 'EXEMPT'")
+    assert exempt() == ("E", None)
+
+
+def test_a_tax_can_be_mapped_by_code_name_or_column(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    taxes = {
+        "INTRA": {"category": "NS", "reason": "N2"},
+        "0 %": {"category": "O"},
+        "localtax2": {"name": "IRPF 2"},
+    }
+    adapter = make(still_dolibarr, taxes=taxes)
+
+    def tax(key: str, which: int = 0) -> tuple[str | None, str | None, str | None]:
+        found = load(adapter, still_dolibarr.named(key)["id"]).lines[0].taxes[which]
+        return found.category, found.reason, found.name
+
+    assert tax("INV08") == ("NS", "N2", None)
+    assert tax("INV29") == ("O", None, None)
+    assert tax("INV13", 1) == ("S", None, "IRPF 2")
+
+
+def test_vat_that_is_not_collected_is_no_ordinary_one(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "UPDATE llx_facturedet SET info_bits = 1 WHERE fk_facture = 1")
+    assert load(make(dolibarr), 1).lines[0].taxes[0].category is None
+
+
+def test_the_surcharge_of_goods_is_no_tax_of_a_service_that_only_bears_its_rate(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(dolibarr.url, "UPDATE llx_facturedet SET localtax1_tx = 5.2 WHERE fk_facture = 1")
+    assert [tax.kind for tax in load(make(dolibarr), 1).lines[0].taxes] == [TaxKind.VAT]
+
+
+def test_a_total_that_was_rounded_once_is_the_total_of_its_only_rate(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(dolibarr.url, "UPDATE llx_facture SET total_tva = 210.01, total_ttc = 1210.01 WHERE rowid = 1")
+    document = load(make(dolibarr), 1)
+    assert [total.amount for total in document.tax_totals] == [Decimal("210.01")]
+    assert document.totals.payable == Decimal("1210.01")
+
+
+def test_doubles_become_exact_cents(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "UPDATE llx_facture SET total_ht = 999.99999999, total_ttc = 1209.99999999 WHERE rowid = 1")
+    totals = load(make(dolibarr), 1).totals
+    assert (totals.net, totals.payable) == (Decimal("1000.00"), Decimal("1210.00"))
+
+
+def test_a_replacement_corrects_what_was_issued_and_nothing_that_never_left(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    replaced, replacement = dolibarr.named("REPLD")["id"], dolibarr.named("REPL")["id"]
+    adapter = make(dolibarr)
+    assert load(adapter, replacement).original is None
+    adapter.record(str(replaced), "4711", "b2brouter:sandbox:1:4711")
+    original = load(adapter, replacement).original
+    assert original is not None
+    assert (original.key, original.number, original.confirmed) == (str(replaced), "IN2611-0031", False)
+
+
+def test_typed_texts_keep_their_lines_and_html_loses_its_marks(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(
+        dolibarr.url,
+        "UPDATE llx_facture SET note_public = 'a < b\\nand \"c\"' WHERE rowid = 1",
+        "UPDATE llx_facture SET note_public = '<p>one&nbsp;two</p><p>three</p>' WHERE rowid = 2",
+    )
+    adapter = make(dolibarr)
+    assert [load(adapter, key).note for key in (1, 2)] == ['a < b\nand "c"', "one two\nthree"]
+
+
+def test_a_deposit_that_is_deducted_names_its_invoice(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    deposit = dolibarr.named("DEP1")["id"]
+    execute(
+        dolibarr.url,
+        "INSERT INTO llx_societe_remise_except (rowid, fk_soc, amount_ht, fk_user, description, fk_facture_source)"
+        f" VALUES (1, 1, 300, 1, '(DEPOSIT)', {deposit})",
+        "UPDATE llx_facturedet SET description = '(DEPOSIT)', fk_remise_except = 1, subprice = -300, total_ht = -300"
+        " WHERE fk_facture = 1",
+    )
+    line = load(make(dolibarr), 1).lines[0]
+    assert (line.description, line.quantity, line.net_price, line.net_amount) == (
+        "(DEPOSIT) ID2611-0001",
+        -1,
+        300,
+        -300,
+    )
+
+
+def test_dir3_codes_come_from_the_extra_fields_that_the_settings_name(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(
+        dolibarr.url,
+        "ALTER TABLE llx_societe_extrafields ADD oc varchar(16), ADD og varchar(16)",
+        "INSERT INTO llx_societe_extrafields (fk_object, oc, og) VALUES (2, 'L01281719', 'L01281720')",
+    )
+    buyer = load(make(dolibarr, dir3_columns={"01": "oc", "02": "og", "03": "missing"}), 4).buyer
+    assert buyer.dir3_codes == (("01", "L01281719"), ("02", "L01281720"))
+
+
+# --- what a site may have otherwise
+
+
+def rename_tables(url: str, prefix: str) -> None:
+    tables = [row["n"] for row in query(url, "SELECT table_name AS n FROM information_schema.tables"
+                                        " WHERE table_schema = DATABASE()")]  # fmt: skip
+    execute(url, *(f"RENAME TABLE `{name}` TO `{prefix}{name.removeprefix('llx_')}`" for name in tables))
+
+
+def test_another_table_prefix_is_found(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    rename_tables(dolibarr.url, "erp-1_")
+    adapter = make(dolibarr)
+    assert len(everything(adapter)) == 34
+    adapter.record("1", "4711", "x")
+    assert load(adapter, 1).reference == "4711"
+
+
+def test_of_several_dolibarrs_the_settings_name_one(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "CREATE TABLE old_facturedet (rowid int)")
+    with pytest.raises(UsageError, match=r"several Dolibarrs: llx_, old_") as refused:
+        everything(make(dolibarr))
+    assert "table_prefix" in refused.value.action
+    assert len(everything(make(dolibarr, table_prefix="llx_"))) == 34
+    with pytest.raises(SchemaChangedError, match="no table old_facture,"):
+        everything(make(dolibarr, table_prefix="old_"))
+
+
+def test_columns_of_other_versions_are_found(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    before = load(make(dolibarr), 1)
+    execute(
+        dolibarr.url,
+        "ALTER TABLE llx_facture CHANGE ref facnumber varchar(30) NOT NULL, CHANGE total_tva tva double(24,8),"
+        " CHANGE total_ht total double(24,8), DROP revenuestamp, ADD payment_reference varchar(25)",
+        "UPDATE llx_facture SET payment_reference = 'RF18' WHERE rowid = 1",
+    )
+    after = load(make(dolibarr), 1)
+    assert (after.number, after.totals, after.payment.reference) == (before.number, before.totals, "RF18")
+    assert len(everything(make(dolibarr))) == 34
+
+
+def test_a_missing_column_is_named(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "ALTER TABLE llx_facturedet DROP subprice")
+    with pytest.raises(SchemaChangedError, match=r"no column llx_facturedet\.subprice"):
+        everything(make(dolibarr))
+
+
+def test_a_wrong_password_is_not_permitted_and_never_printed(still_dolibarr: DolibarrDatabase) -> None:
+    url = make_url(still_dolibarr.url).set(username="nobody", password="hunter2")
+    adapter = DolibarrAdapter.open("erp", url.render_as_string(hide_password=False), {})
+    with pytest.raises(SourceNotPermittedError) as refused:
+        adapter.find(None, 1, since=None, companies=None)
+    assert "hunter2" not in refused.value.message + refused.value.action
+    assert [row.status for row in adapter.check()] == ["failed"]
+    adapter.close()
+
+
+def test_a_credit_note_is_positive(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    document = load(make(still_dolibarr), still_dolibarr.named("CN02")["id"])
+    line = document.lines[0]
+    assert document.kind is Kind.CREDIT_NOTE
+    assert (line.quantity, line.net_price, line.net_amount) == (Decimal("2.5"), Decimal("33.33"), Decimal("83.33"))
+    assert [total.amount for total in document.tax_totals] == [Decimal("17.49")]
+
+
+def test_check_says_that_all_is_well(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    assert {row.name: row.status for row in make(still_dolibarr).check()} == {
+        "connection": "ok",
+        "tables": "ok",
+        "companies": "ok",
+        "write-back": "ok",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"xref_column": "B2B_reference"}, "reference_column and xref_column must be two columns"),
+        ({"reference_column": "fk_object"}, "fk_object belongs to Dolibarr itself"),
+        ({"reference_column": "a` = 1"}, "String should match pattern"),
+        ({"table_prefx": "a_"}, "did you mean table_prefix"),
+    ],
+)
+def test_a_wrong_option_is_named(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        DolibarrAdapter.open("erp", "mysql://root@localhost/x", options)
+
+
+def test_another_kind_of_database_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"lives in MariaDB or MySQL; its url names postgresql"):
+        DolibarrAdapter.open("erp", "postgresql://root@localhost/x", {})

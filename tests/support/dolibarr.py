@@ -1,0 +1,59 @@
+"""The Dolibarr database in tests/data, and what Dolibarr itself says that it holds."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import create_engine
+
+from tests.support.odoo import DATA
+
+DUMP: Final = DATA / "dolibarr.sql.gz"
+
+
+@dataclass(frozen=True)
+class DolibarrDatabase:
+    url: str
+
+    @property
+    def invoices(self) -> list[dict[str, Any]]:
+        """All customer documents, read through Dolibarr's own classes."""
+        return [invoice for invoice in expected()["invoices"] if invoice["table"] == "llx_facture"]
+
+    @property
+    def sendable(self) -> dict[str, dict[str, Any]]:
+        """What a connector should pick up, by primary key as text."""
+        return {str(invoice["id"]): invoice for invoice in self.invoices if invoice["sendable"]}
+
+    def named(self, key: str) -> dict[str, Any]:
+        return next(invoice for invoice in self.invoices if invoice["key"] == key)
+
+
+@cache
+def expected() -> dict[str, Any]:
+    """`companies`, `customers` and `invoices`, read through Dolibarr's own classes."""
+    loaded: dict[str, Any] = json.loads((DATA / "dolibarr.expected.json").read_text(encoding="utf-8"))
+    return loaded
+
+
+@cache
+def _statements() -> tuple[str, ...]:
+    """The dump escapes line breaks in texts, so a semicolon at the end of a line ends a statement."""
+    text = gzip.decompress(DUMP.read_bytes()).decode()
+    return tuple(statement for statement in text.split(";\n") if statement.strip())
+
+
+def load(url: str) -> DolibarrDatabase:
+    """Fill an empty database, in UTC as `mariadb-dump` has it."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SET SESSION time_zone = '+00:00'")
+        for statement in _statements():
+            connection.exec_driver_sql(statement.replace("%", "%%"))
+        connection.commit()
+    engine.dispose()
+    return DolibarrDatabase(url)
