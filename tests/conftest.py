@@ -31,7 +31,6 @@ MARKED_BY_FIXTURE = {
     "still_odoo": "postgres",
     "mariadb_url": "mariadb",
     "dolibarr": "mariadb",
-    "still_dolibarr": "mariadb",
     "redis_url": "redis",
     "rabbitmq_url": "rabbitmq",
 }
@@ -156,17 +155,23 @@ def odoo17(postgres_server: services.PostgresServer, _odoo_templates: dict[str, 
 # ---------------------------------------------------------------- a database that Dolibarr made
 
 
-@pytest.fixture
-def dolibarr(mariadb_url: str) -> DolibarrDatabase:
-    """A fresh copy of the database, with what it holds by Dolibarr's own classes."""
-    return dolibarr_data.load(mariadb_url)
-
-
 @pytest.fixture(scope="session")
-def still_dolibarr() -> Iterator[DolibarrDatabase]:
-    """The same for tests that only look: one copy for all of them."""
+def _dolibarr_url() -> Iterator[str]:
     with services.mariadb_server().database() as url:
-        yield dolibarr_data.load(url)
+        dolibarr_data.load(url)
+        yield url
+
+
+@pytest.fixture
+def dolibarr(_dolibarr_url: str) -> DolibarrDatabase:
+    """The database with its rows as Dolibarr left them, and what it holds by Dolibarr's own classes."""
+    return dolibarr_data.restore(_dolibarr_url)
+
+
+@pytest.fixture
+def own_dolibarr(mariadb_url: str) -> DolibarrDatabase:
+    """A copy of the test's own, whose tables it may alter."""
+    return dolibarr_data.load(mariadb_url)
 
 
 # ---------------------------------------------------------------- a whole installation

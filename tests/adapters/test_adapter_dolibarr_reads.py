@@ -79,17 +79,15 @@ def day(text: str | None) -> date | None:
 # --- discovery
 
 
-def test_all_sendable_documents_are_found_and_nothing_else(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
-) -> None:
-    found = everything(make(still_dolibarr))
-    assert {row.key for row in found} == set(still_dolibarr.sendable)
+def test_all_sendable_documents_are_found_and_nothing_else(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    found = everything(make(dolibarr))
+    assert {row.key for row in found} == set(dolibarr.sendable)
     assert len(found) == 34
 
 
-def test_a_head_tells_what_the_list_of_dolibarr_tells(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    heads = {row.key: row for row in everything(make(still_dolibarr))}
-    for key, invoice in still_dolibarr.sendable.items():
+def test_a_head_tells_what_the_list_of_dolibarr_tells(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    heads = {row.key: row for row in everything(make(dolibarr))}
+    for key, invoice in dolibarr.sendable.items():
         head = heads[key]
         assert (head.company, head.number, head.kind.value) == ("1", invoice["number"], invoice["kind"])
         assert (head.issue_date, head.currency, head.total) == (
@@ -139,17 +137,15 @@ def test_a_late_change_is_found_again_after_the_last_position(dolibarr: Dolibarr
     assert [(row.key, row.changed_at) for row in again] == [("1", moved)]
 
 
-def test_a_position_without_key_starts_at_its_time_inclusively(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
-) -> None:
-    adapter = make(still_dolibarr)
+def test_a_position_without_key_starts_at_its_time_inclusively(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    adapter = make(dolibarr)
     last = everything(adapter)[-1]
     overlap = Position(changed_at=last.changed_at, key="")
     assert last in adapter.find(overlap, 100, since=None, companies=None)
 
 
-def test_documents_of_before_the_start_date_are_left_out(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    found = everything(make(still_dolibarr), since=date(2026, 10, 1))
+def test_documents_of_before_the_start_date_are_left_out(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    found = everything(make(dolibarr), since=date(2026, 10, 1))
     assert 0 < len(found) < 34
     assert min(row.issue_date or date.min for row in found) >= date(2026, 10, 1)
 
@@ -179,9 +175,9 @@ def test_companies_are_entities_and_never_mix(dolibarr: DolibarrDatabase, make: 
 
 
 def test_every_document_has_the_numbers_dates_and_totals_of_dolibarr(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+    dolibarr: DolibarrDatabase, make: MakeAdapter
 ) -> None:
-    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr)):
+    for invoice, document in documents_of(dolibarr, make(dolibarr)):
         assert document.confirmed is invoice["sendable"], invoice["key"]
         assert document.kind.value == invoice["kind"]
         assert document.number == (None if invoice["number"].startswith("(") else invoice["number"])
@@ -197,11 +193,9 @@ def test_every_document_has_the_numbers_dates_and_totals_of_dolibarr(
         assert totals.net + totals.tax + totals.withholding == totals.payable
 
 
-def test_every_document_has_the_lines_and_taxes_of_dolibarr(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
-) -> None:
+def test_every_document_has_the_lines_and_taxes_of_dolibarr(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
     families = {"vat": TaxKind.VAT, "localtax1": TaxKind.SURCHARGE, "localtax2": TaxKind.WITHHOLDING}
-    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr)):
+    for invoice, document in documents_of(dolibarr, make(dolibarr)):
         assert [
             (
                 line.description,
@@ -232,10 +226,8 @@ def test_every_document_has_the_lines_and_taxes_of_dolibarr(
         } == sums, invoice["key"]
 
 
-def test_every_line_adds_up_to_the_net_amount_of_dolibarr(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
-) -> None:
-    for _, document in documents_of(still_dolibarr, make(still_dolibarr)):
+def test_every_line_adds_up_to_the_net_amount_of_dolibarr(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    for _, document in documents_of(dolibarr, make(dolibarr)):
         for line in document.lines:
             less = sum((-part.amount if part.is_charge else part.amount for part in line.allowances), Decimal(0))
             computed = line.quantity * line.net_price / line.base_quantity - less
@@ -243,9 +235,9 @@ def test_every_line_adds_up_to_the_net_amount_of_dolibarr(
 
 
 def test_every_document_has_customer_order_account_note_and_original_of_dolibarr(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+    dolibarr: DolibarrDatabase, make: MakeAdapter
 ) -> None:
-    for invoice, document in documents_of(still_dolibarr, make(still_dolibarr, write_back="none")):
+    for invoice, document in documents_of(dolibarr, make(dolibarr, write_back="none")):
         customer, original, buyer = invoice["customer"], invoice["original"], document.buyer
         assert (buyer.key, buyer.name, buyer.tax_number, buyer.country) == (
             str(customer["id"]),
@@ -261,7 +253,7 @@ def test_every_document_has_customer_order_account_note_and_original_of_dolibarr
             original and (str(original["id"]), original["number"], original["state"] in STATES)
         )
     addresses = {str(customer["id"]): customer for customer in expected()["customers"]}
-    for _, document in documents_of(still_dolibarr, make(still_dolibarr)):
+    for _, document in documents_of(dolibarr, make(dolibarr)):
         customer = addresses[document.buyer.key]
         assert (document.buyer.address, document.buyer.postal_code, document.buyer.city) == (
             customer["street"],
@@ -269,9 +261,9 @@ def test_every_document_has_customer_order_account_note_and_original_of_dolibarr
             customer["city"],
         )
         assert document.buyer_reference == customer["service_code"]
-    assert load(make(still_dolibarr), 1).note == "Gracias por su confianza & paciencia."
-    assert load(make(still_dolibarr), 4).buyer.is_public_body
-    assert load(make(still_dolibarr), 5).buyer.is_public_body
+    assert load(make(dolibarr), 1).note == "Gracias por su confianza & paciencia."
+    assert load(make(dolibarr), 4).buyer.is_public_body
+    assert load(make(dolibarr), 5).buyer.is_public_body
 
 
 def test_a_bad_debt_was_issued_and_a_pro_forma_never_is(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
@@ -311,14 +303,14 @@ def test_a_deleted_document_and_an_impossible_key_are_left_out(dolibarr: Dolibar
 
 
 def test_the_number_of_queries_does_not_grow_with_the_number_of_documents(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter
+    dolibarr: DolibarrDatabase, make: MakeAdapter
 ) -> None:
-    adapter = make(still_dolibarr)
+    adapter = make(dolibarr)
     adapter.load(["1"])
     with statements() as for_one:
         adapter.load(["4"])
     with statements() as for_many:
-        adapter.load([str(invoice["id"]) for invoice in still_dolibarr.invoices])
+        adapter.load([str(invoice["id"]) for invoice in dolibarr.invoices])
     assert len(for_many) == len(for_one) <= 12
 
 
@@ -349,9 +341,9 @@ def test_one_bad_document_is_reported_and_the_others_still_come(
     ],
 )
 def test_a_rate_of_zero_is_what_its_code_says(
-    still_dolibarr: DolibarrDatabase, make: MakeAdapter, key: str, category: str | None, reason: str | None
+    dolibarr: DolibarrDatabase, make: MakeAdapter, key: str, category: str | None, reason: str | None
 ) -> None:
-    tax = load(make(still_dolibarr), still_dolibarr.named(key)["id"]).lines[0].taxes[0]
+    tax = load(make(dolibarr), dolibarr.named(key)["id"]).lines[0].taxes[0]
     assert (tax.percent, tax.category, tax.reason) == (0, category, reason)
 
 
@@ -365,16 +357,16 @@ def test_an_exemption_has_the_reason_that_the_dictionary_names(dolibarr: Dolibar
     assert exempt() == ("E", None)
 
 
-def test_a_tax_can_be_mapped_by_code_name_or_column(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+def test_a_tax_can_be_mapped_by_code_name_or_column(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
     taxes = {
         "INTRA": {"category": "NS", "reason": "N2"},
         "0 %": {"category": "O"},
         "localtax2": {"name": "IRPF 2"},
     }
-    adapter = make(still_dolibarr, taxes=taxes)
+    adapter = make(dolibarr, taxes=taxes)
 
     def tax(key: str, which: int = 0) -> tuple[str | None, str | None, str | None]:
-        found = load(adapter, still_dolibarr.named(key)["id"]).lines[0].taxes[which]
+        found = load(adapter, dolibarr.named(key)["id"]).lines[0].taxes[which]
         return found.category, found.reason, found.name
 
     assert tax("INV08") == ("NS", "N2", None)
@@ -450,14 +442,14 @@ def test_a_deposit_that_is_deducted_names_its_invoice(dolibarr: DolibarrDatabase
 
 
 def test_dir3_codes_come_from_the_extra_fields_that_the_settings_name(
-    dolibarr: DolibarrDatabase, make: MakeAdapter
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter
 ) -> None:
     execute(
-        dolibarr.url,
+        own_dolibarr.url,
         "ALTER TABLE llx_societe_extrafields ADD oc varchar(16), ADD og varchar(16)",
         "INSERT INTO llx_societe_extrafields (fk_object, oc, og) VALUES (2, 'L01281719', 'L01281720')",
     )
-    buyer = load(make(dolibarr, dir3_columns={"01": "oc", "02": "og", "03": "missing"}), 4).buyer
+    buyer = load(make(own_dolibarr, dir3_columns={"01": "oc", "02": "og", "03": "missing"}), 4).buyer
     assert buyer.dir3_codes == (("01", "L01281719"), ("02", "L01281720"))
 
 
@@ -470,45 +462,45 @@ def rename_tables(url: str, prefix: str) -> None:
     execute(url, *(f"RENAME TABLE `{name}` TO `{prefix}{name.removeprefix('llx_')}`" for name in tables))
 
 
-def test_another_table_prefix_is_found(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    rename_tables(dolibarr.url, "erp-1_")
-    adapter = make(dolibarr)
+def test_another_table_prefix_is_found(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    rename_tables(own_dolibarr.url, "erp-1_")
+    adapter = make(own_dolibarr)
     assert len(everything(adapter)) == 34
     adapter.record("1", "4711", "x")
     assert load(adapter, 1).reference == "4711"
 
 
-def test_of_several_dolibarrs_the_settings_name_one(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    execute(dolibarr.url, "CREATE TABLE old_facturedet (rowid int)")
+def test_of_several_dolibarrs_the_settings_name_one(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(own_dolibarr.url, "CREATE TABLE old_facturedet (rowid int)")
     with pytest.raises(UsageError, match=r"several Dolibarrs: llx_, old_") as refused:
-        everything(make(dolibarr))
+        everything(make(own_dolibarr))
     assert "table_prefix" in refused.value.action
-    assert len(everything(make(dolibarr, table_prefix="llx_"))) == 34
+    assert len(everything(make(own_dolibarr, table_prefix="llx_"))) == 34
     with pytest.raises(SchemaChangedError, match="no table old_facture,"):
-        everything(make(dolibarr, table_prefix="old_"))
+        everything(make(own_dolibarr, table_prefix="old_"))
 
 
-def test_columns_of_other_versions_are_found(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    before = load(make(dolibarr), 1)
+def test_columns_of_other_versions_are_found(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    before = load(make(own_dolibarr), 1)
     execute(
-        dolibarr.url,
+        own_dolibarr.url,
         "ALTER TABLE llx_facture CHANGE ref facnumber varchar(30) NOT NULL, CHANGE total_tva tva double(24,8),"
         " CHANGE total_ht total double(24,8), DROP revenuestamp, ADD payment_reference varchar(25)",
         "UPDATE llx_facture SET payment_reference = 'RF18' WHERE rowid = 1",
     )
-    after = load(make(dolibarr), 1)
+    after = load(make(own_dolibarr), 1)
     assert (after.number, after.totals, after.payment.reference) == (before.number, before.totals, "RF18")
-    assert len(everything(make(dolibarr))) == 34
+    assert len(everything(make(own_dolibarr))) == 34
 
 
-def test_a_missing_column_is_named(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    execute(dolibarr.url, "ALTER TABLE llx_facturedet DROP subprice")
+def test_a_missing_column_is_named(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(own_dolibarr.url, "ALTER TABLE llx_facturedet DROP subprice")
     with pytest.raises(SchemaChangedError, match=r"no column llx_facturedet\.subprice"):
-        everything(make(dolibarr))
+        everything(make(own_dolibarr))
 
 
-def test_a_wrong_password_is_not_permitted_and_never_printed(still_dolibarr: DolibarrDatabase) -> None:
-    url = make_url(still_dolibarr.url).set(username="nobody", password="hunter2")
+def test_a_wrong_password_is_not_permitted_and_never_printed(dolibarr: DolibarrDatabase) -> None:
+    url = make_url(dolibarr.url).set(username="nobody", password="hunter2")
     adapter = DolibarrAdapter.open("erp", url.render_as_string(hide_password=False), {})
     with pytest.raises(SourceNotPermittedError) as refused:
         adapter.find(None, 1, since=None, companies=None)
@@ -517,16 +509,16 @@ def test_a_wrong_password_is_not_permitted_and_never_printed(still_dolibarr: Dol
     adapter.close()
 
 
-def test_a_credit_note_is_positive(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    document = load(make(still_dolibarr), still_dolibarr.named("CN02")["id"])
+def test_a_credit_note_is_positive(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    document = load(make(dolibarr), dolibarr.named("CN02")["id"])
     line = document.lines[0]
     assert document.kind is Kind.CREDIT_NOTE
     assert (line.quantity, line.net_price, line.net_amount) == (Decimal("2.5"), Decimal("33.33"), Decimal("83.33"))
     assert [total.amount for total in document.tax_totals] == [Decimal("17.49")]
 
 
-def test_check_says_that_all_is_well(still_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
-    assert {row.name: row.status for row in make(still_dolibarr).check()} == {
+def test_check_says_that_all_is_well(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    assert {row.name: row.status for row in make(dolibarr).check()} == {
         "connection": "ok",
         "tables": "ok",
         "companies": "ok",

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 KEEP: Final = frozenset(
-    "facture facturedet facture_extrafields facturedet_extrafields facture_fourn facture_fourn_det societe"
+    "facture facturedet facture_extrafields facture_fourn societe"
     " societe_extrafields societe_remise_except socpeople element_contact c_type_contact c_country c_departements"
     " c_tva c_units bank_account product const".split()
 )
