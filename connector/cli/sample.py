@@ -37,6 +37,7 @@ _NAMES: Final = {"accounts": "main", "sources": "erp"}
 """What the one account and the one source of the sample are called."""
 
 _URLS: Final = {
+    "dolibarr": "mariadb+pymysql://connector:change-me@localhost:3306/dolibarr",
     "odoo": "postgresql+psycopg://connector:change-me@localhost:5432/odoo",
     "sql": "sqlite:///booking.db",
 }
@@ -50,6 +51,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "url": "postgresql+psycopg://user:change-me@localhost:5432/erp",
     "url_file": "/etc/connector/url",
     "accounts": {"1": "main", "2": "other"},
+    "table_prefix": "llx_",
 }
 """For settings without a default."""
 

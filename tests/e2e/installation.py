@@ -105,6 +105,7 @@ class Installation:
     retry_base: float = 0.3
     unknown_outcome: str = "repeat"
     measured: bool = False  # whether the coverage of its processes counts: it costs a third of their time
+    adapter: str = "odoo"
     _started: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -147,7 +148,7 @@ threads = {self.threads}
 [scheduler]
 discover_every = 1
 [sources.erp]
-adapter = "odoo"
+adapter = "{self.adapter}"
 url = "{self.erp_url}"
 {mapping}
 """
