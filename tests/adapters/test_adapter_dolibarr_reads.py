@@ -344,7 +344,7 @@ def test_a_rate_of_zero_is_what_its_code_says(
     dolibarr: DolibarrDatabase, make: MakeAdapter, key: str, category: str | None, reason: str | None
 ) -> None:
     tax = load(make(dolibarr), dolibarr.named(key)["id"]).lines[0].taxes[0]
-    assert (tax.percent, tax.category, tax.reason) == (0, category, reason)
+    assert (tax.percent, tax.category, tax.reason) == (Decimal(0), category, reason)
 
 
 def test_an_exemption_has_the_reason_that_the_dictionary_names(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
@@ -439,6 +439,11 @@ def test_a_deposit_that_is_deducted_names_its_invoice(dolibarr: DolibarrDatabase
         300,
         -300,
     )
+
+
+def test_an_account_that_dolibarr_keeps_encrypted_is_not_sent(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(dolibarr.url, "UPDATE llx_bank_account SET iban_prefix = 'dolcrypt:AES-256-CTR:0123'")
+    assert load(make(dolibarr), 1).payment.iban is None
 
 
 def test_dir3_codes_come_from_the_extra_fields_that_the_settings_name(

@@ -20,7 +20,7 @@ from connector.domain.errors import SchemaChangedError, WriteBackRefusedError
 TABLE = "facture_extrafields"
 HOW_TO_MAKE = (
     "Make two text fields for invoices in Dolibarr (Setup, Modules, Invoices, Complementary attributes; codes"
-    " b2b_reference and b2b_xref, 128 characters), or name others in reference_column and xref_column,"
+    " b2b_reference and b2b_xref, one line of 128 characters), or name others in reference_column and xref_column,"
     ' or set write_back = "none".'
 )
 
