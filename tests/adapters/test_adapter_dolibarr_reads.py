@@ -154,7 +154,6 @@ def test_companies_are_entities_and_never_mix(dolibarr: DolibarrDatabase, make: 
     execute(
         dolibarr.url,
         "UPDATE llx_facture SET entity = 2, ref = 'IN2609-0001' WHERE rowid = 2",
-        "UPDATE llx_facture SET entity = 2 WHERE rowid = 1000",
         "INSERT INTO llx_const (name, entity, value) VALUES ('MAIN_INFO_SOCIETE_NOM', 2, 'Deuxième SARL'),"
         " ('MAIN_INFO_SOCIETE_COUNTRY', 2, '1'), ('MAIN_INFO_TVAINTRA', 2, 'FR84130015332'),"
         " ('MAIN_MONNAIE', 2, 'EUR')",
@@ -435,9 +434,9 @@ def test_a_deposit_that_is_deducted_names_its_invoice(dolibarr: DolibarrDatabase
     line = load(make(dolibarr), 1).lines[0]
     assert (line.description, line.quantity, line.net_price, line.net_amount) == (
         "(DEPOSIT) ID2611-0001",
-        -1,
-        300,
-        -300,
+        Decimal(-1),
+        Decimal(300),
+        Decimal(-300),
     )
 
 
