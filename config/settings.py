@@ -206,7 +206,7 @@ class BrokerSettings(_Section):
 class SourceSettings(_Section):
     """One ERP database."""
 
-    adapter: str = Field(description="odoo, dolibarr, sql or another installed adapter.")
+    adapter: str = Field(description="odoo, dolibarr, tryton, sql or another installed adapter.")
     url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ERP's database.")
     url_file: Path | None = Field(None, description="File that holds the URL.")
     account: str | None = Field(None, description="The account that issues, where there is one company.")

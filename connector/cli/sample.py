@@ -40,6 +40,7 @@ _URLS: Final = {
     "dolibarr": "mariadb+pymysql://connector:change-me@localhost:3306/dolibarr",
     "odoo": "postgresql+psycopg://connector:change-me@localhost:5432/odoo",
     "sql": "sqlite:///booking.db",
+    "tryton": "postgresql+psycopg://connector:change-me@localhost:5432/tryton",
 }
 
 _EXAMPLES: Final[Mapping[str, Any]] = {

@@ -1,0 +1,94 @@
+"""Tryton's parties as buyer and seller, each with the address that the document names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from connector.adapters.database import Row, plain
+from connector.adapters.parties import country_code, french_id, is_public
+from connector.adapters.tryton.reader import Parties
+from connector.domain.invoice import LegalId, Party
+
+# The types of `party_identifier` that are numbers for VAT or income tax in Europe, as Tryton's own list of tax
+# identifiers has them. An identifier without a type may be anything: users enter what fails its check digit so.
+_TAX_TYPES: Final = frozenset(
+    "ad_nrt at_uid be_vat bg_vat ch_vat cy_vat cz_dic de_vat dk_cvr ee_kmkr es_cif es_dni es_nie es_nif es_vat eu_vat"
+    " fi_alv fr_tva gb_vat gr_vat hr_oib hu_anum ie_vat is_vsk it_iva li_peid lt_pvm lu_tva lv_pvn mc_tva mt_vat"
+    " nl_btw no_mva pl_nip pt_nif ro_cf se_vat si_ddv sk_dph sm_coe".split()
+)
+_FRENCH_TYPES: Final = ("fr_siret", "fr_siren")
+
+
+def party(
+    known: Parties,
+    key: int | None,
+    name: str | None,
+    *,
+    address: int | None = None,
+    tax_identifier: int | None = None,
+) -> Party:
+    """Return a party; without a key, one without data, which validation will hold.
+
+    Args:
+        known: what was read of all parties.
+        key: its id.
+        name: its name.
+        address: the one that the document names; None takes the party's first.
+        tax_identifier: the one that the document names; None takes the party's first number for a tax.
+    """
+    if key is None:
+        return Party(name="")
+    place = _address(known.addresses.get(key, ()), address)
+    identifiers = known.identifiers.get(key, ())
+    mechanisms = known.mechanisms.get(key, ())
+    country = country_code(place["country"]) if place else None
+    tax_number = _tax_number(identifiers, tax_identifier)
+    legal_ids = _french_ids(identifiers, address) if country == "FR" else ()
+    lines = _lines(place)
+    return Party(
+        key=str(key),
+        name=plain(name) or "",
+        tax_number=tax_number,
+        legal_ids=legal_ids,
+        country=country,
+        address=lines[0] if lines else "",
+        address2=", ".join(lines[1:]),
+        city=(place and plain(place["city"])) or "",
+        postal_code=(place and plain(place["postal_code"])) or "",
+        province=(place and plain(place["province"])) or "",
+        email=_first(mechanisms, "email"),
+        phone=_first(mechanisms, "phone", "mobile"),
+        is_public_body=is_public(country, tax_number, legal_ids),
+    )
+
+
+def _address(rows: Sequence[Row], wanted: int | None) -> Row | None:
+    named = next((row for row in rows if row["id"] == wanted), None)
+    return named or next((row for row in rows if row["active"]), None)
+
+
+def _lines(place: Row | None) -> list[str]:
+    """Return the street, and behind it whom or what the address names besides."""
+    if place is None:
+        return []
+    street = [line.strip() for line in (place["street"] or "").splitlines() if line.strip()]
+    named = [text for text in (plain(place["party_name"]), plain(place["building"])) if text]
+    return [*street[:1], *named, *street[1:]]
+
+
+def _tax_number(rows: Sequence[Row], wanted: int | None) -> str | None:
+    named = next((row for row in rows if row["id"] == wanted), None)
+    chosen = named or next((row for row in rows if row["active"] and row["type"] in _TAX_TYPES), None)
+    return plain(chosen["code"]) if chosen else None
+
+
+def _french_ids(rows: Sequence[Row], address: int | None) -> tuple[LegalId, ...]:
+    """Return the SIRET of the address, else of the party; its SIREN where there is none."""
+    french = [row for row in rows if row["active"] and row["type"] in _FRENCH_TYPES]
+    ordered = sorted(french, key=lambda row: (_FRENCH_TYPES.index(row["type"]), row["address"] != address))
+    return french_id(ordered[0]["code"]) if ordered else ()
+
+
+def _first(rows: Sequence[Row], *types: str) -> str | None:
+    return next((plain(row["value"]) for kind in types for row in rows if row["type"] == kind and row["value"]), None)

@@ -1,0 +1,47 @@
+"""The options of a source with `adapter = "tryton"`."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from connector.adapters.options import AdapterOptions
+from connector.adapters.taxes import TaxMapping
+from connector.adapters.tryton.schema import OWN_COLUMNS
+
+
+class TrytonOptions(AdapterOptions):
+    """Options of the tryton adapter."""
+
+    write_back: Literal["columns", "none"] = Field(
+        "none",
+        description="Where the reference goes: none (the ledger only), or columns of a module's in account_invoice.",
+    )
+    reference_column: str = Field(
+        "b2brouter_id",
+        pattern=r"^[a-z_][a-z0-9_]{0,62}$",
+        description="Column for B2Brouter's invoice id, a text or an integer.",
+    )
+    xref_column: str = Field(
+        "b2brouter_xref", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Column for the cross-reference, a text."
+    )
+    issue_refunded: bool = Field(
+        False,
+        description="Whether an invoice still counts as issued when its credit note, made with refund, cancelled it.",
+    )
+    taxes: dict[str, TaxMapping] = Field(
+        default_factory=dict,
+        description="Meaning of taxes, by Tryton's id or exact name; wins over the defaults.",
+    )
+    statement_timeout: float = Field(60.0, gt=0, le=3600, description="Longest single query, in seconds.")
+    lock_timeout: float = Field(5.0, gt=0, le=600, description="Longest wait for a row in use, in seconds.")
+
+    @model_validator(mode="after")
+    def _columns_of_our_own(self) -> TrytonOptions:
+        if self.reference_column == self.xref_column:
+            raise ValueError("reference_column and xref_column must be two columns")
+        for column in (self.reference_column, self.xref_column):
+            if column in OWN_COLUMNS:
+                raise ValueError(f"{column} belongs to Tryton itself; name a column made for this purpose")
+        return self
