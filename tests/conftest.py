@@ -19,6 +19,7 @@ from tests.support import services
 from tests.support.dolibarr import DolibarrDatabase
 from tests.support.house import House, Opener, opened
 from tests.support.odoo import VERSIONS, OdooDatabase
+from tests.support.tryton import TrytonDatabase
 
 settings.register_profile("everywhere", deadline=None)  # a busy machine is not a failure
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
@@ -172,6 +173,53 @@ def dolibarr(_dolibarr_url: str) -> DolibarrDatabase:
 def own_dolibarr(mariadb_url: str) -> DolibarrDatabase:
     """A copy of the test's own, whose tables it may alter."""
     return dolibarr_data.load(mariadb_url)
+
+
+# ---------------------------------------------------------------- databases that Tryton made
+
+
+@pytest.fixture(scope="session")
+def _tryton_templates() -> Iterator[dict[str, TrytonDatabase]]:
+    """The loaded dumps by kind of database, filled on demand, copied for each test."""
+    templates: dict[str, TrytonDatabase] = {}
+    yield templates
+    if "postgresql" in templates:
+        services.postgres_server().drop(templates["postgresql"].url)
+
+
+def _tryton(backend: str, templates: dict[str, TrytonDatabase], folder: Path) -> Iterator[TrytonDatabase]:
+    server = services.postgres_server() if backend == "postgresql" else None
+    if backend not in templates:
+        url = server.create() if server else f"sqlite:///{folder / 'template.sqlite'}"
+        templates[backend] = TrytonDatabase(backend, url)
+        templates[backend].fill()
+    if server:
+        with server.database(templates[backend].url) as url:
+            yield TrytonDatabase(backend, url)
+    else:
+        template = templates[backend].url.removeprefix("sqlite:///")
+        yield TrytonDatabase(backend, f"sqlite:///{shutil.copy(template, folder / 'tryton.sqlite')}")
+
+
+_TRYTON_PARAMS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=_TRYTON_PARAMS)
+def tryton(
+    request: pytest.FixtureRequest, _tryton_templates: dict[str, TrytonDatabase], tmp_path: Path
+) -> Iterator[TrytonDatabase]:
+    """A fresh copy of Tryton's database of each kind, with what it holds by Tryton's own models."""
+    yield from _tryton(request.param, _tryton_templates, tmp_path)
+
+
+@pytest.fixture(scope="session", params=_TRYTON_PARAMS)
+def still_tryton(
+    request: pytest.FixtureRequest,
+    _tryton_templates: dict[str, TrytonDatabase],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[TrytonDatabase]:
+    """The same for tests that only look: one copy for all of them."""
+    yield from _tryton(request.param, _tryton_templates, tmp_path_factory.mktemp("tryton"))
 
 
 # ---------------------------------------------------------------- a whole installation
