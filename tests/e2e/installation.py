@@ -106,6 +106,7 @@ class Installation:
     unknown_outcome: str = "repeat"
     measured: bool = False  # whether the coverage of its processes counts: it costs a third of their time
     adapter: str = "odoo"
+    options: str = ""  # of the adapter, in TOML
     _started: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -151,6 +152,8 @@ discover_every = 1
 adapter = "{self.adapter}"
 url = "{self.erp_url}"
 {mapping}
+[sources.erp.options]
+{self.options}
 """
 
     # ------------------------------------------------------------ commands
