@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
+from connector.adapters.database import Row
 from connector.adapters.taxes import TaxMapping
 from connector.adapters.tryton import taxes
 from connector.adapters.tryton.mapping import Mapper
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Documents, Parties
 from connector.adapters.tryton.values import number
-from connector.domain.invoice import Invoice, Kind, TaxKind
+from connector.domain.invoice import Invoice, Kind, TaxKind, Totals
 
 
 def tax_row(name: str, rate: str | None = "0", **changes: Any) -> dict[str, Any]:
@@ -75,11 +76,11 @@ def test_what_is_no_number_is_told(stored: object) -> None:
 # --- parties
 
 
-def identifier(kind: str | None, code: str, **changes: Any) -> dict[str, Any]:
+def identifier(kind: str | None, code: str, **changes: Any) -> Row:
     return {"id": 1, "party": 5, "active": True, "type": kind, "code": code, "address": None, **changes}
 
 
-def place(**changes: Any) -> dict[str, Any]:
+def place(**changes: Any) -> Row:
     row = dict.fromkeys(("street", "postal_code", "city", "country", "party_name", "building", "province"))
     return {**row, "id": 9, "party": 5, "active": True, **changes}
 
@@ -165,12 +166,13 @@ def test_a_line_rounds_half_to_even_to_the_currency(quantity: float, price: str,
 def test_totals_that_are_not_stored_yet_are_those_that_tryton_shows() -> None:
     tax = {"invoice": 1, "tax": None, "description": "Tasa", "base": Decimal(-20), "amount": Decimal(-2)}
     found = mapped(Documents(headers=[HEADER], lines={1: [line(-2, "10")]}, tax_rows={1: [tax]}))
-    assert (found.kind, found.totals.net, found.totals.tax, found.totals.payable) == (Kind.CREDIT_NOTE, 20, 2, 22)
+    assert found.kind is Kind.CREDIT_NOTE
+    assert found.totals == Totals(net=Decimal(20), tax=Decimal(2), payable=Decimal(22))
     assert (found.tax_totals[0].tax.source_name, found.tax_totals[0].tax.percent) == ("Tasa", None)
 
 
 def test_a_tax_with_children_stands_for_them() -> None:
-    rows = {
+    rows: dict[int, Row] = {
         1: tax_row("IVA + RE", None, id=1, type="none"),
         2: tax_row("IVA 21%", "0.21", id=2, parent=1),
         3: tax_row("Recargo equivalencia 5.2%", "0.052", id=3, parent=1),
@@ -182,7 +184,7 @@ def test_a_tax_with_children_stands_for_them() -> None:
 
 
 def test_the_account_is_the_one_in_the_currency_of_the_document() -> None:
-    accounts = [
+    accounts: list[Row] = [
         {"iban": "GB1", "bic": None, "currency": 3},
         {"iban": "ES1", "bic": None, "currency": None},
         {"iban": "ES2", "bic": "B", "currency": 1},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
-
-import pytest
 
 from connector.simulator import SimulatorServer
 from tests.adapters.databases import execute, query
@@ -27,14 +27,14 @@ HELD: Final = {
 }
 """All that is confirmed and cannot go, by name of the document, with the reason."""
 
-COLUMNS: Final = 'write_back = "columns"'
-"""Of a module's, where there is one; else the ledger alone keeps the references."""
+OPTIONS: Final = {"postgresql": 'write_back = "columns"', "sqlite": ""}
+"""Into columns of a module's on the one, in the ledger alone on the other."""
 
 
-@pytest.mark.parametrize("options", [COLUMNS, ""], ids=["columns", "none"])
 def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_are_held_with_their_reason(
-    tryton: TrytonDatabase, b2brouter: SimulatorServer, install: Installer, options: str
+    tryton: TrytonDatabase, b2brouter: SimulatorServer, install: Installer
 ) -> None:
+    options = OPTIONS[tryton.backend]
     execute(
         tryton.url,
         "ALTER TABLE account_invoice ADD b2brouter_id INTEGER",
@@ -50,7 +50,9 @@ def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_
     assert held == HELD
     assert set(jobs) == set(tryton.sendable)
     assert (result["found"], result["issued"]) == (31, 31 - len(HELD))
-    compare([each for each in tryton.sendable.values() if each["key"] not in HELD], received_by(b2brouter.world))
+    compare(
+        [told(each) for each in tryton.sendable.values() if each["key"] not in HELD], received_by(b2brouter.world)
+    )
     see_that_the_audit_is_clean(b2brouter)
 
     done = {key: job for key, job in jobs.items() if job["status"] == "done"}
@@ -66,3 +68,21 @@ def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_
 def rows(database: TrytonDatabase) -> dict[str, dict[str, Any]]:
     """Every row of account_invoice with every column."""
     return {str(row["id"]): row for row in query(database.url, "SELECT * FROM account_invoice")}
+
+
+def told(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of Tryton's in the words of the comparison: credit notes positive, tax numbers with their country."""
+    sign = -1 if document["kind"] == "credit_note" else 1
+    customer = {**document["customer"]}
+    if any(each["type"] == "es_vat" for each in customer["identifiers"]):
+        customer["vat"] = f"ES{customer['vat']}"
+
+    def positive(row: Mapping[str, Any], *columns: str) -> dict[str, Any]:
+        return {**row, **{column: str(sign * Decimal(row[column])) for column in columns}}
+
+    return {
+        **positive(document, "untaxed", "tax", "total"),
+        "customer": customer,
+        "lines": [positive(line, "quantity", "subtotal") for line in document["lines"]],
+        "taxes": [positive(tax, "base", "amount") for tax in document["taxes"]],
+    }
