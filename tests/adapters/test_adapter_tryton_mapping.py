@@ -109,7 +109,7 @@ def test_the_number_on_the_document_goes_before_the_partys_first() -> None:
 @pytest.mark.parametrize(
     "identifiers", [[identifier(None, "ESB12345678")], [identifier("eu_vat", "X", active=False)]]
 )
-def test_what_is_no_number_for_a_tax_is_not_taken_for_one(identifiers: list[dict[str, Any]]) -> None:
+def test_what_is_no_number_for_a_tax_is_not_taken_for_one(identifiers: list[Row]) -> None:
     assert party(Parties(identifiers={5: identifiers}), 5, "X").tax_number is None
 
 

@@ -71,7 +71,7 @@ def rows(database: TrytonDatabase) -> dict[str, dict[str, Any]]:
 
 
 def told(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document of Tryton's in the words of the comparison: credit notes positive, tax numbers with their country."""
+    """A document of Tryton's in the words of the comparison: credit notes positive, numbers with their country."""
     sign = -1 if document["kind"] == "credit_note" else 1
     customer = {**document["customer"]}
     if any(each["type"] == "es_vat" for each in customer["identifiers"]):
