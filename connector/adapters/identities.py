@@ -22,6 +22,14 @@ def country_code(code: str | None) -> str | None:
     return _COUNTRIES.get(code.upper(), code.upper())
 
 
+def french_id(registry: str | None) -> tuple[LegalId, ...]:
+    """Return a French register number with its scheme: 14 digits are a SIRET, 9 a SIREN, all else is nothing."""
+    digits = re.sub(r"[\s.\-]", "", registry or "")
+    if digits.isdigit() and len(digits) in {9, 14}:
+        return (LegalId(scheme=SIRET if len(digits) == 14 else SIREN, value=digits),)
+    return ()
+
+
 def is_public_body(country: str | None, tax_number: str | None, legal_ids: Sequence[LegalId]) -> bool:
     """Whether the identifiers show a public body.
 

@@ -15,7 +15,10 @@ from connector.domain.errors import OutsideError, UsageError
 
 @command("init")
 @click.option(
-    "--adapter", default="odoo", show_default=True, help="The kind of ERP: odoo, dolibarr, tryton, sql or another one."
+    "--adapter",
+    default="odoo",
+    show_default=True,
+    help="The kind of ERP: odoo, dolibarr, tryton, sql or another one.",
 )
 def init(session: Session, adapter: str) -> None:
     """Write a commented connector.toml, or the file that --config names. An existing file is never touched.

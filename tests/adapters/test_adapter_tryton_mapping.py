@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.adapters.database import Row
-from connector.adapters.taxes import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton import taxes
 from connector.adapters.tryton.mapping import Mapper
 from connector.adapters.tryton.parties import party

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from connector.adapters.database import Row, plain
-from connector.adapters.identities import SIREN, SIRET, country_code, is_public_body
-from connector.domain.invoice import LegalId, Party
+from connector.adapters.identities import country_code, french_id, is_public_body
+from connector.domain.invoice import Party
 
 
 def party(row: Row | None, dir3: Sequence[tuple[str, str]] = ()) -> Party:
@@ -16,7 +15,7 @@ def party(row: Row | None, dir3: Sequence[tuple[str, str]] = ()) -> Party:
         return Party(name="")
     country = country_code(row["country"])
     tax_number = _tax_number(row["vat"])
-    legal_ids = _legal_ids(country, plain(row["siret"]) or plain(row["registry"]))
+    legal_ids = french_id(plain(row["siret"]) or plain(row["registry"])) if country == "FR" else ()
     return Party(
         key=str(row["id"]),
         name=plain(row["name"]) or "",
@@ -41,10 +40,3 @@ def _tax_number(vat: str | None) -> str | None:
     """Odoo lets users write "/" for "has none"."""
     number = plain(vat)
     return None if number == "/" else number
-
-
-def _legal_ids(country: str | None, registry: str | None) -> tuple[LegalId, ...]:
-    digits = re.sub(r"[\s.\-]", "", registry or "")
-    if country == "FR" and digits.isdigit() and len(digits) in {9, 14}:
-        return (LegalId(scheme=SIRET if len(digits) == 14 else SIREN, value=digits),)
-    return ()

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Final
 
 from connector.adapters.database import Row, plain
-from connector.adapters.taxes import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton import taxes as tryton_taxes
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Documents

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from connector.adapters.database import Row, plain
-from connector.adapters.parties import country_code, french_id, is_public
+from connector.adapters.identities import country_code, french_id, is_public_body
 from connector.adapters.tryton.reader import Parties
 from connector.domain.invoice import LegalId, Party
 
@@ -59,7 +59,7 @@ def party(
         province=(place and plain(place["province"])) or "",
         email=_first(mechanisms, "email"),
         phone=_first(mechanisms, "phone", "mobile"),
-        is_public_body=is_public(country, tax_number, legal_ids),
+        is_public_body=is_public_body(country, tax_number, legal_ids),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from connector.adapters.options import AdapterOptions
-from connector.adapters.taxes import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton.schema import OWN_COLUMNS
 
 

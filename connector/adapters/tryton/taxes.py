@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, plain
-from connector.adapters.taxes import TaxMapping
+from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton.values import number
 from connector.domain.invoice import Tax, TaxKind
 
