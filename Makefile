@@ -24,6 +24,9 @@ WORKERS ?= 4
 SCENARIOS ?= 1000
 SEED ?= 1
 TORTURE_ARGS ?=
+
+# Which modules `make mutation` changes (files of .ci/mutation/), or --sample N --seed S; all mutants of all by default.
+MUTATION_ARGS ?=
 CHECKED := connector workers config tests .ci/check_coverage.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -41,7 +44,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test mutants torture lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test mutants mutation torture lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +65,10 @@ test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped
 
 mutants: setup-dev ## take one safeguard after the other out of the protocol; the judge must notice each
 	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants
+
+mutation: setup-dev ## change single operators of the modules that decide; their tests must notice (MUTATION_ARGS)
+	@$(PIP); pip install --quiet --upgrade --target build/mutation/tools cosmic-ray==8.7.0
+	@$(BIN)/python .ci/mutation/run.py $(MUTATION_ARGS)
 
 torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
 	@$(BIN)/python -m tests.torture --scenarios $(SCENARIOS) --seed $(SEED) $(TORTURE_ARGS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from connector.b2brouter.outcome import (
     Fault,
     Operation,
+    Problem,
     Reply,
     judge_fault,
     judge_reply,
@@ -202,6 +204,17 @@ def test_what_a_refusal_is_about_depends_on_the_call(
     assert (type(found), found.reason) == (error, reason)
 
 
+@pytest.mark.parametrize("code", ["parameter_taker", "parameter_takes", "a", "z"])
+@pytest.mark.parametrize("operation", [CREATE, Operation.CREATE_CONTACT])
+def test_only_the_very_code_says_that_something_is_taken(operation: Operation, code: str) -> None:
+    assert judged(operation, 422, coded(code, "Number is wrong", "number")).reason == "refused_by_b2brouter"
+
+
+@pytest.mark.parametrize("param", ["invoice.a", "invoice.numbers", "zone"])
+def test_only_the_very_parameter_is_the_number(param: str) -> None:
+    assert not Problem(code="parameter_taken", message="is taken", param=param).about_number
+
+
 @given(operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60))
 def test_whatever_comes_is_judged_and_no_answer_of_the_fifth_hundred_lets_a_write_be_repeated(
     operation: Operation, status: int, content: Any
@@ -289,6 +302,11 @@ def test_every_shape_of_a_refusal_is_understood(content: Any, code: str, message
     assert (told.code, told.message, told.param) == (code, message, param)
 
 
+def test_a_page_is_read_without_its_scripts_whatever_their_case_and_lines() -> None:
+    told = problem(b"<html><SCRIPT>\nsecret()\n</script><style>\na\n</STYLE><b>Bad\nGateway</b></html>")
+    assert told.message == "Bad Gateway"
+
+
 def test_the_details_of_a_refusal_are_short_and_on_one_line() -> None:
     found = judged(CREATE, 422, coded("parameter_blank", "too\r\nlong " * 200, "lines"))
     assert set(found.details) == {"status", "code", "message", "param"}
@@ -347,3 +365,14 @@ def test_the_wish_to_wait_goes_with_a_429() -> None:
     error = judge_reply(CREATE, Reply(status=429, headers={"retry-after": "12"}, content=b""), now=NOW)
     assert isinstance(error, NotSentError)
     assert error.retry_after == 12.0
+
+
+# ---------------------------------------------------------------- how it is called
+
+
+@pytest.mark.parametrize("function", [judge_reply, judge_fault, judge_unreadable, retry_after])
+def test_what_surrounds_an_answer_is_given_by_name(function: Any) -> None:
+    kinds = [parameter.kind for parameter in inspect.signature(function).parameters.values()]
+
+    assert inspect.Parameter.KEYWORD_ONLY in kinds
+    assert inspect.Parameter.POSITIONAL_ONLY not in kinds

@@ -52,6 +52,21 @@ def test_a_rescue_keeps_the_question_open(ledger: Ledger, clock: FakeClock) -> N
     assert job_of(ledger).open_effect is Effect.SEND
 
 
+def test_after_a_rescue_the_quiet_time_begins_anew_unless_somebody_has_looked(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    add(ledger, invoice("1"), invoice("2"), invoice("3"))
+    idle, asked, looked = ledger.jobs.lease(ACCOUNT, 3)
+    ledger.jobs.begin(asked, Effect.CREATE)
+    ledger.jobs.look(ledger.jobs.begin(looked, Effect.CREATE))
+    clock.advance(ledger.jobs.lease_seconds + 1)
+
+    assert ledger.jobs.rescue() == 3
+
+    since = {job.key: job_of(ledger, job.key).open_since for job in (idle, asked, looked)}
+    assert since == {"1": None, "2": clock.now(), "3": NOON}
+
+
 def test_looks_are_counted_and_forgotten_with_the_answer(ledger: Ledger) -> None:
     job = ledger.jobs.begin(lease_one(ledger), Effect.CREATE)
     job = ledger.jobs.look(ledger.jobs.look(job))
@@ -73,11 +88,12 @@ def test_progress_settles_the_question_and_forgets_the_failures(ledger: Ledger) 
     job = lease_one(ledger)
     settle(ledger, job, Event.POSTPONED, "rate_limited", attempts=3)
     [job] = ledger.jobs.lease(ACCOUNT, 1)
-    job = ledger.jobs.begin(job, Effect.CREATE)
+    job = ledger.jobs.look(ledger.jobs.begin(job, Effect.CREATE))
 
     job = ledger.jobs.advance(job, Stage.CREATED, reference="100001")
 
-    assert (job.open_effect, job.attempts, job.reason, job.reference) == (None, 0, None, "100001")
+    assert (job.open_effect, job.open_since, job.looks) == (None, None, 0)
+    assert (job.attempts, job.reason, job.reference) == (0, None, "100001")
     assert job.status is Status.RUNNING
 
 
@@ -96,16 +112,17 @@ def test_the_last_stage_ends_the_lease(ledger: Ledger) -> None:
 # ---------------------------------------------------------------- one writer per number
 
 
-def test_a_number_belongs_to_one_job_of_the_account(ledger: Ledger) -> None:
+@pytest.mark.parametrize("late", ["1", "2"])
+def test_a_number_belongs_to_one_job_of_the_account(ledger: Ledger, late: str) -> None:
     add(ledger, invoice("1"), invoice("2"))
-    one, two = ledger.jobs.lease(ACCOUNT, 2)
+    one, two = sorted(ledger.jobs.lease(ACCOUNT, 2), key=lambda job: job.key == late)
     ledger.jobs.begin(one, Effect.CREATE, payload=b"{}", invoice=invoice("1", number="F-1"))
 
     with pytest.raises(RefusedError) as caught:
         ledger.jobs.begin(two, Effect.CREATE, payload=b"{}", invoice=invoice("2", number="F-1"))
 
     assert (caught.value.reason, caught.value.details) == ("number_clash", {"other": str(one.id)})
-    assert job_of(ledger, "2").open_effect is None  # nothing was written
+    assert job_of(ledger, late).open_effect is None  # nothing was written
 
 
 @pytest.mark.parametrize(
@@ -135,12 +152,10 @@ def test_a_credit_note_does_not_share_the_number_of_an_invoice(ledger: Ledger) -
 
 
 def test_another_account_has_numbers_of_its_own(ledger: Ledger) -> None:
-    add(ledger, invoice("1"), account="a")
-    add(ledger, invoice("2"), account="b")
-    [one], [two] = ledger.jobs.lease("a", 1), ledger.jobs.lease("b", 1)
-    ledger.jobs.begin(one, Effect.CREATE, invoice=invoice("1", number="F-1"))
-
-    ledger.jobs.begin(two, Effect.CREATE, invoice=invoice("2", number="F-1"))
+    for account in ("b", "a", "c"):
+        add(ledger, invoice(account), account=account)
+        [job] = ledger.jobs.lease(account, 1)
+        ledger.jobs.begin(job, Effect.CREATE, invoice=invoice(account, number="F-1"))
 
 
 def test_a_repetition_keeps_its_own_number(ledger: Ledger) -> None:
@@ -152,14 +167,21 @@ def test_a_repetition_keeps_its_own_number(ledger: Ledger) -> None:
     assert rows(ledger, "SELECT number_key, job_id FROM number_claim") == [("2026||F-1", job.id)]
 
 
-def test_a_renumbered_document_lets_its_old_number_go(ledger: Ledger) -> None:
-    job = lease_one(ledger)
-    job = ledger.jobs.begin(job, Effect.CREATE, invoice=invoice("1", number="F-1"))
+@pytest.mark.parametrize(("old", "new"), [("F-1", "F-2"), ("F-2", "F-1")])
+def test_a_renumbered_document_lets_its_old_number_go_and_no_other_documents(
+    ledger: Ledger, old: str, new: str
+) -> None:
+    add(ledger, invoice("1"), invoice("2"), invoice("3"))
+    before, job, after = ledger.jobs.lease(ACCOUNT, 3)
+    ledger.jobs.begin(before, Effect.CREATE, invoice=invoice("1", number="F-0"))
+    ledger.jobs.begin(after, Effect.CREATE, invoice=invoice("3", number="F-9"))
+    job = ledger.jobs.begin(job, Effect.CREATE, invoice=invoice("2", number=old))
     job = ledger.jobs.close_intent(job, outcome="refused")
 
-    ledger.jobs.begin(job, Effect.CREATE, invoice=invoice("1", number="F-2"))
+    ledger.jobs.begin(job, Effect.CREATE, invoice=invoice("2", number=new))
 
-    assert rows(ledger, "SELECT number_key FROM number_claim") == [("2026||F-2",)]
+    claimed = rows(ledger, "SELECT number_key FROM number_claim ORDER BY job_id")
+    assert claimed == [("2026||F-0",), (f"2026||{new}",), ("2026||F-9",)]
 
 
 def test_a_skipped_document_lets_its_number_go(ledger: Ledger) -> None:

@@ -33,7 +33,8 @@ def test_the_longest_due_come_first_and_never_more_than_asked_for(ledger: Ledger
     for key in ("late", "early"):
         [job] = [lease_one(ledger, invoice(key))]
         settle(ledger, job, Event.POSTPONED, "rate_limited", delay=20 if key == "late" else 10)
-    add(ledger, invoice("other"), account="other")
+    for account in ("another", "other"):
+        add(ledger, invoice(account), account=account)
     clock.advance(30)
 
     assert [job.key for job in ledger.jobs.lease(ACCOUNT, 1)] == ["early"]
@@ -64,6 +65,23 @@ def test_a_paused_account_is_not_leased_from(ledger: Ledger) -> None:
     assert ledger.jobs.lease(ACCOUNT, 10) == []
     assert ledger.jobs.due_accounts() == []
     assert ledger.jobs.next_due() is None
+
+
+def test_the_pause_of_one_account_does_not_stop_the_others(ledger: Ledger) -> None:
+    for account in ("another", ACCOUNT, "other"):
+        add(ledger, invoice(account), account=account)
+    ledger.accounts.pause("another", "access_refused", {})
+    ledger.accounts.pause("other", "access_refused", {})
+
+    assert len(ledger.jobs.lease(ACCOUNT, 10)) == 1
+
+
+@pytest.mark.parametrize("event", [Event.STUCK, Event.BLOCKED])
+def test_what_rests_takes_nobodys_place(ledger: Ledger, event: Event) -> None:
+    settle(ledger, lease_one(ledger), event, "vat_number_wrong")
+    add(ledger, invoice("2"))
+
+    assert [job.key for job in ledger.jobs.lease(ACCOUNT, 1)] == ["2"]
 
 
 def test_threads_never_share_a_job(ledger: Ledger) -> None:
@@ -159,6 +177,20 @@ def test_a_rescued_job_that_nobody_took_yet_is_not_the_old_holders_either(
     assert job_of(ledger).status is Status.PENDING
 
 
+@pytest.mark.parametrize("write", STALE_WRITES)
+@pytest.mark.parametrize("event", [Event.POSTPONED, Event.BLOCKED, Event.STUCK])
+def test_a_holder_that_let_go_has_nothing_more_to_say(
+    ledger: Ledger, event: Event, write: Callable[[Ledger, Job], None]
+) -> None:
+    job = lease_one(ledger)
+    resting = settle(ledger, job, event, "rate_limited")
+
+    with pytest.raises(LeaseLostError):
+        write(ledger, job)
+
+    assert job_of(ledger) == resting
+
+
 def test_a_number_claimed_by_a_stale_holder_is_not_kept_from_others(ledger: Ledger, clock: FakeClock) -> None:
     stale = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
@@ -209,6 +241,12 @@ def test_a_job_handed_back_is_due_at_once(ledger: Ledger) -> None:
     job = job_of(ledger)
     assert (job.status, job.lease_owner, job.attempts) == (Status.PENDING, None, 0)
     assert len(ledger.jobs.lease(ACCOUNT, 1)) == 1
+
+
+def test_a_job_let_go_is_due_at_once_and_without_failures_unless_said_otherwise(ledger: Ledger) -> None:
+    job = ledger.jobs.settle(lease_one(ledger), Event.RETURNED, reason=None, details={}, entry=Entry(what="returned"))
+
+    assert (job.due_at, job.attempts, job.lease_owner, job.leased_until) == (NOON, 0, None, None)
 
 
 def test_every_write_is_a_sign_of_life(ledger: Ledger, clock: FakeClock) -> None:

@@ -100,7 +100,7 @@ def test_what_ends_three_workers_in_a_row_is_held(ledger: Ledger, clock: FakeClo
         crash(ledger, clock)
 
     job = job_of(ledger)
-    assert (job.status, job.reason) == (Status.HELD, "crashed")
+    assert (job.status, job.reason, job.lapses) == (Status.HELD, "crashed", 0)
     assert ledger.jobs.lease(ACCOUNT, 1) == []
 
 
