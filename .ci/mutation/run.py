@@ -97,7 +97,9 @@ def try_all(name: str, tree: Path, sample: int | None, seed: int) -> bool:
     mutants = [*operators(source, set(settings.get("left-out", []))), *rows(source)]
     tried = mutants if sample is None else random.Random(seed).sample(mutants, min(sample, len(mutants)))  # noqa: S311
     survivors = 0
-    for mutant in tried:
+    for number, mutant in enumerate(tried):
+        if number and number % 10 == 0:
+            print(f"{name}: {number} of {len(tried)} tried, {survivors} survived", file=sys.stderr, flush=True)
         module.write_text(mutant.after)
         if all(_passes([*OPTIONS, *settings[tests]]) for tests in ("tests", "slower") if tests in settings):
             survivors += 1
@@ -164,7 +166,11 @@ def rows(source: str) -> Iterator[Mutant]:
 
 
 def _edits(node: ast.AST, members: dict[str, list[str]]) -> Iterator[tuple[str, Callable[[Any], object]]]:
-    if isinstance(node, ast.Set | ast.Tuple) and len(node.elts) > 1:
+    if (
+        isinstance(node, ast.Set | ast.Tuple)
+        and len(node.elts) > 1
+        and not isinstance(getattr(node, "ctx", None), ast.Store)
+    ):
         for index, element in enumerate(node.elts):
             yield f"left out: {ast.unparse(element)}", lambda table, i=index: table.elts.pop(i)
     if isinstance(node, ast.Dict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import FrozenInstanceError, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector.b2brouter.outcome import (
+    RULES,
     Fault,
     Operation,
     Problem,
@@ -69,10 +71,17 @@ def test_a_success_is_no_error(operation: Operation, status: int) -> None:
     assert judge_reply(operation, reply(status), now=NOW) is None
 
 
+@pytest.mark.parametrize("status", [0, 199, 600, 999])
+def test_a_status_that_nobody_knows_proves_nothing(status: int) -> None:
+    assert isinstance(judged(CREATE, status), OutcomeUnknownError)
+    assert isinstance(judged(Operation.READ_INVOICE, status), NotSentError)
+
+
 EVERYWHERE = [
     (300, b"", MisconfiguredError, "misdirected"),
     (301, b"", MisconfiguredError, "misdirected"),
     (302, b"<html>moved</html>", MisconfiguredError, "misdirected"),
+    (399, b"", MisconfiguredError, "misdirected"),
     (400, coded("invalid_request_params"), RefusedError, "refused_by_b2brouter"),
     (400, coded("invalid_api_version"), MisconfiguredError, "version_refused"),
     (400, coded("missing_api_version"), MisconfiguredError, "version_refused"),
@@ -133,7 +142,10 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
         # the path names a document
         (Operation.READ_INVOICE, 404, coded("resource_missing"), RefusedError, "remote_missing"),
         (Operation.READ_INVOICE, 404, b"", RefusedError, "remote_missing"),
+        (Operation.READ_INVOICE, 404, b"null", RefusedError, "remote_missing"),
+        (Operation.READ_INVOICE, 404, {"errors": ["Not found"]}, RefusedError, "remote_missing"),
         (Operation.READ_INVOICE, 404, b"<h1>no route</h1>", NotSentError, "remote_unavailable"),
+        (Operation.READ_INVOICE, 404, b'["no route"]', NotSentError, "remote_unavailable"),
         (Operation.UPDATE_CONTACT, 404, coded("resource_missing"), RefusedError, "remote_missing"),
         (SEND, 404, coded("resource_missing"), RefusedError, "remote_missing"),
         (Operation.DELETE_INVOICE, 404, coded("resource_missing"), RefusedError, "remote_missing"),
@@ -315,6 +327,11 @@ def test_the_details_of_a_refusal_are_short_and_on_one_line() -> None:
     assert "\n" not in found.details["message"]
 
 
+@pytest.mark.parametrize(("length", "shown"), [(500, "x" * 500), (501, "x" * 499 + "…")])
+def test_what_is_left_out_of_a_long_message_is_seen(length: int, shown: str) -> None:
+    assert problem(json.dumps({"message": "x" * length}).encode()).message == shown
+
+
 def test_a_refusal_without_words_still_says_something() -> None:
     assert judged(SEND, 500).details["message"] == "status 500 without explanation"
 
@@ -368,6 +385,14 @@ def test_the_wish_to_wait_goes_with_a_429() -> None:
 
 
 # ---------------------------------------------------------------- how it is called
+
+
+@pytest.mark.parametrize("value", [reply(200), Problem(), RULES[0]], ids=lambda value: type(value).__name__)
+def test_an_answer_and_a_rule_cannot_be_changed_nor_be_given_by_position(value: Any) -> None:
+    with pytest.raises(FrozenInstanceError):
+        setattr(value, fields(value)[0].name, None)
+    assert not hasattr(value, "__dict__")
+    assert all(field.kw_only for field in fields(value))
 
 
 @pytest.mark.parametrize("function", [judge_reply, judge_fault, judge_unreadable, retry_after])
