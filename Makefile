@@ -67,7 +67,7 @@ mutants: setup-dev ## take one safeguard after the other out of the protocol; th
 	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants
 
 mutation: setup-dev ## change single operators of the modules that decide; their tests must notice (MUTATION_ARGS)
-	@$(PIP); pip install --quiet --upgrade --target build/mutation/tools cosmic-ray==8.7.0
+	@test -d build/mutation/tools/cosmic_ray || { $(PIP); pip install --quiet --target build/mutation/tools cosmic-ray==8.7.0; }
 	@$(BIN)/python .ci/mutation/run.py $(MUTATION_ARGS)
 
 torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
