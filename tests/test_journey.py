@@ -1235,8 +1235,9 @@ def test_a_worker_that_slept_past_its_lease_writes_nothing_any_more(house: House
         house.clock.advance(house.ledger.jobs.lease_seconds + 1)
         assert house.ledger.jobs.rescue() == 1
         house.erp._hooks.clear()
-        house.journey.drain(ACCOUNT, seconds=60)
+        another_worker.drain(ACCOUNT, seconds=60)
 
+    another_worker = house.another_worker()
     house.erp.at("load", 2, sleep)  # between verify and send
     house.drain()
 

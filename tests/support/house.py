@@ -73,13 +73,8 @@ class House:
         self.breaker = Breaker()
         self.remote = self.connect(api_key)
         self.policy = policy or Policy()
-        self.journey = Journey(
-            self.ledger,
-            self.desk,
-            policy=self.policy,
-            clock=self.clock,
-            threads=threads,
-        )
+        self._threads = threads
+        self.journey = self.another_worker()
         changes = Changes(self.ledger, clock=self.clock, days=400, batch=compare_batch)
         self.discovery = Discovery(
             self.ledger, clock=self.clock, overlap=900, sweep_every=86400, changes=changes, recheck_batch=1000
@@ -87,6 +82,10 @@ class House:
         self.source = Source(
             name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT
         )
+
+    def another_worker(self) -> Journey:
+        """Return what a further process would work with."""
+        return Journey(self.ledger, self.desk, policy=self.policy, clock=self.clock, threads=self._threads)
 
     def connect(self, api_key: str = "test_key") -> B2BrouterClient:
         """Return a client of its own; reads are repeated without waiting."""
