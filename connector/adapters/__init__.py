@@ -15,13 +15,16 @@ from pydantic import BaseModel
 
 from connector.adapters.options import nearest
 from connector.domain.errors import UsageError
-from connector.ports import Adapter
+from connector.ports import INTERFACE, OLDEST_INTERFACE, Adapter
 
 GROUP = "connector.adapters"
 
 
 class AdapterClass(Protocol):
-    """What an adapter's class offers beside the adapter itself."""
+    """What an adapter's class offers beside the adapter itself.
+
+    It also declares `INTERFACE`, the version of the contract that it was written for; see `interface_of`.
+    """
 
     Options: ClassVar[type[BaseModel]]
 
@@ -61,7 +64,8 @@ def adapter_class(name: str) -> AdapterClass:
     """Return the class registered under that name.
 
     Raises:
-        UsageError: no such adapter is installed, or its package cannot be imported.
+        UsageError: no such adapter is installed, its package cannot be imported, or it was written for another
+            version of the contract than this core knows.
     """
     points = _points()
     point = points.get(name)
@@ -76,7 +80,28 @@ def adapter_class(name: str) -> AdapterClass:
         raise UsageError(
             f"The adapter {name} ({point.value}) cannot be loaded: {error}.", action="Reinstall its package."
         ) from error
+    _require_interface(name, interface_of(loaded))
     return loaded
+
+
+def interface_of(adapter: object) -> int:
+    """Return the version of the contract that an adapter, or its class, was written for: 1 where it declares none."""
+    declared: int = getattr(adapter, "INTERFACE", 1)
+    return declared
+
+
+def _require_interface(name: str, declared: int) -> None:
+    if declared > INTERFACE:
+        raise UsageError(
+            f"The adapter {name} was written for interface {declared}, and this connector has {INTERFACE}.",
+            action="Upgrade the connector, or install an older version of the adapter's package.",
+        )
+    if declared < OLDEST_INTERFACE:
+        raise UsageError(
+            f"The adapter {name} was written for interface {declared}, and this connector knows {OLDEST_INTERFACE}"
+            f" to {INTERFACE}.",
+            action="Install a newer version of the adapter's package.",
+        )
 
 
 def open_adapter(adapter: str, *, source: str, url: str | None, options: Mapping[str, Any]) -> Adapter:

@@ -26,21 +26,6 @@ def query(url: str, statement: str, **values: Any) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def statements() -> Iterator[list[str]]:
-    """Collect the statements that go to any database meanwhile."""
-    seen: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        seen.append(statement)
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
-@contextmanager
 def meanwhile(part: str, do: Callable[[], None]) -> Iterator[None]:
     """Do something once, right before a statement that has this text in it."""
     done: list[str] = []

@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from connector.adapters.dolibarr import DolibarrAdapter
 from connector.adapters.dolibarr.reader import EPOCH
+from connector.adapters.testing.sql import statements
 from connector.domain.errors import (
     DocumentNotUsableError,
     SchemaChangedError,
@@ -21,7 +22,7 @@ from connector.domain.errors import (
 )
 from connector.domain.invoice import Invoice, Kind, TaxKind, money
 from connector.ports import Found, Position
-from tests.adapters.databases import execute, meanwhile, query, statements
+from tests.adapters.databases import execute, meanwhile, query
 from tests.support.dolibarr import DolibarrDatabase, expected
 
 MakeAdapter = Callable[..., DolibarrAdapter]
@@ -533,7 +534,7 @@ def test_check_says_that_all_is_well(dolibarr: DolibarrDatabase, make: MakeAdapt
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"xref_column": "B2B_reference"}, "reference_column and xref_column must be two columns"),
+        ({"xref_column": "B2B_reference"}, "b2b_reference is named twice"),
         ({"reference_column": "fk_object"}, "fk_object belongs to Dolibarr itself"),
         ({"reference_column": "a` = 1"}, "String should match pattern"),
         ({"table_prefx": "a_"}, "did you mean table_prefix"),

@@ -173,7 +173,7 @@ def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase)
     with user_with(odoo19.url, "GRANT SELECT ON account_move") as url:
         assert last_row(url)[:2] == ("tables", "failed")
     execute(odoo19.url, "DROP TABLE res_bank CASCADE")
-    assert last_row(odoo19.url)[2] == "The database of source erp has no table res_bank."
+    assert last_row(odoo19.url)[2] == "The database of source erp has no table res_bank, or our user may not see it."
     assert last_row(f"postgresql://erp:{PASSWORD}@127.0.0.1:1/odoo")[:2] == ("connection", "failed")
 
 

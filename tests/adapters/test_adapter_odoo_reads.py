@@ -12,10 +12,11 @@ import pytest
 
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.odoo.reader import EPOCH
+from connector.adapters.testing.sql import statements
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, TaxKind, money
 from connector.ports import Found, Position
-from tests.adapters.databases import execute, meanwhile, query, statements
+from tests.adapters.databases import execute, meanwhile, query
 from tests.support.odoo import OdooDatabase
 
 MakeAdapter = Callable[..., OdooAdapter]

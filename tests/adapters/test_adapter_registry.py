@@ -77,11 +77,11 @@ def test_building_an_adapter_connects_to_nothing() -> None:
         ),
         (
             {"reference_column": "x_b2b_xref"},
-            "sources.erp.options: reference_column and xref_column must be two columns.",
+            "sources.erp.options: x_b2b_xref is named twice; each value needs a column of its own.",
         ),
         (
             {"write_back": "maybe"},
-            "sources.erp.options.write_back: Input should be 'columns' or 'none'.",
+            "sources.erp.options.write_back: Input should be 'columns', 'side_table', 'api' or 'none'.",
         ),
     ],
 )

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from connector.adapters.sql import SqlAdapter
 from connector.adapters.sql.stamps import EPOCH
+from connector.adapters.testing.sql import statements
 from connector.domain.errors import (
     ConnectorError,
     DocumentNotUsableError,
@@ -25,9 +26,9 @@ from connector.domain.errors import (
     UsageError,
     WriteBackRefusedError,
 )
-from connector.domain.invoice import Invoice, Kind, TaxKind
-from connector.ports import Found, Position
-from tests.adapters.databases import execute, meanwhile, query, statements
+from connector.domain.invoice import Attachment, Invoice, Kind, TaxKind
+from connector.ports import File, Found, Position, RecordsTaxReport, RemoteTaxReport
+from tests.adapters.databases import execute, meanwhile, query
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 XREF = "b2brouter:sandbox:1:4711"
@@ -386,13 +387,42 @@ def test_a_document_that_is_gone_is_refused(booking: SqlAdapter, key: str) -> No
     ],
 )
 def test_a_wrong_write_back_leaves_no_trace(url: str, make: MakeAdapter, statement: str) -> None:
-    with pytest.raises(WriteBackRefusedError, match="it was undone"):
+    with pytest.raises(WriteBackRefusedError, match=r"it was undone|nothing was changed"):
         make(url, write_back=statement).record("100", "4711", XREF)
     assert references(url) == {"reference": None, "project_xref": None}
 
 
 def test_without_write_back_nothing_is_written(url: str, make: MakeAdapter) -> None:
     make(url, read_back=None, write_back=None).record("100", "4711", XREF)
+    assert references(url) == {"reference": None, "project_xref": None}
+
+
+REPORT = RemoteTaxReport(id="42", state="registered", url="https://verify.example/42", qr="iVBORw0K", problem=None)
+WRITE_REPORT = "UPDATE project SET reference = :state, project_xref = :url WHERE id = :key"
+
+
+def test_a_tax_report_is_written_by_the_statement_for_it(url: str, make: MakeAdapter) -> None:
+    adapter = make(url, write_tax_report=WRITE_REPORT)
+    assert isinstance(adapter, RecordsTaxReport)
+    adapter.record_tax_report("100", REPORT)
+    adapter.record_tax_report("100", REPORT)
+    assert references(url) == {"reference": "registered", "project_xref": "https://verify.example/42"}
+
+
+@pytest.mark.parametrize("key", ["999", "x"])
+def test_a_tax_report_on_a_document_that_is_gone_is_refused(url: str, make: MakeAdapter, key: str) -> None:
+    with pytest.raises(WriteBackRefusedError):
+        make(url, write_tax_report=WRITE_REPORT).record_tax_report(key, REPORT)
+
+
+def test_a_tax_report_that_would_change_several_documents_leaves_no_trace(url: str, make: MakeAdapter) -> None:
+    with pytest.raises(WriteBackRefusedError, match="it was undone"):
+        make(url, write_tax_report=f"{WRITE_REPORT} OR 1 = 1").record_tax_report("100", REPORT)
+    assert references(url) == {"reference": None, "project_xref": None}
+
+
+def test_without_a_place_for_it_a_tax_report_stays_in_the_ledger(url: str, make: MakeAdapter) -> None:
+    make(url).record_tax_report("100", REPORT)
     assert references(url) == {"reference": None, "project_xref": None}
 
 
@@ -535,7 +565,16 @@ def test_wrong_sql_is_told_with_the_name_of_its_query(url: str, make: MakeAdapte
         ({"header": "SELECT 1"}, "options: header lacks the placeholder :keys."),
         ({"find": "SELECT :day"}, "options: find has a placeholder :day; known here: none."),
         ({"write_back": "DELETE FROM project"}, "options.write_back: must be one UPDATE statement."),
-        ({"write_back": None}, "options: read_back and write_back need one another."),
+        ({"write_back": None}, "options: read_back and a statement write_back need one another."),
+        (
+            {"write_tax_report": "DELETE FROM project WHERE id = :key"},
+            "write_tax_report: must be one UPDATE statement.",
+        ),
+        ({"write_tax_report": "UPDATE project SET tax = :state"}, "write_tax_report lacks the placeholder :key."),
+        (
+            {"write_tax_report": WRITE_REPORT, "read_back": None, "write_back": "side_table"},
+            "write_tax_report is not needed with a side table, which has a table of tax reports.",
+        ),
         ({"timezone": "Europe/Madird"}, "options.timezone: there is no time zone Europe/Madird."),
         ({"header": None}, "options.header is missing."),
     ],
@@ -637,7 +676,7 @@ def test_a_check_up_tries_every_query(booking: SqlAdapter) -> None:
         "query find",
         "query companies",
         "queries of documents",
-        "query read_back",
+        "write-back",
     ]
     assert {row.status for row in rows} == {"ok"}
     assert rows[2].message == "document P-2026-001: 2 lines, 1391.40 EUR"
@@ -657,3 +696,53 @@ def test_a_check_up_names_what_is_wrong_and_raises_nothing(url: str, make: MakeA
     assert row("queries of documents").startswith("failed: Document P-2026-001")
     execute(url, "UPDATE project SET status = 'running'")
     assert row("queries").startswith("warning: ")
+
+
+# --- files
+
+
+FILES = {
+    "attachments": "SELECT project_id AS document_key, title AS name, LENGTH(body) AS size, version, 1 AS is_view"
+    " FROM document_file WHERE project_id IN :keys ORDER BY id",
+    "attachment": "SELECT title AS name, body AS content FROM document_file WHERE project_id = :key ORDER BY id",
+}
+BLOBS = {"postgresql": "bytea", "mysql": "LONGBLOB", "mariadb": "LONGBLOB", "sqlite": "BLOB"}
+
+
+@pytest.fixture
+def with_files(url: str) -> str:
+    blob = BLOBS[make_url(url).get_backend_name()]
+    columns = f"id integer, project_id integer, title varchar(80), version integer, body {blob}"
+    execute(url, f"CREATE TABLE document_file ({columns})")
+    for id_, title, body in ((1, "P-2026-001.pdf", b"%PDF\x00\xff"), (2, "hours.csv", b"a;b")):
+        values = {"id": id_, "title": title, "body": body}
+        execute(url, "INSERT INTO document_file VALUES (:id, 100, :title, 7, :body)", **values)
+    return url
+
+
+def test_files_are_told_of_without_their_contents_and_read_one_document_at_a_time(
+    with_files: str, make: MakeAdapter
+) -> None:
+    adapter = make(with_files, **FILES)
+    assert load(adapter, "100").attachments == (
+        Attachment(name="P-2026-001.pdf", size=6, digest="7", is_view=True),
+        Attachment(name="hours.csv", size=3, digest="7", is_view=True),
+    )
+    assert load(adapter, "101").attachments == ()
+    assert adapter.attachments("100") == [
+        File(name="P-2026-001.pdf", content=b"%PDF\x00\xff"),
+        File(name="hours.csv", content=b"a;b"),
+    ]
+    assert adapter.attachments("101") == []
+    assert {row.status for row in adapter.check()} == {"ok"}
+
+
+def test_without_the_queries_there_are_no_files(with_files: str, make: MakeAdapter) -> None:
+    adapter = make(with_files)
+    assert load(adapter, "100").attachments == ()
+    assert adapter.attachments("100") == []
+
+
+def test_the_query_of_the_heads_needs_that_of_the_contents(sqlite_url: str, make: MakeAdapter) -> None:
+    with pytest.raises(UsageError, match="attachments and attachment need one another"):
+        make(sqlite_url, attachments=FILES["attachments"])

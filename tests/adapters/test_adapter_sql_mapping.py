@@ -157,6 +157,8 @@ def test_a_party_has_its_identifiers_codes_and_nature() -> None:
             buyer_dir3_fiscal="L01",
             buyer_dir3_receiver="L02",
             buyer_dir3_payer="L03",
+            buyer_recipient_code="M5UXCR1",
+            buyer_certified_email="lupo@pec.example",
         )
     ).buyer
     assert buyer.legal_ids == (
@@ -165,6 +167,7 @@ def test_a_party_has_its_identifiers_codes_and_nature() -> None:
     )
     assert buyer.dir3_codes == (("01", "L01"), ("02", "L02"), ("03", "L03"))
     assert (buyer.country, buyer.is_company, buyer.is_public_body) == ("ES", False, True)
+    assert (buyer.recipient_code, buyer.certified_email) == ("M5UXCR1", "lupo@pec.example")
 
 
 def test_an_original_may_be_known_by_its_number_only() -> None:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from connector.adapters.testing.sql import statements
 from connector.adapters.tryton import TrytonAdapter
 from connector.adapters.tryton.reader import EPOCH
-from connector.adapters.tryton.schema import READ_COLUMNS
+from connector.adapters.tryton.schema import WANTED
 from connector.domain.errors import DocumentNotUsableError, SchemaChangedError, SourceNotPermittedError, UsageError
 from connector.domain.invoice import Invoice
 from connector.ports import Found, Position
-from tests.adapters.databases import execute, meanwhile, query, statements
+from tests.adapters.databases import execute, meanwhile, query
 from tests.support.services import connect_postgres
 from tests.support.tryton import TrytonDatabase
 
@@ -453,7 +454,7 @@ def test_a_user_needs_no_more_than_the_documented_grants(tryton: TrytonDatabase,
                 adapter.find(None, 1, since=None, companies=None)
             assert "GRANT SELECT ON" in adapter.check()[1].action
             there = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-            tables = {row[0] for row in administrator.execute(there.encode()).fetchall()} & set(READ_COLUMNS)
+            tables = {row[0] for row in administrator.execute(there.encode()).fetchall()} & set(WANTED.columns)
             for table in sorted(tables):
                 administrator.execute(f'GRANT SELECT ON "{table}" TO {role}'.encode())
             assert len(everything(adapter)) == 31

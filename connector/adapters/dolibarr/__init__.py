@@ -7,38 +7,38 @@ from datetime import UTC, date
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from connector.adapters.checks import attempt, failed, ok, warning
+from connector.adapters.base import DatabaseAdapter
+from connector.adapters.checks import attempt, companies_told, warning
 from connector.adapters.database import Database, Row, Timeouts, exact, plain
 from connector.adapters.dolibarr.mapping import Mapper, currency_of, in_cents, is_foreign, kind, number_of
 from connector.adapters.dolibarr.parties import company_country, company_tax_number
 from connector.adapters.dolibarr.reader import Reader
-from connector.adapters.dolibarr.schema import Schema, require
+from connector.adapters.dolibarr.schema import NO_DOLIBARR, Schema
 from connector.adapters.dolibarr.settings import DolibarrOptions
-from connector.adapters.dolibarr.writer import HOW_TO_MAKE, TABLE, Writer
+from connector.adapters.dolibarr.writer import side_table, writer
 from connector.adapters.options import read
-from connector.domain.errors import DocumentNotUsableError, SourceNotPermittedError, UsageError
+from connector.adapters.schema import require, require_readable
+from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice, Kind
 from connector.ports import CheckRow, Company, Found, Position
-
-_ALL_READABLE = "all tables and columns that are needed are there and readable; reading is read-only"
 
 __all__ = ["DolibarrAdapter", "DolibarrOptions"]
 
 
-class DolibarrAdapter:
+class DolibarrAdapter(DatabaseAdapter):
     """One Dolibarr database. See `connector.ports.Adapter` for the contract."""
 
+    INTERFACE: ClassVar[int] = 2
     Options: ClassVar[type[DolibarrOptions]] = DolibarrOptions
 
     def __init__(self, database: Database, options: DolibarrOptions) -> None:
         self._database = database
         self._options = options
         self._reader = Reader(database, options)
-        self._writer: Writer | None = None
-        if options.write_back == "columns":
-            self._writer = Writer(
-                database, self._reader.schema, reference=options.reference_column, xref=options.xref_column
-            )
+        if options.write_back == "side_table":
+            self.side_table = side_table(database, self._reader)
+            self._reader.side_table = self.side_table
+        self._writer = writer(database, options, self._reader, self.side_table)
 
     @classmethod
     def open(cls, name: str, url: str | None, options: Mapping[str, Any]) -> DolibarrAdapter:
@@ -56,10 +56,6 @@ class DolibarrAdapter:
                 action="Write it as mariadb+pymysql://user:password@host:3306/database.",
             )
         return cls(database, settings)
-
-    def identity(self) -> str:
-        """Return what tells this database from others and from its copies."""
-        return self._database.identity()
 
     def companies(self) -> Sequence[Company]:
         """Return the companies of the database: one, or with the module Multicompany one per entity."""
@@ -87,15 +83,6 @@ class DolibarrAdapter:
         """Return the documents as they stand now; see the port."""
         return Mapper(self._reader.load(keys), self._options).invoices()
 
-    def record(self, key: str, reference: str, xref: str) -> None:
-        """Write both values or neither; with `write_back = "none"`, the ledger alone keeps them."""
-        if self._writer is not None:
-            self._writer.record(key, reference, xref)
-
-    def close(self) -> None:
-        """Give back connections."""
-        self._database.close()
-
     # --- check-up
 
     def check(self) -> Sequence[CheckRow]:
@@ -103,44 +90,21 @@ class DolibarrAdapter:
         rows, place = attempt("connection", self._database.identity, lambda _: f"connected to {self._database.place}")
         if place is None:
             return rows
-        seen, schema = attempt("tables", self._readable, lambda _: _ALL_READABLE)
-        rows += seen
+        seen, schema = attempt("tables", self._reader.schema, lambda _: "")
         if schema is None:
+            return [*rows, *seen]
+        rows += attempt("tables", lambda: self._readable(schema), str)[0]
+        if rows[-1].status != "ok":
             return rows
-        rows += attempt("companies", self.companies, _companies_sentence)[0]
+        rows += attempt("companies", self.companies, companies_told)[0]
         if self._reader.lacks_index(schema):
             index = f"CREATE INDEX idx_facture_tms ON {schema.prefix}facture (tms, rowid)."
             message = f"discovery sorts the whole of {schema.prefix}facture for each page"
             rows.append(warning("index", message, f"Where reading takes too long: {index}"))
-        return [*rows, self._write_back_row(schema)]
+        return [*rows, self._write_back_row()]
 
-    def _readable(self) -> Schema:
-        schema = require(self._reader.schema(), source=self._database.source)
-        denied = next(iter(schema.unreadable()), None)
-        if denied:
-            raise SourceNotPermittedError(
-                f"Our user may not read {denied}.",
-                action=f"GRANT SELECT ON {denied.partition('.')[0]} TO our user.",
-            )
-        return schema
-
-    def _write_back_row(self, schema: Schema) -> CheckRow:
-        if self._writer is None:
-            return warning("write-back", "switched off: the reference stays in the ledger only")
-        table = f"{schema.prefix}{TABLE}"
-        missing = self._writer.missing(schema)
-        if missing:
-            return failed("write-back", f"There is no column {table}.{missing[0]}.", HOW_TO_MAKE)
-        both = ", ".join(self._writer.columns)
-        for right, columns in (("update", self._writer.columns), ("insert", ("fk_object", *self._writer.columns))):
-            for column in columns:
-                if not schema.may(right, TABLE, column.lower()):
-                    return failed(
-                        "write-back",
-                        f"Our user may not {right} {table}.{column}.",
-                        f"GRANT INSERT (fk_object, {both}), UPDATE ({both}) ON {table} TO our user.",
-                    )
-        return ok("write-back", f"into the columns {' and '.join(self._writer.columns)} of {table}")
+    def _readable(self, schema: Schema) -> str:
+        return require_readable(require(schema, source=self._database.source, action=NO_DOLIBARR))
 
 
 def _found(row: Row) -> Found:
@@ -166,7 +130,3 @@ def _total(row: Row, document_kind: Kind) -> Decimal | None:
     if value is None:
         return None
     return in_cents(-value if document_kind is Kind.CREDIT_NOTE else value, currency_of(row))
-
-
-def _companies_sentence(companies: Sequence[Company]) -> str:
-    return "; ".join(f"{company.key} {company.name}" for company in companies) or "none"

@@ -16,13 +16,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, TextClause, bindparam
 
 from connector.adapters.database import Database, Row
-from connector.adapters.dolibarr.schema import Schema, detect, lacks_index, require
+from connector.adapters.dolibarr.schema import NO_DOLIBARR, Schema, detect, lacks_index
 from connector.adapters.dolibarr.settings import DolibarrOptions
+from connector.adapters.rows import BIG_INTEGER, grouped, row_id, row_ids
+from connector.adapters.schema import require
+from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import SchemaChangedError
 from connector.ports import Position
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID: Final = 2**63 - 1
 COMPANY_VALUES: Final = (
     "MAIN_INFO_SOCIETE_NOM", "MAIN_INFO_SOCIETE_ADDRESS", "MAIN_INFO_SOCIETE_ZIP", "MAIN_INFO_SOCIETE_TOWN",
     "MAIN_INFO_SOCIETE_STATE", "MAIN_INFO_SOCIETE_COUNTRY", "MAIN_INFO_SOCIETE_MAIL", "MAIN_INFO_SOCIETE_TEL",
@@ -148,6 +150,7 @@ class Reader:
     def __init__(self, database: Database, options: DolibarrOptions) -> None:
         self._database = database
         self._options = options
+        self.side_table: SideTable | None = None  # where reference and cross-reference are, if not in extra fields
         self._schema: Schema | None = None
         self._detecting = threading.Lock()
 
@@ -159,11 +162,11 @@ class Reader:
         values = {
             "changed_at": changed_at.replace(tzinfo=None),
             "from_the_start": int(changed_at == EPOCH),
-            "id": (document_id(after.key) or 0) if after else 0,
+            "id": (row_id(after.key, BIG_INTEGER) or 0) if after else 0,
             "limit": limit,
             "since": since,
             "everybody": int(companies is None),
-            "companies": _ids(companies or ()),
+            "companies": row_ids(companies or (), BIG_INTEGER),
         }
         with self._database.reading() as connection:
             schema = self._known(connection)
@@ -172,7 +175,7 @@ class Reader:
 
     def load(self, keys: Sequence[str]) -> Documents:
         """Return the rows of these documents; the number of queries is the same for one as for many."""
-        ids = _ids(keys)
+        ids = row_ids(keys, BIG_INTEGER)
         if not ids:
             return Documents()
         with self._database.reading() as connection:
@@ -188,10 +191,14 @@ class Reader:
         with self._database.reading() as connection:
             return detect(self._database, connection, self._options.table_prefix)
 
-    def known_schema(self) -> Schema:
-        """Return the schema, looked up once per process."""
-        with self._database.reading() as connection:
-            return self._known(connection)
+    def statement(self, connection: Connection, sql: str) -> TextClause:
+        """Return a statement for the tables of this Dolibarr, in a transaction that is open."""
+        return self._known(connection).statement(sql)
+
+    def heads(self, connection: Connection) -> str:
+        """Return SQL that gives document_key and number of all documents."""
+        schema = detect(self._database, connection, self._options.table_prefix)
+        return str(schema.statement("SELECT f.rowid AS document_key, f.?ref|facnumber AS number FROM llx_facture f"))
 
     def lacks_index(self, schema: Schema) -> bool:
         """Whether an index on (tms, rowid) would make discovery much quicker."""
@@ -207,19 +214,27 @@ class Reader:
         headers = query(_HEADERS.replace("TYPENT", typent), ids)
         buyers = sorted({row["buyer_id"] for row in headers if row["buyer_id"] is not None})
         originals = {row["original_id"] for row in headers if row["original_id"] is not None}
-        ours = [] if options.write_back == "none" else [options.reference_column, options.xref_column]
         theirs = [options.service_code_column, *options.dir3_columns.values()]
         return Documents(
             headers=headers,
-            lines=_grouped(query(_LINES, ids), "fk_facture"),
-            written=_by(
-                query(_extra_fields(schema, "facture_extrafields", ours), sorted({*ids, *originals})), "fk_object"
-            ),
+            lines=grouped(query(_LINES, ids), "fk_facture"),
+            written=self._written(connection, schema, sorted({*ids, *originals})),
             contacts={row["element_id"]: row["email"] for row in query(_BILLING_CONTACTS, ids)},
             buyer_fields=_by(query(_extra_fields(schema, "societe_extrafields", theirs), buyers), "fk_object"),
             companies=self._companies(connection, schema),
             rate_notes=_notes(self._rows(connection, schema.statement(_ZERO_RATES), {})),
         )
+
+    def _written(self, connection: Connection, schema: Schema, ids: Sequence[int]) -> Mapping[int, Row]:
+        """Return reference and cross-reference of documents that have them, by the names that the options give."""
+        options = self._options
+        names = (options.reference_column, options.xref_column)
+        if self.side_table:
+            rows = self.side_table.written(connection, ids)
+            return {key: dict(zip(names, (row["reference"], row["xref"]), strict=True)) for key, row in rows.items()}
+        ours = () if options.write_back == "none" else names
+        fields = schema.statement(_extra_fields(schema, "facture_extrafields", ours))
+        return _by(self._rows(connection, fields, {"ids": ids}), "fk_object")
 
     def _companies(self, connection: Connection, schema: Schema) -> Mapping[int, Mapping[str, str]]:
         statement = schema.statement(_COMPANIES).bindparams(bindparam("names", expanding=True))
@@ -244,20 +259,11 @@ class Reader:
         with self._detecting:
             if self._schema is None:
                 found = detect(self._database, connection, self._options.table_prefix)
-                self._schema = require(found, source=self._database.source)
+                require(found, source=self._database.source, action=NO_DOLIBARR)
+                if self.side_table:
+                    self.side_table.require(connection)
+                self._schema = found
             return self._schema
-
-
-def document_id(key: str) -> int | None:
-    """Return Dolibarr's rowid; None for a text that is none, which no document has then."""
-    if not (key.isascii() and key.isdigit()):
-        return None
-    number = int(key)
-    return number if number <= _LARGEST_ID else None
-
-
-def _ids(keys: Sequence[str]) -> list[int]:
-    return [number for key in dict.fromkeys(keys) if (number := document_id(key)) is not None]
 
 
 def _extra_fields(schema: Schema, table: str, names: Sequence[str]) -> str:
@@ -269,13 +275,6 @@ def _extra_fields(schema: Schema, table: str, names: Sequence[str]) -> str:
 def _by(rows: Sequence[Row], column: str) -> dict[int, Row]:
     """Return the rows by a column; of several, the last one."""
     return {row[column]: row for row in rows}
-
-
-def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
-    groups: dict[int, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row[column], []).append(row)
-    return groups
 
 
 def _notes(rows: Sequence[Row]) -> dict[tuple[str, str], frozenset[str]]:

@@ -13,45 +13,41 @@ from typing import Final
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from connector.adapters.database import Database
+from connector.adapters.schema import Needs, needs
 from connector.domain.errors import SchemaChangedError, UsageError
-
-
-def _columns(required: str, optional: str = "") -> tuple[frozenset[str], frozenset[str]]:
-    return frozenset(required.split()), frozenset(optional.split())
-
 
 # Table -> columns that every version has, and those that depend on version and modules. `a|b`: one of them
 # (before version 10 the number was facnumber, and the totals were tva and total).
-_TABLES: Final[Mapping[str, tuple[frozenset[str], frozenset[str]]]] = {
-    "facture": _columns(
+_TABLES: Final[Mapping[str, Needs]] = {
+    "facture": needs(
         "rowid entity ref|facnumber type fk_statut close_code fk_soc datef date_valid date_lim_reglement tms"
         " ref_client note_public fk_facture_source fk_account total_ht|total total_tva|tva total_ttc localtax1"
         " localtax2",
         "revenuestamp payment_reference multicurrency_code multicurrency_total_ht multicurrency_total_tva"
         " multicurrency_total_ttc",
     ),
-    "facturedet": _columns(
+    "facturedet": needs(
         "rowid fk_facture rang product_type description fk_product qty subprice remise_percent tva_tx"
         " localtax1_tx localtax2_tx total_ht total_tva total_localtax1 total_localtax2 info_bits",
         "label vat_src_code fk_unit fk_remise_except multicurrency_subprice multicurrency_total_ht"
         " multicurrency_total_tva",
     ),
-    "facture_extrafields": _columns("rowid fk_object"),
-    "societe": _columns(
+    "facture_extrafields": needs("rowid fk_object"),
+    "societe": needs(
         "rowid nom tva_intra siren siret address zip town fk_pays fk_departement email phone default_lang fk_typent"
     ),
-    "societe_extrafields": _columns("rowid fk_object"),
-    "societe_remise_except": _columns("rowid", "fk_facture_source"),
-    "element_contact": _columns("rowid element_id fk_c_type_contact fk_socpeople"),
-    "c_type_contact": _columns("rowid element source code"),
-    "socpeople": _columns("rowid email"),
-    "c_country": _columns("rowid code"),
-    "c_departements": _columns("rowid nom"),
-    "c_tva": _columns("fk_pays taux active", "code note"),
-    "c_units": _columns("rowid", "code"),
-    "bank_account": _columns("rowid iban_prefix bic"),
-    "product": _columns("rowid ref label"),
-    "const": _columns("name value entity"),
+    "societe_extrafields": needs("rowid fk_object"),
+    "societe_remise_except": needs("rowid", "fk_facture_source"),
+    "element_contact": needs("rowid element_id fk_c_type_contact fk_socpeople"),
+    "c_type_contact": needs("rowid element source code"),
+    "socpeople": needs("rowid email"),
+    "c_country": needs("rowid code"),
+    "c_departements": needs("rowid nom"),
+    "c_tva": needs("fk_pays taux active", "code note"),
+    "c_units": needs("rowid", "code"),
+    "bank_account": needs("rowid iban_prefix bic"),
+    "product": needs("rowid ref label"),
+    "const": needs("name value entity"),
 }
 _OPTIONAL_TABLES: Final = {"c_typent": frozenset({"id", "code"})}
 
@@ -84,6 +80,8 @@ _INDEX: Final = text(
     " WHERE t.table_schema = DATABASE() AND t.table_name = :name"
 )
 _MANY_DOCUMENTS: Final = 100_000
+
+NO_DOLIBARR: Final = "Check that the url leads to a Dolibarr database, and our user's grants."
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,22 +160,6 @@ def detect(database: Database, connection: Connection, prefix: str | None) -> Sc
     )
 
 
-def require(schema: Schema, *, source: str) -> Schema:
-    """Return the schema when everything that reading needs is there.
-
-    Raises:
-        SchemaChangedError: names the first missing table or column.
-    """
-    missing = next(iter(schema.missing()), None)
-    if missing is None:
-        return schema
-    thing = f"column {missing}" if "." in missing else f"table {missing}"
-    raise SchemaChangedError(
-        f"The database of source {source} has no {thing}, or our user may not see it.",
-        action="Check that the url leads to a Dolibarr database, and our user's grants.",
-    )
-
-
 def lacks_index(database: Database, connection: Connection, schema: Schema) -> bool:
     """Whether discovery has to sort so many documents for each page that an index would pay.
 
@@ -198,6 +180,6 @@ def _prefix(database: Database, connection: Connection) -> str:
     if not prefixes:
         raise SchemaChangedError(
             f"The database of source {database.source} has no table llx_facturedet, or our user may not see it.",
-            action="Check that the url leads to a Dolibarr database, and our user's grants.",
+            action=NO_DOLIBARR,
         )
     return prefixes[0]

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
-from connector.adapters.options import AdapterOptions
 from connector.adapters.tax_mapping import TaxMapping
+from connector.adapters.writeback.options import ApiOptions, distinct
 
 _COLUMN = r"^[A-Za-z_][A-Za-z0-9_]{0,63}$"
 _DOLIBARRS_OWN = frozenset({"rowid", "tms", "fk_object", "import_key"})  # in every table of extra fields
@@ -15,7 +15,7 @@ _DOLIBARRS_OWN = frozenset({"rowid", "tms", "fk_object", "import_key"})  # in ev
 ColumnName = Annotated[str, StringConstraints(pattern=_COLUMN)]
 
 
-class DolibarrOptions(AdapterOptions):
+class DolibarrOptions(ApiOptions):
     """Options of the dolibarr adapter."""
 
     table_prefix: str | None = Field(
@@ -24,10 +24,11 @@ class DolibarrOptions(AdapterOptions):
         description="What the tables' names begin with, such as llx_. Found by itself unless several Dolibarrs share"
         " the database.",
     )
-    write_back: Literal["columns", "none"] = Field(
+    write_back: Literal["columns", "side_table", "api", "none"] = Field(
         "columns",
-        description="Where the reference goes: extra fields of invoices (columns of llx_facture_extrafields), or none"
-        " (the ledger only).",
+        description="Where the reference goes: extra fields of invoices (columns of llx_facture_extrafields),"
+        " side_table (a table of ours in Dolibarr's database), api (the same extra fields, written by Dolibarr"
+        " itself), or none (the ledger only).",
     )
     reference_column: ColumnName = Field("b2b_reference", description="Extra field for B2Brouter's invoice id.")
     xref_column: ColumnName = Field("b2b_xref", description="Extra field for the cross-reference.")
@@ -49,9 +50,9 @@ class DolibarrOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _columns_of_our_own(self) -> DolibarrOptions:
-        if self.reference_column.lower() == self.xref_column.lower():
-            raise ValueError("reference_column and xref_column must be two columns")
-        for column in (self.reference_column, self.xref_column):
+        columns = self.fields(self.reference_column, self.xref_column).names
+        distinct(*columns)
+        for column in columns:
             if column.lower() in _DOLIBARRS_OWN:
                 raise ValueError(f"{column} belongs to Dolibarr itself; name an extra field made for this purpose")
         return self

@@ -2,45 +2,57 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date
+from pathlib import Path
 from typing import Any, ClassVar
 
-from connector.adapters.checks import attempt, failed, ok, warning
+from connector.adapters.base import DatabaseAdapter
+from connector.adapters.checks import attempt, companies_told, failed, ok, warning
 from connector.adapters.database import Database, Row, Timeouts, plain
+from connector.adapters.odoo.attachments import COLUMNS, Choice
 from connector.adapters.odoo.mapping import Mapper, found_total, kind
 from connector.adapters.odoo.reader import Reader
-from connector.adapters.odoo.schema import Schema, require
+from connector.adapters.odoo.schema import ATTACHMENTS, NO_ODOO
 from connector.adapters.odoo.settings import OdooOptions
-from connector.adapters.odoo.writer import HOW_TO_MAKE, Writer
+from connector.adapters.odoo.writer import writer
 from connector.adapters.options import read
-from connector.domain.errors import (
-    DocumentNotUsableError,
-    SourceNotPermittedError,
-    UsageError,
-)
+from connector.adapters.schema import Schema, require, require_readable
+from connector.adapters.writeback.side_table import SideTable
+from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice
-from connector.ports import CheckRow, Company, Found, Position
+from connector.ports import CheckRow, Company, File, Found, Position
 
+_FILESTORE = (
+    "Where Odoo keeps its files in a folder, as it does by default, make that readable here and name it in filestore."
+)
 _INDEX = "Where reading takes too long: CREATE INDEX CONCURRENTLY ON account_move (write_date, id)."
 
 __all__ = ["OdooAdapter", "OdooOptions"]
 
 
-class OdooAdapter:
+class OdooAdapter(DatabaseAdapter):
     """One Odoo database. See `connector.ports.Adapter` for the contract."""
 
+    INTERFACE: ClassVar[int] = 2
     Options: ClassVar[type[OdooOptions]] = OdooOptions
 
     def __init__(self, database: Database, options: OdooOptions) -> None:
         self._database = database
         self._options = options
-        self._writer: Writer | None = None
+        if options.write_back == "side_table":
+            self.side_table = SideTable.beside(database, "account_move", number="name")
+        self._writer = writer(database, options, self.side_table)
         written = None
-        if options.write_back == "columns":
+        if options.write_back in {"columns", "api"}:
             written = (options.reference_column, options.xref_column)
-            self._writer = Writer(database, reference=options.reference_column, xref=options.xref_column)
-        self._reader = Reader(database, written=written)
+        self._choice = Choice(
+            printed=options.attach_printed,
+            names=options.attachments,
+            filestore=Path(options.filestore) if options.filestore else None,
+        )
+        self._reader = Reader(database, written=written, side_table=self.side_table, choice=self._choice)
 
     @classmethod
     def open(cls, name: str, url: str | None, options: Mapping[str, Any]) -> OdooAdapter:
@@ -59,10 +71,6 @@ class OdooAdapter:
             )
         return cls(database, settings)
 
-    def identity(self) -> str:
-        """Return what tells this database from others and from its copies."""
-        return self._database.identity()
-
     def companies(self) -> Sequence[Company]:
         """Return all companies of the database, whether or not they issue documents."""
         return self._reader.companies()
@@ -77,14 +85,9 @@ class OdooAdapter:
         """Return the documents as they stand now; see the port."""
         return Mapper.of(self._reader.load(keys), self._options.taxes).invoices()
 
-    def record(self, key: str, reference: str, xref: str) -> None:
-        """Write both values or neither; with `write_back = "none"`, the ledger alone keeps them."""
-        if self._writer is not None:
-            self._writer.record(key, reference, xref)
-
-    def close(self) -> None:
-        """Give back connections."""
-        self._database.close()
+    def attachments(self, key: str) -> Sequence[File]:
+        """Return the files that go out with a document; see the port."""
+        return self._reader.attachments(key)
 
     # --- check-up
 
@@ -96,35 +99,27 @@ class OdooAdapter:
         rows += attempt("tables", lambda: self._readable(schema), str)[0]
         if rows[-1].status != "ok":
             return rows
-        rows += attempt("companies", self.companies, _companies_sentence)[0]
+        rows += attempt("companies", self.companies, companies_told)[0]
         if self._reader.lacks_index():
             rows.append(warning("index", "discovery sorts the whole of account_move for each page", _INDEX))
-        return [*rows, self._write_back_row(schema)]
+        if self._choice:
+            rows.append(self._attachments_row(schema))
+        return [*rows, self._write_back_row()]
 
     def _readable(self, schema: Schema) -> str:
-        require(schema, source=self._database.source)
-        denied = next(iter(schema.unreadable()), None)
-        if denied:
-            raise SourceNotPermittedError(
-                f"Our user may not read {denied}.",
-                action=f"GRANT SELECT ON {denied.partition('.')[0]} TO our user.",
-            )
-        return "all tables and columns that are needed are there and readable; reading is read-only"
+        return require_readable(require(schema, source=self._database.source, action=NO_ODOO))
 
-    def _write_back_row(self, schema: Schema) -> CheckRow:
-        if self._writer is None:
-            return warning("write-back", "switched off: the reference stays in the ledger only")
-        for name in self._writer.columns:
-            rights = schema.columns.get(("account_move", name))
-            if rights is None:
-                return failed("write-back", f"There is no column account_move.{name}.", HOW_TO_MAKE)
-            if not rights.writable:
-                return failed(
-                    "write-back",
-                    f"Our user may not write account_move.{name}.",
-                    f"GRANT UPDATE ({', '.join(self._writer.columns)}) ON account_move TO our user.",
-                )
-        return ok("write-back", f"into the columns {' and '.join(self._writer.columns)} of account_move")
+    def _attachments_row(self, schema: Schema) -> CheckRow:
+        rights = [schema.columns.get((ATTACHMENTS, name)) for name in COLUMNS]
+        if not all(right is not None and right.readable for right in rights):
+            told = f"Our user may not read {ATTACHMENTS}, where Odoo keeps files."
+            return failed("attachments", told, f"GRANT SELECT ({', '.join(COLUMNS)}) ON {ATTACHMENTS} TO our user.")
+        folder = self._choice.filestore
+        if folder is None:
+            return warning("attachments", "only files kept in the database are found", _FILESTORE)
+        if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
+            return failed("attachments", f"The filestore {folder} is no folder that our user may read.", _FILESTORE)
+        return ok("attachments", f"read from {folder}")
 
 
 def _found(row: Row) -> Found:
@@ -141,7 +136,3 @@ def _found(row: Row) -> Found:
         customer=plain(row["customer"]),
         original_key=None if original is None else str(original),
     )
-
-
-def _companies_sentence(companies: Sequence[Company]) -> str:
-    return "; ".join(f"{company.key} {company.name}" for company in companies) or "none"

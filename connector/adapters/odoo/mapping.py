@@ -10,6 +10,7 @@ from typing import Any, Final
 from connector.adapters.database import Row, exact, plain
 from connector.adapters.figures import discount_of, net_price, rounds_to
 from connector.adapters.odoo import taxes as odoo_taxes
+from connector.adapters.odoo.attachments import attachments
 from connector.adapters.odoo.parties import party
 from connector.adapters.odoo.reader import Documents
 from connector.adapters.tax_mapping import TaxMapping
@@ -116,6 +117,7 @@ class Mapper:
             note=_note(row),
             original=_original(row),
             delivery_date=row["delivery_date"],
+            attachments=attachments(self.documents.files.get(row["id"], ())),
             reference=plain(row.get("written_reference")),
             xref=plain(row.get("written_xref")),
         )

@@ -33,6 +33,8 @@ def party(row: Row | None, dir3: Sequence[tuple[str, str]] = ()) -> Party:
         is_company=bool(row["is_company"]),
         is_public_body=bool(dir3) or is_public_body(country, tax_number, legal_ids),
         dir3_codes=tuple(dir3),
+        recipient_code=plain(row["recipient_code"]) if country == "IT" else None,
+        certified_email=plain(row["certified_email"]) if country == "IT" else None,
     )
 
 

@@ -16,35 +16,40 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from connector.adapters.database import Database, Row
-from connector.adapters.odoo.schema import DIR3_ROLES, TAX_CHILDREN, Schema, detect, lacks_index, require
+from connector.adapters.odoo.attachments import CONTENTS, HEADS, Choice, files
+from connector.adapters.odoo.schema import DIR3_ROLES, NO_ODOO, TAX_CHILDREN, detect, lacks_index
+from connector.adapters.rows import grouped, row_id, row_ids
+from connector.adapters.schema import Schema, require
+from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import SchemaChangedError
-from connector.ports import Company, Position
+from connector.ports import Company, File, Position
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID: Final = 2**31 - 1
 
 # Rows without write_date (imports by SQL) sort first, as of 1970. They are asked for apart, so that an index
 # on (write_date, id), where the administrator has made one, serves the rest.
 _FIND: Final = """
     WITH page AS (
-        (SELECT id, TIMESTAMP '1970-01-01' AS changed_at FROM account_move m
+        (SELECT TIMESTAMP '1970-01-01' AS changed_at, {columns} FROM account_move m
          WHERE write_date IS NULL AND :changed_at = TIMESTAMP '1970-01-01' AND id > :id AND {wanted}
          ORDER BY id LIMIT :limit)
         UNION ALL
-        (SELECT id, write_date FROM account_move m
+        (SELECT write_date, {columns} FROM account_move m
          WHERE (write_date, id) > (:changed_at, :id) AND {wanted}
          ORDER BY write_date, id LIMIT :limit)
         ORDER BY changed_at, id LIMIT :limit
     )
-    SELECT m.id, m.company_id, page.changed_at, m.name AS number, m.move_type, m.invoice_date,
-           currency.name AS currency, m.amount_total, entity.name AS customer,
-           COALESCE(m.reversed_entry_id, m.?debit_origin_id) AS original_id
+    SELECT page.id, page.company_id, page.changed_at, page.name AS number, page.move_type, page.invoice_date,
+           currency.name AS currency, page.amount_total, entity.name AS customer, page.original_id
     FROM page
-    JOIN account_move m ON m.id = page.id
-    LEFT JOIN res_currency currency ON currency.id = m.currency_id
-    LEFT JOIN res_partner entity ON entity.id = m.commercial_partner_id
+    LEFT JOIN res_currency currency ON currency.id = page.currency_id
+    LEFT JOIN res_partner entity ON entity.id = page.commercial_partner_id
     ORDER BY page.changed_at, page.id
 """.replace(
+    "{columns}",
+    """m.id, m.company_id, m.name, m.move_type, m.invoice_date, m.currency_id, m.amount_total,
+         m.commercial_partner_id, COALESCE(m.reversed_entry_id, m.?debit_origin_id) AS original_id""",
+).replace(
     "{wanted}",
     """m.state = 'posted' AND m.move_type IN ('out_invoice', 'out_refund')
          AND (CAST(:since AS date) IS NULL OR m.invoice_date IS NULL OR m.invoice_date >= :since)
@@ -123,7 +128,7 @@ _TAXES: Final = """
 _PARTIES: Final = """
     SELECT p.id, p.name, p.vat, p.?company_registry AS registry, p.?siret AS siret, p.street, p.street2,
            p.zip, p.city, state.name AS province, country.code AS country, p.email, p.phone,
-           p.lang, p.is_company
+           p.lang, p.is_company, p.?l10n_it_pa_index AS recipient_code, p.?l10n_it_pec_email AS certified_email
     FROM res_partner p
     LEFT JOIN res_country_state state ON state.id = p.state_id
     LEFT JOIN res_country country ON country.id = p.country_id
@@ -163,15 +168,34 @@ class Documents:
     taxes: dict[int, Row] = field(default_factory=dict)
     parties: dict[int, Row] = field(default_factory=dict)
     dir3: dict[int, list[tuple[str, str]]] = field(default_factory=dict)  # legal entity -> (role, code)
+    files: dict[int, list[Row]] = field(default_factory=dict)  # by document, those that go out with it
 
 
 class Reader:
     """The queries. Used from several threads."""
 
-    def __init__(self, database: Database, *, written: tuple[str, str] | None = None) -> None:
-        """Read a database; `written` names the columns of reference and cross-reference, if there are any."""
+    def __init__(
+        self,
+        database: Database,
+        *,
+        written: tuple[str, str] | None = None,
+        side_table: SideTable | None = None,
+        choice: Choice | None = None,
+    ) -> None:
+        """Read a database.
+
+        Args:
+            database: of the source.
+            written: the columns of reference and cross-reference, if there are any.
+            side_table: where they are else.
+            choice: which files go out with a document; by default none.
+        """
         self._database = database
+        self._side_table = side_table
+        self._choice = choice or Choice()
         reference, xref = (f"m.?{name}" for name in written) if written else ("NULL", "NULL")
+        if side_table:
+            reference, xref = side_table.columns("m.id")
         self._headers = _HEADERS.replace("WRITTEN", f"{reference} AS written_reference, {xref} AS written_xref")
         self._schema: Schema | None = None
         self._detecting = threading.Lock()
@@ -183,10 +207,10 @@ class Reader:
         changed_at = max(after.changed_at.astimezone(UTC), EPOCH) if after else EPOCH
         values = {
             "changed_at": changed_at.replace(tzinfo=None),
-            "id": (_id(after.key) or 0) if after else 0,
+            "id": (row_id(after.key) or 0) if after else 0,
             "limit": limit,
             "since": since,
-            "companies": None if companies is None else _ids(companies),
+            "companies": None if companies is None else row_ids(companies),
         }
         with self._database.reading() as connection:
             schema = self._known(connection)
@@ -194,11 +218,22 @@ class Reader:
 
     def load(self, keys: Sequence[str]) -> Documents:
         """Return the rows of these documents; the number of queries is the same for one as for many."""
-        ids = _ids(keys)
+        ids = row_ids(keys)
         if not ids:
             return Documents()
         with self._database.reading() as connection:
             return self._documents(connection, self._known(connection), ids)
+
+    def attachments(self, key: str) -> Sequence[File]:
+        """Return the chosen files of a document that can be read."""
+        ids = row_ids([key])
+        if not ids or not self._choice:
+            return []
+        with self._database.reading() as connection:
+            schema = self._known(connection)
+            order = [row["id"] for row in self._files(connection, schema, ids).get(ids[0], ())]
+            rows = _by_id(self._rows(connection, schema, CONTENTS, {"ids": order}))
+        return files(self._choice, rows, order)
 
     def companies(self) -> Sequence[Company]:
         """Return all companies of the database."""
@@ -231,7 +266,7 @@ class Reader:
         partners = {*entities, *_distinct(headers, "partner_id"), *_distinct(headers, "company_partner_id")}
         documents = Documents(
             headers=headers,
-            lines=_grouped(query(_LINES, ids), "move_id"),
+            lines=grouped(query(_LINES, ids), "move_id"),
             taxes=_by_id(query(_TAXES, sorted({row["tax_id"] for row in (*line_taxes, *amounts)}))),
             parties=_by_id(query(_PARTIES, sorted(partners))),
         )
@@ -241,7 +276,14 @@ class Reader:
             documents.tax_amounts.setdefault(row["move_id"], {})[row["tax_id"]] = row["balance"]
         for row in self._dir3(connection, schema, entities):
             documents.dir3.setdefault(row["entity_id"], []).append((row["role"], row["code"]))
+        if self._choice:
+            documents.files.update(self._files(connection, schema, ids))
         return documents
+
+    def _files(self, connection: Connection, schema: Schema, ids: list[int]) -> Mapping[int, list[Row]]:
+        """Return the chosen files by document, without their contents."""
+        found = grouped(self._rows(connection, schema, HEADS, {"ids": ids}), "res_id")
+        return {id_: self._choice.chosen(rows) for id_, rows in found.items()}
 
     def _dir3(self, connection: Connection, schema: Schema, entities: list[int]) -> Sequence[Row]:
         """Return the administrative centres of public bodies, where Odoo's Facturae module keeps them."""
@@ -261,20 +303,11 @@ class Reader:
         """Return the schema, looked up once per process."""
         with self._detecting:
             if self._schema is None:
-                self._schema = require(detect(self._database, connection), source=self._database.source)
+                found = require(detect(self._database, connection), source=self._database.source, action=NO_ODOO)
+                if self._side_table:
+                    self._side_table.require(connection)
+                self._schema = found
             return self._schema
-
-
-def _id(key: str) -> int | None:
-    """Return Odoo's id; None for a text that is none, which no document has then."""
-    if not (key.isascii() and key.isdigit()):
-        return None
-    number = int(key)
-    return number if number <= _LARGEST_ID else None
-
-
-def _ids(keys: Sequence[str]) -> list[int]:
-    return [number for key in dict.fromkeys(keys) if (number := _id(key)) is not None]
 
 
 def _distinct(rows: Sequence[Row], column: str) -> list[int]:
@@ -283,10 +316,3 @@ def _distinct(rows: Sequence[Row], column: str) -> list[int]:
 
 def _by_id(rows: Sequence[Row]) -> dict[int, Row]:
     return {row["id"]: row for row in rows}
-
-
-def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
-    groups: dict[int, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row[column], []).append(row)
-    return groups

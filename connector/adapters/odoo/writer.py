@@ -1,86 +1,55 @@
-"""Writes reference and cross-reference into two columns of account_move, and nothing else.
+"""Where Odoo keeps what is written back: fields of account_move, by SQL or by Odoo itself, or a table of ours.
 
-The columns are made in Odoo (Settings, Technical, Fields) or by a module. `write_date` is left alone, so that
+The fields are made in Odoo (Settings, Technical, Fields) or by a module. By SQL `write_date` is left alone, so that
 discovery does not see our own write as a change; accounting columns are never touched, so hashes stay valid.
 A document that was cancelled after it had been issued still gets its reference.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Final
 
-from sqlalchemy import column, select, table, update
-from sqlalchemy.sql.expression import ColumnClause, TableClause
-
-from connector.adapters.database import Database, Row, plain
+from connector.adapters.database import Database
+from connector.adapters.odoo.api import Api, Calls, Json2, JsonRpc
 from connector.adapters.odoo.schema import detect
-from connector.domain.errors import SchemaChangedError, WriteBackRefusedError
+from connector.adapters.odoo.settings import OdooOptions
+from connector.adapters.writeback import Target, WriteBack
+from connector.adapters.writeback.columns import Columns
+from connector.adapters.writeback.side_table import FIELDS, SideTable
 
-HOW_TO_MAKE = (
+HOW_TO_MAKE: Final = (
     "Make two text fields on the model account.move in Odoo (Settings, Technical, Fields; names"
     " x_b2b_reference and x_b2b_xref), or name others in reference_column and xref_column,"
     ' or set write_back = "none".'
 )
 
 
-class Writer:
-    """The write-back. Used from several threads."""
-
-    def __init__(self, database: Database, *, reference: str, xref: str) -> None:
-        self._database = database
-        self.columns = (reference, xref)
-        self._id: ColumnClause[int] = column("id")
-        self._reference: ColumnClause[str] = column(reference)
-        self._xref: ColumnClause[str] = column(xref)
-        self._move: TableClause = table("account_move", self._id, self._reference, self._xref)
-        self._found = False
-
-    def record(self, key: str, reference: str, xref: str) -> None:
-        """Write both values in one transaction, unless they are there already."""
-        if not key.isdigit():
-            raise WriteBackRefusedError(f"There is no document {key} in the ERP.")
-        self._require_columns()
-        wanted = {self.columns[0]: reference, self.columns[1]: xref}
-        row = select(self._reference, self._xref).where(self._id == int(key)).with_for_update(key_share=True)
-        with self._database.writing() as connection:
-            present = next(iter(self._database.rows(connection, row)), None)
-            if present is None:
-                raise WriteBackRefusedError(
-                    f"Document {key} is not in the ERP any more.",
-                    action="Look for it in Odoo; it was issued.",
-                )
-            if dict(present) == wanted:
-                return
-            _refuse_others(key, present, wanted)
-            change = update(self._move).where(self._id == int(key)).values(wanted)
-            written = self._database.run(connection, change).rowcount
-            if written != 1:
-                raise WriteBackRefusedError(f"Document {key} could not be changed in the ERP: {written} rows.")
-
-    def missing(self) -> list[str]:
-        """Return which of the two columns are not there."""
-        with self._database.reading() as connection:
-            schema = detect(self._database, connection)
-        return [name for name in self.columns if not schema.has("account_move", name)]
-
-    def _require_columns(self) -> None:
-        if self._found:
-            return
-        missing = self.missing()
-        if missing:
-            raise SchemaChangedError(
-                f"The database of source {self._database.source} has no column account_move.{missing[0]}"
-                " for the write-back.",
-                action=HOW_TO_MAKE,
-            )
-        self._found = True
+def writer(database: Database, options: OdooOptions, side: SideTable | None) -> WriteBack | None:
+    """Return what writes back as the options say; None where nothing does."""
+    if side:
+        return WriteBack(side, FIELDS)
+    if options.write_back == "none":
+        return None
+    fields = options.fields(options.reference_column, options.xref_column)
+    target: Target
+    if options.write_back == "api":
+        target = Api(_calls(database.source, options), fields)
+    else:
+        target = Columns(
+            database,
+            table="account_move",
+            fields=fields,
+            look=lambda connection: detect(database, connection),
+            erp="Odoo",
+            how_to_make=HOW_TO_MAKE,
+        )
+    return WriteBack(target, fields)
 
 
-def _refuse_others(key: str, present: Row, wanted: Mapping[str, str]) -> None:
-    for name, new in wanted.items():
-        old = plain(present[name])
-        if old and old != new:
-            raise WriteBackRefusedError(
-                f"Document {key} of the ERP already has {old} in {name}; {new} was not written.",
-                action="Compare both documents at B2Brouter, then empty the column or correct the job.",
-            )
+def _calls(source: str, options: OdooOptions) -> Calls:
+    url, key, timeout = options.api_url or "", options.key(), options.api_timeout
+    if options.api_user:
+        return JsonRpc(
+            source, url, key=key, timeout=timeout, database=options.api_database or "", user=options.api_user
+        )
+    return Json2(source, url, key=key, timeout=timeout, database=options.api_database)

@@ -5,24 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
+from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, warning
 from connector.adapters.database import Database, Timeouts, exact, plain
 from connector.adapters.options import read
-from connector.adapters.sql.mapping import Mapper, company, day, in_cents, readable
+from connector.adapters.sql.mapping import Mapper, company, in_cents, readable
 from connector.adapters.sql.reader import Documents, Head, Reader
+from connector.adapters.sql.sample import Sampler
 from connector.adapters.sql.settings import SqlOptions
-from connector.adapters.sql.writer import Writer
+from connector.adapters.sql.stamps import Stamps
+from connector.adapters.sql.writer import report_statement, side_table, statements, writer
+from connector.adapters.trial.sample import SampleValue
+from connector.adapters.values import day
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice
-from connector.ports import CheckRow, Company, Found, Position
+from connector.ports import CheckRow, Company, File, Found, Position, RemoteTaxReport
 
 __all__ = ["SqlAdapter", "SqlOptions"]
 
 
-class SqlAdapter:
+class SqlAdapter(DatabaseAdapter):
     """One mapped database. See `connector.ports.Adapter` for the contract."""
 
+    INTERFACE: ClassVar[int] = 2
     Options: ClassVar[type[SqlOptions]] = SqlOptions
 
     def __init__(self, database: Database, options: SqlOptions) -> None:
@@ -30,14 +37,11 @@ class SqlAdapter:
         self._options = options
         self._reader = Reader(database, options)
         self._heads = Mapper(options, Documents())
-        self._writer: Writer | None = None
-        if options.read_back is not None and options.write_back is not None:
-            self._writer = Writer(
-                database,
-                read_back=options.read_back,
-                write_back=options.write_back,
-                key_is_text=options.key_type == "text",
-            )
+        if options.write_back == "side_table":
+            self.side_table = self._reader.side_table = side_table(database, options)
+        self._statements = statements(database, options)
+        self._writer = writer(self._statements, self.side_table)
+        self._report_statement = report_statement(database, options)
 
     @classmethod
     def open(cls, name: str, url: str | None, options: Mapping[str, Any]) -> SqlAdapter:
@@ -49,10 +53,6 @@ class SqlAdapter:
         settings = read(SqlOptions, options, source=name)
         timeouts = Timeouts(statement=settings.statement_timeout, lock=settings.lock_timeout)
         return cls(Database(name, url, timeouts=timeouts), settings)
-
-    def identity(self) -> str:
-        """Return what tells this database from others and from its copies."""
-        return self._database.identity()
 
     def companies(self) -> Sequence[Company]:
         """Return the companies that the query `companies` gives, or the only one."""
@@ -72,14 +72,27 @@ class SqlAdapter:
         """Return the documents as they stand now; see the port."""
         return Mapper.of(self._reader.load(keys), self._options).invoices()
 
-    def record(self, key: str, reference: str, xref: str) -> None:
-        """Write both values or neither; without `write_back`, the ledger alone keeps them."""
-        if self._writer is not None:
-            self._writer.record(key, reference, xref)
+    def recorded(self, keys: Sequence[str]) -> Mapping[str, tuple[str | None, str | None]]:
+        """Return reference and xref of documents: by the query `read_back`, or from the table of ours."""
+        if self._statements is None:
+            return super().recorded(keys)
+        return self._statements.recorded(keys)
 
-    def close(self) -> None:
-        """Give back connections."""
-        self._database.close()
+    def record_tax_report(self, key: str, report: RemoteTaxReport) -> None:
+        """Write what a tax authority knows of a document: by write_tax_report, or into the table of ours."""
+        if self._report_statement is None:
+            super().record_tax_report(key, report)
+        else:
+            self._report_statement.record(key, report)
+
+    def sample(self) -> Sequence[SampleValue]:
+        """Return the first row of each query, value by value, with what is wrong about it."""
+        stamps = Stamps(ZoneInfo(self._options.timezone))
+        return [*Sampler(self._database, self._options, stamps).values()]
+
+    def attachments(self, key: str) -> Sequence[File]:
+        """Return the files that the query `attachment` gives; see the port."""
+        return self._reader.attachments(key)
 
     def check(self) -> Sequence[CheckRow]:
         """Try every query on the first document; change nothing."""
@@ -98,7 +111,7 @@ class SqlAdapter:
             ]
         key = first[0].key
         rows += attempt("queries of documents", lambda: self._sample(key), str)[0]
-        return [*rows, *self._write_back_rows(key)]
+        return [*rows, self._write_back_row()]
 
     def _sample(self, key: str) -> str:
         document = self.load([key]).get(key)
@@ -109,14 +122,10 @@ class SqlAdapter:
             )
         if isinstance(document, DocumentNotUsableError):
             raise document
+        if document.attachments:
+            self.attachments(key)
         lines = len(document.lines)
         return f"document {document.number}: {lines} lines, {document.totals.payable} {document.currency}"
-
-    def _write_back_rows(self, key: str) -> Sequence[CheckRow]:
-        writer = self._writer
-        if writer is None:
-            return [warning("write-back", "switched off: the reference stays in the ledger only")]
-        return attempt("query read_back", lambda: writer.try_reading(key), lambda _: "answers")[0]
 
     def _found(self, head: Head) -> Found:
         row = head.row

@@ -6,7 +6,7 @@ missing one. Amounts are in the document's currency. NULL says "none".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from connector.domain.errors import UsageError
 
 _PARTY: Final = (
     "key name tax_number siren siret country address address2 city postal_code province email phone language"
-    " is_company is_public_body dir3_fiscal dir3_receiver dir3_payer"
+    " is_company is_public_body dir3_fiscal dir3_receiver dir3_payer recipient_code certified_email"
 )
 
 
@@ -33,18 +33,21 @@ class Columns:
         Raises:
             UsageError: names the query and the first column that is missing, unknown or there twice.
         """
+        for _, fault in self.faults(given):
+            raise UsageError(f"The query {self.query} {fault}", action=f"Correct {self.query} in the configuration.")
+
+    def faults(self, given: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Yield each column that is missing, unknown or there twice, and the end of a sentence about it."""
         known = self.required | self.optional
         for column in given:
             if column not in known:
-                raise self._wrong(f"gives a column {column} that is not known{nearest(column, sorted(known))}")
+                yield column, f"gives a column {column} that is not known{nearest(column, sorted(known))}"
         for column in sorted(self.required):
             if column not in given:
-                raise self._wrong(f"does not give the column {column}.")
-        if len(set(given)) != len(given):
-            raise self._wrong("gives a column twice.")
-
-    def _wrong(self, what: str) -> UsageError:
-        return UsageError(f"The query {self.query} {what}", action=f"Correct {self.query} in the configuration.")
+                yield column, f"does not give the column {column}."
+        for column in dict.fromkeys(given):
+            if given.count(column) > 1:
+                yield column, "gives a column twice."
 
 
 def _columns(query: str, required: str, optional: str) -> Columns:
@@ -84,5 +87,12 @@ LINES: Final = _columns(
 )
 TAXES: Final = _columns("taxes", "line_key percent", "kind category reason name label")
 TAX_TOTALS: Final = _columns("tax_totals", "document_key percent base amount", "kind category reason name label")
+ATTACHMENTS: Final = _columns(
+    "attachments",
+    # size: in bytes. version: anything that changes with the content, such as a check sum or a time.
+    "document_key name size version",
+    "is_view",  # the document itself as people read it, in place of B2Brouter's own PDF
+)
+ATTACHMENT: Final = _columns("attachment", "name content", "")
 COMPANIES: Final = _columns("companies", "company name", "tax_number country")
 READ_BACK: Final = _columns("read_back", "reference xref", "")

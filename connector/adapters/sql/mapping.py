@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, TypeVar
 
 from connector.adapters.database import Row, exact, plain
 from connector.adapters.sql.reader import ONLY_COMPANY, Documents
 from connector.adapters.sql.settings import SqlOptions
+from connector.adapters.values import day
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
     AllowanceCharge,
+    Attachment,
     Invoice,
     Kind,
     LegalId,
@@ -46,6 +47,7 @@ class Mapper:
     lines: dict[str, list[Row]] = field(default_factory=dict)  # by document
     taxes: dict[str, list[Row]] = field(default_factory=dict)  # by line
     tax_totals: dict[str, list[Row]] = field(default_factory=dict)  # by document
+    attachments: dict[str, list[Row]] = field(default_factory=dict)  # by document
 
     @classmethod
     def of(cls, documents: Documents, options: SqlOptions) -> Mapper:
@@ -56,6 +58,7 @@ class Mapper:
             _grouped(documents.lines, "document_key"),
             _grouped(documents.taxes or (), "line_key"),
             _grouped(documents.tax_totals or (), "document_key"),
+            _grouped(documents.attachments, "document_key"),
         )
 
     def invoices(self) -> Mapping[str, Invoice | DocumentNotUsableError]:
@@ -108,6 +111,7 @@ class Mapper:
             original=_original(row),
             amend_reason=plain(row.get("amend_reason")),
             delivery_date=day(row.get("delivery_date")),
+            attachments=tuple(_attachment(file) for file in self.attachments.get(key, ())),
             reference=plain(row.get("reference")),
             xref=plain(row.get("xref")),
         )
@@ -220,9 +224,8 @@ def amount(row: Row, column: str) -> Decimal:
 
 def in_cents(value: Decimal, currency: str | None) -> Decimal:
     """Return the same amount, written with all digits of its currency; doubles come without their zeros."""
-    unit = money(currency or "").unit
-    exact_amount = value.quantize(unit) if value == value.quantize(unit) else value
-    return exact_amount + ZERO  # no negative zero
+    rounded = value.quantize(money(currency or "").unit)
+    return (rounded if rounded == value else value) + ZERO  # no negative zero
 
 
 def readable(convert: Callable[[Any], Value | None], value: Any) -> Value | None:
@@ -231,20 +234,6 @@ def readable(convert: Callable[[Any], Value | None], value: Any) -> Value | None
         return convert(value)
     except ValueError:
         return None
-
-
-def day(value: Any) -> date | None:
-    """Return a date; the text of one has to begin like 2026-01-31."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, datetime):
-        return value.date()
-    if isinstance(value, date):
-        return value
-    try:
-        return date.fromisoformat(str(value)[:10])
-    except ValueError:
-        raise ValueError(f"{value!r} is no date of the form 2026-01-31") from None
 
 
 def truth(value: Any, column: str) -> bool:
@@ -308,6 +297,18 @@ def _party(row: Row, role: str) -> Party:
         is_company=is_company is None or truth(is_company, f"{role}_is_company"),
         is_public_body=bool(dir3) or truth(row.get(f"{role}_is_public_body"), f"{role}_is_public_body"),
         dir3_codes=dir3,
+        recipient_code=value("recipient_code"),
+        certified_email=value("certified_email"),
+    )
+
+
+def _attachment(row: Row) -> Attachment:
+    is_view = row.get("is_view")
+    return Attachment(
+        name=plain(row["name"]) or "",
+        size=int(row["size"] or 0),
+        digest=str(row["version"] or ""),
+        is_view=is_view is not None and truth(is_view, "is_view"),
     )
 
 

@@ -28,8 +28,9 @@ from connector.adapters.sql.columns import Columns
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.stamps import EPOCH, Stamps
 from connector.adapters.sql.statements import by_keys
+from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import UsageError
-from connector.ports import Company, Position
+from connector.ports import Company, File, Position
 
 ONLY_COMPANY: Final = "1"  # where the queries know of none
 
@@ -42,6 +43,7 @@ class Documents:
     lines: Sequence[Row] = ()
     taxes: Sequence[Row] | None = None  # None: the lines have them
     tax_totals: Sequence[Row] | None = None  # None: to be computed
+    attachments: Sequence[Row] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Reader:
     def __init__(self, database: Database, options: SqlOptions) -> None:
         self._database = database
         self._options = options
+        self.side_table: SideTable | None = None  # where reference and cross-reference are, if not in the header
         self._shape: _Shape | None = None
         self._learning = threading.Lock()
 
@@ -102,14 +105,28 @@ class Reader:
             return Documents()
         options = self._options
         with self._database.reading() as connection:
-            headers = self._by_keys(connection, options.header, columns.HEADER, wanted)
+            headers = self._with_written(
+                connection, self._by_keys(connection, options.header, columns.HEADER, wanted)
+            )
             lines = self._by_keys(connection, options.lines, columns.LINES, wanted)
             taxes = totals = None
+            attachments: list[Row] = []
             if options.taxes is not None:
                 taxes = self._by_keys(connection, options.taxes, columns.TAXES, wanted)
             if options.tax_totals is not None:
                 totals = self._by_keys(connection, options.tax_totals, columns.TAX_TOTALS, wanted)
-        return Documents(headers=headers, lines=lines, taxes=taxes, tax_totals=totals)
+            if options.attachments is not None:
+                attachments = self._by_keys(connection, options.attachments, columns.ATTACHMENTS, wanted)
+        return Documents(headers=headers, lines=lines, taxes=taxes, tax_totals=totals, attachments=attachments)
+
+    def attachments(self, key: str) -> Sequence[File]:
+        """Return the files of one document, those that have a content."""
+        known = self._key(key)
+        if self._options.attachment is None or known is None:
+            return []
+        with self._database.reading() as connection:
+            rows = self._rows(connection, text(self._options.attachment), columns.ATTACHMENT, {"key": known})
+        return [File(name=str(row["name"]), content=_bytes(row["content"])) for row in rows if row["content"]]
 
     def companies(self) -> Sequence[Company]:
         """Return the configured companies; without a query for them, the only one."""
@@ -130,12 +147,22 @@ class Reader:
     def _by_keys(self, connection: Connection, statement: str, expected: Columns, keys: list[Any]) -> list[Row]:
         return self._rows(connection, by_keys(statement), expected, {"keys": keys})
 
+    def _with_written(self, connection: Connection, headers: list[Row]) -> list[Row]:
+        """Return the headers with what stands in the table of ours, where that is used."""
+        if self.side_table is None:
+            return headers
+        self.side_table.require(connection)
+        written = self.side_table.written(connection, [row["document_key"] for row in headers])
+        nothing = {"reference": None, "xref": None}
+        return [{**row, **written.get(row["document_key"], nothing)} for row in headers]
+
     def _rows(
         self, connection: Connection, statement: Executable, expected: Columns, values: Row | None = None
     ) -> list[Row]:
         result = self._database.run(connection, statement, values, query=expected.query)
-        expected.check(list(result.keys()))
-        return [*result.mappings()]
+        names = list(result.keys())
+        expected.check(names)
+        return [dict(zip(names, row, strict=True)) for row in result]  # a page has many values to look up
 
     def _key(self, key: str) -> int | str | None:
         """Return a key as the database knows it; None for one that it cannot have."""
@@ -178,9 +205,11 @@ class Reader:
     def _confirmed_on(self, row: Row) -> date | None:
         """Return the day in the zone of the database's times."""
         value = row.get("confirmed_at")
+        if value is None:
+            return None
         zone = ZoneInfo(self._options.timezone)
         try:
-            return None if value is None else Stamps(zone).read(value).astimezone(zone).date()
+            return Stamps(zone).read(value).astimezone(zone).date()
         except ValueError as error:
             raise UsageError(
                 f"In the query find, confirmed_at of document {row['document_key']}: {error}.",
@@ -198,6 +227,11 @@ class Reader:
         if companies is not None and "company" in shape.columns:
             wanted.append(cast(column("company"), String(64)).in_(list(companies)))
         return wanted
+
+
+def _bytes(content: Any) -> bytes:
+    """Return a content as it is; a text in UTF-8."""
+    return content.encode() if isinstance(content, str) else bytes(content)
 
 
 class _Page:

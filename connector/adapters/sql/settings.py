@@ -18,9 +18,16 @@ _BINDS = {
     "lines": frozenset({"keys"}),
     "taxes": frozenset({"keys"}),
     "tax_totals": frozenset({"keys"}),
+    "attachments": frozenset({"keys"}),
+    "attachment": frozenset({"key"}),
     "read_back": frozenset({"key"}),
     "write_back": frozenset({"key", "reference", "xref"}),
 }
+REPORT_VALUES = frozenset({"report", "kind", "label", "state", "url", "qr", "problem"})
+"""What write_tax_report may write, besides the :key of the document."""
+
+_PLACES = frozenset({"side_table", "none"})
+"""What write_back may be, if it is no statement."""
 
 
 class SqlOptions(AdapterOptions):
@@ -38,11 +45,21 @@ class SqlOptions(AdapterOptions):
         description="SELECT of the ERP's total of each tax of the documents IN :keys. Without it they are"
         " computed from the lines, rounded half up per tax.",
     )
+    attachments: str | None = Field(
+        None, description="SELECT of the files that go out with the documents IN :keys, without their contents."
+    )
+    attachment: str | None = Field(None, description="SELECT of the contents of the files of the document :key.")
     companies: str | None = Field(None, description="SELECT of the issuing companies, where there are several.")
     read_back: str | None = Field(None, description="SELECT of the columns reference and xref of the document :key.")
-    write_back: str | None = Field(
+    write_back: str = Field(
+        "none",
+        description="UPDATE of the document :key with :reference and :xref; or side_table (a table of ours in that"
+        " database), or none (the ledger only).",
+    )
+    write_tax_report: str | None = Field(
         None,
-        description="UPDATE of the document :key with :reference and :xref. Without it: ledger only.",
+        description="UPDATE of the document :key with what a tax authority knows of it: any of :report, :kind,"
+        ' :label, :state, :url, :qr (PNG in base 64), :problem. write_back = "side_table" has a table for it.',
     )
     key_type: Literal["int", "text"] = Field("int", description="Type of document_key in the database.")
     timezone: str = Field("UTC", description="Zone of time stamps that have none, such as Europe/Madrid.")
@@ -56,15 +73,25 @@ class SqlOptions(AdapterOptions):
     statement_timeout: float = Field(60.0, gt=0, le=3600, description="Longest single query, in seconds.")
     lock_timeout: float = Field(5.0, gt=0, le=600, description="Longest wait for a row in use, in seconds.")
 
-    @field_validator("find", "header", "lines", "taxes", "tax_totals", "companies", "read_back")
+    @field_validator(
+        "find", "header", "lines", "taxes", "tax_totals", "attachments", "attachment", "companies", "read_back"
+    )
     @classmethod
     def _reads_only(cls, statement: str | None) -> str | None:
         return None if statement is None else one_select(statement)
 
     @field_validator("write_back")
     @classmethod
-    def _one_update(cls, statement: str | None) -> str | None:
-        return None if statement is None else one_update(statement)
+    def _one_update(cls, statement: str) -> str:
+        return statement if statement in _PLACES else one_update(statement)
+
+    @field_validator("write_tax_report")
+    @classmethod
+    def _report_of_one(cls, statement: str | None) -> str | None:
+        if statement is None:
+            return None
+        require_binds("write_tax_report", statement, frozenset({"key"}), optional=REPORT_VALUES)
+        return one_update(statement)
 
     @field_validator("timezone")
     @classmethod
@@ -79,8 +106,12 @@ class SqlOptions(AdapterOptions):
     def _complete(self) -> SqlOptions:
         for query, binds in _BINDS.items():
             statement = getattr(self, query)
-            if statement is not None:
+            if statement is not None and statement not in _PLACES:
                 require_binds(query, statement, binds)
-        if (self.read_back is None) != (self.write_back is None):
-            raise ValueError("read_back and write_back need one another")
+        if (self.attachments is None) != (self.attachment is None):
+            raise ValueError("attachments and attachment need one another")
+        if (self.read_back is None) != (self.write_back in _PLACES):
+            raise ValueError("read_back and a statement write_back need one another")
+        if self.write_tax_report is not None and self.write_back == "side_table":
+            raise ValueError("write_tax_report is not needed with a side table, which has a table of tax reports")
         return self

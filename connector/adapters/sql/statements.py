@@ -21,15 +21,22 @@ def one_update(statement: str) -> str:
     return _single(statement, {"UPDATE"}, "must be one UPDATE statement")
 
 
-def require_binds(query: str, statement: str, binds: frozenset[str]) -> None:
-    """Check that a statement has exactly these placeholders."""
-    given = frozenset(text(statement).compile().params)
-    unknown, missing = sorted(given - binds), sorted(binds - given)
+def require_binds(
+    query: str, statement: str, binds: frozenset[str], *, optional: frozenset[str] = frozenset()
+) -> None:
+    """Check that a statement has exactly these placeholders, and perhaps some optional ones."""
+    given = placeholders(statement)
+    unknown, missing = sorted(given - binds - optional), sorted(binds - given)
     if unknown:
-        known = " and ".join(f":{name}" for name in sorted(binds)) or "none"
+        known = " and ".join(f":{name}" for name in sorted(binds | optional)) or "none"
         raise ValueError(f"{query} has a placeholder :{unknown[0]}; known here: {known}")
     if missing:
         raise ValueError(f"{query} lacks the placeholder :{missing[0]}")
+
+
+def placeholders(statement: str) -> frozenset[str]:
+    """Return the names of the placeholders of a statement."""
+    return frozenset(text(statement).compile().params)
 
 
 def by_keys(statement: str) -> TextClause:

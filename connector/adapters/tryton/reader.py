@@ -16,7 +16,9 @@ from typing import Any, Final
 from sqlalchemy import Connection
 
 from connector.adapters.database import Database, Row
-from connector.adapters.tryton.schema import BANK_ACCOUNTS, SUBDIVISIONS, Schema, detect, lacks_index, require
+from connector.adapters.rows import grouped, row_id, row_ids
+from connector.adapters.schema import Schema, require
+from connector.adapters.tryton.schema import BANK_ACCOUNTS, NO_TRYTON, SUBDIVISIONS, detect, lacks_index
 from connector.adapters.tryton.statements import (
     ADDRESSES,
     BANK,
@@ -34,11 +36,11 @@ from connector.adapters.tryton.statements import (
     TAX_ROWS,
     TAXES,
 )
+from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import SchemaChangedError
 from connector.ports import Position
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LARGEST_ID: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +69,25 @@ class Documents:
 class Reader:
     """The queries. Used from several threads."""
 
-    def __init__(self, database: Database, *, written: tuple[str, str] | None, issue_refunded: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        written: tuple[str, str] | None,
+        side_table: SideTable | None,
+        issue_refunded: bool,
+    ) -> None:
         """Read a database.
 
         Args:
             database: of the source.
             written: the columns of reference and cross-reference, if there are any.
+            side_table: where they are else.
             issue_refunded: whether a document is issued that its own credit note cancelled.
         """
         self._database = database
         self._written = written
+        self._side_table = side_table
         self._issue_refunded = issue_refunded
         self._schema: Schema | None = None
         self._detecting = threading.Lock()
@@ -88,7 +99,7 @@ class Reader:
         changed_at = max(after.changed_at.astimezone(UTC), EPOCH) if after else EPOCH
         values: dict[str, object] = {
             "changed_at": self._stored(changed_at.replace(tzinfo=None)),
-            "id": (_id(after.key) or 0) if after else 0,
+            "id": (row_id(after.key) or 0) if after else 0,
             "limit": limit,
         }
         wanted = ""
@@ -97,7 +108,7 @@ class Reader:
             values["since"] = self._stored(since)
         if companies is not None:
             wanted += " AND i.company IN :companies"
-            values["companies"] = _ids(companies)
+            values["companies"] = row_ids(companies)
         with self._database.reading() as connection:
             schema = self._known(connection)
             heads = self._rows(connection, schema, self._complete(FIND, schema).replace("{wanted}", wanted), values)
@@ -105,7 +116,7 @@ class Reader:
 
     def load(self, keys: Sequence[str]) -> Documents:
         """Return the rows of these documents; the number of queries is the same for one as for many."""
-        ids = _ids(keys)
+        ids = row_ids(keys)
         if not ids:
             return Documents()
         with self._database.reading() as connection:
@@ -141,13 +152,13 @@ class Reader:
         used = _distinct(line_taxes, "tax") | _distinct(tax_rows, "tax")
         return Documents(
             headers=headers,
-            lines=_grouped(query(LINES, ids), "invoice"),
-            line_taxes={line: [row["tax"] for row in rows] for line, rows in _grouped(line_taxes, "line").items()},
-            tax_rows=_grouped(tax_rows, "invoice"),
+            lines=grouped(query(LINES, ids), "invoice"),
+            line_taxes={line: [row["tax"] for row in rows] for line, rows in grouped(line_taxes, "line").items()},
+            tax_rows=grouped(tax_rows, "invoice"),
             taxes={row["id"]: row for row in query(TAXES, used)},
             originals=self._originals(connection, schema, ids),
             parties=self._parties(connection, schema, sellers | _distinct(headers, "party")),
-            bank_numbers=_grouped(query(BANK, sellers), "owner") if schema.has_table(BANK_ACCOUNTS) else {},
+            bank_numbers=grouped(query(BANK, sellers), "owner") if schema.has_table(BANK_ACCOUNTS) else {},
         )
 
     def _originals(self, connection: Connection, schema: Schema, ids: list[int]) -> dict[int, Row]:
@@ -162,9 +173,9 @@ class Reader:
             province, join = "s.name", "LEFT JOIN country_subdivision s ON s.id = a.subdivision"
         addresses = ADDRESSES.replace("{province}", province).replace("{subdivision}", join)
         return Parties(
-            addresses=_grouped(self._rows(connection, schema, addresses, values), "party"),
-            identifiers=_grouped(self._rows(connection, schema, IDENTIFIERS, values), "party"),
-            mechanisms=_grouped(self._rows(connection, schema, MECHANISMS, values), "party"),
+            addresses=grouped(self._rows(connection, schema, addresses, values), "party"),
+            identifiers=grouped(self._rows(connection, schema, IDENTIFIERS, values), "party"),
+            mechanisms=grouped(self._rows(connection, schema, MECHANISMS, values), "party"),
         )
 
     def _complete(self, sql: str, schema: Schema) -> str:
@@ -175,6 +186,8 @@ class Reader:
             reference, xref = (
                 f"i.{name}" if schema.has("account_invoice", name) else "NULL" for name in self._written
             )
+        if self._side_table:
+            reference, xref = self._side_table.columns("i.id")
         epoch = "'1970-01-01 00:00:00'" if self._is_sqlite else "TIMESTAMP '1970-01-01 00:00:00'"
         return (
             sql.replace("{issued}", ISSUED)
@@ -196,7 +209,10 @@ class Reader:
         """Return the schema, looked up once per process."""
         with self._detecting:
             if self._schema is None:
-                self._schema = require(detect(self._database, connection), source=self._database.source)
+                found = require(detect(self._database, connection), source=self._database.source, action=NO_TRYTON)
+                if self._side_table:
+                    self._side_table.require(connection)
+                self._schema = found
             return self._schema
 
     @property
@@ -210,24 +226,5 @@ class Reader:
         return value.isoformat(" ") if isinstance(value, datetime) else value.isoformat()
 
 
-def _id(key: str) -> int | None:
-    """Return Tryton's id; None for a text that is none, which no document has then."""
-    if not (key.isascii() and key.isdigit()):
-        return None
-    number = int(key)
-    return number if number <= _LARGEST_ID else None
-
-
-def _ids(keys: Sequence[str]) -> list[int]:
-    return [number for key in dict.fromkeys(keys) if (number := _id(key)) is not None]
-
-
 def _distinct(rows: Sequence[Row], column: str) -> set[int]:
     return {row[column] for row in rows if row[column] is not None}
-
-
-def _grouped(rows: Sequence[Row], column: str) -> dict[int, list[Row]]:
-    groups: dict[int, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row[column], []).append(row)
-    return groups

@@ -6,17 +6,18 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from connector.adapters.options import AdapterOptions
 from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton.schema import OWN_COLUMNS
+from connector.adapters.writeback.options import StateOptions, distinct
 
 
-class TrytonOptions(AdapterOptions):
+class TrytonOptions(StateOptions):
     """Options of the tryton adapter."""
 
-    write_back: Literal["columns", "none"] = Field(
+    write_back: Literal["columns", "side_table", "none"] = Field(
         "none",
-        description="Where the reference goes: none (the ledger only), or columns of a module's in account_invoice.",
+        description="Where the reference goes: none (the ledger only), columns of a module's in account_invoice, or"
+        " side_table (a table of ours in Tryton's database).",
     )
     reference_column: str = Field(
         "b2brouter_id",
@@ -39,9 +40,9 @@ class TrytonOptions(AdapterOptions):
 
     @model_validator(mode="after")
     def _columns_of_our_own(self) -> TrytonOptions:
-        if self.reference_column == self.xref_column:
-            raise ValueError("reference_column and xref_column must be two columns")
-        for column in (self.reference_column, self.xref_column):
+        columns = self.fields(self.reference_column, self.xref_column).names
+        distinct(*columns)
+        for column in columns:
             if column in OWN_COLUMNS:
                 raise ValueError(f"{column} belongs to Tryton itself; name a column made for this purpose")
         return self
