@@ -136,6 +136,15 @@ def within(name: str, code: str, details: Mapping[str, str]) -> dict[str, str]:
     return told | {f"{name}.{fact}": value for fact, value in details.items()}
 
 
+def contained(name: str, details: Mapping[str, str]) -> tuple[Reason, dict[str, str]] | None:
+    """Return the reason whose sentence is the fact `name`, with its own facts; None where it is no sentence."""
+    inner = reasons().get(details.get(name + _CODE, ""))
+    if inner is None:
+        return None
+    start = f"{name}."
+    return inner, {key.removeprefix(start): value for key, value in details.items() if key.startswith(start)}
+
+
 def term(table: str, word: str, language: str | None = None, **blanks: str) -> str:
     """Return a word or phrase of the terms, such as `term("acts", "accountant", "fr")`; itself if it is none."""
     entry = _terms().get(table, {}).get(word)
@@ -159,10 +168,14 @@ def summed_up(
         sums: by currency.
         language: see `Reason.message`.
     """
+    return f"{reason(code).message(facts, language).rstrip('.')} – {counted(count, sums, language)}"
+
+
+def counted(count: int, sums: Mapping[str, Decimal], language: str | None = None) -> str:
+    """Return how many invoices, and their sums by currency, such as "38 invoices, 12,340.00 EUR"."""
     number = _grouped(f"{count}", language)
     many = term("count", "1 invoice" if count == 1 else "{count} invoices", language, count=number)
-    amounts = [_amount(value, currency, language) for currency, value in sorted(sums.items())]
-    return f"{reason(code).message(facts, language).rstrip('.')} – {', '.join([many, *amounts])}"
+    return ", ".join([many, *(_amount(value, currency, language) for currency, value in sorted(sums.items()))])
 
 
 # ---------------------------------------------------------------- the file
@@ -207,11 +220,10 @@ def _told(texts: Mapping[str, str], details: Mapping[str, str], language: str | 
 
 
 def _fact(name: str, details: Mapping[str, str], language: str) -> str:
-    inner = reasons().get(details.get(name + _CODE, ""))
+    inner = contained(name, details)
     if inner is not None:
-        start = f"{name}."
-        own = {key.removeprefix(start): value for key, value in details.items() if key.startswith(start)}
-        return inner.message(own, language)
+        entry, own = inner
+        return entry.message(own, language)
     return _translated(name, details[name], language) if name in details else "?"
 
 

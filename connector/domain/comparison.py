@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from connector.domain.correction import remote_sign
 from connector.domain.identity import tax_number_key
-from connector.domain.invoice import Invoice
+from connector.domain.invoice import REMOTE_TYPE, Invoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,12 @@ class Difference:
 def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     """Compare what says which document it is: type, number, series, date, currency, recipient."""
     pairs: list[tuple[str, object, object]] = [
-        ("type", "IssuedInvoice", remote.type),
+        ("type", REMOTE_TYPE, remote.type),
         ("number", invoice.number, remote.number),
         ("date", invoice.issue_date, remote.issue_date),
         ("currency", invoice.currency, remote.currency),
     ]
-    if remote_sign(invoice) > 0:  # else the sign of the amounts says it
+    if _sign(invoice, remote) > 0:  # else the sign of the amounts says it
         pairs.append(("credit note", invoice.is_credit_note, remote.is_credit_note))
     if invoice.series:
         pairs.append(("series", invoice.series, remote.series))
@@ -68,7 +68,7 @@ def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
 
 def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     """Compare subtotal, each tax and the total, to the last cent."""
-    sign = remote_sign(invoice)
+    sign = _sign(invoice, remote)
     found = list(_amounts("total", invoice.totals.payable * sign, remote.total, needed=True))
     found += _amounts("subtotal", invoice.totals.net * sign, remote.subtotal)
     if remote.taxes is not None:
@@ -76,20 +76,36 @@ def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     return found
 
 
-def within(invoice: Invoice, remote: RemoteFigures, limit: Decimal) -> bool:
-    """Whether nothing but tax and total differ, and none of them by more than a stated amount.
+def excess(invoice: Invoice, remote: RemoteFigures) -> Decimal | None:
+    """Return by how much total and taxes differ at most; None where that is no matter of rounding alone.
 
-    Both must be stated, with the same taxes on both sides: a tax that is missing is no matter of rounding.
+    All figures must be stated, with the same subtotal and the same taxes on both sides.
     """
     if remote.total is None or remote.subtotal is None or remote.taxes is None:
-        return False
-    sign = remote_sign(invoice)
+        return None
+    sign = _sign(invoice, remote)
     erp, there = _erp_taxes(invoice, sign), _remote_taxes(remote.taxes)
+    unmatched = {percent for percent, amount in {**erp, **there}.items() if amount} - (erp.keys() & there.keys())
+    if unmatched or not _same(invoice.totals.net * sign, remote.subtotal):
+        return None
     gaps = [invoice.totals.payable * sign - remote.total]
     gaps += [erp.get(percent, Decimal(0)) - there.get(percent, Decimal(0)) for percent in {*erp, *there}]
-    unmatched = {percent for percent, amount in {**erp, **there}.items() if amount} - (erp.keys() & there.keys())
-    same_net = _same(invoice.totals.net * sign, remote.subtotal)
-    return same_net and not unmatched and all(abs(gap) < limit or _same(abs(gap), limit) for gap in gaps)
+    return max(map(abs, gaps))
+
+
+def is_within(gap: Decimal | None, limit: Decimal) -> bool:
+    """Whether an `excess` is no greater than what is allowed."""
+    return gap is not None and (gap < limit or _same(gap, limit))
+
+
+def _sign(invoice: Invoice, remote: RemoteFigures) -> int:
+    """Return -1 where B2Brouter shows amounts with the opposite sign of ours, else +1.
+
+    An imported credit note keeps the amounts of its file: below zero, or positive with a flag that is compared.
+    """
+    if invoice.file_digest is not None and invoice.is_credit_note:
+        return -1 if remote.total is not None and remote.total < 0 else 1
+    return remote_sign(invoice)
 
 
 def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False) -> Iterator[Difference]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import unicodedata
 
 from connector.domain.invoice import Invoice, Party
 
@@ -24,6 +25,24 @@ def file_reference(source: str, company: str, key: str) -> str:
 def is_file_reference(mark: str | None) -> bool:
     """Whether a mark on a document was made by a connector, for whichever document."""
     return re.fullmatch("erp-[a-z2-7]{24}", mark or "") is not None
+
+
+def file_digest(content: bytes) -> str:
+    """Return what tells a file from any other, as `Invoice.file_digest` has it."""
+    return hashlib.sha256(content).hexdigest()
+
+
+_FROZEN = b"sha256:"
+
+
+def frozen_file(digest: str) -> bytes:
+    """Return what stands for the bytes of an import in the ledger: they are in the file, and this proves which."""
+    return _FROZEN + digest.encode()
+
+
+def digest_of_frozen(payload: bytes | None) -> str | None:
+    """Return the digest that `frozen_file` kept; None for a payload of any other kind."""
+    return payload.removeprefix(_FROZEN).decode() if payload and payload.startswith(_FROZEN) else None
 
 
 def xref(environment: str, account_id: str, reference: str) -> str:
@@ -49,6 +68,15 @@ def tax_number_key(number: str | None, country: str | None) -> str | None:
     if not plain or not prefix or plain.startswith((prefix, "XI")):
         return plain or None
     return prefix + (plain[2:] if country and plain.startswith(country) else plain)
+
+
+def name_key(name: str | None) -> str:
+    """Return a name as people search for it: without accents, capitals and doubled blanks."""
+    name = name or ""
+    if name.isascii():
+        return " ".join(name.lower().split())
+    spelled = unicodedata.normalize("NFKD", name).casefold()
+    return " ".join("".join(letter for letter in spelled if not unicodedata.combining(letter)).split())
 
 
 def legal_id_key(value: str) -> str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Final
 
 ZERO = Decimal(0)
 
@@ -23,6 +24,13 @@ class Kind(StrEnum):
 
     INVOICE = "invoice"
     CREDIT_NOTE = "credit_note"
+
+
+REMOTE_TYPE: Final = "IssuedInvoice"
+"""The type at B2Brouter of all that is issued here, credit notes among them (API reference 8.1).
+
+It is created, looked for, followed and compared. A document of another type is never taken for ours, nor sent.
+"""
 
 
 class TaxKind(StrEnum):
@@ -107,6 +115,8 @@ class Party:
     is_company: bool = True
     is_public_body: bool = False
     dir3_codes: tuple[tuple[str, str], ...] = ()  # FACe: (role 01 fiscal | 02 receiver | 03 payer, code)
+    recipient_code: str | None = None  # Italy: codice destinatario
+    certified_email: str | None = None  # Italy: PEC
 
     def legal_id(self, scheme: str) -> str | None:
         """Return the identifier of that scheme, if the party has one."""
@@ -131,6 +141,16 @@ class Original:
     number: str  # BT-25
     date: date | None = None  # BT-26
     confirmed: bool = True  # whether the ERP counts it as issued
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """BG-24: a file that goes out with the document. Its content is read when it is needed."""
+
+    name: str  # as the recipient sees it, with its ending
+    size: int  # bytes
+    digest: str  # what the ERP tells one content from another by: a check sum, or a version
+    is_view: bool = False  # the document itself as people read it, shown in place of B2Brouter's own PDF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +197,8 @@ class Invoice:
     original: Original | None = None  # BG-3: of a credit note, and of an invoice that is a debit note
     amend_reason: str | None = None  # Spain: R1-R5
     delivery_date: date | None = None  # BT-72
+    file_digest: str | None = None  # SHA-256 of the file that goes to B2Brouter as it is; None: made from this
+    attachments: tuple[Attachment, ...] = ()
     reference: str | None = None  # what the ERP already holds from an earlier write-back; not content
     xref: str | None = None
 
@@ -193,15 +215,21 @@ class Invoice:
 
 
 def _plain(value: Any) -> Any:
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if value is None or isinstance(value, str):  # first, for most are: every document is hashed several times
+        return value
     if isinstance(value, Decimal):
         return decimal_text(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence):
         return [_plain(item) for item in value]
-    return value
+    names = _names(value.__class__)
+    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...] | None:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def decimal_text(value: Decimal) -> str:
@@ -222,7 +250,7 @@ class Money:
     @property
     def unit(self) -> Decimal:
         """The smallest amount: 0.01 for the euro."""
-        return Decimal(1).scaleb(-self.digits)
+        return _UNITS[self.digits]
 
 
 _DIGITS = {
@@ -231,6 +259,10 @@ _DIGITS = {
 }
 
 
+_UNITS = {digits: Decimal(1).scaleb(-digits) for digits in (0, 2, 3)}
+
+
+@lru_cache(maxsize=256)
 def money(currency: str) -> Money:
     """Return the minor unit of an ISO 4217 currency."""
     return Money(currency=currency, digits=_DIGITS.get(currency, 2))

@@ -104,6 +104,12 @@ class Effect(StrEnum):
 
     CONTACT = "contact"
     CREATE = "create"
+    IMPORT = "import"  # in place of create, where the document is a file that exists already
+    ATTACH = "attach"
     SEND = "send"
     RECORD = "record"
     WITHDRAW = "withdraw"
+
+
+MAKING: Final = frozenset({Effect.CREATE, Effect.IMPORT})
+"""The effects by which the document comes to be at B2Brouter."""

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
+BURST: Final = 0.5
+"""Seconds' worth of requests that go out at once after a rest."""
+SPACING: Final = 1.02
+"""Requests stand so much further apart than the rate asks: then any minute has room for a burst, and for what arrives
+late, and a server that counts by the minute never sees more than the rate."""
 RECOVERY: Final = 10.0
 """Seconds until a lowered rate rises by one step."""
 FLOOR: Final = 0.25
@@ -28,9 +33,9 @@ class Slots:
 class Pace:
     """The generic cell rate algorithm as a value: when the next request is due, and at which rate.
 
-    At most one second's worth of requests goes out at once. A 429 halves the rate, down to a quarter of the
-    full one, and it comes back by a tenth of the full rate every ten seconds: a server that counts by the minute
-    has forgotten by then. All times are in seconds of one clock.
+    At most half a second's worth of requests goes out at once, and no minute sees more than the rate. A 429 halves
+    the rate, down to a quarter of the full one, and it comes back by a tenth of the full rate every ten seconds: a
+    server that counts by the minute has forgotten by then. All times are in seconds of one clock.
     """
 
     full: float  # requests a second
@@ -52,9 +57,9 @@ class Pace:
         Returns:
             The pace afterwards, the time of the first slot, and the seconds between slots.
         """
-        interval = 1 / self.rate(now)
+        interval = SPACING / self.rate(now)
         slot = max(self.next_at, now, self.paused_until)
-        first = max(slot - max(0.0, 1 - interval * slots), self.paused_until)
+        first = max(slot - max(0.0, BURST - interval * slots), self.paused_until)
         return replace(self, next_at=slot + slots * interval), first, interval
 
     def deal(self, now: float, slots: int, *, patience: float) -> tuple[Pace, Slots]:

@@ -5,16 +5,29 @@ from __future__ import annotations
 from connector.clock import Clock
 from connector.ledger.accounts import Accounts, Offices
 from connector.ledger.actions import Actions
+from connector.ledger.ages import Ages
+from connector.ledger.alarms import Alarms
+from connector.ledger.archive import Archive
+from connector.ledger.bulks import Bulks
 from connector.ledger.contacts import Contacts
 from connector.ledger.database import Database
+from connector.ledger.deeds import Deeds
 from connector.ledger.directory import Directory
+from connector.ledger.figures import Figures
+from connector.ledger.following import Following
+from connector.ledger.inbox import Inbox
 from connector.ledger.intake import Intake
 from connector.ledger.issued import Issued
 from connector.ledger.jobs import Jobs
 from connector.ledger.originals import Originals
+from connector.ledger.outbox import Outbox
+from connector.ledger.people import People
 from connector.ledger.queries import Queries
 from connector.ledger.ramp import Ramp
+from connector.ledger.reconciliations import Reconciliations
 from connector.ledger.stamps import Stamps
+from connector.ledger.tax_reports import TaxReports
+from connector.ledger.tokens import Tokens
 from connector.ledger.vat_numbers import VatNumbers
 
 
@@ -46,6 +59,11 @@ class Ledger:
         self.intake = Intake(self.database)
         self.jobs = Jobs(self.database, lease_seconds=lease_seconds, owner=owner)
         self.issued = Issued(self.database)
+        self.inbox = Inbox(self.database)
+        self.archive = Archive(self.database)
+        self.following = Following(self.database)
+        self.tax_reports = TaxReports(self.database)
+        self.reconciliations = Reconciliations(self.database)
         self.contacts = Contacts(self.database, lease_seconds=lease_seconds)
         self.originals = Originals(self.database)
         self.directory = Directory(self.database)
@@ -56,6 +74,14 @@ class Ledger:
         self.queries = Queries(self.database)
         self.vat_numbers = VatNumbers(self.database)
         self.actions = Actions(self.database)
+        self.ages = Ages(self.database)
+        self.alarms = Alarms(self.database)
+        self.outbox = Outbox(self.database)
+        self.bulks = Bulks(self.database)
+        self.deeds = Deeds(self.database)
+        self.figures = Figures(self.database)
+        self.people = People(self.database)
+        self.tokens = Tokens(self.database)
 
     def close(self) -> None:
         """Give back all connections."""

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
+from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Status
 from connector.domain.rounding import Way, way
+from connector.ledger import alarms
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
+from connector.ledger.deeds import write_deed
 from connector.ledger.jobs import insert_dialect, release, write_alike
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow
 
@@ -21,6 +24,12 @@ PROBE_AFTER = 60.0
 """Seconds until a paused account is probed; doubled up to `PROBE_CAP` while it stays unwell."""
 
 PROBE_CAP = 900.0
+
+SCHEDULER = "scheduler"
+"""The office of whoever makes the rounds."""
+
+STOPPED = "account_stopped"
+"""The alarm while an account is paused."""
 
 OVER = 0
 """`ramp_step` of an account that has its first run behind it."""
@@ -45,15 +54,24 @@ class AccountState:
     paused_reason: str | None
     paused_details: dict[str, str]
     paused_at: datetime | None
+    paused_by: str | None
     probe_at: datetime | None
     probes: int
     rung_at: datetime | None
     ramp_step: int | None
+    polled_at: datetime | None
+    poll_after: datetime | None
+    webhooks_proved_at: datetime | None
 
     @property
     def arithmetic(self) -> Way | None:
         """How the account calculates, as far as is known."""
         return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
+
+    @property
+    def paused_by_person(self) -> bool:
+        """Whether a person paused it, and not a fault."""
+        return self.paused_by is not None
 
     @property
     def ramp_over(self) -> bool:
@@ -62,6 +80,7 @@ class AccountState:
 
 
 _COLUMNS = tuple(getattr(AccountRow, name) for name in AccountState.__dataclass_fields__)
+_ONE = select(*_COLUMNS).where(AccountRow.name == bindparam("of_account"))
 
 
 class Accounts:
@@ -74,7 +93,7 @@ class Accounts:
     def get(self, name: str) -> AccountState | None:
         """Return what is known of an account; None before its first use."""
         with self._database.read() as connection:
-            row = connection.execute(select(*_COLUMNS).where(AccountRow.name == name)).one_or_none()
+            row = connection.execute(_ONE, {"of_account": name}).one_or_none()
         return AccountState(**row._mapping) if row else None
 
     def all(self) -> list[AccountState]:
@@ -139,17 +158,48 @@ class Accounts:
         """Stop an account: its due jobs wait. Return whether it was running until now (one alarm, not many)."""
         now = self._database.clock.now()
         state = self.get(name)
+        if state is not None and state.paused_by_person:
+            return False  # a fault does not shorten what a person decided
         fresh = state is None or state.paused_reason is None
         probes = 0 if fresh or state is None else state.probes + 1
-        self._upsert(
-            name,
-            paused_reason=reason,
-            paused_details=dict(details),
-            paused_at=now if fresh else state.paused_at if state else now,
-            probe_at=now + timedelta(seconds=min(PROBE_CAP, PROBE_AFTER * 2**probes)),
-            probes=probes,
-        )
+        why = {"account": name, **catalogue.within("why", reason, details)}
+        with self._database.write() as connection:
+            self._write(
+                connection,
+                name,
+                paused_reason=reason,
+                paused_details=dict(details),
+                paused_at=now if fresh else state.paused_at if state else now,
+                probe_at=now + timedelta(seconds=min(PROBE_CAP, PROBE_AFTER * 2**probes)),
+                probes=probes,
+            )
+            alarms.begin(connection, self._database, STOPPED, name, why)
         return fresh
+
+    def pause_by_person(self, name: str, *, who: str, note: str, until: datetime | None) -> None:
+        """Stop an account because a person wants it, until an instant or until a person resumes it."""
+        now = self._database.clock.now()
+        details = {"account": name, "who": who, "note": note}
+        stopped = {
+            "paused_reason": "paused_by_person",
+            "paused_details": details,
+            "paused_at": now,
+            "paused_by": who,
+            "probe_at": until,
+            "probes": 0,
+        }
+        with self._database.write() as connection:
+            insert = insert_dialect(self._database)(AccountRow).values({"name": name, **stopped})
+            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=stopped))
+            write_deed(connection, now, who=who, what="pause", subject=name, note=note)
+
+    def resume_by_person(self, name: str, *, who: str, note: str) -> int:
+        """End a pause, whoever began it; return how many jobs go on."""
+        count = self.resume(name)
+        with self._database.write() as connection:
+            now = self._database.clock.now()
+            write_deed(connection, now, who=who, what="resume", subject=name, note=note, count=count)
+        return count
 
     def hold_back(self, name: str, why: str | Mapping[str, str]) -> int:
         """Let the pending jobs of a paused account wait, and say why; return how many.
@@ -176,7 +226,10 @@ class Accounts:
     def resume(self, name: str) -> int:
         """Start an account again; return how many jobs go on."""
         now = self._database.clock.now()
-        self._upsert(name, paused_reason=None, paused_details=None, paused_at=None, probe_at=None, probes=0)
+        nothing = dict.fromkeys(("paused_reason", "paused_details", "paused_at", "paused_by", "probe_at"))
+        with self._database.write() as connection:
+            self._write(connection, name, **nothing, probes=0)
+            alarms.end(connection, self._database, STOPPED, name)
         waiting = and_(JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused")
         with self._database.write() as connection:
             return release(connection, waiting, now)
@@ -193,9 +246,12 @@ class Accounts:
         self._upsert(name, rung_at=self._database.clock.now())
 
     def _upsert(self, name: str, **values: Any) -> None:
-        insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         with self._database.write() as connection:
-            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+            self._write(connection, name, **values)
+
+    def _write(self, connection: Connection, name: str, **values: Any) -> None:
+        insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
+        connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
 def _settings(arithmetic: Way | None) -> dict[str, Any]:
@@ -231,6 +287,11 @@ class Offices:
                 .values(owner=me, leased_until=now + timedelta(seconds=seconds))
             )
             return taken.rowcount == 1
+
+    def held_until(self, name: str) -> datetime | None:
+        """Return until when an office is held, or was; None where it was left, or nobody ever had it."""
+        with self._database.read() as connection:
+            return connection.execute(select(LeaseRow.leased_until).where(LeaseRow.name == name)).scalar_one_or_none()
 
     def leave(self, name: str) -> None:
         """Give an office up, so that another takes it at once."""

@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
 
 from connector.domain.invoice import Invoice
 from connector.domain.job import Event, Stage, Status, allows, next_status
 from connector.ledger.database import Database
-from connector.ledger.jobs import release_followers, still, write_entries
+from connector.ledger.deeds import write_deed
+from connector.ledger.jobs import release, release_followers, still, write_entries
+from connector.ledger.originals import siblings
 from connector.ledger.queries import Filter
 from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
 from connector.ledger.tables import JobRow, NumberClaimRow
 
 _BATCH = 500
 
-DECIDED_BY_RETRY: Final = frozenset({"outcome_unknown", "remote_missing", "totals_differ", "undeliverable"})
+DECIDED_BY_RETRY: Final = frozenset(
+    {"outcome_unknown", "remote_missing", "totals_differ", "undeliverable", "attachments_unclear"}
+)
 """Reasons on which a retry is a decision, by the catalogue: the step that meets the same again goes on where it
 stopped before. They stay with the job until then."""
 
@@ -41,11 +45,21 @@ class Act:
         # What stands at B2Brouter cannot be declared unissued here.
         return self.event is not Event.SKIPPED or job.open_effect is None
 
+    def clause(self) -> ColumnElement[bool]:
+        """Return the same as a condition."""
+        fitting = JobRow.status.in_([status for status in self.statuses if allows(status, self.event)])
+        if self.event is not Event.SKIPPED:
+            return fitting
+        case = and_(JobRow.status == Status.DONE, JobRow.reason.is_not(None))
+        return or_(and_(fitting, JobRow.open_effect.is_(None)), case)
+
 
 RETRY = Act(name="retry", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.WAITING, Status.PENDING}))
 HOLD = Act(name="hold", event=Event.HELD, statuses=frozenset({Status.PENDING, Status.WAITING}))
 RELEASE = Act(name="release", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.SKIPPED}))
 SKIP = Act(name="skip", event=Event.SKIPPED, statuses=frozenset({Status.PENDING, Status.WAITING, Status.HELD}))
+
+ACTS: Final = {act.name: act for act in (RETRY, HOLD, RELEASE, SKIP)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +97,13 @@ class Actions:
         for start in range(0, len(jobs), _BATCH):
             with self._database.write() as connection:
                 now = self._database.clock.now()
-                done += [
-                    job.id for job in jobs[start : start + _BATCH] if self._one(connection, act, job, who, note, now)
+                changed = [
+                    job for job in jobs[start : start + _BATCH] if perform_one(connection, act, job, who, note, now)
                 ]
+                if changed:
+                    write_deed(connection, now, who=who, what=act.name, note=note, **_about(changed))
+            done += [job.id for job in changed]
         return done
-
-    def _one(self, connection: Connection, act: Act, job: Job, who: str, note: str, now: datetime) -> bool:
-        if job.status is Status.DONE:
-            return _let_be(connection, job, who, note, now)
-        values: dict[str, Any] = {"status": next_status(job.status, act.event), "updated_at": now}
-        if act.event is Event.HELD:
-            values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
-        else:
-            values |= {"attempts": 0, "due_at": now}
-            if act.event is not Event.RELEASED or job.reason not in DECIDED_BY_RETRY:
-                values |= {"reason": None, "details": None}
-        guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
-        if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
-            return False
-        if act.event is Event.SKIPPED and not job.stage.reached(Stage.SENT):
-            release_followers(connection, job, now)  # to be judged anew: their original will not be issued
-            if not job.stage.reached(Stage.CREATED):
-                connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
-        entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
-        write_entries(connection, job.id, job.stage, now, [entry])
-        return True
 
     def link(
         self,
@@ -131,6 +127,9 @@ class Actions:
             "status": Status.PENDING,
             "reference": reference,
             "remote_state": remote_state,
+            "state_changed_at": None,
+            "state_event": None,
+            "state_note": None,
             **issuing(invoice),
             "payload": None,  # what was frozen here did not make that document: it is not ours to delete
             "reason": None,
@@ -147,6 +146,7 @@ class Actions:
                 return False
             entry = Entry(what="link", details={"reference": reference}, who=who, note=note)
             write_entries(connection, job.id, stage, now, [entry])
+            write_deed(connection, now, who=who, what="link", note=note, **_about([job]))
         return True
 
     def retry_exhausted(self, *, who: str, note: str) -> int:
@@ -164,3 +164,34 @@ def _let_be(connection: Connection, job: Job, who: str, note: str, now: datetime
     entry = Entry(what="dismissed", reason=job.reason, details=job.details, who=who, note=note)
     write_entries(connection, job.id, job.stage, now, [entry])
     return True
+
+
+def perform_one(connection: Connection, act: Act, job: Job, who: str, note: str, now: datetime) -> bool:
+    """Do an act to one job that it fits; return whether the job was still as it was read."""
+    if job.status is Status.DONE:
+        return _let_be(connection, job, who, note, now)
+    values: dict[str, Any] = {"status": next_status(job.status, act.event), "updated_at": now}
+    if act.event is Event.HELD:
+        values |= {"reason": "held_by_person", "details": {"who": who, "note": note}}
+    else:
+        values |= {"attempts": 0, "due_at": now}
+        if act.event is not Event.RELEASED or job.reason not in DECIDED_BY_RETRY:
+            values |= {"reason": None, "details": None}
+    guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
+    if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
+        return False
+    if act.event is Event.SKIPPED and not job.stage.reached(Stage.SENT):
+        release_followers(connection, job, now)  # to be judged anew: their original will not be issued
+        release(connection, siblings(job), now)
+        if not job.stage.reached(Stage.CREATED):
+            connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
+    entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
+    write_entries(connection, job.id, job.stage, now, [entry])
+    return True
+
+
+def _about(jobs: Sequence[Job]) -> dict[str, Any]:
+    """Say what a deed was about."""
+    if len(jobs) == 1:
+        return {"subject": jobs[0].number or f"id {jobs[0].id}", "job_id": jobs[0].id, "count": 1}
+    return {"subject": jobs[0].account if len({job.account for job in jobs}) == 1 else "", "count": len(jobs)}

@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from connector.domain.pace import Pace, Slots
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect
+from connector.ledger.jobs import insert_or_ignore
 from connector.ledger.tables import BudgetRow
 
 T = TypeVar("T")
+
+_NAMES = ("next_at", "paused_until", "lowered", "lowered_at")
+
+# Built once, as in `jobs`.
+_PACE = (
+    select(*(getattr(BudgetRow, name) for name in _NAMES))
+    .where(BudgetRow.name == bindparam("of_key"))
+    .with_for_update()
+)
+_WRITE = update(BudgetRow).where(BudgetRow.name == bindparam("of_key"))
 
 
 class LedgerReservoir:
@@ -52,27 +62,10 @@ class LedgerReservoir:
         return self._database.clock.now().timestamp()
 
     def _change(self, act: Callable[[Pace], tuple[Pace, T]]) -> T:
-        row = BudgetRow.__table__.c
+        new = {"name": self._name, "next_at": 0.0, "paused_until": 0.0, "lowered_at": 0.0}
+        key = {"of_key": self._name}
         with self._database.write() as connection:
-            connection.execute(
-                insert_dialect(self._database)(BudgetRow)
-                .values(name=self._name, next_at=0.0, paused_until=0.0, lowered_at=0.0)
-                .on_conflict_do_nothing()
-            )
-            known = connection.execute(
-                select(row.next_at, row.paused_until, row.lowered, row.lowered_at)
-                .where(row.name == self._name)
-                .with_for_update()
-            ).one()
-            after, given = act(Pace(full=self._full, **known._mapping))
-            connection.execute(
-                update(BudgetRow)
-                .where(BudgetRow.name == self._name)
-                .values(
-                    next_at=after.next_at,
-                    paused_until=after.paused_until,
-                    lowered=after.lowered,
-                    lowered_at=after.lowered_at,
-                )
-            )
+            connection.execute(insert_or_ignore(self._database, BudgetRow), new)
+            after, given = act(Pace(full=self._full, **connection.execute(_PACE, key).one()._mapping))
+            connection.execute(_WRITE, {**{name: getattr(after, name) for name in _NAMES}, **key})
         return given

@@ -81,15 +81,31 @@ class Cause:
                 self.details[name] = catalogue.DIFFERENT
 
 
-def grouped(rows: Iterable[Any]) -> list[Cause]:
-    """Return the causes of jobs that have a reason, or of rows selected with `COLUMNS`: most frequent first."""
-    found: dict[tuple[str, ...], Cause] = {}
-    for row in rows:
+class Groups:
+    """Sorts jobs into causes, one after the other."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, ...], Cause] = {}
+
+    def add(self, row: Any) -> Cause:
+        """Count a job that has a reason, or a row selected with `COLUMNS`; return its cause."""
         facts = identifying(row.reason, row.details, {name: getattr(row, name) or "" for name in _OF_THE_JOB})
         key = (row.reason, *facts.values())
-        cause = found.setdefault(key, Cause(reason=row.reason, facts=facts, details=dict(row.details)))
+        cause = self._found.setdefault(key, Cause(reason=row.reason, facts=facts, details=dict(row.details)))
         cause.add(row)
-    return sorted(found.values(), key=lambda cause: (-cause.count, cause.oldest or date.max, cause.ids[0]))
+        return cause
+
+    def causes(self) -> list[Cause]:
+        """Return what was found, most frequent first."""
+        return sorted(self._found.values(), key=lambda cause: (-cause.count, cause.oldest or date.max, cause.ids[0]))
+
+
+def grouped(rows: Iterable[Any]) -> list[Cause]:
+    """Return the causes of jobs that have a reason, or of rows selected with `COLUMNS`: most frequent first."""
+    groups = Groups()
+    for row in rows:
+        groups.add(row)
+    return groups.causes()
 
 
 def identifying(reason: str, details: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:

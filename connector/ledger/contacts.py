@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, or_, select, update
+from sqlalchemy import and_, bindparam, case, or_, select, update
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect
+from connector.ledger.jobs import insert_or_ignore
 from connector.ledger.tables import ContactLinkRow as Link
 
 
@@ -41,6 +41,18 @@ _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
 _LEFT_OPEN = and_(Link.open_since.is_not(None), Link.lease_owner.is_not(None), Link.looks == 0)
 """The last holder vanished after its intent: its request can have left at any time until now."""
 
+# Built once, as in `jobs`.
+_ONE = select(*_COLUMNS).where(Link.account == bindparam("of_account"), Link.identity == bindparam("of_identity"))
+_SOME = select(*_COLUMNS).where(
+    Link.account == bindparam("of_account"), Link.identity.in_(bindparam("identities", expanding=True))
+)
+_WRITE = update(Link).where(
+    Link.account == bindparam("of_account"),
+    Link.identity == bindparam("of_identity"),
+    Link.fence == bindparam("held_fence"),
+)
+_CHANGE = _WRITE.returning(*_COLUMNS)
+
 
 class Contacts:
     """The contact links of the ledger."""
@@ -52,16 +64,15 @@ class Contacts:
 
     def get(self, account: str, identity: str) -> ContactLink | None:
         """Return what is known of a recipient; None if nothing."""
-        query = select(*_COLUMNS).where(Link.account == account, Link.identity == identity)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_ONE, {"of_account": account, "of_identity": identity}).one_or_none()
         return ContactLink(**row._mapping) if row else None
 
     def known(self, account: str, identities: Sequence[str]) -> Mapping[str, ContactLink]:
         """Return what is known of several recipients at once, by identity."""
-        query = select(*_COLUMNS).where(Link.account == account, Link.identity.in_(identities))
         with self._database.read() as connection:
-            return {row.identity: ContactLink(**row._mapping) for row in connection.execute(query)}
+            rows = connection.execute(_SOME, {"of_account": account, "identities": list(identities)})
+            return {row.identity: ContactLink(**row._mapping) for row in rows}
 
     def claim(self, account: str, identity: str) -> ContactLink | None:
         """Take the right to make or change this contact; None while somebody else has it."""
@@ -73,9 +84,15 @@ class Contacts:
             lapsed.append(Link.lease_owner == owner)
         with self._database.write() as connection:
             connection.execute(
-                insert_dialect(self._database)(Link)
-                .values(account=account, identity=identity, looks=0, taken=False, fence=0, updated_at=now)
-                .on_conflict_do_nothing()
+                insert_or_ignore(self._database, Link),
+                {
+                    "account": account,
+                    "identity": identity,
+                    "looks": 0,
+                    "taken": False,
+                    "fence": 0,
+                    "updated_at": now,
+                },
             )
             row = connection.execute(
                 update(Link)
@@ -137,7 +154,7 @@ class Contacts:
     def release(self, link: ContactLink) -> None:
         """Let go; an open question stays open."""
         with self._database.write() as connection:
-            connection.execute(update(Link).where(self._held(link)).values(**_FREE))
+            connection.execute(_WRITE, {**_FREE, **_held(link)})
 
     def forget(self, account: str, contact_id: str) -> None:
         """Drop a contact that B2Brouter does not have any more, or not under this number: it is looked for anew."""
@@ -149,18 +166,18 @@ class Contacts:
                 .values(contact_id=None, customer=None, payload=None, ask_at=None, updated_at=now)
             )
 
-    def _held(self, link: ContactLink) -> Any:
-        return and_(Link.account == link.account, Link.identity == link.identity, Link.fence == link.fence)
-
     def _change(self, link: ContactLink, values: Mapping[str, Any], *, point: str = "note") -> ContactLink:
         now = self._database.clock.now()
         alive = {"leased_until": now + timedelta(seconds=self._lease_seconds), "updated_at": now}
         with self._database.write() as connection:
-            row = connection.execute(
-                update(Link).where(self._held(link)).values({**alive, **values}).returning(*_COLUMNS)
-            ).one_or_none()
+            row = connection.execute(_CHANGE, {**alive, **values, **_held(link)}).one_or_none()
             crashpoint("contact", f"before_{point}")
         if row is None:
             raise LeaseLostError(f"contact {link.identity} is in other hands")
         crashpoint("contact", f"after_{point}")
         return ContactLink(**row._mapping)
+
+
+def _held(link: ContactLink) -> Mapping[str, Any]:
+    """Return the values by which a statement finds a link under the lease it was read with."""
+    return {"of_account": link.account, "of_identity": link.identity, "held_fence": link.fence}

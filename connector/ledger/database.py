@@ -9,21 +9,30 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, func, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, NoSuchModuleError, SQLAlchemyError
 
 from connector.clock import Clock, SharedClock, SystemClock
 from connector.domain.errors import LedgerError, UsageError
 
 _BUSY_MILLISECONDS = 30_000
 
+_CACHE_KIB = 16 * 1024
+"""Pages of an embedded ledger that one connection keeps: indexes of many jobs do not fit into the usual 2 MB."""
+
 _IDLE_MILLISECONDS = 10_000
 """After so long PostgreSQL ends a transaction whose owner says nothing. One that was suspended in the midst of it,
 or whose machine has vanished, would else keep its rows locked, and nobody could take over its jobs."""
+
+_RESTED = 1.0
+"""Seconds unused after which a connection to PostgreSQL is tried before it is relied on. Trying each time would be a
+question more for every transaction."""
 
 _KEEP_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
 """The same where the network has gone: without these the server waits for two hours."""
@@ -131,7 +140,6 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
-        pool_pre_ping=True,
         connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector", **_KEEP_ALIVE},
     )
 
@@ -140,6 +148,19 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
         with connection.cursor() as cursor:
             cursor.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MILLISECONDS}")
         connection.commit()
+
+    @event.listens_for(engine, "checkin")
+    def _rest(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _try(connection: Any, record: Any, _proxy: Any) -> None:
+        if monotonic() - record.info.get("rests_since", inf) < _RESTED:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
 
     return engine
 
@@ -160,6 +181,7 @@ def _sqlite(url: Any) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:

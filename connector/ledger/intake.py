@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import and_, select, tuple_, update
+from sqlalchemy import Connection, and_, select, update
 
 from connector.domain import catalogue
+from connector.domain.identity import name_key
 from connector.domain.job import Stage, Status
+from connector.ledger import bulk
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect, write_entries
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
-from connector.ledger.tables import EventRow, JobRow, SourceRow
-from connector.ports import Found, Position
+from connector.ledger.tables import JobRow, SourceRow
+from connector.ports import UNKNOWN_COMPANY, Found, Position
+
+_FIRST: Final[Mapping[str, Any]] = {
+    "stage": Stage.FOUND,
+    "status": Status.PENDING,
+    "attempts": 0,
+    "fence": 0,
+    "lapses": 0,
+    "looks": 0,
+    "state_unrecorded": False,
+    "mark_due": False,
+    "acknowledged": False,
+}
+"""How a job begins."""
+_RESTING: Final = frozenset({Status.HELD, Status.WAITING, Status.PENDING})
 
 
 class Intake:
@@ -24,64 +40,105 @@ class Intake:
         """Write into a ledger."""
         self._database = database
 
-    def add(self, source: str, page: Sequence[Found], account_of: Callable[[str], str | None]) -> int:
+    def add(
+        self,
+        source: str,
+        page: Sequence[Found],
+        account_of: Callable[[str], str | None],
+        *,
+        upto: Position | None = None,
+    ) -> int:
         """Insert the jobs of a page that are not there yet; return how many were new.
 
-        Documents that the ERP changed since are tried again if that may have cured them.
+        Documents that the ERP changed since are tried again if that may have cured them. Nothing is written where
+        nothing is new.
+
+        Args:
+            source: by name.
+            page: heads of documents.
+            account_of: which account issues for a company; None leaves the document out.
+            upto: where the page ended; remembered with it, if that is further than ever before.
         """
-        rows = [row for found in page if (row := self._row(source, found, account_of(found.company)))]
-        if not rows:
+        ours = [found for found in page if account_of(found.company) is not None]
+        with self._database.read() as connection:
+            new, moved = bulk.compared(connection, source, ours, _RESTING)
+            last = _position(connection, source)
+        further = upto is not None and (last is None or upto.order > last.order)
+        if not (new or moved or further):
             return 0
         now = self._database.clock.now()
         with self._database.write() as connection:
-            insert = insert_dialect(self._database)(JobRow)
-            new = connection.execute(insert.on_conflict_do_nothing().returning(JobRow.id), rows).scalars().all()
-            if new:
-                connection.execute(
-                    insert_dialect(self._database)(EventRow),
-                    [{"job_id": id_, "at": now, "what": "found", "stage": Stage.FOUND} for id_ in new],
-                )
-            if len(new) < len(rows):
-                self._refresh(connection, source, page, now)
-        return len(new)
+            new, named = self._matched(connection, source, new, account_of)
+            count = self._insert(connection, source, new, account_of, now) if new else 0
+            if moved or named:
+                self._refresh(connection, source, [*moved, *named], now)
+            if count:
+                connection.execute(update(SourceRow).where(SourceRow.name == source).values(found_at=now))
+            if further and upto is not None:
+                _remember(self._database, connection, source, {"changed_at": upto.changed_at, "key": upto.key})
+        return count
 
-    def _row(self, source: str, found: Found, account: str | None) -> dict[str, Any] | None:
-        if account is None:
-            return None
-        now = self._database.clock.now()
-        return {
-            "source": source,
-            "company": found.company,
-            "key": found.key,
-            "account": account,
-            **_head(found),
-            "stage": Stage.FOUND,
-            "status": Status.PENDING,
-            "attempts": 0,
-            "due_at": now,
-            "fence": 0,
-            "lapses": 0,
-            "looks": 0,
-            "created_at": now,
-            "updated_at": now,
-        }
+    def _matched(
+        self,
+        connection: Connection,
+        source: str,
+        page: Sequence[Found],
+        account_of: Callable[[str], str | None],
+    ) -> tuple[list[Found], list[Found]]:
+        """Give jobs of unreadable documents their company where they can be read by now; leave out second jobs.
 
-    def _refresh(self, connection: Any, source: str, page: Sequence[Found], now: datetime) -> None:
-        """Bring known jobs up to date that rest before anything left, and wake those that the ERP may have cured."""
-        by_key = {(found.company, found.key): found for found in page}
-        known = connection.execute(
-            select(*COLUMNS).where(
-                JobRow.source == source,
-                tuple_(JobRow.company, JobRow.key).in_(list(by_key)),
-                JobRow.status.in_([Status.HELD, Status.WAITING, Status.PENDING]),
+        The keys of a source that lists such documents are unique over all its companies.
+
+        Returns:
+            What may be new, and what has its company now.
+        """
+        readable = [found for found in page if found.company != UNKNOWN_COMPANY]
+        unknown = [found for found in page if found.company == UNKNOWN_COMPANY]
+        nameless = bulk.known(connection, source, {UNKNOWN_COMPANY: [found.key for found in readable]})
+        ids = {row.key: row.id for row in nameless} if readable else {}
+        named = []
+        for found in (found for found in readable if found.key in ids):
+            renamed = connection.execute(
+                update(JobRow)
+                .where(JobRow.id == ids[found.key])
+                .where(JobRow.stage == Stage.FOUND, JobRow.status.in_([Status.HELD, Status.PENDING]))
+                .values(company=found.company, account=account_of(found.company))
             )
-        ).all()
-        for job in map(job_of, known):
+            if renamed.rowcount:  # else somebody is at work on it, and the next look finds it again
+                named.append(found)
+        readable = [found for found in readable if found.key not in ids]
+        if unknown:
+            of_source = select(JobRow.key).where(JobRow.source == source)
+            keys = of_source.where(JobRow.key.in_([found.key for found in unknown]))
+            there = set(connection.execute(keys).scalars())
+            unknown = [found for found in unknown if found.key not in there]
+        return [*readable, *unknown], named
+
+    def _insert(
+        self,
+        connection: Connection,
+        source: str,
+        new: Sequence[Found],
+        account_of: Callable[[str], str | None],
+        now: datetime,
+    ) -> int:
+        documents = [
+            {"company": found.company, "key": found.key, "account": account_of(found.company), **_head(found)}
+            for found in new
+        ]
+        common = {"source": source, **_FIRST, "due_at": now, "created_at": now, "updated_at": now}
+        return bulk.insert_jobs(self._database, connection, documents, common)
+
+    def _refresh(self, connection: Connection, source: str, moved: Sequence[Found], now: datetime) -> None:
+        """Bring known jobs up to date that rest before anything left, and wake those that the ERP may have cured."""
+        by_key = {(found.company, found.key): found for found in moved}
+        ids = [row.id for row in bulk.known(connection, source, _by_company(moved))]
+        for job in map(job_of, connection.execute(select(*COLUMNS).where(JobRow.id.in_(ids)))):
             found = by_key[job.company, job.key]
-            if found.changed_at > job.changed_at:
+            if job.status in _RESTING and found.changed_at > job.changed_at:
                 self._renew(connection, job, found, now)
 
-    def _renew(self, connection: Any, job: Job, found: Found, now: datetime) -> None:
+    def _renew(self, connection: Connection, job: Job, found: Found, now: datetime) -> None:
         values: dict[str, Any] = {"changed_at": found.changed_at}
         # An open question is asked about the old number: it must be looked up under that one.
         if not job.stage.reached(Stage.CREATED) and job.open_effect is None:
@@ -120,16 +177,31 @@ class Intake:
 
     def remember(self, source: str, **values: Any) -> None:
         """Store how far discovery has come."""
-        insert = insert_dialect(self._database)(SourceRow).values(name=source, **values)
         with self._database.write() as connection:
-            connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+            _remember(self._database, connection, source, values)
 
     def position(self, source: str) -> Position | None:
         """Return the last document seen."""
-        state = self.state(source)
-        if not state.get("changed_at"):
-            return None
-        return Position(changed_at=state["changed_at"], key=state["key"] or "")
+        with self._database.read() as connection:
+            return _position(connection, source)
+
+
+def _position(connection: Connection, source: str) -> Position | None:
+    query = select(SourceRow.changed_at, SourceRow.key).where(SourceRow.name == source)
+    row = connection.execute(query).one_or_none()
+    return Position(changed_at=row.changed_at, key=row.key or "") if row and row.changed_at else None
+
+
+def _remember(database: Database, connection: Connection, source: str, values: Mapping[str, Any]) -> None:
+    insert = insert_dialect(database)(SourceRow).values(name=source, **values)
+    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _by_company(page: Iterable[Found]) -> dict[str, list[str]]:
+    keys: dict[str, list[str]] = {}
+    for found in page:
+        keys.setdefault(found.company, []).append(found.key)
+    return keys
 
 
 def _head(found: Found) -> dict[str, Any]:
@@ -139,13 +211,15 @@ def _head(found: Found) -> dict[str, Any]:
         "issue_date": found.issue_date,
         "currency": found.currency,
         "total": found.total,
+        "size": None if found.total is None else float(found.total),
         "customer": (found.customer or "")[:255] or None,
+        "customer_key": name_key(found.customer)[:255] or None,
         "original_key": found.original_key,
         "changed_at": found.changed_at,
     }
 
 
-def _wake(connection: Any, job: Job, guard: Any, values: Mapping[str, Any], now: datetime) -> None:
+def _wake(connection: Connection, job: Job, guard: Any, values: Mapping[str, Any], now: datetime) -> None:
     again = {"status": Status.PENDING, "due_at": now, "attempts": 0, "updated_at": now, **values}
     if connection.execute(update(JobRow).where(guard).values(again)).rowcount:
         write_entries(connection, job.id, job.stage, now, [Entry(what="released", reason=job.reason)])

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from connector.domain.content import Content, unpack
 from connector.domain.job import Status
+from connector.ledger.bulk import known
 from connector.ledger.database import Database
 from connector.ledger.jobs import still, write_entries
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
@@ -40,14 +41,11 @@ class Issued:
             since: what was sent before that is left out.
         """
         heads = {(found.company, found.key): found.changed_at for found in page}
-        known = select(JobRow.id, JobRow.company, JobRow.key, JobRow.changed_at).where(
-            JobRow.source == source,
-            tuple_(JobRow.company, JobRow.key).in_(list(heads)),
-            JobRow.status == Status.DONE,
-            JobRow.sent_at >= since,
-        )
+        keys: dict[str, list[str]] = {}
+        for found in page:
+            keys.setdefault(found.company, []).append(found.key)
         with self._database.read() as connection:
-            rows = connection.execute(known).all() if heads else []
+            rows = known(connection, source, keys, JobRow.status == Status.DONE, JobRow.sent_at >= since)
             later = [row.id for row in rows if heads[row.company, row.key] > row.changed_at]
             # Whole rows are large, and of a page few have moved.
             jobs = connection.execute(select(*COLUMNS).where(JobRow.id.in_(later))).all() if later else []

@@ -2,15 +2,19 @@
 
 Every write is guarded by the fence of the lease it was made under. A worker that lost its lease changes
 nothing and is told so.
+
+The statements that every invoice needs are built once and executed with values by name: building one costs more
+than executing it. An UPDATE without columns takes those that the values name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.crashpoints import crashpoint
@@ -28,6 +32,62 @@ POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
 
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
+
+_HELD = and_(
+    JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"), JobRow.status == Status.RUNNING
+)
+_WRITE = update(JobRow).where(_HELD)
+_CHANGE = _WRITE.returning(*COLUMNS)
+_ENTRY = insert(EventRow)
+_LEASE = (
+    update(JobRow)
+    .where(JobRow.id.in_(bindparam("due", expanding=True)), JobRow.status == Status.PENDING)
+    .values(status=next_status(Status.PENDING, Event.LEASED), fence=JobRow.fence + 1)
+    .returning(*COLUMNS)
+)
+_RELEASE = (
+    update(JobRow)
+    .values(
+        status=Status.PENDING,
+        reason=None,
+        details=None,
+        due_at=bindparam("released"),
+        updated_at=bindparam("released"),
+    )
+    .returning(JobRow.id, JobRow.stage)
+)
+_RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
+# No question about an earlier number of this job is open where it claims one: that number is free again.
+_FREE_NUMBER = delete(NumberClaimRow).where(
+    NumberClaimRow.job_id == bindparam("claimant"), NumberClaimRow.number_key != bindparam("claimed")
+)
+_CLAIMANT = select(NumberClaimRow.job_id).where(
+    NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
+)
+
+
+@cache
+def _due(*, suspects: bool, of_sources: bool) -> Select[Any]:
+    """Return the query for the jobs to lease; see `Jobs.lease`."""
+    paused = select(AccountRow.name).where(
+        AccountRow.name == bindparam("account"), AccountRow.paused_reason.is_not(None)
+    )
+    query = (
+        select(JobRow.id)
+        .where(
+            JobRow.status == Status.PENDING,
+            JobRow.account == bindparam("account"),
+            JobRow.due_at <= bindparam("due_before"),
+        )
+        .where(~paused.exists())
+        .limit(bindparam("most"))
+        .with_for_update(skip_locked=True, of=JobRow)
+    )
+    if of_sources:
+        query = query.where(JobRow.source.in_(bindparam("sources", expanding=True)))
+    if suspects:
+        return query.where(JobRow.lapses > 0).order_by(JobRow.lapses, JobRow.due_at, JobRow.id)
+    return query.where(JobRow.lapses == 0).order_by(JobRow.due_at, JobRow.id)
 
 
 class Jobs:
@@ -74,39 +134,19 @@ class Jobs:
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            due = self._due(account, limit, sources, now - timedelta(seconds=overdue))
-            due = due.where(JobRow.lapses > 0) if suspects else due.where(JobRow.lapses == 0)
-            order = [JobRow.lapses, JobRow.due_at, JobRow.id] if suspects else [JobRow.due_at, JobRow.id]
-            ids = connection.execute(due.order_by(*order)).scalars().all()
+            wanted = {"account": account, "most": limit, "due_before": now - timedelta(seconds=overdue)}
+            if sources is not None:
+                wanted["sources"] = list(sources)
+            due = _due(suspects=suspects, of_sources=sources is not None)
+            ids = connection.execute(due, wanted).scalars().all()
             if not ids:
                 return []
-            rows = connection.execute(
-                update(JobRow)
-                .where(JobRow.id.in_(ids), JobRow.status == Status.PENDING)
-                .values(
-                    status=next_status(Status.PENDING, Event.LEASED),
-                    lease_owner=self.owner,
-                    leased_until=self._until(now),
-                    fence=JobRow.fence + 1,
-                    updated_at=now,
-                )
-                .returning(*COLUMNS)
-            )
+            ours = {"lease_owner": self.owner, "leased_until": self._until(now), "updated_at": now}
+            rows = connection.execute(_LEASE, {"due": ids, **ours})
             leased = sorted(map(job_of, rows), key=lambda job: (job.lapses, job.due_at, job.id))
             crashpoint("lease", "before_commit")
         crashpoint("lease", "after_commit")
         return leased
-
-    def _due(self, account: str, limit: int, sources: Sequence[str] | None, now: datetime) -> Select[Any]:
-        paused = select(AccountRow.name).where(AccountRow.name == account, AccountRow.paused_reason.is_not(None))
-        query = (
-            select(JobRow.id)
-            .where(JobRow.status == Status.PENDING, JobRow.account == account, JobRow.due_at <= now)
-            .where(~paused.exists())
-            .limit(limit)
-            .with_for_update(skip_locked=True, of=JobRow)
-        )
-        return query if sources is None else query.where(JobRow.source.in_(sources))
 
     def _until(self, now: datetime) -> datetime:
         return now + timedelta(seconds=self.lease_seconds)
@@ -146,17 +186,10 @@ class Jobs:
         return after
 
     def _claim_number(self, connection: Connection, job: Job, number: str) -> None:
-        claim = {"account": job.account, "number_key": number, "job_id": job.id}
-        # No question about an earlier number of this job is open here: that number is free again.
-        connection.execute(
-            delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id, NumberClaimRow.number_key != number)
-        )
-        connection.execute(_insert_or_ignore(self._database, NumberClaimRow).values(claim))
-        holder = connection.execute(
-            select(NumberClaimRow.job_id).where(
-                NumberClaimRow.account == job.account, NumberClaimRow.number_key == number
-            )
-        ).scalar_one()
+        place = {"account": job.account, "number_key": number}
+        connection.execute(_FREE_NUMBER, {"claimant": job.id, "claimed": number})
+        connection.execute(insert_or_ignore(self._database, NumberClaimRow), {**place, "job_id": job.id})
+        holder = connection.execute(_CLAIMANT, place).scalar_one()
         if holder != job.id:
             raise RefusedError("number_clash", {"other": str(holder)})
 
@@ -186,11 +219,31 @@ class Jobs:
         with self._database.write() as connection:
             return self._change(connection, job, {}, [entry])
 
-    def close_intent(self, job: Job, *, outcome: str, request_id: str | None = None) -> Job:
-        """Settle the open question with an outcome that leaves the job at its stage (`not_sent`, `refused`)."""
-        entry = Entry(what="outcome", effect=job.open_effect, outcome=outcome, request_id=request_id)
+    def close_intent(
+        self, job: Job, *, outcome: str, request_id: str | None = None, details: Mapping[str, str] | None = None
+    ) -> Job:
+        """Settle the open question with an outcome that leaves the job at its stage.
+
+        Args:
+            job: as last read.
+            outcome: `not_sent`, `refused`, or `done` for one of several effects of a stage.
+            request_id: of the answer.
+            details: what the timeline shall tell besides.
+        """
+        entry = Entry(
+            what="outcome",
+            effect=job.open_effect,
+            outcome=outcome,
+            request_id=request_id,
+            details=dict(details or {}),
+        )
+        progress = {"attempts": 0, "lapses": 0} if outcome == "done" else {}
+        closed = {"open_effect": None, "open_since": None, "looks": 0, **progress}
         with self._database.write() as connection:
-            return self._change(connection, job, {"open_effect": None, "open_since": None, "looks": 0}, [entry])
+            after = self._change(connection, job, closed, [entry])
+            crashpoint(entry.effect, "before_outcome")
+        crashpoint(entry.effect, "after_outcome")
+        return after
 
     def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
         """Reach a stage: settles the open question, forgets the failures of the step, keeps the lease.
@@ -267,22 +320,14 @@ class Jobs:
         """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""
         now = self._database.clock.now()
         with self._database.write() as connection:
-            connection.execute(
-                update(JobRow)
-                .where(self._held(job))
-                .values(status=next_status(Status.RUNNING, Event.RETURNED), updated_at=now, **_FREE)
-            )
-
-    def _held(self, job: Job) -> Any:
-        return and_(JobRow.id == job.id, JobRow.fence == job.fence, JobRow.status == Status.RUNNING)
+            back = {"status": next_status(Status.RUNNING, Event.RETURNED), "updated_at": now, **_FREE}
+            connection.execute(_WRITE, {**back, **_held(job)})
 
     def _change(self, connection: Connection, job: Job, values: Mapping[str, Any], entries: Sequence[Entry]) -> Job:
         """The one guarded write. It is also a sign of life: the lease is extended with it."""
         now = self._database.clock.now()
         alive = {"leased_until": self._until(now), "updated_at": now}
-        row = connection.execute(
-            update(JobRow).where(self._held(job)).values({**alive, **values}).returning(*COLUMNS)
-        ).one_or_none()
+        row = connection.execute(_CHANGE, {**alive, **values, **_held(job)}).one_or_none()
         if row is None:
             raise LeaseLostError(f"job {job.id} is in other hands")
         after = job_of(row)
@@ -335,7 +380,7 @@ class Jobs:
             values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
         else:
             values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
-        connection.execute(update(JobRow).where(self._held(job)).values(values))
+        connection.execute(_WRITE, {**values, **_held(job)})
         write_entries(connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)])
 
     def release_ready(self) -> int:
@@ -379,19 +424,25 @@ class Jobs:
             return list(connection.execute(query).scalars())
 
 
+def _held(job: Job) -> Mapping[str, Any]:
+    """Return the values by which a statement finds a job under the lease it was read with."""
+    return {"held_id": job.id, "held_fence": job.fence}
+
+
 def release_followers(connection: Connection, original: Job, now: datetime) -> None:
     """Let the corrections that rest because of this document be judged anew."""
-    release(connection, originals.followers(original), now)
+    of_it = {"of_source": original.source, "of_company": original.company, "of_key": original.key}
+    _released(connection, connection.execute(_RELEASE_FOLLOWERS, {"released": now, **of_it}).all(), now)
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:
     """Let resting jobs go on, and say so in their timelines; return how many."""
-    again = {"status": Status.PENDING, "reason": None, "details": None, "due_at": now, "updated_at": now}
-    released = connection.execute(
-        update(JobRow).where(resting).values(again).returning(JobRow.id, JobRow.stage)
-    ).all()
-    write_alike(connection, released, now, what="released")
-    return len(released)
+    return _released(connection, connection.execute(_RELEASE.where(resting), {"released": now}).all(), now)
+
+
+def _released(connection: Connection, jobs: Sequence[Any], now: datetime) -> int:
+    write_alike(connection, jobs, now, what="released")
+    return len(jobs)
 
 
 def still(job: Job) -> ColumnElement[bool]:
@@ -405,31 +456,23 @@ def write_alike(
     """Append the same to the timelines of many jobs, given as rows of id and stage."""
     if jobs:
         same = {"at": now, "what": what, "reason": reason}
-        connection.execute(insert(EventRow), [{"job_id": row.id, "stage": row.stage, **same} for row in jobs])
+        connection.execute(_ENTRY, [{"job_id": row.id, "stage": row.stage, **same} for row in jobs])
 
 
 def write_entries(connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]) -> None:
     """Append to the timeline of a job."""
     for entry in entries:
-        connection.execute(
-            insert(EventRow).values(
-                job_id=job_id,
-                at=now,
-                stage=stage,
-                what=entry.what,
-                effect=entry.effect,
-                outcome=entry.outcome,
-                reason=entry.reason,
-                details=entry.details,
-                request_id=entry.request_id,
-                who=entry.who,
-                note=entry.note,
-            )
-        )
+        connection.execute(_ENTRY, {"job_id": job_id, "at": now, "stage": stage, **entry.values()})
 
 
-def _insert_or_ignore(database: Database, table: Any) -> Any:
-    return insert_dialect(database)(table).on_conflict_do_nothing()
+def insert_or_ignore(database: Database, table: Any) -> Any:
+    """Return the INSERT into a table that leaves what is there already; built once for each."""
+    return _insert_or_ignore(insert_dialect(database), table)
+
+
+@cache
+def _insert_or_ignore(insert: Any, table: Any) -> Any:
+    return insert(table).on_conflict_do_nothing()
 
 
 def insert_dialect(database: Database) -> Any:

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, and_, bindparam, or_, select
 
 from connector.domain.invoice import Kind, Original
 from connector.domain.job import Stage, Status
@@ -28,19 +27,30 @@ RESTS_FOR_ORIGINAL: Final[ColumnElement[bool]] = or_(
 """The corrections that are judged anew when their original has been sent."""
 
 
-def followers(original: Job) -> ColumnElement[bool]:
-    """Return the corrections that rest because of this document."""
+FOLLOWERS: Final[ColumnElement[bool]] = and_(
+    JobRow.source == bindparam("of_source"),
+    JobRow.company == bindparam("of_company"),
+    JobRow.original_key == bindparam("of_key"),
+    RESTS_FOR_ORIGINAL,
+)
+"""The corrections that rest because of one document, to be named when this is executed."""
+
+
+def siblings(correction: Job) -> ColumnElement[bool]:
+    """Return the other corrections of what a document corrects that are held because all together are too much."""
     return and_(
-        JobRow.source == original.source,
-        JobRow.company == original.company,
-        JobRow.original_key == original.key,
-        RESTS_FOR_ORIGINAL,
+        JobRow.source == correction.source,
+        JobRow.company == correction.company,
+        JobRow.original_key == correction.original_key,
+        JobRow.id != correction.id,
+        JobRow.status == Status.HELD,
+        JobRow.reason == "credited_too_much",
     )
 
 
 def overtaken() -> ColumnElement[bool]:
     """Return the resting corrections whose original changed while they were lying down, or was found since."""
-    there = aliased(JobRow)
+    there = JobRow.__table__.alias().c
     same_company = and_(there.source == JobRow.source, there.company == JobRow.company)
     by_key = select(there.id).where(same_company, there.key == JobRow.original_key)
     by_number = select(there.id).where(

@@ -25,13 +25,27 @@ def _machine() -> str | None:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a living process started, in clock ticks since boot; None when it is gone or a zombie."""
+    """Return when a process started, in clock ticks since boot.
+
+    Empty for a zombie; None when it is gone, or hidden from us.
+    """
     try:
         # The name in brackets may contain spaces and brackets itself: count from its end.
         fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return None if fields[0] in {"Z", "X"} else fields[19]
+    return "" if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _exists(pid: int) -> bool:
+    """Whether there is a process of that number, be it one that is hidden from us (`hidepid`, `ProtectProc=`)."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def this_process() -> str:
@@ -52,4 +66,6 @@ def is_dead(owner: str) -> bool:
     parts = owner.split("/")
     if len(parts) != 3 or parts[0] != _machine() or not parts[1].isdigit():
         return False
-    return _started(int(parts[1])) != parts[2]
+    pid = int(parts[1])
+    started = _started(pid)
+    return not _exists(pid) if started is None else started != parts[2]

@@ -5,17 +5,26 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Numeric, Row, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import cast as sql_cast
 
+from connector.domain.identity import name_key
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import causes
 from connector.ledger.causes import Cause
 from connector.ledger.database import Database
-from connector.ledger.records import COLUMNS, Job, job_of
+from connector.ledger.records import COLUMNS, LIGHT_COLUMNS, Job, job_of
 from connector.ledger.tables import EventRow, JobRow
+
+
+def _reference(text: str) -> str:
+    """The reference within a cross-reference, or the text itself."""
+    return text.rpartition(":")[2] if text.startswith("b2brouter:") else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +36,22 @@ class Filter:
     stage: Stage | None = None
     reason: str | None = None
     source: str | None = None
-    search: str | None = None
+    account: str | None = None
+    since: date | None = None  # of issue
+    until: date | None = None  # inclusive
+    at_least: Decimal | None = None  # of the total, whatever its currency
+    at_most: Decimal | None = None
+    search: str | None = None  # anywhere in number or customer: reads all jobs
+    among: Sequence[int] | None = None  # what a search found; nothing fits where that is empty
     attention: bool = False  # only what needs a person: held, or issued and with a reason all the same
+    issued_from: date | None = None
+    issued_to: date | None = None
+    recorded: bool = False  # only what has a reference and a cross-reference for the ERP
 
     @property
     def empty(self) -> bool:
         """Whether every job is meant."""
-        chosen = (self.status, self.stage, self.reason, self.source, self.search, self.attention)
-        return not self.ids and not any(chosen)
+        return self == Filter()
 
     def clause(self) -> ColumnElement[bool]:
         """Return the condition."""
@@ -46,14 +63,34 @@ class Filter:
             (JobRow.stage, self.stage),
             (JobRow.reason, self.reason),
             (JobRow.source, self.source),
+            (JobRow.account, self.account),
         ):
             if value is not None:
                 wanted.append(column == value)
+        wanted += self._limits()
+        if self.among is not None:
+            wanted.append(JobRow.id.in_(self.among))
         if self.search:
             wanted.append(_matches(self.search))
         if self.attention:
             wanted.append(or_(JobRow.status == Status.HELD, _CASE))
+        if self.issued_from:
+            wanted.append(JobRow.issue_date >= self.issued_from)
+        if self.issued_to:
+            wanted.append(JobRow.issue_date <= self.issued_to)
+        if self.recorded:
+            wanted.append(and_(JobRow.reference.is_not(None), JobRow.xref.is_not(None)))
         return and_(*wanted)
+
+    def _limits(self) -> Iterator[ColumnElement[bool]]:
+        if self.since is not None:
+            yield JobRow.issue_date >= self.since
+        if self.until is not None:
+            yield JobRow.issue_date <= self.until
+        if self.at_least is not None:
+            yield JobRow.size >= float(self.at_least)
+        if self.at_most is not None:
+            yield JobRow.size <= float(self.at_most)
 
 
 _CASE = and_(JobRow.status == Status.DONE, JobRow.reason.is_not(None))
@@ -98,12 +135,35 @@ class RemoteMessage:
     last_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a page of jobs ended."""
+
+    id: int
+    day: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some jobs, and where the next ones begin; None where there are no more."""
+
+    jobs: list[Job]
+    next: Place | None
+
+
+RECENT: Final = 10_000
+"""Of so many jobs, the last ones found, number and name are searched for a text anywhere in them."""
+
+NAMED: Final = 2_000
+"""A search that finds more than so many has to say more."""
+
 UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
 """The reason that stands for all refusals without one of their own."""
 
 ATTENTION: Final = Filter(attention=True)
 
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
+_HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
 _PAGE = 1000
 
 
@@ -127,11 +187,71 @@ class Queries:
 
     def find(self, text: str) -> list[Job]:
         """Return the jobs with this number, id, key or reference; ids count only where no number fits."""
-        exact = or_(JobRow.number == text, JobRow.reference == text, JobRow.xref == text)
+        referred = JobRow.reference == _reference(text)
+        if text.startswith("b2brouter:"):
+            referred = and_(referred, JobRow.xref == text)
+        exact = or_(JobRow.number == text, referred)
         found = self._page(select(*COLUMNS).where(exact))
         if not found and re.fullmatch("[0-9]{1,18}", text):
             found = self._page(select(*COLUMNS).where(JobRow.id == int(text)))
         return found or self._page(select(*COLUMNS).where(JobRow.key == text))
+
+    def page(self, wanted: Filter, *, after: Place | None, limit: int) -> Page:
+        """Return jobs, latest first, those after a place: by date of issue where a period is meant, else as found.
+
+        Payloads are left out.
+        """
+        by_date = wanted.since is not None or wanted.until is not None
+        order = [JobRow.issue_date.desc(), JobRow.id.desc()] if by_date else [JobRow.id.desc()]
+        query = select(*LIGHT_COLUMNS).where(wanted.clause()).order_by(*order).limit(limit + 1)
+        if after is not None:
+            if by_date and after.day is not None:
+                query = query.where(tuple_(JobRow.issue_date, JobRow.id) < tuple_(after.day, after.id))
+            else:
+                query = query.where(JobRow.id < after.id)
+        with self._database.read() as connection:
+            jobs = [job_of(row) for row in connection.execute(query)]
+        if len(jobs) <= limit:
+            return Page(jobs=jobs, next=None)
+        last = jobs[limit - 1]
+        return Page(jobs=jobs[:limit], next=Place(id=last.id, day=last.issue_date if by_date else None))
+
+    def kinds(self, wanted: Filter, *, most: int) -> Iterator[Any]:
+        """Return the first so many jobs by id, as rows of what acts are judged by, each with its `number` of jobs.
+
+        `total` is what they come to together. A row may stand for one job or for many.
+        """
+        first = select(*_HEAD, JobRow.total).where(wanted.clause()).order_by(JobRow.id).limit(most).subquery()
+        head = [first.c[column.key] for column in _HEAD]
+        if self._database.is_sqlite:  # it cannot add decimals without rounding them
+            query = select(*head, first.c.total, literal(1).label("number"))
+        else:
+            total = func.sum(sql_cast(first.c.total, Numeric)).label("total")
+            query = select(*head, total, func.count().label("number")).group_by(*head)
+        with self._database.read() as connection:
+            yield from connection.execute(query)
+
+    def named(self, text: str) -> Sequence[int]:
+        """Return the jobs that a person means by what they typed, as far as indexes answer: at most `NAMED` each way.
+
+        The number or the customer's name begins so; the reference or tax number is just that; of the last `RECENT`
+        jobs that were found, number or name have the text anywhere, or it is their key in the ERP.
+        """
+        name, plain = name_key(text), re.sub("[^0-9A-Z]", "", text.upper())
+        number, customer = JobRow.number, JobRow.customer_key
+        anywhere = or_(number.icontains(text, autoescape=True), customer.contains(name, autoescape=True))
+        newest = select(func.max(JobRow.id)).scalar_subquery()
+        ways: list[Select[Any]] = [
+            select(JobRow.id).where(number.startswith(text, autoescape=True)).order_by(number.desc()),
+            select(JobRow.id).where(JobRow.reference == _reference(text)),
+            select(JobRow.id).where(JobRow.tax_number == plain).order_by(JobRow.tax_number.desc(), JobRow.id.desc()),
+            select(JobRow.id).where(JobRow.id > newest - RECENT, or_(anywhere, JobRow.key == text)),
+        ]
+        if name:
+            begins = customer.startswith(name, autoescape=True)
+            ways.append(select(JobRow.id).where(begins).order_by(customer.desc(), JobRow.id.desc()))
+        with self._database.read() as connection:
+            return sorted({row[0] for way in ways for row in connection.execute(way.limit(NAMED))})
 
     def timeline(self, job_id: int) -> list[TimelineEvent]:
         """Return all that happened to a job, oldest first."""
@@ -139,9 +259,12 @@ class Queries:
         with self._database.read() as connection:
             return [TimelineEvent(**row._mapping) for row in connection.execute(query)]
 
-    def causes(self, wanted: Filter = ATTENTION) -> list[Cause]:
-        """Return the jobs that have a reason, by default those that need a person, grouped by what is to be cured."""
-        return causes.grouped(self._resting(wanted))
+    def causes(self, wanted: Filter = ATTENTION, *, most: int | None = None) -> list[Cause]:
+        """Return the jobs that have a reason, by default those that need a person, grouped by what is to be cured.
+
+        Where `most` says so, of the first so many.
+        """
+        return causes.grouped(islice(self._resting(wanted), most))
 
     def _resting(self, wanted: Filter) -> Iterator[Row[Any]]:
         after = 0
@@ -197,11 +320,20 @@ class Queries:
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
-    def oldest_due(self) -> datetime | None:
+    def oldest_due(self, *, sources: Sequence[str] | None = None) -> datetime | None:
         """Return since when the longest waiting due job waits: the age of this is the health of the work."""
         query = select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING)
+        if sources is not None:
+            query = query.where(JobRow.source.in_(sources))
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def is_being_worked(self) -> bool:
+        """Whether a worker holds a lease and gives signs of life."""
+        now = self._database.clock.now()
+        query = select(JobRow.id).where(JobRow.status == Status.RUNNING, JobRow.leased_until >= now).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
     def known_keys(self, source: str, keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return which (company, key) pairs of a source have a job."""

@@ -7,10 +7,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, null
 
 from connector.domain import catalogue
 from connector.domain.content import content, pack
+from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice, Kind
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.tables import JobRow
@@ -31,6 +32,7 @@ class Job:
     currency: str | None
     total: Decimal | None
     customer: str | None
+    tax_number: str | None
     original_key: str | None
     original_number: str | None
     original_date: date | None
@@ -54,6 +56,10 @@ class Job:
     reference: str | None
     xref: str | None
     remote_state: str | None
+    state_changed_at: datetime | None
+    state_event: str | None
+    state_note: str | None
+    state_recorded_at: datetime | None
     created_at: datetime
     updated_at: datetime
     sent_at: datetime | None
@@ -69,12 +75,16 @@ class Job:
         return catalogue.reason(self.reason).advice(self.details) if self.reason else None
 
 
-COLUMNS = tuple(getattr(JobRow, name) for name in Job.__dataclass_fields__)
+_NAMES = tuple(Job.__dataclass_fields__)
+COLUMNS = tuple(getattr(JobRow, name) for name in _NAMES)
+
+LIGHT_COLUMNS = tuple(null().label("payload") if column is JobRow.payload else column for column in COLUMNS)
+"""The same without the bytes of the request."""
 
 
 def job_of(row: Row[Any]) -> Job:
     """Read a row that was selected with `COLUMNS`."""
-    return Job(**row._mapping)
+    return Job(**dict(zip(_NAMES, row, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,10 @@ class Entry:
     who: str | None = None
     note: str | None = None
 
+    def values(self) -> dict[str, Any]:
+        """Return its columns."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
 
 def judged(invoice: Invoice) -> dict[str, Any]:
     """Return the columns that say which document the work goes on with, whatever it was when it was found."""
@@ -99,6 +113,8 @@ def judged(invoice: Invoice) -> dict[str, Any]:
         "issue_date": invoice.issue_date,
         "currency": invoice.currency,
         "total": invoice.totals.payable,
+        "size": float(invoice.totals.payable),
+        "tax_number": (tax_number_key(invoice.buyer.tax_number, invoice.buyer.country) or "")[:64] or None,
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from connector.domain.errors import LedgerError
@@ -13,6 +13,9 @@ from connector.ledger.database import Database
 
 HEAD = "0001"
 """The newest migration; a test keeps it true."""
+
+_UPGRADING = 0x6232_6272
+"""Number of the lock that whoever changes the schema holds, within one PostgreSQL database."""
 
 _SCRIPTS = Path(__file__).parent / "migrations"
 
@@ -33,6 +36,8 @@ def version(database: Database) -> str | None:
 def upgrade(database: Database) -> None:
     """Bring the ledger to the newest schema; nothing happens where it is there already.
 
+    Several processes may try at once: one does it, and the others find it done.
+
     Raises:
         LedgerError: the ledger cannot be reached or written, or is newer than this software.
     """
@@ -49,6 +54,7 @@ def upgrade(database: Database) -> None:
     config.set_main_option("script_location", str(_SCRIPTS))
     try:
         with database.write() as connection:
+            _one_at_a_time(connection)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except CommandError as error:
@@ -58,6 +64,12 @@ def upgrade(database: Database) -> None:
         ) from error
     except DBAPIError as error:
         raise LedgerError(f"The ledger {database.display} cannot be upgraded: {error.orig}.") from error
+
+
+def _one_at_a_time(connection: Connection) -> None:
+    """Wait until nobody else changes the schema; SQLite has one writer anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
 
 
 def require(database: Database) -> None:

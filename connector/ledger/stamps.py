@@ -53,7 +53,8 @@ class Stamps:
             EnvironmentLockedError: the source is another database than the one this ledger knows.
         """
         with self._database.write() as connection:
-            insert = insert_dialect(self._database)(SourceRow).values(name=name, identity=identity)
+            now = self._database.clock.now()
+            insert = insert_dialect(self._database)(SourceRow).values(name=name, identity=identity, found_at=now)
             connection.execute(insert.on_conflict_do_nothing())
             unknown = update(SourceRow).where(SourceRow.name == name, SourceRow.identity.is_(None))
             connection.execute(unknown.values(identity=identity))

@@ -2,121 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Date,
-    DateTime,
-    Dialect,
     Double,
     ForeignKey,
     Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from connector.domain.archive import Keeping, Piece
 from connector.domain.invoice import Kind
 from connector.domain.job import Effect, Stage, Status
-
-_NAMES = {
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant in UTC. SQLite has no zones: there it is stored in UTC without one."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse naive values: they are bugs."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant needs a time zone")
-        value = value.astimezone(UTC)
-        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the zone back."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-class Exact(TypeDecorator[Decimal]):
-    """A decimal number as text: no database may round it, and none of our queries computes with it."""
-
-    impl = String(40)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        """Write plain digits, never an exponent."""
-        return None if value is None else format(value, "f")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
-        """Read them back."""
-        return None if value is None else Decimal(value)
-
-
-class Facts(TypeDecorator[dict[str, str]]):
-    """The facts that fill a catalogue sentence, as JSON text."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: dict[str, str] | None, dialect: Dialect) -> str | None:
-        """Write JSON."""
-        return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else None
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, str]:
-        """Read JSON; nothing stored means no facts."""
-        return json.loads(value) if value else {}
-
-
-class Choice(TypeDecorator[Any]):
-    """A string enumeration, stored by value and readable in any SQL tool."""
-
-    impl = String(24)
-    cache_ok = True
-
-    def __init__(self, kind: type[Any]) -> None:
-        super().__init__()
-        self.kind = kind
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Write the value."""
-        return None if value is None else str(self.kind(value))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
-        """Read the member."""
-        return None if value is None else self.kind(value)
-
-
-_Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
-
-
-class Base(DeclarativeBase):
-    """All tables."""
-
-    metadata = MetaData(naming_convention=_NAMES)
+from connector.ledger.columns import Base, Choice, Document, Exact, Facts, Id, Instant, Prefixed, column, optional
 
 
 class JobRow(Base):
@@ -130,57 +35,86 @@ class JobRow(Base):
         Index("ix_job_leased", "leased_until", sqlite_where=text("status = 'running'"),
               postgresql_where=text("status = 'running'")),
         Index("ix_job_status_reason", "status", "reason"),
-        Index("ix_job_original", "source", "original_key"),
+        Index("ix_job_original", "source", "original_key", sqlite_where=text("original_key IS NOT NULL"),
+              postgresql_where=text("original_key IS NOT NULL")),
         Index("ix_job_number", "number", "source", "company"),
-        Index("ix_job_sent", "sent_at"),
+        Index("ix_job_sent", "sent_at", sqlite_where=text("sent_at IS NOT NULL"),
+              postgresql_where=text("sent_at IS NOT NULL")),
+        Index("ix_job_reference", "reference", sqlite_where=text("reference IS NOT NULL"),
+              postgresql_where=text("reference IS NOT NULL")),
+        Index("ix_job_mark_due", "account", sqlite_where=text("mark_due"), postgresql_where=text("mark_due")),
+        Index("ix_job_unrecorded", "source", sqlite_where=text("state_unrecorded"),
+              postgresql_where=text("state_unrecorded")),
+        # What the console lists, latest first: each filter that may be alone has an order to be read in.
+        Index("ix_job_status", "status", "id"),
+        Index("ix_job_account", "account", "id"),
+        Index("ix_job_issue_date", "issue_date", "id"),
+        Index("ix_job_stage", "stage", "id", sqlite_where=text("stage <> 'recorded'"),
+              postgresql_where=text("stage <> 'recorded'")),
+        Index("ix_job_reason", "reason", "id", sqlite_where=text("reason IS NOT NULL"),
+              postgresql_where=text("reason IS NOT NULL")),
+        Index("ix_job_customer_key", "customer_key", "id"),
+        Index("ix_job_size", "size"),
+        Index("ix_job_tax_number", "tax_number", "id", sqlite_where=text("tax_number IS NOT NULL"),
+              postgresql_where=text("tax_number IS NOT NULL")),
         Index("ix_job_ramp", "account", "ramp_step", sqlite_where=text("ramp_step IS NOT NULL"),
               postgresql_where=text("ramp_step IS NOT NULL")),
     )  # fmt: skip
 
-    id: Mapped[int] = mapped_column(_Id, Identity(), primary_key=True)
-    source: Mapped[str] = mapped_column(String(64))
-    company: Mapped[str] = mapped_column(String(64))
-    key: Mapped[str] = mapped_column(String(255))
-    account: Mapped[str] = mapped_column(String(64))
-    kind: Mapped[Kind] = mapped_column(Choice(Kind))
-    number: Mapped[str | None] = mapped_column(String(255))
-    issue_date: Mapped[date | None] = mapped_column(Date)
-    currency: Mapped[str | None] = mapped_column(String(8))
-    total: Mapped[Decimal | None] = mapped_column(Exact)  # payable, positive for credit notes too
-    customer: Mapped[str | None] = mapped_column(String(255))
-    original_key: Mapped[str | None] = mapped_column(String(255))  # of what it corrects, also where found by number
-    original_number: Mapped[str | None] = mapped_column(String(255))
-    original_date: Mapped[date | None] = mapped_column(Date)
-    changed_at: Mapped[datetime] = mapped_column(Instant)  # in the ERP
+    id = column(Id, Identity(), primary_key=True)
+    source = column(String(64))
+    company = column(String(64))
+    key = column(String(255))
+    account = column(String(64))
+    kind = column(Choice(Kind))
+    number = optional(Prefixed)
+    issue_date = optional(Date)
+    currency = optional(String(8))
+    total = optional(Exact)  # payable, positive for credit notes too
+    customer = optional(String(255))
+    size = optional(Double)  # the total, roughly: to be searched for
+    customer_key = optional(Prefixed)  # the name as it is searched for
+    tax_number = optional(String(64))  # of the customer, in one spelling; once it was judged
+    original_key = optional(String(255))  # of what it corrects, also where found by number
+    original_number = optional(String(255))
+    original_date = optional(Date)
+    changed_at = column(Instant)  # in the ERP
 
-    stage: Mapped[Stage] = mapped_column(Choice(Stage))
-    status: Mapped[Status] = mapped_column(Choice(Status))
-    reason: Mapped[str | None] = mapped_column(String(64))
-    details: Mapped[dict[str, str]] = mapped_column(Facts, nullable=True)
-    attempts: Mapped[int] = mapped_column(Integer, default=0)  # failures of the present step
-    due_at: Mapped[datetime] = mapped_column(Instant)
+    stage = column(Choice(Stage))
+    status = column(Choice(Status))
+    reason = optional(String(64))
+    details = optional(Facts)
+    attempts = column(Integer, default=0)  # failures of the present step
+    due_at = column(Instant)
 
-    lease_owner: Mapped[str | None] = mapped_column(String(255))
-    leased_until: Mapped[datetime | None] = mapped_column(Instant)  # outlasts any call; a dead worker's lapses
-    fence: Mapped[int] = mapped_column(Integer, default=0)  # grows with every lease: stale holders are told apart
-    lapses: Mapped[int] = mapped_column(Integer, default=0)  # leases in a row that ended without a word
+    lease_owner = optional(String(255))
+    leased_until = optional(Instant)  # outlasts any call; a dead worker's lapses
+    fence = column(Integer, default=0)  # grows with every lease: stale holders are told apart
+    lapses = column(Integer, default=0)  # leases in a row that ended without a word
 
-    open_effect: Mapped[Effect | None] = mapped_column(Choice(Effect))  # intended, outcome not known yet
-    open_since: Mapped[datetime | None] = mapped_column(Instant)
-    looks: Mapped[int] = mapped_column(Integer, default=0)  # look-ups in a row that found nothing
-    payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # frozen with the first intent
-    fingerprint: Mapped[str | None] = mapped_column(String(64))  # of the document last judged
-    content: Mapped[bytes | None] = mapped_column(LargeBinary)  # what was issued, packed; see domain/content.py
+    open_effect = optional(Choice(Effect))  # intended, outcome not known yet
+    open_since = optional(Instant)
+    looks = column(Integer, default=0)  # look-ups in a row that found nothing
+    payload = optional(LargeBinary)  # frozen with the first intent
+    fingerprint = optional(String(64))  # of the document last judged
+    content = optional(LargeBinary)  # what was issued, packed; see domain/content.py
 
-    contact_id: Mapped[str | None] = mapped_column(String(64))
-    reference: Mapped[str | None] = mapped_column(String(64))
-    xref: Mapped[str | None] = mapped_column(String(255))
-    remote_state: Mapped[str | None] = mapped_column(String(64))
+    contact_id = optional(String(64))
+    reference = optional(String(64))
+    xref = optional(String(255))
+    remote_state = optional(String(64))
+    state_changed_at = optional(Instant)  # at B2Brouter; None before the first news
+    state_event = optional(String(64))  # the event that told it; None: it was read
+    state_note = optional(Text)  # why, in the words of the receiver or the network
+    state_recorded_at = optional(Instant)  # of the state that the ERP was last told
+    state_unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
+    mark_due = column(Boolean, default=False)  # to be acknowledged or marked at B2Brouter
+    acknowledged = column(Boolean, default=False)
 
-    created_at: Mapped[datetime] = mapped_column(Instant)
-    updated_at: Mapped[datetime] = mapped_column(Instant)
-    sent_at: Mapped[datetime | None] = mapped_column(Instant)
-    ramp_step: Mapped[int | None] = mapped_column(Integer)  # of the account's first run; see `connector.ledger.ramp`
+    created_at = column(Instant)
+    updated_at = column(Instant)
+    sent_at = optional(Instant)
+    ramp_step = optional(Integer)  # of the account's first run; see `connector.ledger.ramp`
 
 
 class EventRow(Base):
@@ -189,18 +123,68 @@ class EventRow(Base):
     __tablename__ = "event"
     __table_args__ = (Index("ix_event_job", "job_id", "id"),)
 
-    id: Mapped[int] = mapped_column(_Id, Identity(), primary_key=True)
-    job_id: Mapped[int] = mapped_column(_Id, ForeignKey("job.id"))
-    at: Mapped[datetime] = mapped_column(Instant)
-    what: Mapped[str] = mapped_column(String(32))
-    stage: Mapped[Stage] = mapped_column(Choice(Stage))
-    effect: Mapped[Effect | None] = mapped_column(Choice(Effect))
-    outcome: Mapped[str | None] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(String(64))
-    details: Mapped[dict[str, str]] = mapped_column(Facts, nullable=True)
-    request_id: Mapped[str | None] = mapped_column(String(128))  # to quote to B2Brouter's support
-    who: Mapped[str | None] = mapped_column(String(128))  # a person; nothing means the connector itself
-    note: Mapped[str | None] = mapped_column(Text)
+    id = column(Id, Identity(), primary_key=True)
+    job_id = column(Id, ForeignKey("job.id"))
+    at = column(Instant)
+    what = column(String(32))
+    stage = column(Choice(Stage))
+    effect = optional(Choice(Effect))
+    outcome = optional(String(16))
+    reason = optional(String(64))
+    details = optional(Facts)
+    request_id = optional(String(128))  # to quote to B2Brouter's support
+    who = optional(String(128))  # a person; nothing means the connector itself
+    note = optional(Text)
+
+
+class InboxRow(Base):
+    """What webhooks told: kept by the id of the event, however often it comes, until it is settled and after."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (
+        UniqueConstraint("account", "code", "event_id"),  # told twice, kept once
+        Index("ix_inbox_unsettled", "subject", sqlite_where=text("settled_at IS NULL"),
+              postgresql_where=text("settled_at IS NULL")),
+        Index("ix_inbox_received", "account", "received_at"),
+    )  # fmt: skip
+
+    id = column(Id, Identity(), primary_key=True)
+    account = column(String(64))  # whose address it was sent to
+    code = column(String(64))
+    event_id = column(String(64))
+    subject = optional(String(64))  # id of the invoice or tax report
+    document = optional(String(64))  # of a tax report: id of its invoice
+    state = optional(String(64))
+    note = optional(Text)
+    triggered_at = optional(Instant)
+    received_at = column(Instant)
+    settled_at = optional(Instant)
+    outcome = optional(String(16))
+    body = column(LargeBinary)  # as it came
+
+
+class TaxReportRow(Base):
+    """What was told to a tax authority about a document, as B2Brouter shows it."""
+
+    __tablename__ = "tax_report"
+    __table_args__ = (
+        Index("ix_tax_report_reference", "reference"),
+        Index("ix_tax_report_open", "account", sqlite_where=text("NOT settled"),
+              postgresql_where=text("NOT settled")),
+    )  # fmt: skip
+
+    id = column(String(64), primary_key=True)  # B2Brouter's
+    account = column(String(64))
+    reference = column(String(64))  # of the document
+    kind = optional(String(32))  # verifactu, tbai, dgfip …
+    label = optional(String(255))
+    state = optional(String(64))  # raw; None: it was not read yet
+    changed_at = optional(Instant)
+    url = optional(Text)  # where anybody can verify it
+    qr = optional(Text)  # the same as a picture, PNG in base 64
+    problem = optional(Text)  # what the authority finds wrong
+    settled = column(Boolean, default=False)  # nothing more is expected of the authority
+    unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
 
 
 class NumberClaimRow(Base):
@@ -208,9 +192,9 @@ class NumberClaimRow(Base):
 
     __tablename__ = "number_claim"
 
-    account: Mapped[str] = mapped_column(String(64), primary_key=True)
-    number_key: Mapped[str] = mapped_column(String(600), primary_key=True)
-    job_id: Mapped[int] = mapped_column(_Id, ForeignKey("job.id"), index=True)
+    account = column(String(64), primary_key=True)
+    number_key = column(String(600), primary_key=True)
+    job_id = column(Id, ForeignKey("job.id"), index=True)
 
 
 class ContactLinkRow(Base):
@@ -218,19 +202,19 @@ class ContactLinkRow(Base):
 
     __tablename__ = "contact_link"
 
-    account: Mapped[str] = mapped_column(String(64), primary_key=True)
-    identity: Mapped[str] = mapped_column(String(255), primary_key=True)
-    contact_id: Mapped[str | None] = mapped_column(String(64))
-    customer: Mapped[str | None] = mapped_column(Text)  # of the ERP, whose data the contact has
-    payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # what the ERP said when it was last told
-    ask_at: Mapped[datetime | None] = mapped_column(Instant)  # the directory gave no answer: ask again
-    open_since: Mapped[datetime | None] = mapped_column(Instant)  # a create was intended, outcome not known yet
-    taken: Mapped[bool] = mapped_column(Boolean, default=False)  # the open question is where the number's owner is
-    looks: Mapped[int] = mapped_column(Integer, default=0)
-    lease_owner: Mapped[str | None] = mapped_column(String(255))
-    leased_until: Mapped[datetime | None] = mapped_column(Instant)
-    fence: Mapped[int] = mapped_column(Integer, default=0)
-    updated_at: Mapped[datetime] = mapped_column(Instant)
+    account = column(String(64), primary_key=True)
+    identity = column(String(255), primary_key=True)
+    contact_id = optional(String(64))
+    customer = optional(Text)  # of the ERP, whose data the contact has
+    payload = optional(LargeBinary)  # what the ERP said when it was last told
+    ask_at = optional(Instant)  # the directory gave no answer: ask again
+    open_since = optional(Instant)  # a create was intended, outcome not known yet
+    taken = column(Boolean, default=False)  # the open question is where the number's owner is
+    looks = column(Integer, default=0)
+    lease_owner = optional(String(255))
+    leased_until = optional(Instant)
+    fence = column(Integer, default=0)
+    updated_at = column(Instant)
 
 
 class VatNumberRow(Base):
@@ -238,9 +222,9 @@ class VatNumberRow(Base):
 
     __tablename__ = "vat_number"
 
-    number: Mapped[str] = mapped_column(String(64), primary_key=True)
-    registered: Mapped[bool] = mapped_column(Boolean)
-    asked_at: Mapped[datetime] = mapped_column(Instant)
+    number = column(String(64), primary_key=True)
+    registered = column(Boolean)
+    asked_at = column(Instant)
 
 
 class DirectoryRow(Base):
@@ -248,11 +232,11 @@ class DirectoryRow(Base):
 
     __tablename__ = "directory"
 
-    account: Mapped[str] = mapped_column(String(64), primary_key=True)
-    identifier: Mapped[str] = mapped_column(String(255), primary_key=True)  # country, scheme and value
-    transport: Mapped[str | None] = mapped_column(String(64))  # None: it is not there
-    document: Mapped[str | None] = mapped_column(String(255))
-    valid_until: Mapped[datetime] = mapped_column(Instant)
+    account = column(String(64), primary_key=True)
+    identifier = column(String(255), primary_key=True)  # country, scheme and value
+    transport = optional(String(64))  # None: it is not there
+    document = optional(String(255))
+    valid_until = column(Instant)
 
 
 class SourceRow(Base):
@@ -260,15 +244,16 @@ class SourceRow(Base):
 
     __tablename__ = "source"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    identity: Mapped[str | None] = mapped_column(String(512))
-    changed_at: Mapped[datetime | None] = mapped_column(Instant)
-    key: Mapped[str | None] = mapped_column(String(255))
-    discovered_at: Mapped[datetime | None] = mapped_column(Instant)
-    swept_at: Mapped[datetime | None] = mapped_column(Instant)
-    compared_at: Mapped[datetime | None] = mapped_column(Instant)  # the last issued document that was read again:
-    compared_id: Mapped[int | None] = mapped_column(_Id)  # when it was sent, and its job
-    rechecked_id: Mapped[int | None] = mapped_column(_Id)  # the last resting job that was read again
+    name = column(String(64), primary_key=True)
+    identity = optional(String(512))
+    changed_at = optional(Instant)
+    key = optional(String(255))
+    discovered_at = optional(Instant)
+    swept_at = optional(Instant)
+    found_at = optional(Instant)  # when a document was last new; at first, the source
+    compared_at = optional(Instant)  # the last issued document that was read again:
+    compared_id = optional(Id)  # when it was sent, and its job
+    rechecked_id = optional(Id)  # the last resting job that was read again
 
 
 class AccountRow(Base):
@@ -276,25 +261,112 @@ class AccountRow(Base):
 
     __tablename__ = "account"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    environment: Mapped[str | None] = mapped_column(String(32))
-    host: Mapped[str | None] = mapped_column(String(255))
-    account_id: Mapped[str | None] = mapped_column(String(64))  # as configured: id or identifier
-    remote_id: Mapped[str | None] = mapped_column(String(64))  # as answers show it
-    tax_number: Mapped[str | None] = mapped_column(String(64))
-    rounding_method: Mapped[str | None] = mapped_column(String(32))  # how the account calculates, as last read
-    round_before_sum: Mapped[bool | None] = mapped_column(Boolean)
-    apply_taxes_per_line: Mapped[bool | None] = mapped_column(Boolean)
-    number_guard: Mapped[bool | None] = mapped_column(Boolean)  # found by a probe; None: never probed
-    list_delay: Mapped[float | None] = mapped_column(Double)  # seconds, found by a probe
-    probed_at: Mapped[datetime | None] = mapped_column(Instant)
-    paused_reason: Mapped[str | None] = mapped_column(String(64))
-    paused_details: Mapped[dict[str, str]] = mapped_column(Facts, nullable=True)
-    paused_at: Mapped[datetime | None] = mapped_column(Instant)
-    probe_at: Mapped[datetime | None] = mapped_column(Instant)
-    probes: Mapped[int] = mapped_column(Integer, default=0)
-    rung_at: Mapped[datetime | None] = mapped_column(Instant)  # when a worker's bell was last rung
-    ramp_step: Mapped[int | None] = mapped_column(Integer)  # of the first run, from 1; None: not begun, 0: over
+    name = column(String(64), primary_key=True)
+    environment = optional(String(32))
+    host = optional(String(255))
+    account_id = optional(String(64))  # as configured: id or identifier
+    remote_id = optional(String(64))  # as answers show it
+    tax_number = optional(String(64))
+    rounding_method = optional(String(32))  # how the account calculates, as last read
+    round_before_sum = optional(Boolean)
+    apply_taxes_per_line = optional(Boolean)
+    number_guard = optional(Boolean)  # found by a probe; None: never probed
+    list_delay = optional(Double)  # seconds, found by a probe
+    probed_at = optional(Instant)
+    paused_reason = optional(String(64))
+    paused_details = optional(Facts)
+    paused_at = optional(Instant)
+    paused_by = optional(String(128))  # a person; nothing else ends such a pause early
+    probe_at = optional(Instant)
+    probes = column(Integer, default=0)
+    rung_at = optional(Instant)  # when a worker's bell was last rung
+    ramp_step = optional(Integer)  # of the first run, from 1; None: not begun, 0: over
+    polled_at = optional(Instant)  # when the last whole look at the states began
+    poll_after = optional(Instant)  # not to be looked again before, after a failure
+    webhooks_proved_at = optional(Instant)  # a look found nothing they had not told
+    archived_to = optional(Instant)  # the files of what was sent until then are noted
+
+
+class ArchiveRow(Base):
+    """One file of an issued document, and how far its keeping has come."""
+
+    __tablename__ = "archive"
+    __table_args__ = (
+        UniqueConstraint("job_id", "piece"),
+        Index("ix_archive_due", "account", "due_at", sqlite_where=text("keeping IN ('due', 'storing')"),
+              postgresql_where=text("keeping IN ('due', 'storing')")),
+        Index("ix_archive_unlisted", "id", sqlite_where=text("keeping = 'kept' AND list_number IS NULL"),
+              postgresql_where=text("keeping = 'kept' AND list_number IS NULL")),
+        Index("ix_archive_name", "name"),
+    )  # fmt: skip
+
+    id = column(Id, Identity(), primary_key=True)
+    job_id = column(Id, ForeignKey("job.id"))
+    account = column(String(64))
+    piece = column(Choice(Piece))
+    keeping = column(Choice(Keeping))
+    due_at = column(Instant)
+    tries = column(Integer, default=0)  # in vain, in a row
+    reason = optional(String(64))  # why the last try was in vain
+    details = optional(Facts)
+    name = optional(String(255))  # in the archive
+    sha256 = optional(String(64))
+    size = optional(BigInteger)
+    kept_at = optional(Instant)
+    list_number = optional(Integer)  # of the archive's list that names it
+
+
+class ArchiveListRow(Base):
+    """One list of the archive: a manifest that names the one before it."""
+
+    __tablename__ = "archive_list"
+
+    number = column(Integer, primary_key=True, autoincrement=False)
+    name = column(String(255))
+    sha256 = column(String(64))
+    made_at = column(Instant)
+
+
+class ReconciliationRow(Base):
+    """One comparison of ERP, ledger and B2Brouter for an account, and what it came to."""
+
+    __tablename__ = "reconciliation"
+    __table_args__ = (Index("ix_reconciliation_account", "account", "id"),)
+
+    id = column(Id, Identity(), primary_key=True)
+    account = column(String(64))
+    started_at = column(Instant)
+    finished_at = optional(Instant)
+    first_day = optional(Date)  # of issue
+    last_day = optional(Date)
+    erp = column(Integer)  # documents on each side
+    ledger = column(Integer)
+    remote = column(Integer)
+    differences = column(Integer)
+    for_person = column(Integer)
+    by_reason = optional(Facts)
+    fault = optional(Text)  # why it could not be made
+
+
+class DifferenceRow(Base):
+    """One difference that a comparison found."""
+
+    __tablename__ = "difference"
+
+    run_id = column(Id, ForeignKey("reconciliation.id"), primary_key=True)
+    seq = column(Integer, primary_key=True, autoincrement=False)
+    reason = column(String(64))
+    details = optional(Facts)
+    source = optional(String(64))
+    company = optional(String(64))
+    key = optional(String(255))
+    job_id = optional(Id)
+    number = optional(String(255))
+    issue_date = optional(Date)
+    currency = optional(String(8))
+    total = optional(Exact)
+    reference = optional(String(64))
+    command = column(Text)
 
 
 class StampRow(Base):
@@ -302,11 +374,11 @@ class StampRow(Base):
 
     __tablename__ = "stamp"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    identity: Mapped[str] = mapped_column(String(512))
-    bound_at: Mapped[datetime | None] = mapped_column(Instant)
-    who: Mapped[str | None] = mapped_column(String(128))
-    note: Mapped[str | None] = mapped_column(Text)
+    name = column(String(64), primary_key=True)
+    identity = column(String(512))
+    bound_at = optional(Instant)
+    who = optional(String(128))
+    note = optional(Text)
 
 
 class BudgetRow(Base):
@@ -314,11 +386,11 @@ class BudgetRow(Base):
 
     __tablename__ = "budget"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    next_at: Mapped[float] = mapped_column(Double)
-    paused_until: Mapped[float] = mapped_column(Double)
-    lowered: Mapped[float | None] = mapped_column(Double)
-    lowered_at: Mapped[float] = mapped_column(Double)
+    name = column(String(64), primary_key=True)
+    next_at = column(Double)
+    paused_until = column(Double)
+    lowered = optional(Double)
+    lowered_at = column(Double)
 
 
 class LeaseRow(Base):
@@ -326,6 +398,67 @@ class LeaseRow(Base):
 
     __tablename__ = "lease"
 
-    name: Mapped[str] = mapped_column(String(64), primary_key=True)
-    owner: Mapped[str | None] = mapped_column(String(255))
-    leased_until: Mapped[datetime | None] = mapped_column(Instant)
+    name = column(String(128), primary_key=True)
+    owner = optional(String(255))
+    leased_until = optional(Instant)
+
+
+class AlarmRow(Base):
+    """What is wrong with the installation as a whole: one row from its beginning to its end."""
+
+    __tablename__ = "alarm"
+    __table_args__ = (
+        Index("uq_alarm_lasting", "code", "subject", unique=True, sqlite_where=text("ended_at IS NULL"),
+              postgresql_where=text("ended_at IS NULL")),
+        Index("ix_alarm_open", "id", sqlite_where=text("NOT closed"), postgresql_where=text("NOT closed")),
+    )  # fmt: skip
+
+    id = column(Id, Identity(), primary_key=True)
+    code = column(String(64))  # of domain/alarms.toml
+    subject = column(String(255))  # the account or source; empty: the installation
+    details = optional(Facts)
+    since = column(Instant)
+    ended_at = optional(Instant)
+    closed = column(Boolean, default=False)  # its end is on its way to everybody
+
+
+class NotificationRow(Base):
+    """The outbox: what one recipient is to be told, as facts; the text is made when it goes."""
+
+    __tablename__ = "notification"
+    __table_args__ = (
+        Index("ix_notification_due", "due_at", sqlite_where=text("sent_at IS NULL"),
+              postgresql_where=text("sent_at IS NULL")),
+        Index("ix_notification_recipient", "recipient", "kind", "id"),
+    )  # fmt: skip
+
+    id = column(Id, Identity(), primary_key=True)
+    key = column(String(255), unique=True)  # one fact, one recipient: put in twice, told once
+    recipient = column(String(64))  # by its name in the configuration
+    kind = column(String(24))
+    alarm_id = optional(Id, ForeignKey("alarm.id"))
+    fact = column(Document)
+    created_at = column(Instant)
+    due_at = column(Instant)
+    attempts = column(Integer, default=0)
+    leased_until = optional(Instant)  # somebody is sending it
+    sent_at = optional(Instant)
+
+
+class ToldRow(Base):
+    """Which cases a recipient has been told of, and for what reason; gone once the case is."""
+
+    __tablename__ = "told"
+
+    recipient = column(String(64), primary_key=True)
+    job_id = column(Id, ForeignKey("job.id"), primary_key=True)
+    reason = column(String(64))
+
+
+class SignRow(Base):
+    """When something last happened that has to happen again and again."""
+
+    __tablename__ = "sign_of_life"
+
+    name = column(String(64), primary_key=True)
+    at = column(Instant)

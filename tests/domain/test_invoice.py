@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from connector.domain.invoice import (
     AllowanceCharge,
+    Attachment,
     Invoice,
     Kind,
     LegalId,
@@ -42,6 +43,7 @@ OTHER: dict[str, Any] = {
     "tax_totals": (),
     "totals": Totals(net=Decimal(1), tax=Decimal(0), payable=Decimal(1)),
     "payment": Payment(),
+    "file_digest": "0" * 64,
     "buyer_reference": "x",
     "purchase_order": "x",
     "contract": "x",
@@ -50,6 +52,7 @@ OTHER: dict[str, Any] = {
     "original": Original(key="1", number="F-1"),
     "amend_reason": "R1",
     "delivery_date": date(2026, 1, 9),
+    "attachments": (Attachment(name="F-1.pdf", size=9, digest="1"),),
 }
 NOT_CONTENT = {"reference", "xref"}  # what we write back ourselves must not look like a change
 

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from connector.ledger import Ledger, schema
+from connector.ledger.columns import Base
 from connector.ledger.database import Database
-from connector.ledger.tables import Base
 from tests.support import services
 from tests.support.clock import FakeClock
 
@@ -37,7 +37,10 @@ def tables_url(request: pytest.FixtureRequest) -> str:
     url: str = request.getfixturevalue("_shared_postgres_ledger")
     database = Database(url)
     with database.write() as connection:
-        connection.execute(text(f"TRUNCATE {', '.join(Base.metadata.tables)} RESTART IDENTITY CASCADE"))
+        # TRUNCATE would make a new file for every table and index, and take a second on a busy disk.
+        for table in reversed(Base.metadata.sorted_tables):
+            connection.execute(table.delete())
+        connection.execute(text("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"))
     database.close()
     return url
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+from sqlalchemy import text
+
 from connector.domain.job import Event, Stage, Status
 from connector.ledger import Ledger
+from connector.ledger import database as databases
+from connector.ledger.database import Database
 from tests.support.builders import invoice
 from tests.support.ledgers import ACCOUNT, add_many, settle
 
@@ -75,3 +80,20 @@ def test_what_fails_within_a_transaction_leaves_nothing_behind(ledger: Ledger) -
 
     add_many(ledger, 1)
     assert [job.number for job in ledger.queries.find("F-0")] == [invoice("0").number]
+
+
+def test_a_connection_that_died_while_it_rested_is_replaced_unnoticed(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if ledger.database.is_sqlite:
+        pytest.skip("nobody can end a connection to a file")
+    monkeypatch.setattr(databases, "_RESTED", 0.0)
+    other = Database(ledger.database.url.render_as_string(hide_password=False))
+    with ledger.database.read() as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.write() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": backend})
+    other.close()
+
+    with ledger.database.read() as connection:
+        assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != backend

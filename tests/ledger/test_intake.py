@@ -10,7 +10,7 @@ import pytest
 
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import Ledger
-from connector.ports import Position
+from connector.ports import UNKNOWN_COMPANY, Position
 from tests.support.builders import NOON, found, invoice
 from tests.support.clock import FakeClock
 from tests.support.ledgers import ACCOUNT, SOURCE, add, add_many, hold, job_of, jobs, lease_one, send, settle, told
@@ -168,3 +168,36 @@ def test_how_far_discovery_came_is_remembered(ledger: Ledger, clock: FakeClock) 
 
     assert ledger.intake.position(SOURCE) == Position(changed_at=LATER, key="77")
     assert ledger.intake.state(SOURCE)["discovered_at"] == NOON
+
+
+# ---------------------------------------------------------------- documents that cannot be read
+
+
+def add_company(ledger: Ledger, company: str, *keys: str) -> int:
+    page = [replace(found(invoice(key)), company=company) for key in keys]
+    return ledger.intake.add(SOURCE, page, lambda named: {"": "first", "A": "first", "B": "second"}[named])
+
+
+def test_a_document_without_a_company_gets_it_once_it_can_be_read(ledger: Ledger) -> None:
+    assert add_company(ledger, UNKNOWN_COMPANY, "1") == 1
+    assert add_company(ledger, "B", "1", "2") == 1
+    assert {(job.key, job.company, job.account) for job in jobs(ledger)} == {
+        ("1", "B", "second"),
+        ("2", "B", "second"),
+    }
+
+
+def test_a_known_document_that_cannot_be_read_any_more_gets_no_second_job(ledger: Ledger) -> None:
+    add_company(ledger, "A", "1")
+    assert add_company(ledger, UNKNOWN_COMPANY, "1", "2") == 1
+    assert {(job.key, job.company) for job in jobs(ledger)} == {("1", "A"), ("2", UNKNOWN_COMPANY)}
+
+
+def test_a_document_that_somebody_works_on_keeps_its_company(ledger: Ledger) -> None:
+    add_company(ledger, UNKNOWN_COMPANY, "1")
+    [leased] = ledger.jobs.lease("first", 1)
+    add_company(ledger, "B", "1")
+    assert job_of(ledger).company == UNKNOWN_COMPANY
+    settle(ledger, leased, Event.STUCK, "document_not_usable")
+    assert add_company(ledger, "B", "1") == 0
+    assert [(job.company, job.account) for job in jobs(ledger)] == [("B", "second")]

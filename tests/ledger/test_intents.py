@@ -109,6 +109,29 @@ def test_the_last_stage_ends_the_lease(ledger: Ledger) -> None:
     assert job.sent_at == NOON
 
 
+def test_the_time_of_sending_is_when_it_was_sent_and_no_other(ledger: Ledger, clock: FakeClock) -> None:
+    job = lease_one(ledger)
+    for stage in (Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED):
+        job = ledger.jobs.advance(job, stage)
+        assert job.sent_at is None
+    sent = ledger.jobs.advance(job, Stage.SENT)
+    clock.advance(60)
+
+    assert ledger.jobs.advance(sent, Stage.RECORDED).sent_at == sent.sent_at == NOON
+
+
+@pytest.mark.parametrize("stage", [Stage.CREATED, Stage.VERIFIED, Stage.SENT])
+def test_what_waits_for_an_original_goes_on_when_it_is_sent_and_not_before(ledger: Ledger, stage: Stage) -> None:
+    original = invoice("1")
+    add(ledger, original, credit_note("2", original))
+    first, follower = ledger.jobs.lease(ACCOUNT, 2)
+    settle(ledger, follower, Event.BLOCKED, "original_waiting")
+
+    ledger.jobs.advance(first, stage)
+
+    assert job_of(ledger, "2").status is (Status.PENDING if stage is Stage.SENT else Status.WAITING)
+
+
 # ---------------------------------------------------------------- one writer per number
 
 

@@ -212,6 +212,22 @@ def test_a_job_whose_holder_vanished_is_taken_apart_from_the_others(ledger: Ledg
     assert [job.key for job in ledger.jobs.lease(ACCOUNT, 10, suspects=True)] == ["1"]
 
 
+def test_who_asks_for_those_is_given_no_other(ledger: Ledger) -> None:
+    add(ledger, invoice("1"))
+
+    assert ledger.jobs.lease(ACCOUNT, 10, suspects=True) == []
+
+
+def test_who_asks_for_what_is_overdue_is_given_nothing_that_is_due_just_now(ledger: Ledger, clock: FakeClock) -> None:
+    add(ledger, invoice("1"))
+    clock.advance(59)
+    assert ledger.jobs.lease(ACCOUNT, 10, overdue=60) == []
+
+    clock.advance(1)
+
+    assert len(ledger.jobs.lease(ACCOUNT, 10, overdue=60)) == 1
+
+
 def test_of_those_the_one_that_lost_fewer_holders_comes_first(ledger: Ledger, clock: FakeClock) -> None:
     add(ledger, invoice("1"), invoice("2"))
     assert len(ledger.jobs.lease(ACCOUNT, 2)) == 2

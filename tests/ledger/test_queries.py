@@ -11,6 +11,7 @@ from sqlalchemy import Select, event, func, select, text
 
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
+from connector.ledger.jobs import _due
 from connector.ledger.queries import Filter
 from connector.ledger.tables import JobRow
 from tests.support.builders import NOON, OTHER_CUSTOMER, invoice
@@ -166,7 +167,7 @@ def plan(ledger: Ledger, statement: Select[Any]) -> str:
 
 def test_with_50_000_jobs_the_work_is_found_by_index(ledger: Ledger, clock: FakeClock) -> None:
     fill(ledger, 50_000)
-    lease = ledger.jobs._due(ACCOUNT, 16, None, clock.now())
+    lease = _due(suspects=False, of_sources=False).params(account=ACCOUNT, most=16, due_before=clock.now())
     rescue = select(JobRow.id).where(JobRow.status == Status.RUNNING)
     resting = select(JobRow.id).where(JobRow.status == Status.HELD, JobRow.reason.in_(["iban_wrong"]))
     followers = select(JobRow.id).where(JobRow.source == "erp", JobRow.original_key == "7")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,15 @@ def test_a_lapsed_lease_is_freed(ledger: Ledger, clock: FakeClock) -> None:
     assert told(ledger, job)[-1] == "lease_lapsed"
 
 
+def test_the_pen_is_taken_from_the_one_that_had_it(ledger: Ledger, clock: FakeClock) -> None:
+    job = lease_one(ledger)
+    clock.advance(ledger.jobs.lease_seconds + 1)
+
+    ledger.jobs.rescue()
+
+    assert job_of(ledger).fence == job.fence + 1
+
+
 def test_the_lease_of_a_dead_process_is_freed_at_once(tables_url: str, clock: FakeClock) -> None:
     if owner._machine() is None:
         pytest.skip("this system does not tell its processes apart")
@@ -51,6 +61,18 @@ def test_the_lease_of_a_dead_process_is_freed_at_once(tables_url: str, clock: Fa
     assert heir.jobs.rescue() == 1
     assert len(heir.jobs.lease(ACCOUNT, 1, suspects=True)) == 1
     heir.close()
+
+
+def test_a_living_process_that_is_hidden_from_us_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if owner._machine() is None:
+        pytest.skip("this system does not tell its processes apart")
+    holder, gone = owner.this_process(), dead_owner()
+    monkeypatch.setattr(owner, "_PROC", tmp_path)  # as ProtectProc=invisible shows other users' processes
+
+    assert not owner.is_dead(holder)
+    assert owner.is_dead(gone)
 
 
 def test_the_lease_of_a_living_process_is_respected(ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from sqlalchemy import inspect, text
 
 from connector.domain.errors import LedgerError, UsageError
 from connector.ledger import Ledger, schema
+from connector.ledger.columns import Base
 from connector.ledger.database import Database
-from connector.ledger.tables import Base
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ def test_an_empty_database_becomes_a_ledger_and_stays_one(database: Database) ->
     assert schema.version(database) == schema.HEAD
     schema.require(database)
     assert set(Base.metadata.tables) <= tables(database)
+
+
+def test_several_that_upgrade_at_once_make_one_ledger(ledger_url: str) -> None:
+    databases = [Database(ledger_url) for _ in range(4)]
+    with ThreadPoolExecutor(len(databases)) as pool:
+        for done in [pool.submit(schema.upgrade, database) for database in databases]:
+            done.result()
+
+    assert {schema.version(database) for database in databases} == {schema.HEAD}
+    for database in databases:
+        database.close()
 
 
 def test_the_migrations_say_what_the_models_say(database: Database) -> None:

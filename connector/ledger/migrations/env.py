@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from connector.ledger.tables import Base
+from connector.ledger.columns import Base
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=Base.metadata, render_as_batch=True

@@ -1,0 +1,51 @@
+"""What is kept of an issued document, and how far the keeping has come."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Final
+
+
+class Piece(StrEnum):
+    """A file of a document."""
+
+    ORIGINAL = "original"  # what we sent to B2Brouter, byte by byte
+    LEGAL = "legal"  # what B2Brouter delivered to the recipient
+    PDF = "pdf"
+
+
+class Keeping(StrEnum):
+    """How far the keeping of a file has come."""
+
+    DUE = "due"
+    STORING = "storing"  # its hash is known, it may be in the archive or not yet
+    KEPT = "kept"
+    ABSENT = "absent"  # B2Brouter did not have it for so long that nobody asks any more
+
+
+FIRST_PAUSE: Final = timedelta(seconds=15)
+"""Until a file that is not ready yet is asked for again; doubled each time."""
+
+LONGEST_PAUSE: Final = timedelta(hours=12)
+
+LONGEST_WAIT: Final = timedelta(days=30)
+"""How long after sending a file is asked for: authorities may take days, and some documents have none."""
+
+
+def pause(tries: int) -> timedelta:
+    """Return how long to wait after so many tries in vain."""
+    doublings = max(0, min(tries - 1, 20))
+    return min(LONGEST_PAUSE, FIRST_PAUSE * float(2**doublings))
+
+
+def suffix(content: bytes) -> str:
+    """Return the ending of a file's name, by what it begins with."""
+    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:5]
+    if start.startswith(b"%PDF"):
+        return "pdf"
+    if start.startswith((b"{", b"[")):
+        return "json"
+    if start.startswith(b"<"):
+        return "xml"
+    return "zip" if start.startswith(b"PK") else "bin"

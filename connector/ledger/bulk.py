@@ -1,0 +1,162 @@
+"""A page of documents at once: a statement or two, and no work of SQLAlchemy's for each row.
+
+Discovery of a large ERP spends its time here. Values are converted by the columns' own types, so that what is
+stored does not differ from what other statements store.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, String, select, text, type_coerce
+
+from connector.domain.job import Status
+from connector.ledger.database import Database
+from connector.ledger.tables import JobRow
+from connector.ports import Found
+
+_LATER: Final = "INSERT INTO event (job_id, at, what, stage) SELECT id, {at}, {what}, {stage} FROM {found}"
+
+_COMPARED_SQLITE: Final = text("""
+    SELECT d.key AS place, job.id IS NULL AS absent
+    FROM json_each(:documents) AS d
+    LEFT JOIN job ON job.source = :source
+        AND job.company = json_extract(d.value, '$[0]') AND job.key = json_extract(d.value, '$[1]')
+    WHERE job.id IS NULL
+       OR job.changed_at < json_extract(d.value, '$[2]') AND job.status IN (SELECT value FROM json_each(:resting))
+    ORDER BY d.key
+""")
+_COMPARED_POSTGRESQL: Final = text("""
+    SELECT d.place - 1 AS place, job.id IS NULL AS absent
+    FROM json_array_elements(CAST(:documents AS json)) WITH ORDINALITY AS d (value, place)
+    LEFT JOIN job ON job.source = :source AND job.company = d.value ->> 0 AND job.key = d.value ->> 1
+    WHERE job.id IS NULL
+       OR job.changed_at < CAST(d.value ->> 2 || '+00' AS timestamptz)
+          AND job.status IN (SELECT json_array_elements_text(CAST(:resting AS json)))
+    ORDER BY d.place
+""")
+
+Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
+
+
+def insert_jobs(
+    database: Database, connection: Connection, documents: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+) -> int:
+    """Insert jobs that are not there yet, each with the first line of its timeline; return how many were new.
+
+    Args:
+        database: the ledger's.
+        connection: a transaction that may write.
+        documents: the columns that differ from document to document; the same ones for each, in one order.
+        common: the other columns, the same for all.
+    """
+    values = {
+        name: _converted(connection, name, column)
+        for name, column in zip(documents[0], zip(*(each.values() for each in documents), strict=True), strict=True)
+    }
+    shared = {name: _converted(connection, name, [value])[0] for name, value in common.items()}
+    found = {"at": shared["created_at"], "what": "found", "stage": shared["stage"]}
+    insert = _insert_sqlite if database.is_sqlite else _insert_postgresql
+    return insert(connection, values, shared, found)
+
+
+def _insert_sqlite(
+    connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
+) -> int:
+    """One statement for many rows; nobody else writes meanwhile, so what is new has the highest ids."""
+    names = ", ".join((*values, *shared))
+    marks = ", ".join("?" for _ in (*values, *shared))
+    last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM job").scalar_one()
+    same = tuple(shared.values())
+    rows = [(*row, *same) for row in zip(*values.values(), strict=True)]
+    connection.exec_driver_sql(f"INSERT INTO job ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
+    later = _LATER.format(at="?", what="?", stage="?", found="job WHERE id > ?")
+    return connection.exec_driver_sql(later, (*found.values(), last)).rowcount
+
+
+def _insert_postgresql(
+    connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
+) -> int:
+    """One statement with all rows in one text: the server takes it apart sooner than the driver makes arrays."""
+    columns = ", ".join(f"{name} {_type(connection, name)}" for name in values)
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    selected = ", ".join((*(f"d.{name}" for name in values), *(f":{name}" for name in shared)))
+    later = _LATER.format(at=":at", what=":what", stage=":first_stage", found="fresh")
+    statement = text(
+        f"WITH fresh AS (INSERT INTO job ({', '.join((*values, *shared))})"
+        f" SELECT {selected} FROM json_to_recordset(CAST(:documents AS json)) AS d ({columns})"
+        f" ON CONFLICT DO NOTHING RETURNING id) {later}"
+    )
+    said = {"at": found["at"], "what": found["what"], "first_stage": found["stage"]}
+    documents = json.dumps(rows, default=str)  # days and times
+    return connection.execute(statement, {"documents": documents, **shared, **said}).rowcount
+
+
+def compared(
+    connection: Connection, source: str, documents: Sequence[Found], resting: Collection[Status]
+) -> tuple[list[Found], list[Found]]:
+    """Return the documents that have no job, and those that changed since while their job rests.
+
+    The ledger compares: of what it knows already, which is nearly all of a sweep, no row comes back.
+
+    Args:
+        connection: to the ledger.
+        source: by name.
+        documents: heads.
+        resting: the statuses of a job that a change in the ERP matters to.
+    """
+    sqlite = connection.dialect.name == "sqlite"
+    listed = [(found.company, found.key, _instant(found.changed_at)) for found in documents]
+    values = {"documents": json.dumps(listed), "source": source, "resting": json.dumps([*map(str, resting)])}
+    fresh: list[Found] = []
+    moved: list[Found] = []
+    for place, absent in connection.execute(_COMPARED_SQLITE if sqlite else _COMPARED_POSTGRESQL, values):
+        (fresh if absent else moved).append(documents[place])
+    return fresh, moved
+
+
+def _instant(moment: datetime) -> str:
+    """Return a time as SQLite keeps it, which PostgreSQL reads as well, for it is told that this is UTC."""
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:26]
+
+
+def known(
+    connection: Connection, source: str, keys: Mapping[str, Sequence[str]], *narrowed: ColumnElement[bool]
+) -> Iterator[Row[*tuple[Any, ...]]]:
+    """Return id, company, key, time of change and status (as text) of the jobs of some documents.
+
+    Args:
+        connection: to the ledger.
+        source: by name.
+        keys: of documents, by company.
+        narrowed: more conditions.
+    """
+    status = type_coerce(JobRow.status, String).label("status")
+    columns = (JobRow.id, JobRow.company, JobRow.key, JobRow.changed_at, status)
+    wanted = select(*columns).where(JobRow.source == source, *narrowed)
+    for company, some in keys.items():
+        yield from connection.execute(_among(connection, wanted.where(JobRow.company == company), some))
+
+
+def _among(connection: Connection, wanted: Statement, keys: Sequence[str]) -> Statement:
+    """Narrow to some keys by one bound value, whatever their number: a list of them would be compiled each time."""
+    if connection.dialect.name == "sqlite":
+        listed = text("job.key IN (SELECT value FROM json_each(:keys))").bindparams(keys=json.dumps(list(keys)))
+    else:
+        listed = text("job.key = ANY(CAST(:keys AS text[]))").bindparams(keys=list(keys))
+    return wanted.where(listed)
+
+
+def _converted(connection: Connection, name: str, values: Sequence[Any]) -> list[Any]:
+    """Return values of a column as it stores them."""
+    kind = JobRow.__table__.c[name].type
+    convert = kind.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+    return [convert(value) for value in values] if convert else list(values)
+
+
+def _type(connection: Connection, name: str) -> str:
+    """Return a column's type, without the order of its texts."""
+    return str(JobRow.__table__.c[name].type.compile(dialect=connection.dialect)).partition(" COLLATE ")[0]

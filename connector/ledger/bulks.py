@@ -1,0 +1,234 @@
+"""One act on many jobs: written down as a whole, done in small pieces, stopped at any time, nothing twice.
+
+Who begins it waits for nothing; the scheduler's rounds do the work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import Connection, func, insert, literal, select, update
+
+from connector.domain.invoice import Kind
+from connector.ledger.actions import ACTS, Act, perform_one
+from connector.ledger.database import Database
+from connector.ledger.deeds import write_deed
+from connector.ledger.jobs import insert_dialect
+from connector.ledger.people_tables import BulkItemRow, BulkRow
+from connector.ledger.queries import Filter
+from connector.ledger.records import COLUMNS, job_of
+from connector.ledger.tables import JobRow
+
+MOST: Final = 20_000
+"""Jobs of one bulk: what is beyond is left for the next."""
+
+_PIECE: Final = 100
+"""Jobs in one transaction: it locks their rows, and on SQLite the whole ledger."""
+
+CHANGED: Final = "changed"
+LEFT_ALONE: Final = "left_alone"
+"""What becomes of a job: changed, or left alone because it was not any more what it had been."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bulk:
+    """One act on many jobs, and how far it is."""
+
+    id: int
+    act: str
+    chosen: dict[str, str]
+    who: str
+    note: str
+    pace: int | None
+    total: int
+    done: int
+    changed: int
+    stopped: bool
+    stopped_by: str | None
+    next_at: datetime | None
+    created_at: datetime
+    ended_at: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing of it will be done any more."""
+        return self.ended_at is not None
+
+    @property
+    def left_alone(self) -> int:
+        """How many jobs were not any more what they had been."""
+        return self.done - self.changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One job of a bulk; `result` is None until its turn comes."""
+
+    place: int
+    job_id: int
+    number: str | None
+    customer: str | None
+    account: str
+    status: str
+    reason: str | None
+    result: str | None
+
+
+_COLUMNS = tuple(getattr(BulkRow, name) for name in Bulk.__dataclass_fields__)
+
+
+class Bulks:
+    """The acts on many jobs."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def begin(
+        self, act: Act, wanted: Filter, *, chosen: dict[str, str], who: str, note: str, pace: int | None
+    ) -> int:
+        """Write down what is to be done to which jobs, those that the act fits now; return its id.
+
+        Args:
+            act: what is done to each.
+            wanted: which are meant; the first `MOST` of them are taken, originals before what corrects them.
+            chosen: the filter, as the console's addresses have it.
+            who: who wants it.
+            note: why.
+            pace: jobs a minute; None: as fast as it goes.
+        """
+        now = self._database.clock.now()
+        row = {
+            "act": act.name, "chosen": chosen, "who": who, "note": note, "pace": pace, "total": 0, "done": 0,
+            "changed": 0, "stopped": False, "next_at": now, "created_at": now,
+        }  # fmt: skip
+        order = (JobRow.kind == Kind.CREDIT_NOTE, JobRow.id)
+        with self._database.write() as connection:
+            bulk_id: int = connection.execute(
+                insert_dialect(self._database)(BulkRow).values(row).returning(BulkRow.id)
+            ).scalar_one()
+            meant = select(literal(bulk_id), func.row_number().over(order_by=order), JobRow.id)
+            meant = meant.where(wanted.clause(), act.clause()).order_by(*order).limit(MOST)
+            connection.execute(insert(BulkItemRow).from_select(["bulk_id", "place", "job_id"], meant))
+            counted = select(func.count()).select_from(BulkItemRow).where(BulkItemRow.bulk_id == bulk_id)
+            taken: int = connection.execute(counted).scalar_one()
+            total: dict[str, Any] = {"total": taken}
+            if not taken:
+                total |= {"next_at": None, "ended_at": now}
+            connection.execute(update(BulkRow).where(BulkRow.id == bulk_id).values(total))
+            write_deed(
+                connection, now, who=who, what=f"bulk_{act.name}", subject="", note=note, bulk_id=bulk_id,
+                count=taken,
+            )  # fmt: skip
+        return bulk_id
+
+    def get(self, bulk_id: int) -> Bulk | None:
+        """Return one; None where there is none."""
+        with self._database.read() as connection:
+            row = connection.execute(select(*_COLUMNS).where(BulkRow.id == bulk_id)).one_or_none()
+        return Bulk(**row._mapping) if row else None
+
+    def latest(self, limit: int = 20) -> list[Bulk]:
+        """Return the last ones, latest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(*_COLUMNS).order_by(BulkRow.id.desc()).limit(limit))
+            return [Bulk(**row._mapping) for row in rows]
+
+    def items(self, bulk_id: int, *, after: int, limit: int, result: str | None = None) -> list[Item]:
+        """Return jobs of one in their order, those after a place."""
+        job = [getattr(JobRow, name) for name in ("number", "customer", "account", "status", "reason")]
+        query = (
+            select(BulkItemRow.place, BulkItemRow.job_id, BulkItemRow.result, *job)
+            .join(JobRow, JobRow.id == BulkItemRow.job_id)
+            .where(BulkItemRow.bulk_id == bulk_id, BulkItemRow.place > after)
+            .order_by(BulkItemRow.place)
+            .limit(limit)
+        )
+        if result is not None:
+            query = query.where(BulkItemRow.result == result)
+        with self._database.read() as connection:
+            return [Item(**row._mapping) for row in connection.execute(query)]
+
+    def stop(self, bulk_id: int, *, who: str) -> bool:
+        """Do nothing more of it; what is done stays. Return whether there was anything to stop."""
+        now = self._database.clock.now()
+        ended = {"stopped": True, "stopped_by": who, "next_at": None, "ended_at": now}
+        under_way = (BulkRow.id == bulk_id, BulkRow.ended_at.is_(None))
+        with self._database.write() as connection:
+            row = connection.execute(
+                update(BulkRow).where(*under_way).values(ended).returning(BulkRow.changed)
+            ).one_or_none()
+            if row is None:
+                return False
+            write_deed(connection, now, who=who, what="bulk_stop", subject="", bulk_id=bulk_id, count=row.changed)
+        return True
+
+    def work(self, seconds: float) -> int:
+        """Do what is due of them, for about so long; return how many jobs were looked at."""
+        until = time.monotonic() + seconds
+        looked_at = 0
+        while True:
+            done = self._piece()
+            looked_at += done
+            if not done or time.monotonic() >= until:
+                return looked_at
+
+    def _piece(self) -> int:
+        """Do one piece of the bulk that has waited longest, in one transaction with what is remembered of it."""
+        now = self._database.clock.now()
+        with self._database.read() as connection:  # most rounds find nothing, and need not write to learn it
+            if connection.execute(_due(now)).one_or_none() is None:
+                return 0
+        with self._database.write() as connection:
+            row = connection.execute(_due(now).with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                return 0
+            bulk = Bulk(**row._mapping)
+            places = self._next(connection, bulk)
+            changed = self._perform(connection, bulk, places, now)
+            connection.execute(
+                update(BulkRow).where(BulkRow.id == bulk.id).values(_progress(bulk, len(places), changed, now))
+            )
+        return len(places)
+
+    def _next(self, connection: Connection, bulk: Bulk) -> dict[int, int]:
+        size = _PIECE if bulk.pace is None else max(1, min(_PIECE, bulk.pace // 30))
+        query = select(BulkItemRow.place, BulkItemRow.job_id).where(BulkItemRow.bulk_id == bulk.id)
+        query = query.where(BulkItemRow.place > bulk.done).order_by(BulkItemRow.place).limit(size)
+        return {row.place: row.job_id for row in connection.execute(query)}
+
+    def _perform(self, connection: Connection, bulk: Bulk, places: dict[int, int], now: datetime) -> int:
+        act = ACTS[bulk.act]
+        rows = connection.execute(select(*COLUMNS).where(JobRow.id.in_(list(places.values()))))
+        jobs = {job.id: job for job in map(job_of, rows)}
+        results: dict[str, list[int]] = {CHANGED: [], LEFT_ALONE: []}
+        for place, job_id in places.items():
+            job = jobs[job_id]
+            fits = act.fits(job) and perform_one(connection, act, job, bulk.who, bulk.note, now)
+            results[CHANGED if fits else LEFT_ALONE].append(place)
+        for result, those in results.items():
+            _remember(connection, bulk.id, those, result)
+        return len(results[CHANGED])
+
+
+def _due(now: datetime) -> Any:
+    return select(*_COLUMNS).where(BulkRow.next_at <= now).order_by(BulkRow.next_at).limit(1)
+
+
+def _remember(connection: Connection, bulk_id: int, places: Sequence[int], result: str) -> None:
+    if places:
+        mine = (BulkItemRow.bulk_id == bulk_id, BulkItemRow.place.in_(places))
+        connection.execute(update(BulkItemRow).where(*mine).values(result=result))
+
+
+def _progress(bulk: Bulk, looked_at: int, changed: int, now: datetime) -> dict[str, Any]:
+    done = bulk.done + looked_at
+    values: dict[str, Any] = {"done": done, "changed": bulk.changed + changed}
+    if done >= bulk.total or not looked_at:
+        return {**values, "next_at": None, "ended_at": now}
+    pause = looked_at * 60 / bulk.pace if bulk.pace else 0
+    return {**values, "next_at": now + timedelta(seconds=pause)}

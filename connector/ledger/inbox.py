@@ -1,0 +1,123 @@
+"""What webhooks told: stored at once, settled later, kept for a while as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import and_, delete, exists, func, or_, select, update
+
+from connector.domain.job import Stage, Status
+from connector.domain.notice import INVOICE_CHANGED, REPORT_CHANGED, Notice
+from connector.ledger.database import Database
+from connector.ledger.jobs import insert_dialect
+from connector.ledger.tables import InboxRow, JobRow, TaxReportRow
+
+KEPT: Final = timedelta(days=90)
+"""How long an event is kept after it was settled, and how long one waits for an invoice that nobody knows."""
+
+FOLLOWED: Final = and_(
+    JobRow.reference.is_not(None),
+    JobRow.stage.in_([Stage.SENT, Stage.RECORDED]),
+    JobRow.status != Status.RUNNING,  # its worker writes down what the answer to the sending said
+)
+"""Jobs whose state at B2Brouter may be written down: sent, and in nobody's hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One event of the inbox."""
+
+    id: int
+    account: str
+    code: str
+    event_id: str
+    subject: str
+    document: str | None
+    state: str
+    note: str | None
+    triggered_at: datetime | None
+    received_at: datetime
+    body: bytes
+
+
+_COLUMNS = tuple(getattr(InboxRow, name) for name in Letter.__dataclass_fields__)
+
+
+class Inbox:
+    """The ledger as webhooks see it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def put(self, account: str, notice: Notice) -> bool:
+        """Store an event durably; return whether it was new. One that nobody acts on is settled from the start."""
+        now = self._database.clock.now()
+        values = {
+            "account": account,
+            "code": notice.code,
+            "event_id": notice.event_id,
+            "subject": notice.subject,
+            "document": notice.document,
+            "state": notice.state,
+            "note": notice.note,
+            "triggered_at": notice.triggered_at,
+            "received_at": now,
+            "body": notice.body,
+            **({} if notice.is_known else {"settled_at": now, "outcome": "unknown"}),
+        }
+        insert = insert_dialect(self._database)(InboxRow).values(values).on_conflict_do_nothing()
+        with self._database.write() as connection:
+            return connection.execute(insert.returning(InboxRow.id)).first() is not None
+
+    def about_invoices(self, account: str, limit: int) -> list[Letter]:
+        """Return unsettled events about an account's documents whose jobs may be written to now.
+
+        Oldest change first. It may have been the address of another account that they came to: a key sees several,
+        and the event names none.
+        """
+        ready = exists(
+            select(JobRow.id).where(JobRow.reference == InboxRow.subject, JobRow.account == account, FOLLOWED)
+        )
+        return self._unsettled(and_(InboxRow.code == INVOICE_CHANGED, ready), limit)
+
+    def about_reports(self, account: str, limit: int) -> list[Letter]:
+        """Return unsettled events about the tax reports on an account's documents, oldest change first."""
+        known = select(TaxReportRow.id).where(TaxReportRow.id == InboxRow.subject, TaxReportRow.account == account)
+        ours = select(JobRow.id).where(JobRow.reference == InboxRow.document, JobRow.account == account, FOLLOWED)
+        return self._unsettled(and_(InboxRow.code == REPORT_CHANGED, or_(exists(known), exists(ours))), limit)
+
+    def _unsettled(self, which: Any, limit: int) -> list[Letter]:
+        query = (
+            select(*_COLUMNS)
+            .where(InboxRow.settled_at.is_(None), which)
+            .order_by(InboxRow.triggered_at, InboxRow.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return [Letter(**row._mapping) for row in connection.execute(query)]
+
+    def settle(self, letters: Iterable[Letter], outcome: str) -> None:
+        """Remember what became of events."""
+        ids = [letter.id for letter in letters]
+        if not ids:
+            return
+        values = {"settled_at": self._database.clock.now(), "outcome": outcome}
+        with self._database.write() as connection:
+            connection.execute(update(InboxRow).where(InboxRow.id.in_(ids)).values(values))
+
+    def last_received(self, account: str) -> datetime | None:
+        """Return when an event last came to the address of an account."""
+        query = select(func.max(InboxRow.received_at)).where(InboxRow.account == account)
+        with self._database.read() as connection:
+            return connection.execute(query).scalar_one()
+
+    def tidy(self) -> int:
+        """Drop what is long settled, and what nobody ever matched; return how many."""
+        before = self._database.clock.now() - KEPT
+        old = and_(InboxRow.received_at < before, or_(InboxRow.settled_at < before, InboxRow.settled_at.is_(None)))
+        with self._database.write() as connection:
+            return connection.execute(delete(InboxRow).where(old)).rowcount

@@ -1,0 +1,144 @@
+"""What tax authorities were told, as B2Brouter shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, and_, func, or_, select, update
+
+from connector.domain.job import Status
+from connector.ledger.database import Database
+from connector.ledger.jobs import insert_dialect, write_entries
+from connector.ledger.records import Entry
+from connector.ledger.tables import JobRow, TaxReportRow
+from connector.ports import RemoteTaxReport
+
+SETTLED: Final = frozenset({"registered", "registered_with_errors", "error", "refused", "annulled"})
+"""States after which nothing more is expected of the authority (API reference 11)."""
+
+REFUSED: Final = frozenset({"registered_with_errors", "error", "refused"})
+
+REASON: Final = "tax_report_refused"
+
+_COLUMNS = tuple(getattr(TaxReportRow, name) for name in RemoteTaxReport.__dataclass_fields__)
+
+
+class TaxReports:
+    """The ledger as tax reports see it."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def expect(self, account: str, ids: Mapping[str, str]) -> None:
+        """Remember that there are these reports, each with the document that it is about."""
+        rows = [{**_empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
+        if not rows:
+            return
+        with self._database.read() as connection:
+            query = select(TaxReportRow.id).where(TaxReportRow.id.in_(list(ids)))
+            known = set(connection.execute(query).scalars())
+        if new := [row for row in rows if row["id"] not in known]:
+            with self._database.write() as connection:
+                connection.execute(insert_dialect(self._database)(TaxReportRow).on_conflict_do_nothing(), new)
+
+    def open_since(self, account: str, not_before: datetime) -> datetime | None:
+        """Return when the oldest document was sent of whose report an authority's word is still expected.
+
+        None where there is none that was sent since an instant.
+        """
+        query = (
+            select(func.min(JobRow.sent_at))
+            .join(TaxReportRow, TaxReportRow.reference == JobRow.reference)
+            .where(TaxReportRow.account == account, ~TaxReportRow.settled, JobRow.sent_at >= not_before)
+        )
+        with self._database.read() as connection:
+            found: datetime | None = connection.execute(query).scalar_one()
+        return found
+
+    def of(self, reference: str | None) -> list[RemoteTaxReport]:
+        """Return the reports on a document, in the order of their ids."""
+        query = select(*_COLUMNS).where(TaxReportRow.reference == reference).order_by(TaxReportRow.id)
+        with self._database.read() as connection:
+            return [RemoteTaxReport(**row._mapping) for row in connection.execute(query)]
+
+    def known(self, ids: Sequence[str]) -> Mapping[str, RemoteTaxReport]:
+        """Return those of these reports that are expected or known, by id."""
+        query = select(*_COLUMNS).where(TaxReportRow.id.in_(ids))
+        with self._database.read() as connection:
+            return {row.id: RemoteTaxReport(**row._mapping) for row in connection.execute(query)}
+
+    def take(self, account: str, report: RemoteTaxReport) -> bool:
+        """Write down what a report says now, unless it is older than what is known; return whether it was news.
+
+        What it does not say stays as it was: an event tells less than a look shows. Time and
+        document are needed.
+        """
+        now = self._database.clock.now()
+        values = {name: value for name, value in asdict(report).items() if value is not None}
+        values |= {"problem": report.problem, "settled": report.state in SETTLED, "unrecorded": True}
+        insert = insert_dialect(self._database)(TaxReportRow).values({**_empty(account), **values})
+        not_newer = or_(
+            TaxReportRow.changed_at.is_(None),
+            TaxReportRow.changed_at < report.changed_at,
+            and_(TaxReportRow.changed_at == report.changed_at, TaxReportRow.state != report.state),
+        )
+        upsert = insert.on_conflict_do_update(index_elements=["id"], set_=values, where=not_newer)
+        with self._database.write() as connection:
+            if connection.execute(upsert.returning(TaxReportRow.id)).first() is None:
+                return False
+            self._judge(connection, report, now)
+        return True
+
+    def _judge(self, connection: Connection, report: RemoteTaxReport, now: datetime) -> None:
+        facts = {
+            "report": report.id,
+            "kind": report.kind or "?",
+            "state": report.state or "?",
+            "message": report.problem or "no explanation",
+        }
+        job = and_(JobRow.reference == report.reference, JobRow.status == Status.DONE)
+        if report.state in REFUSED:
+            case: dict[str, Any] = {"reason": REASON, "details": facts}
+            fits = and_(job, or_(JobRow.reason.is_(None), JobRow.reason == REASON))
+        else:
+            case = {"reason": None, "details": None}
+            fits = and_(job, JobRow.reason == REASON)
+        entry = Entry(what="tax_report", reason=REASON if report.state in REFUSED else None, details=facts)
+        connection.execute(update(JobRow).where(fits).values(updated_at=now, **case))
+        for row in connection.execute(select(JobRow.id, JobRow.stage).where(JobRow.reference == report.reference)):
+            write_entries(connection, row.id, row.stage, now, [entry])
+
+    def unrecorded(self, account: str, source: str, limit: int) -> list[tuple[str, RemoteTaxReport]]:
+        """Return reports that the ERP has not been told of yet, each with the key of its document.
+
+        Oldest change first: where the ERP has room for one report, the newest one stays there.
+        """
+        query = (
+            select(JobRow.key, *_COLUMNS)
+            .join(JobRow, JobRow.reference == TaxReportRow.reference)
+            .where(TaxReportRow.unrecorded, JobRow.account == account, JobRow.source == source)
+            .where(JobRow.status == Status.DONE)
+            .order_by(TaxReportRow.changed_at, TaxReportRow.id)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        return [(row.pop("key"), RemoteTaxReport(**row)) for row in rows]
+
+    def recorded(self, report: RemoteTaxReport) -> None:
+        """Remember that the ERP was told of a report as it was read; newer news stays to be told."""
+        same = and_(
+            TaxReportRow.id == report.id,
+            TaxReportRow.state.is_not_distinct_from(report.state),
+            TaxReportRow.changed_at.is_not_distinct_from(report.changed_at),
+        )
+        with self._database.write() as connection:
+            connection.execute(update(TaxReportRow).where(same).values(unrecorded=False))
+
+
+def _empty(account: str) -> dict[str, Any]:
+    return {"account": account, "settled": False, "unrecorded": False}

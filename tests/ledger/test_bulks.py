@@ -1,0 +1,125 @@
+"""One act on many jobs, in pieces: each once, originals first, stopped at any time, by whoever has the time."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+from sqlalchemy import select, text, update
+
+from connector.domain.job import Event, Status
+from connector.ledger import Ledger
+from connector.ledger.actions import RETRY
+from connector.ledger.bulks import CHANGED, LEFT_ALONE
+from connector.ledger.queries import Filter
+from connector.ledger.tables import EventRow, JobRow
+from connector.web.console.bulks import preview
+from tests.support.clock import FakeClock
+from tests.support.ledgers import ACCOUNT, add_many, settle
+
+HELD = Filter(status=Status.HELD)
+
+
+def held(ledger: Ledger, count: int) -> None:
+    """Have so many jobs held; every third of them is a credit note."""
+    add_many(ledger, count)
+    for job in ledger.jobs.lease(ACCOUNT, count):
+        settle(ledger, job, Event.STUCK, "totals_differ")
+    with ledger.database.write() as connection:
+        connection.execute(text("UPDATE job SET kind = 'credit_note' WHERE id % 3 = 0"))
+
+
+def begin(ledger: Ledger, pace: int | None = None) -> int:
+    return ledger.bulks.begin(RETRY, HELD, chosen={"status": "held"}, who="ana", note="cured", pace=pace)
+
+
+def retried(ledger: Ledger) -> list[int]:
+    """The ids of the jobs that were retried, in the order in which they were."""
+    query = select(EventRow.job_id).where(EventRow.what == "retry").order_by(EventRow.id)
+    with ledger.database.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def test_each_is_done_once_and_originals_come_first(ledger: Ledger) -> None:
+    held(ledger, 7)
+    bulk_id = begin(ledger)
+    while ledger.bulks.work(0):
+        pass
+    assert retried(ledger) == [1, 2, 4, 5, 7, 3, 6]
+    bulk = ledger.bulks.get(bulk_id)
+    assert bulk is not None
+    assert (bulk.total, bulk.done, bulk.changed, bulk.is_over) == (7, 7, 7, True)
+    assert {item.result for item in ledger.bulks.items(bulk_id, after=0, limit=10)} == {CHANGED}
+
+
+def test_what_changed_meanwhile_is_left_alone(ledger: Ledger) -> None:
+    held(ledger, 2)
+    bulk_id = begin(ledger)
+    with ledger.database.write() as connection:
+        connection.execute(update(JobRow).where(JobRow.id == 1).values(status=Status.DONE))
+    ledger.bulks.work(1)
+    results = {item.job_id: item.result for item in ledger.bulks.items(bulk_id, after=0, limit=10)}
+    assert results == {1: LEFT_ALONE, 2: CHANGED}
+    assert retried(ledger) == [2]
+
+
+def test_a_pace_is_kept(ledger: Ledger, clock: FakeClock) -> None:
+    held(ledger, 7)
+    begin(ledger, pace=120)  # two a second; four at a time
+    assert ledger.bulks.work(1) == 4
+    assert ledger.bulks.work(1) == 0
+    clock.advance(2)
+    assert ledger.bulks.work(1) == 3
+
+
+def test_after_a_stop_nothing_more_is_done(ledger: Ledger) -> None:
+    held(ledger, 3)
+    bulk_id = begin(ledger)
+    assert ledger.bulks.stop(bulk_id, who="vera")
+    assert not ledger.bulks.stop(bulk_id, who="vera")
+    assert ledger.bulks.work(1) == 0
+    assert retried(ledger) == []
+
+
+def test_nothing_to_do_is_over_at_once(ledger: Ledger) -> None:
+    bulk = ledger.bulks.get(begin(ledger))
+    assert bulk is not None
+    assert bulk.is_over
+
+
+@pytest.mark.slow
+def test_ten_thousand_are_done_once_by_two_workers_and_no_piece_takes_long(ledger: Ledger) -> None:
+    held(ledger, 10_000)
+    began = time.monotonic()
+    begin(ledger)
+    assert time.monotonic() - began < 1
+
+    def work() -> float:
+        longest = 0.0
+        while True:
+            began = time.monotonic()
+            done = ledger.bulks.work(0)
+            longest = max(longest, time.monotonic() - began)
+            if not done and ledger.bulks.latest(1)[0].is_over:
+                return longest
+
+    with ThreadPoolExecutor(2) as pool:
+        longest = max(pool.map(lambda _: work(), range(2)))
+    ids = retried(ledger)
+    assert len(ids) == len(set(ids)) == 10_000
+    assert longest < 1
+
+
+def test_a_preview_counts_what_would_change_and_why_others_would_not(ledger: Ledger) -> None:
+    held(ledger, 5)
+    add_many(ledger, 7)
+    with ledger.database.write() as connection:
+        connection.execute(update(JobRow).where(JobRow.id == 6).values(status=Status.RUNNING))
+        connection.execute(update(JobRow).values(total=Decimal("10.10"), currency="EUR"))
+    found = preview(ledger, RETRY, Filter())
+    assert (found.count, found.credit_notes, found.left_out) == (6, 1, 1)
+    assert found.sums == {"EUR": Decimal("40.40")}  # five invoices less a credit note
+    assert found.unfit == {"running": 1}
+    assert not found.more

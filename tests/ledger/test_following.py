@@ -1,0 +1,103 @@
+"""Events and states of sent documents, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from connector.domain.job import Status
+from connector.domain.notice import Notice
+from connector.domain.remote_state import News
+from connector.ledger import Ledger
+from connector.ledger.following import Change
+from connector.ledger.records import Job
+from connector.ports import RemoteTaxReport
+from tests.support.builders import NOON
+from tests.support.clock import FakeClock
+from tests.support.ledgers import ACCOUNT, SOURCE, job_of, lease_one, send, told
+
+REFERENCE = "100001"
+
+
+def done(ledger: Ledger) -> Job:
+    return send(ledger, lease_one(ledger), REFERENCE)
+
+
+def event(event_id: str = "1", state: str = "registered", subject: str = REFERENCE) -> Notice:
+    return Notice(
+        code="issued_invoice.state_change", event_id=event_id, subject=subject, document=None, state=state,
+        note=None, triggered_at=NOON, body=b"{}",
+    )  # fmt: skip
+
+
+def take(ledger: Ledger, state: str, seconds: float = 1, note: str | None = None) -> set[int]:
+    job = ledger.following.jobs(ACCOUNT, [REFERENCE])[REFERENCE]
+    news = News(state=state, changed_at=NOON + timedelta(seconds=seconds))
+    return ledger.following.take([Change(job=job, news=news, note=note)])
+
+
+def test_an_event_is_kept_once_and_waits_for_its_document(ledger: Ledger) -> None:
+    assert ledger.inbox.put(ACCOUNT, event())
+    assert not ledger.inbox.put(ACCOUNT, event())
+    assert ledger.inbox.put("other", event())  # another address tells for itself
+    assert ledger.inbox.about_invoices(ACCOUNT, 9) == []
+    done(ledger)
+    letters = ledger.inbox.about_invoices(ACCOUNT, 9)
+    assert [letter.account for letter in letters] == [ACCOUNT, "other"]
+    ledger.inbox.settle(letters, "taken")
+    assert ledger.inbox.about_invoices(ACCOUNT, 9) == []
+
+
+def test_news_is_written_with_a_case_that_other_news_closes(ledger: Ledger) -> None:
+    job = done(ledger)
+    assert take(ledger, "refused", note="No") == set()
+    refused = job_of(ledger)
+    assert (refused.remote_state, refused.reason, refused.status) == ("refused", "refused_by_receiver", Status.DONE)
+    take(ledger, "accepted", 2)
+    assert (job_of(ledger).remote_state, job_of(ledger).reason) == ("accepted", None)
+    assert told(ledger, job)[-2:] == ["state", "state"]
+
+
+def test_a_job_that_moved_meanwhile_is_left_alone(ledger: Ledger) -> None:
+    job = done(ledger)
+    read = ledger.following.jobs(ACCOUNT, [REFERENCE])[REFERENCE]
+    take(ledger, "accepted", 5)
+    late = Change(job=read, news=News(state="sent", changed_at=NOON + timedelta(seconds=1)), note=None)
+    assert ledger.following.take([late]) == {job.id}
+    assert job_of(ledger).remote_state == "accepted"
+
+
+def test_what_the_erp_was_told_is_remembered_unless_it_is_old_by_then(ledger: Ledger) -> None:
+    done(ledger)
+    take(ledger, "sent")
+    [first] = ledger.following.unrecorded(ACCOUNT, SOURCE, 9)
+    take(ledger, "registered", 2)
+    ledger.following.recorded({first: NOON})
+    [second] = ledger.following.unrecorded(ACCOUNT, SOURCE, 9)
+    assert second.remote_state == "registered"
+    ledger.following.recorded({second: NOON})
+    assert ledger.following.unrecorded(ACCOUNT, SOURCE, 9) == []
+
+
+def test_reports_are_expected_then_known_and_never_older(ledger: Ledger, clock: FakeClock) -> None:
+    done(ledger)
+    ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
+    ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
+    assert ledger.tax_reports.open_since(ACCOUNT, NOON - timedelta(days=1)) is not None
+    known = {"id": "41", "reference": REFERENCE, "kind": "tbai", "qr": "iVBO"}
+    new = RemoteTaxReport(**known, state="registered", changed_at=clock.now())
+    old = RemoteTaxReport(id="41", reference=REFERENCE, state="error", changed_at=clock.now() - timedelta(hours=1))
+    assert ledger.tax_reports.take(ACCOUNT, new)
+    assert not ledger.tax_reports.take(ACCOUNT, new)
+    assert not ledger.tax_reports.take(ACCOUNT, old)
+    assert ledger.tax_reports.of(REFERENCE) == [new]
+    assert ledger.tax_reports.open_since(ACCOUNT, NOON - timedelta(days=1)) is None
+    [(key, report)] = ledger.tax_reports.unrecorded(ACCOUNT, SOURCE, 9)
+    assert (key, report) == ("1", new)
+    ledger.tax_reports.recorded(report)
+    assert ledger.tax_reports.unrecorded(ACCOUNT, SOURCE, 9) == []
+
+
+def test_old_events_are_dropped(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.inbox.put(ACCOUNT, event())
+    clock.advance(91 * 86400)
+    assert ledger.inbox.tidy() == 1
