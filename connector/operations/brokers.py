@@ -1,0 +1,46 @@
+"""Whether a broker answers."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from connector.domain.errors import UsageError
+
+_KNOWN: Final = ("redis", "rediss", "amqp", "amqps")
+
+
+def reach(url: str) -> str:
+    """Connect once; return the broker's address without user and password.
+
+    Raises:
+        UsageError: the URL names no kind of broker that is known.
+        OutsideError: it does not answer, or refuses us.
+    """
+    known_kind(url)
+    # Celery is slow to import, and most installations have no broker.
+    from workers import broker
+    from workers.app import make_app
+
+    broker.reach(make_app(url))
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
+
+
+def known_kind(url: str) -> None:
+    """See that a URL names a broker that the product works with.
+
+    Raises:
+        UsageError: it does not.
+    """
+    scheme = url.partition("://")[0]
+    try:
+        parts = urlsplit(url)
+        complete = parts.port is not None or bool(parts.hostname)
+    except ValueError:  # a port that is no number
+        complete = False
+    if scheme not in _KNOWN or not complete:
+        raise UsageError(
+            "broker.url names no broker that is known.",
+            action="Give redis://HOST/0 or amqp://USER@HOST//, or memory:// for none.",
+        )

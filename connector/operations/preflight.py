@@ -1,0 +1,41 @@
+"""What can be known to be wrong without talking to anybody is said before anything begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from config.settings import reject_foreign_key
+from connector.bootstrap import Services
+from connector.domain.errors import UsageError
+
+
+def check_configuration(services: Services, sources: Sequence[str]) -> None:
+    """Read the options of the sources, and the keys of the accounts that they lead to.
+
+    Raises:
+        UsageError: an adapter, an option, a URL or a key cannot be used.
+    """
+    for name in sources:
+        services.adapter(name)
+    for account in accounts_of(services, sources):
+        check_account(services, account)
+
+
+def accounts_of(services: Services, sources: Sequence[str]) -> Sequence[str]:
+    """Return the accounts that issue for these sources."""
+    wanted = set(sources)
+    return [name for name in services.settings.accounts if wanted & set(services.sources_of(name))]
+
+
+def check_account(services: Services, account: str) -> None:
+    """See that the key of an account can be read and is for this environment.
+
+    Raises:
+        UsageError: it is not.
+    """
+    try:
+        reject_foreign_key(
+            account, services.settings.accounts[account].key(), services.settings.b2brouter.environment
+        )
+    except ValueError as error:
+        raise UsageError(f"{error}.", action="Use the key of that environment.") from None

@@ -1,0 +1,1 @@
+"""What the connector answers over HTTP: health, webhooks, and what people see."""

@@ -1,0 +1,142 @@
+"""Signing in and out, the language, one's own password."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import secrets
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from fastapi import APIRouter, Form
+from starlette.requests import Request
+from starlette.responses import Response
+
+from connector.bootstrap import Services
+from connector.domain.errors import UsageError
+from connector.domain.people import LONGEST_PASSWORD
+from connector.operations import people
+from connector.web.console.texts import NAMES
+from connector.web.console.visit import COOKIE, Anyone, User, Visit, check_key
+
+log = logging.getLogger(__name__)
+
+_DOOR: Final = "connector_door"
+"""The cookie that a sign-in form has to match: another site can send our form, but cannot read this."""
+
+_YEAR: Final = 365 * 86400
+
+Text = Annotated[str, Form(max_length=1000)]
+
+
+routes = APIRouter()
+
+
+@routes.get("/sign-in")
+def show(visit: Anyone, target: str = "/") -> Response:
+    if visit.session is not None:
+        return visit.go(_inside(target))
+    return _form(visit, target=target)
+
+
+@routes.post("/sign-in")
+def sign_in(visit: Anyone, name: Text = "", password: Text = "", door: Text = "", target: Text = "/") -> Response:
+    ledger, address = visit.ledger, address_of(visit.request, visit.services)
+    if not hmac.compare_digest(door.encode(), visit.request.cookies.get(_DOOR, "-").encode()):
+        return _form(visit, target=target, status=403, error=visit.t("sign_in_again"))
+    if not people.may_try(ledger, name, address):
+        log.warning("too many failed sign-ins from %s", address)
+        return _form(visit, target=target, status=429, error=visit.t("sign_in_too_often"))
+    if not people.is_password_of(ledger, name, password):
+        ledger.people.failed(name, address)
+        log.warning("a failed sign-in from %s", address)
+        return _form(visit, target=target, status=401, error=visit.t("sign_in_wrong"))
+    shown = ledger.people.begin(name, hours=visit.services.settings.web.session_hours)
+    ledger.deeds.write(name, "sign_in", address)
+    answer = visit.go(_inside(target))
+    answer.set_cookie(COOKIE, shown, **_kept(visit, round(visit.services.settings.web.session_hours * 3600)))
+    answer.delete_cookie(_DOOR)
+    return answer
+
+
+@routes.post("/sign-out")
+def sign_out(visit: User, form_key: Text = "") -> Response:
+    check_key(visit, form_key)
+    assert visit.session is not None
+    visit.ledger.people.end(visit.session)
+    answer = visit.go("/sign-in")
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@routes.post("/language")
+def language(visit: Anyone, language: Text = "", target: Text = "/") -> Response:
+    answer = visit.go(_inside(target))
+    if language in NAMES:
+        answer.set_cookie("language", language, **_kept(visit, _YEAR))
+        if visit.session is not None:
+            visit.ledger.people.set_language(visit.user, language)
+    return answer
+
+
+@routes.get("/password")
+def password_form(visit: User) -> Response:
+    return visit.page("password.html", error=None, done=False)
+
+
+@routes.post("/password")
+def password(visit: User, present: Text = "", wanted: Text = "", form_key: Text = "") -> Response:
+    check_key(visit, form_key)
+    assert visit.session is not None
+    ledger, address = visit.ledger, address_of(visit.request, visit.services)
+    if not people.may_try(ledger, visit.user, address):
+        return visit.page("password.html", status=429, error=visit.t("sign_in_too_often"), done=False)
+    if not people.is_password_of(ledger, visit.user, present):
+        ledger.people.failed(visit.user, address)
+        return visit.page("password.html", status=403, error=visit.t("password_wrong"), done=False)
+    try:
+        hashed = people.hashed(visit.user, wanted)
+    except UsageError:
+        return visit.page("password.html", status=422, error=visit.t("password_weak"), done=False)
+    ledger.people.set_password(visit.user, hashed, keep=visit.session.digest)
+    ledger.deeds.write(visit.user, "user_password", visit.user)
+    return visit.page("password.html", error=None, done=True)
+
+
+def _form(visit: Visit, *, target: str, status: int = 200, error: str | None = None) -> Response:
+    door = secrets.token_urlsafe(24)
+    nobody = not visit.ledger.people.has_users()
+    answer = visit.page(
+        "sign_in.html", status=status, target=target, error=error, door=door, nobody=nobody, longest=LONGEST_PASSWORD
+    )
+    answer.set_cookie(_DOOR, door, **{**_kept(visit, 3600), "samesite": "strict"})
+    return answer
+
+
+def _kept(visit: Visit, seconds: int) -> dict[str, Any]:
+    return {
+        "max_age": seconds,
+        "httponly": True,
+        "samesite": "lax",
+        "secure": is_secure(visit.request, visit.services),
+    }
+
+
+def is_secure(request: Request, services: Services) -> bool:
+    """Whether people reach us by https, perhaps through a proxy."""
+    return request.url.scheme == "https" or (services.settings.web.public_url or "").startswith("https://")
+
+
+def address_of(request: Request, services: Services) -> str:
+    """Return where a request comes from; what a proxy says is believed of the configured one alone."""
+    peer = request.client.host if request.client else ""
+    if peer and peer == services.settings.web.proxy:
+        return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
+    return peer
+
+
+def _inside(target: str) -> str:
+    """Return where to go on, within this console: an address of another site would be a trap."""
+    parts = urlsplit(target)
+    well = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    return target if well and target.isprintable() else "/"

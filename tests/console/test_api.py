@@ -1,0 +1,170 @@
+"""The API as another program uses it, and what Prometheus reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from itertools import count
+
+import httpx
+import pytest
+
+from connector.domain.job import Status
+from connector.domain.people import Scope
+from tests.cli.shop import call
+from tests.console.conftest import Console
+
+_names = count()
+
+
+class Machine:
+    """A program with a token."""
+
+    def __init__(self, console: Console, *scopes: Scope, token: str | None = None) -> None:
+        self.name = f"machine {next(_names)}"
+        shown = token or console.ledger.tokens.make(self.name, frozenset(scopes), None)
+        headers = {"Authorization": f"Bearer {shown}"}
+        self.http = httpx.Client(base_url=console.address, headers=headers, timeout=30)
+
+    def get(self, path: str, **query: str) -> httpx.Response:
+        return self.http.get(f"/api/v1{path}", params=query)
+
+    def post(self, path: str, body: Mapping[str, object], key: str | None = None) -> httpx.Response:
+        headers = {"Idempotency-Key": key or f"key-{next(_names):08}"}
+        return self.http.post(f"/api/v1{path}", json=body, headers=headers)
+
+
+@pytest.fixture
+def machine(console: Console) -> Iterator[Machine]:
+    """It may look and act."""
+    machine = Machine(console, Scope.READ, Scope.ACT)
+    yield machine
+    machine.http.close()
+
+
+def is_problem(answer: httpx.Response, status: int) -> bool:
+    told = answer.headers["content-type"] == "application/problem+json" and answer.json()["status"] == status
+    return answer.status_code == status and told
+
+
+def test_without_a_valid_token_nothing_is_answered(console: Console, machine: Machine) -> None:
+    stranger = Machine(console, token="b2bc_made_up")
+    description = machine.get("/openapi.json").json()
+    for path, methods in description["paths"].items():
+        for method in methods:
+            address = "/api/v1" + path.replace("{job_id}", "1").replace("{bulk_id}", "1").replace("{name}", "spain")
+            for client in (stranger.http, httpx):
+                url = address if client is stranger.http else console.address + address
+                assert is_problem(client.request(method, url), 401), (method, path)
+    assert is_problem(stranger.get("/openapi.json"), 401)
+    assert is_problem(stranger.http.get("/metrics"), 401)
+
+
+def test_a_token_does_what_its_scopes_say_until_it_ends(console: Console) -> None:
+    reader = Machine(console, Scope.READ)
+    job = console.job("B-0115")
+    assert reader.get("/jobs").status_code == 200
+    assert is_problem(reader.post(f"/jobs/{job.id}/actions", {"action": "retry"}), 403)
+    assert is_problem(reader.http.get("/metrics"), 403)
+    console.ledger.tokens.revoke(reader.name)
+    assert is_problem(reader.get("/jobs"), 401)
+    over = console.services.clock.now() - timedelta(seconds=1)
+    ended = console.ledger.tokens.make("ended", frozenset({Scope.READ}), over)
+    assert is_problem(Machine(console, token=ended).get("/jobs"), 401)
+
+
+def test_all_pages_together_have_each_invoice_once(machine: Machine) -> None:
+    for narrowed in ({}, {"since": "2000-01-01"}):
+        seen: list[int] = []
+        after: dict[str, str] = {}
+        while True:
+            page = machine.get("/jobs", limit="3", **narrowed, **after).json()
+            seen += [job["id"] for job in page["jobs"]]
+            if page["next"] is None:
+                break
+            after = {"after": page["next"]}
+        assert len(seen) == len(set(seen)) == 14
+
+
+def test_an_invoice_is_told_as_on_the_command_line(console: Console, machine: Machine) -> None:
+    job = console.job("B-0106")
+    told = machine.get(f"/jobs/{job.id}").json()
+    explained = console.shop.run("explain", "B-0106", "--json").json
+    assert {name: told[name] for name in explained if name in told} == {
+        name: value for name, value in explained.items() if name in told
+    }
+    assert told["total"] == "24.28"
+    assert told["events"][0]["what"] == "found"
+
+
+def test_what_is_not_there_or_means_nothing_is_a_problem(machine: Machine) -> None:
+    assert is_problem(machine.get("/jobs/999999"), 404)
+    assert is_problem(machine.get("/nowhere"), 404)
+    for wrong in ({"status": "nonsense"}, {"limit": "0"}, {"after": "there"}, {"colour": "red"}, {"reason": "none"}):
+        assert is_problem(machine.get("/jobs", **wrong), 422), wrong
+
+
+def test_an_act_counts_once_however_often_it_is_sent(console: Console, machine: Machine) -> None:
+    job = console.job("B-0115")
+    address, wish = f"/jobs/{job.id}/actions", {"action": "skip", "note": "on paper"}
+    first = machine.post(address, wish, key="the-same-key")
+    assert first.json()["changed"] is True
+    assert machine.post(address, wish, key="the-same-key").json() == first.json()
+    assert is_problem(machine.post(address, {"action": "release"}, key="the-same-key"), 422)
+    again = machine.post(address, wish)
+    assert again.json()["changed"] is False
+    assert console.job("B-0115").status is Status.SKIPPED
+    [told] = [event for event in machine.get(f"/jobs/{job.id}").json()["events"] if event["what"] == "skip"]
+    assert told["who"] == f"token {machine.name}"
+    assert is_problem(machine.http.post(f"/api/v1{address}", json=wish), 422)  # without a key
+
+
+def test_a_decision_needs_a_note(console: Console, machine: Machine) -> None:
+    job = console.job("B-0114")
+    assert is_problem(machine.post(f"/jobs/{job.id}/actions", {"action": "skip"}), 422)
+    assert console.job("B-0114").status is Status.HELD
+
+
+def test_many_are_acted_on_and_stopped(console: Console, machine: Machine) -> None:
+    wish = {"action": "retry", "filter": {"status": "held"}, "note": "settings corrected", "pace": 60}
+    begun = machine.post("/bulks", wish, key="bulk-0001").json()
+    assert begun["total"] > 2
+    assert machine.post("/bulks", wish, key="bulk-0001").json()["id"] == begun["id"]
+    stopped = machine.post(f"/bulks/{begun['id']}/stop", {}).json()
+    assert stopped["stopped"] is True
+    assert machine.get(f"/bulks/{begun['id']}").json()["done"] == 0
+
+
+def test_an_account_is_paused_and_resumed(machine: Machine) -> None:
+    assert machine.post("/accounts/spain/pause", {"note": "month end"}).json()["paused_by"] == f"token {machine.name}"
+    assert machine.post("/accounts/spain/resume", {}).json()["paused_by"] is None
+    assert is_problem(machine.post("/accounts/nowhere/pause", {"note": "month end"}), 404)
+    assert [account["name"] for account in machine.get("/accounts").json()["accounts"]] == ["spain", "france"]
+    assert machine.get("/sources").json()["sources"][0]["name"] == "booking"
+
+
+def test_causes_are_those_of_the_command_line(console: Console, machine: Machine) -> None:
+    told = machine.get("/causes").json()["causes"]
+    listed = console.shop.run("jobs", "--by-cause", "--json").lines
+    assert [cause["reason"] for cause in told] == [cause["reason"] for cause in listed]
+
+
+def test_prometheus_reads_what_the_ledger_says(console: Console) -> None:
+    answer = Machine(console, Scope.METRICS).http.get("/metrics")
+    assert answer.status_code == 200
+    figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
+    assert float(figures["connector_oldest_unsent_invoice_age_seconds"]) > 0
+    assert figures['connector_jobs{reason="tax_absolute",status="held"}'] == "1.0"
+    assert figures['connector_account_paused{account="spain",reason=""}'] == "0.0"
+    assert float(figures['connector_source_look_age_seconds{source="booking"}']) >= 0
+
+
+def test_tokens_are_made_and_removed_on_the_command_line(console: Console) -> None:
+    config = str(console.shop.folder / "console.toml")
+    made = call("--config", config, "tokens", "add", "erp", "--scope", "read", "--days", "30", "--json").json
+    assert Machine(console, token=made["token"]).get("/jobs").status_code == 200
+    listed = call("--config", config, "tokens", "list", "--json")
+    assert made["token"] not in listed.out
+    assert [one["scopes"] for one in listed.lines if one["name"] == "erp"] == [["read"]]
+    assert call("--config", config, "tokens", "remove", "erp").status == 0
+    assert is_problem(Machine(console, token=made["token"]).get("/jobs"), 401)

@@ -1,0 +1,133 @@
+"""What people do in the console, without JavaScript."""
+
+from __future__ import annotations
+
+import re
+
+from sqlalchemy import update
+
+from connector.domain.job import Status
+from connector.ledger.tables import JobRow
+from tests.console.browser import Browser
+from tests.console.conftest import Console
+
+
+def test_an_operator_skips_one_invoice_with_a_note_and_takes_it_back(console: Console, ana: Browser) -> None:
+    job = console.job("B-0114")
+    without = ana.done(f"/jobs/{job.id}/skip")
+    assert "this needs a note" in without
+    assert console.job("B-0114").status is Status.HELD
+
+    text = ana.done(f"/jobs/{job.id}/skip", note="sent on paper")
+    assert console.job("B-0114").status is Status.SKIPPED
+    assert "by ana: sent on paper" in text
+    ana.done(f"/jobs/{job.id}/release", note="a mistake")
+    assert console.job("B-0114").status is Status.PENDING
+
+    audit = ana.text("/audit")
+    assert audit.index("a mistake") < audit.index("sent on paper")
+    assert ana.text("/audit?who=vera").count("sent on paper") == 0
+
+
+def test_a_correction_goes_without_its_original_by_a_decision_with_a_note(console: Console, ana: Browser) -> None:
+    job = console.job("C-0105")
+    assert f'formaction="/jobs/{job.id}/release"' in ana.text(f"/jobs/{job.id}")
+    assert "this needs a note" in ana.done(f"/jobs/{job.id}/release")
+    ana.done(f"/jobs/{job.id}/release", note="the original was sent on paper")
+    assert console.job("C-0105").status is Status.PENDING
+
+
+def test_what_does_not_fit_any_more_is_left_alone_and_said(console: Console, ana: Browser) -> None:
+    issued = console.job("B-0101")
+    text = ana.done(f"/jobs/{issued.id}/hold", note="too late")
+    assert "Nothing was changed" in text
+    assert console.job("B-0101").status is Status.DONE
+
+
+def test_a_customer_called_like_a_script_shows_as_text(console: Console, ana: Browser) -> None:
+    job = console.job("B-0116")
+    with console.ledger.database.write() as connection:
+        connection.execute(update(JobRow).where(JobRow.id == job.id).values(customer="<script>alert(1)</script>"))
+    page = ana.text(f"/jobs/{console.job('B-0116').id}")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "<script>alert" not in ana.text("/jobs")
+
+
+def test_many_are_previewed_begun_watched_and_stopped(console: Console, ana: Browser) -> None:
+    preview = ana.text("/bulks/new?act=retry&status=held")
+    meant = int(re.search(r"<strong>(\d+) invoices</strong>", preview)[1])  # type: ignore[index]
+    assert meant > 2
+    refused = ana.send("/bulks", act="retry", status="held")
+    assert refused.status_code == 422
+    assert "this needs a note" in refused.text
+
+    begun = ana.done("/bulks", act="retry", status="held", note="settings corrected", pace="30")
+    assert f"0 / {meant}" in begun
+    assert console.ledger.bulks.work(0) == 1  # at thirty a minute, one at a time
+    [bulk] = console.ledger.bulks.latest(1)
+    assert f"1 / {meant}" in ana.text(f"/bulks/{bulk.id}")
+    assert "stopped by ana" in ana.done(f"/bulks/{bulk.id}/stop")
+    assert console.ledger.bulks.work(0) == 0
+    audit = ana.text("/audit")
+    assert "retried many" in audit
+    assert "stopped a bulk action" in audit
+
+
+def test_a_paused_account_waits_for_who_paused_it(console: Console, ana: Browser) -> None:
+    text = ana.done("/accounts/spain/pause", note="month end")
+    assert "ana paused the account spain: month end" in text
+    console.shop.run("sync", "--patience", "0")
+    assert console.ledger.accounts.get("spain").paused_reason == "paused_by_person"  # type: ignore[union-attr]
+    ana.done("/accounts/spain/resume")
+    assert console.ledger.accounts.get("spain").paused_reason is None  # type: ignore[union-attr]
+
+
+def test_the_end_of_a_pause_lies_ahead(ana: Browser) -> None:
+    refused = ana.send("/accounts/spain/pause", note="month end", until="2020-01-01T00:00")
+    assert refused.status_code == 422
+    assert "The end of the pause" in refused.text
+
+
+def test_the_checkup_is_the_one_of_the_command_line(ana: Browser) -> None:
+    answer = ana.send("/accounts/check")
+    assert answer.status_code == 200
+    assert "account spain" in answer.text
+
+
+def test_bank_accounts_show_their_last_digits_alone(console: Console, ana: Browser) -> None:
+    page = ana.text(f"/jobs/{console.job('B-0101').id}/payload")
+    payload = console.job("B-0101").payload
+    assert payload is not None
+    iban = re.search(rb"[A-Z]{2}\d{20,}", payload)
+    assert iban is not None
+    assert iban[0].decode() not in page
+    assert f"…{iban[0][-4:].decode()}" in page
+
+
+def test_totals_stand_side_by_side(console: Console, ana: Browser) -> None:
+    text = ana.text(f"/jobs/{console.job('B-0106').id}/totals")
+    assert "24.28" in text
+    assert "24.27" in text
+
+
+def test_a_filter_that_means_nothing_is_said(ana: Browser) -> None:
+    for part in ("status=nonsense", "since=yesterday", "at_least=much", "after=there", "reason=none_such"):
+        answer = ana.get(f"/jobs?{part}")
+        assert answer.status_code == 422
+        assert "cannot be understood" in answer.text
+
+
+def test_a_search_finds_by_number_name_and_reference(console: Console, ana: Browser) -> None:
+    issued = console.job("B-0101")
+    assert ana.get("/jobs?q=B-0101").headers["location"] == f"/jobs/{issued.id}"
+    assert ana.get(f"/jobs?q={issued.reference}").headers["location"] == f"/jobs/{issued.id}"
+    for typed in ("b-010", "editorial", "FARO", issued.tax_number):
+        assert "B-0101" in ana.text(f"/jobs?q={typed}&source=booking")
+    assert "No invoice fits" in ana.text("/jobs?q=zzz")
+
+
+def test_amounts_and_periods_narrow(ana: Browser) -> None:
+    text = ana.text("/jobs?at_least=1.000,50&at_most=1400.58&since=2000-01-01")
+    assert "B-0101" in text
+    assert "B-0106" not in text

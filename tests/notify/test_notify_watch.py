@@ -1,0 +1,289 @@
+"""What falls silent becomes an alarm after its time and ends by itself; the heartbeat goes while all is well."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from connector.domain.errors import EnvironmentLockedError
+from connector.domain.job import Event
+from connector.errands import discover, notify, open_ledger
+from connector.ledger.accounts import SCHEDULER
+from connector.ledger.alarms import CALM
+from connector.ledger.records import Entry
+from connector.lookout import UNTOLD, Lookout
+from tests.notify.conftest import Desk
+from tests.support.builders import invoice
+from tests.support.erp import Erp
+from tests.support.ledgers import ACCOUNT, SOURCE, add, lease_one, send
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+def lasting(desk: Desk) -> set[str]:
+    return {alarm.code for alarm in desk.ledger.alarms.lasting()}
+
+
+def look(desk: Desk, after: float = 0.0, *, looked: bool = True, in_office: bool = True) -> set[str]:
+    """Let time pass and watch; by default somebody is in office and looks into the ERP."""
+    watch = desk.services.watch  # it watches from here on
+    desk.clock.advance(after)
+    if in_office:
+        desk.ledger.offices.hold(SCHEDULER, seconds=30)
+    if looked:
+        desk.ledger.intake.remember(SOURCE, discovered_at=desk.clock.now())
+    watch.look()
+    return lasting(desk)
+
+
+def test_all_is_well_where_everything_happens(desk: Desk) -> None:
+    assert look(desk) == set()
+    for _ in range(24):
+        assert look(desk, HOUR) == set()
+
+
+def test_no_look_for_an_hour(desk: Desk) -> None:
+    look(desk)
+    assert look(desk, HOUR, looked=False) == set()
+    assert look(desk, 60, looked=False) == {"no_look"}
+    assert look(desk, 60) == set()
+
+
+def test_a_process_that_starts_after_a_long_pause_gives_the_first_look_its_time(desk: Desk) -> None:
+    look(desk)
+    desk.clock.advance(3 * DAY)
+    desk.services = desk.another_process()
+
+    assert look(desk, looked=False) == set()
+    assert look(desk, HOUR + 1, looked=False) == {"no_look"}
+
+    desk.services = desk.another_process()
+    assert look(desk, 60, looked=False) == {"no_look"}, "a restart is no cure"
+
+
+def test_nobody_in_the_scheduler_s_office(desk: Desk) -> None:
+    look(desk)
+    assert look(desk, 300, in_office=False) == set()
+    assert look(desk, 60, in_office=False) == {"scheduler_silent"}
+    assert look(desk, 60) == set()
+
+
+def test_due_work_that_nobody_takes_up(desk: Desk) -> None:
+    look(desk)
+    add(desk.ledger, invoice("1"), invoice("2"))
+    assert look(desk, 900) == set()
+    assert look(desk, 60) == {"work_stalled"}
+
+    [job] = desk.ledger.jobs.lease(ACCOUNT, 1)
+    assert look(desk, 60) == set(), "a backlog is no fault while somebody works at it"
+    desk.ledger.jobs.give_back(job)
+    desk.pause()
+    assert look(desk, HOUR) == {"account_stopped"}, "a paused account is an alarm of its own"
+
+
+def test_invoices_that_are_late_whatever_the_cause(desk: Desk) -> None:
+    look(desk)
+    send(desk.ledger, lease_one(desk.ledger, invoice("sent")))
+    job = lease_one(desk.ledger, invoice("1", number="F-1"))
+    desk.ledger.jobs.settle(job, Event.STUCK, reason="lines_missing", details={}, entry=Entry(what="stuck"))
+
+    assert look(desk, 72 * HOUR) == set()
+    assert look(desk, 60) == {"invoices_overdue"}
+    [alarm] = desk.ledger.alarms.lasting()
+    assert (alarm.details["count"], alarm.details["number"], alarm.details["hours"]) == ("1", "F-1", "72")
+
+    desk.ledger.jobs.rescue()
+    with desk.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET status = 'skipped' WHERE number = 'F-1'")
+    assert look(desk, 60) == set()
+
+
+def test_a_limit_of_one_s_own_or_none(open_desk: Callable[..., Desk]) -> None:
+    accounts = {
+        "quick": {"account_id": "1", "api_key": "key", "overdue_hours": 2},
+        "slow": {"account_id": "2", "api_key": "key", "overdue_hours": None},
+    }
+    desk = open_desk(accounts=accounts, sources={})
+    look(desk)
+    for name in accounts:
+        add(desk.ledger, invoice(name), account=name)
+        [job] = desk.ledger.jobs.lease(name, 1)
+        desk.ledger.jobs.settle(job, Event.STUCK, reason="lines_missing", details={}, entry=Entry(what="stuck"))
+    look(desk, 3 * HOUR, looked=False)
+
+    assert [(alarm.code, alarm.subject) for alarm in desk.ledger.alarms.lasting()] == [("invoices_overdue", "quick")]
+
+
+def test_nothing_new_for_some_working_days(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(sources={"erp": {"adapter": "sql", "account": "main", "silent_after": 2}})
+    desk.ledger.stamps.check_source("erp", "sqlite:erp")  # Thursday, 15 January
+    assert look(desk, 2 * DAY) == set()  # Friday was the first whole day; the weekend does not count
+    assert look(desk, 2 * DAY) == set()  # Monday is the second one, and not over
+    assert look(desk, DAY) == {"nothing_found"}
+    assert desk.ledger.alarms.lasting()[0].details["days"] == "2"
+
+    add(desk.ledger, invoice("1"))
+    assert look(desk) == set()
+
+
+def test_an_account_of_another_environment(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    desk.ledger.accounts.stamp(
+        "main", environment="simulator", host="h", account_id="1", remote_id="1", tax_number=None
+    )
+    assert look(desk) == set()
+
+    moved = open_desk(environment="staging")
+    assert look(moved) == {"account_is_another"}
+    assert look(desk) == set()
+
+
+def test_a_source_that_is_another_database(desk: Desk) -> None:
+    erp = Erp(desk.clock)
+    desk.services._adapters["erp"] = erp
+    discover(desk.services, "erp")
+    assert lasting(desk) == set()
+
+    erp.identity = lambda: "sqlite:/elsewhere#2"  # type: ignore[method-assign]
+    discover(desk.services, "erp")
+    assert lasting(desk) == {"source_is_another"}
+
+    del erp.identity
+    discover(desk.services, "erp")
+    assert lasting(desk) == set()
+
+
+def test_a_copied_ledger_says_so_and_tells_nothing_else(desk: Desk, tmp_path: Path) -> None:
+    desk.ledger.stamps.check_ledger()
+    desk.pause()
+    desk.services.notifier.plan_alarms()  # the original will tell of that
+    copy = tmp_path / "copy.db"
+    with desk.ledger.database.engine.connect() as connection:
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql(f"VACUUM INTO '{copy}'")
+        connection.exec_driver_sql("BEGIN")
+    elsewhere = Desk(f"sqlite:///{copy}", desk.mail, desk.clock)
+
+    for _ in range(3):
+        with pytest.raises(EnvironmentLockedError):
+            open_ledger(elsewhere.services)
+        elsewhere.services.close()
+        elsewhere.services = elsewhere.another_process()
+    elsewhere.services.close()
+
+    assert desk.mail.subjects() == [
+        "[TEST simulator] Alarm: The connector does not start: its ledger is a copy of another one. Nothing is sent."
+    ]
+
+
+# ---------------------------------------------------------------- others that look
+
+
+def test_where_nobody_tells_people_any_more_another_process_does(desk: Desk) -> None:
+    lookout = Lookout(desk.services)
+    desk.services.watch  # noqa: B018  # it watches from here on
+    notify(desk.services)
+    desk.clock.advance(360)
+    notify(desk.services)
+    desk.pause()
+    lookout.look()
+    assert "account_stopped" in lasting(desk)
+    assert len(desk.mail.mails) == 1, "of the scheduler; whoever tells people has just done so"
+
+    desk.clock.advance(UNTOLD.total_seconds() + 1)
+    lookout.look()
+    assert len(desk.mail.mails) == 2
+
+
+# ---------------------------------------------------------------- the dead-man's switch
+
+
+class Switch:
+    """Counts the calls that it gets."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.status = 200
+        switch = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                switch.calls.append(f"{self.command} {self.path}")
+                self.send_response(switch.status)
+                self.end_headers()
+
+            do_POST = do_GET  # noqa: N815  # as the base asks for it
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as the base has it
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/canary-ping-token"
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def switch() -> Iterator[Switch]:
+    made = Switch()
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_the_heartbeat_goes_once_a_minute_while_all_is_well(
+    open_desk: Callable[..., Desk], switch: Switch, method: str
+) -> None:
+    desk = open_desk(notifications={"heartbeat_url": switch.url, "heartbeat_method": method})
+    for _ in range(8):
+        look(desk, 15)
+        notify(desk.services)
+
+    assert switch.calls == [f"{method} /canary-ping-token"] * 2
+
+
+def test_it_stays_away_when_something_has_fallen_silent_and_comes_back(
+    open_desk: Callable[..., Desk], switch: Switch
+) -> None:
+    desk = open_desk(notifications={"heartbeat_url": switch.url})
+    look(desk, looked=False)
+    notify(desk.services)
+    assert switch.calls == [], "no look has succeeded yet"
+
+    look(desk, 60)
+    notify(desk.services)
+    assert len(switch.calls) == 1
+    look(desk, 3 * HOUR, looked=False)
+    notify(desk.services)
+    assert len(switch.calls) == 1
+
+    look(desk, 60)
+    notify(desk.services)
+    assert len(switch.calls) == 2
+
+
+def test_a_switch_that_does_not_answer_disturbs_nothing_and_its_url_is_never_told(
+    open_desk: Callable[..., Desk], switch: Switch, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = open_desk(notifications={"heartbeat_url": switch.url})
+    switch.status = 500
+    look(desk)
+    notify(desk.services)
+    switch.close()
+    look(desk, 61)
+    notify(desk.services)
+
+    told = [record.getMessage() for record in caplog.records if record.name == "connector.notify.heartbeat"]
+    assert told == ["the heartbeat was answered with status 500", "the heartbeat did not arrive: ConnectError"]
+    assert desk.ledger.outbox.signed("heartbeat") is None
+
+
+def test_calm_is_shorter_than_what_counts_as_silence() -> None:
+    assert CALM <= UNTOLD
