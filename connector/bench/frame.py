@@ -1,0 +1,155 @@
+"""What every benchmark has: a process of its own for each run, medians, and what machine it was.
+
+Wall-clock times depend on who else uses the machine; CPU seconds of the measured process hardly do. Both are told.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from time import perf_counter, process_time
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """Where it was measured."""
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    load: float  # processes that wanted a core, over the last minute
+
+    @classmethod
+    def this(cls) -> Machine:
+        """Return the one that this process runs on."""
+        return cls(
+            processor=_processor(),
+            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            system=platform.platform(),
+            python=platform.python_version(),
+            load=round(os.getloadavg()[0], 1),
+        )
+
+    def told(self) -> str:
+        """Return it as one line."""
+        return f"{self.processor}, {self.cores} cores, {self.system}, Python {self.python}, load {self.load}"
+
+
+@dataclass(slots=True)
+class Span:
+    """How long something took: by the clock, and of this process's own computing."""
+
+    items: int  # 0 where there is nothing to count
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
+@contextmanager
+def timed(items: int) -> Iterator[Span]:
+    """Measure a block that handles so many items."""
+    span = Span(items)
+    wall, cpu = perf_counter(), process_time()
+    yield span
+    span.seconds, span.cpu_seconds = perf_counter() - wall, process_time() - cpu
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held in memory so far."""
+    with suppress(OSError):  # what the system calls the highest of a new process may be that of its parent
+        for line in Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def in_a_process(work: Callable[..., Result], *arguments: Any) -> Result:
+    """Run something in a fresh process, so that its memory is its own; return what it returns."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+        return pool.submit(work, *arguments).result()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of a benchmark's result: medians over its runs."""
+
+    name: str
+    items: int
+    seconds: float
+    cpu_seconds: float
+
+    @classmethod
+    def of(cls, name: str, spans: Sequence[Span]) -> Row:
+        """Return the medians of some runs."""
+        return cls(
+            name=name,
+            items=spans[0].items,
+            seconds=median(span.seconds for span in spans),
+            cpu_seconds=median(span.cpu_seconds for span in spans),
+        )
+
+    @property
+    def per_second(self) -> int | None:
+        """Items by the clock."""
+        return round(self.items / self.seconds) if self.items else None
+
+    @property
+    def per_cpu_second(self) -> int | None:
+        """Items by our own computing: what a core of one's own would give, if nothing else were slower."""
+        return round(self.items / self.cpu_seconds) if self.items else None
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+        return {
+            "name": self.name,
+            "items": self.items,
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "per_second": self.per_second,
+            "per_cpu_second": self.per_cpu_second,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of one benchmark."""
+
+    benchmark: str
+    runs: int
+    rows: Sequence[Row]
+    peak_memory: int  # bytes, the highest of all runs
+    machine: Machine = field(default_factory=Machine.this)
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+        return {
+            "benchmark": self.benchmark,
+            "runs": self.runs,
+            "rows": [row.record() for row in self.rows],
+            "peak_memory_mb": round(self.peak_memory / 1_000_000, 1),
+            "machine": asdict(self.machine),
+        }
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

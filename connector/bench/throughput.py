@@ -1,0 +1,255 @@
+"""Throughput of a worker: invoices a second, and what one costs, beside a bare client that makes the same calls.
+
+The connector's work is done in a process of its own, against the simulator in another one that answers after a set
+time. The bare client does nothing but the calls: no ERP, no ledger, no judgement of answers. It knows the contacts.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+from sqlalchemy import URL, Engine, event
+
+from config.settings import Settings
+from connector import errands
+from connector.b2brouter.payloads import invoice_payload
+from connector.bench import erp
+from connector.bench.discovery import Rooms
+from connector.bench.frame import Machine, Span, in_a_process, timed
+from connector.bootstrap import Services
+from connector.domain.invoice import Invoice
+from connector.domain.job import Status
+from connector.ledger import schema
+
+CUSTOMERS: Final = 30
+_ACCOUNT: Final = "main"
+_SOURCE: Final = "bench"
+_KEY: Final = "test_key"
+_VERSION: Final = "2026-03-02"
+_CONTACT: Final = (
+    b'{"contact": {"name": "Customer", "country": "es", "tin_scheme": "9920", "tin_value": "ES10000001S",'
+    b' "address": "Calle Mayor 1", "city": "Madrid", "postalcode": "28013", "is_client": true}}'
+)
+_NO_LIMIT: Final = 1_000_000
+"""Requests a minute: here the pace is not what is measured."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What is measured."""
+
+    invoices: int
+    threads: int  # invoices in flight at once
+    latency: float  # seconds until the simulator answers
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a ledger was asked to do. BEGIN and COMMIT are no statements."""
+
+    statements: int = 0
+    commits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one worker measured."""
+
+    span: Span
+    tally: Tally
+    calls: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """The result for one ledger: medians over runs, each with a bare client beside it."""
+
+    benchmark: str
+    setting: Setting
+    runs: int
+    per_second: float
+    bare_per_second: float
+    cpu_ms: float  # of the worker, per invoice
+    bare_cpu_ms: float
+    calls: float  # per invoice, those for contacts included
+    statements: float
+    commits: float
+    machine: Machine = field(default_factory=Machine.this)
+
+    @property
+    def ratio(self) -> float:
+        """Of the bare client's rate."""
+        return self.per_second / self.bare_per_second
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+        figures = {
+            name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(self).items()
+        }
+        return {**figures, "ratio": round(self.ratio, 2)}
+
+
+def measure(setting: Setting, runs: int, *, postgres: URL | None, redis: str | None) -> Iterator[Throughput]:
+    """Measure with a ledger in SQLite and, where there is a server, in PostgreSQL; report each when it is done."""
+    yield _measured("SQLite", setting, runs, None, None)
+    if postgres is not None:
+        yield _measured(f"PostgreSQL{' and Redis' if redis else ''}", setting, runs, postgres, redis)
+
+
+def _measured(name: str, setting: Setting, runs: int, server: URL | None, redis: str | None) -> Throughput:
+    ours: list[Run] = []
+    bare: list[Span] = []
+    for number in range(runs):
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="connector-bench-")))
+            source = f"sqlite:///{folder / 'erp.db'}"
+            erp.fill(source, setting.invoices, customers=CUSTOMERS)
+            ledger = stack.enter_context(Rooms(folder, server).room(f"ledger{number}"))
+            with simulator(setting.latency) as address:
+                ours.append(in_a_process(work, source, ledger, address, redis, setting))
+            with simulator(setting.latency) as address:
+                bare.append(in_a_process(only_call, source, address, setting))
+    count = setting.invoices
+    return Throughput(
+        benchmark=f"throughput on {name}",
+        setting=setting,
+        runs=runs,
+        per_second=median(count / run.span.seconds for run in ours),
+        bare_per_second=median(count / span.seconds for span in bare),
+        cpu_ms=median(1000 * run.span.cpu_seconds / count for run in ours),
+        bare_cpu_ms=median(1000 * span.cpu_seconds / count for span in bare),
+        calls=median(run.calls / count for run in ours),
+        statements=median(run.tally.statements / count for run in ours),
+        commits=median(run.tally.commits / count for run in ours),
+    )
+
+
+@contextmanager
+def simulator(latency: float) -> Iterator[str]:
+    """Run a simulator in a process of its own; give its address."""
+    command = [
+        sys.executable,
+        "-m",
+        "connector.cli",
+        "simulator",
+        "--port",
+        "0",
+        "--quiet",
+        "--latency",
+        str(latency),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
+        assert process.stdout is not None
+        try:
+            yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
+        finally:
+            process.terminate()
+
+
+def work(source: str, ledger: str, address: str, redis: str | None, setting: Setting) -> Run:
+    """Find all invoices, then measure how they are issued; in a process of its own."""
+    services = Services(settings(source, ledger, address, redis, setting.threads))
+    schema.upgrade(services.ledger.database)
+    services.open_ledger()
+    errands.discover(services, _SOURCE)
+    with tallied(services.ledger.database.engine) as tally, timed(setting.invoices) as span:
+        while services.ledger.jobs.due_accounts():
+            errands.drain(services, _ACCOUNT, stopping=lambda: False)
+    done = services.ledger.queries.by_status()[Status.DONE]
+    if done != setting.invoices:
+        raise AssertionError(f"{done} of {setting.invoices} invoices were issued")
+    services.close()
+    return Run(span, tally, _calls(address))
+
+
+def _calls(address: str) -> int:
+    """Return how many requests a simulator has had so far."""
+    import httpx
+
+    journal = httpx.get(f"{address}/_simulator/journal", params={"limit": _NO_LIMIT}, timeout=60).json()["entries"]
+    return sum(entry["operation"] is not None for entry in journal)
+
+
+def settings(source: str, ledger: str, address: str, redis: str | None, threads: int) -> Settings:
+    """Return the configuration of a worker for the made-up ERP."""
+    values: dict[str, Any] = {
+        "b2brouter": {"base_url": address, "requests_per_minute": _NO_LIMIT},
+        "accounts": {_ACCOUNT: {"account_id": "1", "api_key": _KEY}},
+        "ledger": {"url": ledger},
+        "broker": {"url": redis} if redis else {},
+        "worker": {"threads": threads},
+        "sources": {_SOURCE: {"adapter": "sql", "url": source, "account": _ACCOUNT, "options": erp.OPTIONS}},
+    }
+    return Settings(**values)
+
+
+@contextmanager
+def tallied(engine: Engine) -> Iterator[Tally]:
+    """Count what a ledger's engine is asked to do."""
+    tally = Tally()
+    lock = threading.Lock()
+
+    def statement(_connection: Any, _cursor: Any, text: str, *_: Any) -> None:
+        with lock:
+            tally.statements += not text.startswith("BEGIN")
+
+    def commit(_connection: Any) -> None:
+        with lock:
+            tally.commits += 1
+
+    listeners = (("before_cursor_execute", statement), ("commit", commit))
+    for name, listener in listeners:
+        event.listen(engine, name, listener)
+    try:
+        yield tally
+    finally:
+        for name, listener in listeners:
+            event.remove(engine, name, listener)
+
+
+def _bodies(source: str, count: int, contact: int) -> Iterator[bytes]:
+    """Yield what is posted for each invoice."""
+    adapter = erp.adapter(source)
+    for key, document in adapter.load([str(number) for number in range(1, count + 1)]).items():
+        assert isinstance(document, Invoice)
+        yield invoice_payload(
+            document, contact_id=str(contact), file_reference=key, api_version=_VERSION, amend_reason=None
+        )
+    adapter.close()
+
+
+def only_call(source: str, address: str, setting: Setting) -> Span:
+    """Make the calls that the same invoices need, with the same library and as many threads, and nothing else."""
+    import httpx
+
+    headers = {"X-B2B-API-Key": _KEY, "X-B2B-API-Version": _VERSION}
+    mine = threading.local()
+
+    def call(path: str, body: bytes | None = None) -> Any:
+        if not hasattr(mine, "client"):
+            mine.client = httpx.Client(base_url=address, headers=headers, timeout=30)
+        typed = {"Content-Type": "application/json"}
+        answer = mine.client.post(path, content=body, headers=typed)
+        if not answer.is_success:
+            raise AssertionError(f"{path} was answered {answer.status_code}: {answer.text}")
+        return answer.json() if answer.content else None
+
+    def issue(body: bytes) -> None:
+        call(f"/invoices/send_invoice/{call('/accounts/1/invoices', body)['invoice']['id']}")
+
+    contact = call("/accounts/1/contacts", _CONTACT)["contact"]["id"]
+    bodies = list(_bodies(source, setting.invoices, contact))
+    with timed(setting.invoices) as span, ThreadPoolExecutor(setting.threads) as pool:
+        for _ in pool.map(issue, bodies):
+            pass
+    return span

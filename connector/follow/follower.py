@@ -1,0 +1,154 @@
+"""Following an account: events first, then a look where one is due, then the ERP and the markers.
+
+One process follows an account at a time, for what it writes into the ERP has to keep its order.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Final
+
+from connector.clock import Clock
+from connector.domain.errors import AccountError, LookAgainError, StepError
+from connector.follow.erp import Scribe
+from connector.follow.events import read_inbox
+from connector.follow.look import Look
+from connector.follow.marks import mark
+from connector.follow.plan import Plan, since
+from connector.ledger import Ledger
+from connector.ledger.accounts import AccountState
+from connector.ports import Adapter, RemoteNews
+
+log = logging.getLogger(__name__)
+
+_OFFICE_SECONDS: Final = 120.0
+"""How long an account is ours without a sign of life; well above the longest call."""
+
+_PAUSE: Final = timedelta(minutes=1)
+"""How long B2Brouter is left alone after a look failed."""
+
+
+class Follower:
+    """Keeps ledger and ERP in step with what B2Brouter says of the documents that were sent."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        remote: Callable[[str], RemoteNews],
+        adapters: Callable[[str], Mapping[str, Adapter]],
+        plan: Callable[[str], Plan],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Prepare to follow.
+
+        Args:
+            ledger: where the states are kept.
+            clock: where the time comes from.
+            remote: the B2Brouter side of an account.
+            adapters: the ERPs that feed an account, by source.
+            plan: how an account is followed.
+            stopping: asked between documents; true ends the pass, and the next one goes on.
+        """
+        self._ledger = ledger
+        self._clock = clock
+        self._remote = remote
+        self._adapters = adapters
+        self._plan = plan
+        self._stopping = stopping
+        self._scribe = Scribe(ledger, clock=clock)
+        self._locks: dict[str, Lock] = defaultdict(Lock)
+
+    def is_due(self, account: str) -> bool:
+        """Whether there is anything to do for an account now; asks nobody but the ledger."""
+        ledger = self._ledger
+        state = ledger.accounts.get(account)
+        if state is None:
+            return False  # never used: nothing was sent
+        if ledger.inbox.about_invoices(account, 1) or ledger.inbox.about_reports(account, 1):
+            return True
+        if self._due_look(account, state) is not None or self._scribe.has_work(account, self._adapters(account)):
+            return True
+        return self._may_call(state) and bool(ledger.following.to_mark(account, 1))
+
+    def follow(self, account: str) -> None:
+        """Do whatever is due for an account; nothing where another thread or process does it already.
+
+        Raises:
+            AccountError: key, account or address is wrong, or B2Brouter is out of reach.
+            LedgerError: the ledger failed.
+        """
+        lock = self._locks[account]
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            if self._hold(account):
+                self._follow(account)
+                self._ledger.offices.leave(_office(account))
+        finally:
+            lock.release()
+
+    def _follow(self, account: str) -> None:
+        plan, state = self._plan(account), self._ledger.accounts.get(account)
+        try:
+            read_inbox(self._ledger, self._remote(account), plan, account, may_ask=self._may_call(state))
+            self._look(account, plan, state)
+            if self._may_call(state):
+                mark(self._ledger, self._remote(account), plan, account, stopping=self._stopping)
+        except AccountError:
+            self._later(account)
+            raise
+        except LookAgainError:
+            return  # we were told to stop
+        except StepError as error:
+            log.warning("account %s: states cannot be read now: %s", account, error.details.get("message", error))
+            self._later(account)
+        finally:
+            self._scribe.tell(account, self._adapters(account), stopping=self._stopping)
+
+    def _later(self, account: str) -> None:
+        self._ledger.following.look_later(account, self._clock.now() + _PAUSE)
+
+    def _hold(self, account: str) -> bool:
+        return self._ledger.offices.hold(_office(account), seconds=_OFFICE_SECONDS)
+
+    def _go_on(self, account: str) -> bool:
+        return not self._stopping() and self._hold(account)
+
+    def _look(self, account: str, plan: Plan, state: AccountState | None) -> None:
+        first_sent = self._due_look(account, state)
+        if first_sent is None:
+            return
+        last = state.polled_at if state else None
+        look = Look(self._ledger, self._remote(account), plan, account=account, clock=self._clock, last=last)
+        if look.at_invoices(since(last, first_sent), lambda: self._go_on(account)):
+            look.at_reports()
+
+    def _may_call(self, state: AccountState | None) -> bool:
+        """Whether B2Brouter may be asked: the account works, and no failure is too recent."""
+        if state is None or state.paused_reason is not None:
+            return False
+        return state.poll_after is None or state.poll_after <= self._clock.now()
+
+    def _due_look(self, account: str, state: AccountState | None) -> datetime | None:
+        """Return when the first document was sent of which news is expected, if it is time for a look."""
+        plan, now = self._plan(account), self._clock.now()
+        if state is None or not self._may_call(state):
+            return None
+        if state.polled_at is not None and now < state.polled_at + timedelta(seconds=plan.shortest):
+            return None
+        sent = self._ledger.following.sent(account, since=now - plan.watched)
+        if sent is None:
+            return None
+        first, last = sent
+        interval = plan.interval(now - last, proved=state.webhooks_proved_at is not None)
+        return first if now >= (state.polled_at or last) + interval else None
+
+
+def _office(account: str) -> str:
+    return f"follow {account}"

@@ -1,0 +1,49 @@
+"""Markers that the operator wants at B2Brouter: documents taken note of, or relabelled; repeating is harmless."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from connector.domain.errors import RefusedError
+from connector.domain.remote_state import Standing, standing
+from connector.follow.plan import Plan
+from connector.ledger import Ledger
+from connector.ledger.following import Followed
+from connector.ledger.records import Entry
+from connector.ports import RemoteNews
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = 100
+
+
+def mark(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, stopping: Callable[[], bool]) -> None:
+    """Set the markers that are due.
+
+    Raises:
+        StepError: B2Brouter cannot be reached, or its answer was lost; what was not confirmed is set again.
+    """
+    while (jobs := ledger.following.to_mark(account, _BATCH)) and not stopping():
+        for job in jobs:
+            _mark(ledger, remote, plan, job)
+
+
+def _mark(ledger: Ledger, remote: RemoteNews, plan: Plan, job: Followed) -> None:
+    entries: list[Entry] = []
+    acknowledged = job.acknowledged
+    state = job.remote_state or ""
+    try:
+        if plan.acknowledge and not acknowledged and standing(state) in {Standing.DELIVERED, Standing.CLOSED}:
+            remote.acknowledge(job.reference)
+            acknowledged = True
+            entries.append(Entry(what="acknowledged", request_id=remote.last_request_id()))
+        if (target := plan.mark_as.get(state)) is not None:
+            remote.mark_as(job.reference, target)
+            entries.append(Entry(what="marked", details={"state": target}, request_id=remote.last_request_id()))
+    except RefusedError as error:
+        message = error.details.get("message", "")
+        log.warning("job %s: B2Brouter refuses the mark: %s", job.id, message)
+        entries.append(Entry(what="mark_refused", details={"message": message}, request_id=error.request_id))
+    ledger.following.marked(job, acknowledged=acknowledged, entries=entries)

@@ -1,0 +1,89 @@
+"""A piece of news about a document, judged against what the ledger knows; what cannot be judged is read again."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from connector.domain.remote_state import News, Standing, Verdict, case_of, judge, standing
+from connector.follow.plan import Plan
+from connector.ledger import Ledger
+from connector.ledger.following import Change, Followed
+from connector.ports import RemoteInvoice, RemoteNews
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Takes news in, document by document, and writes it down in one go."""
+
+    def __init__(self, ledger: Ledger, remote: RemoteNews, plan: Plan, *, may_ask: bool = True) -> None:
+        """Prepare to take news of one account in; where B2Brouter may not be asked, what is doubtful stays so."""
+        self._ledger = ledger
+        self._remote = remote
+        self._plan = plan
+        self._may_ask = may_ask
+        self._known: dict[int, News | None] = {}
+        self._changes: dict[int, Change] = {}
+        self._doubtful: dict[int, Followed] = {}
+
+    def hear(self, job: Followed, news: News, note: str | None) -> Verdict:
+        """Judge one piece; later pieces about the same document are judged against it."""
+        known = self._known.get(job.id, job.known)
+        verdict = judge(known, news)
+        if verdict is Verdict.TAKE:
+            self._take(job, news, note)
+            if note is None and case_of(news.state, job.reference, note):
+                self._doubtful[job.id] = job  # the document itself may say why
+        elif verdict is Verdict.ASK:
+            self._doubtful[job.id] = job
+        elif verdict is Verdict.CONFIRM and news.event is not None and job.id not in self._changes:
+            self._confirm(job, news.event)
+        return verdict
+
+    def _take(self, job: Followed, news: News, note: str | None) -> None:
+        if standing(news.state) is Standing.UNKNOWN and news.state != job.remote_state:
+            log.warning("job %s: B2Brouter shows a state that is not known here, %r; it is kept", job.id, news.state)
+        self._known[job.id] = news
+        self._changes[job.id] = Change(job=job, news=news, note=note, marks=self._marks(job, news.state))
+        self._doubtful.pop(job.id, None)
+
+    def _confirm(self, job: Followed, event: str) -> None:
+        if job.state_event is None:
+            self._ledger.following.confirm(job, event)
+
+    def _marks(self, job: Followed, state: str) -> bool:
+        delivered = standing(state) in {Standing.DELIVERED, Standing.CLOSED}
+        return state in self._plan.mark_as or (self._plan.acknowledge and delivered and not job.acknowledged)
+
+    def write(self) -> set[int]:
+        """Read what is doubtful again, and write all news down.
+
+        Returns:
+            The jobs whose news is to be kept: they moved meanwhile, or B2Brouter may not be asked.
+
+        Raises:
+            StepError: a document could not be read; all other news was written.
+        """
+        try:
+            for job in list(self._doubtful.values()) if self._may_ask else ():
+                self._read_again(job)
+        finally:
+            # What is doubtful still may be wrong, or lack its why: it is heard again.
+            sure = [change for id_, change in self._changes.items() if id_ not in self._doubtful]
+            left = self._ledger.following.take(sure)
+        return left | set(self._doubtful)
+
+    def _read_again(self, job: Followed) -> None:
+        """What the document itself says now counts, whatever lists and events said."""
+        there = self._remote.read_invoice(job.reference)
+        if there is not None and (news := news_of(there, self._ledger.database.clock.now())) is not None:
+            self._take(job, news, there.state_note)
+        self._doubtful.pop(job.id, None)
+
+
+def news_of(there: RemoteInvoice, now: datetime) -> News | None:
+    """Return what a look shows; one without a time is of now. None where it shows no state."""
+    if there.state is None:
+        return None
+    return News(state=there.state, changed_at=there.state_changed_at or now)

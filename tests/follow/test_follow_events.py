@@ -1,0 +1,176 @@
+"""What webhooks told reaches ledger and ERP in the order of the changes."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from connector.domain.job import Stage, Status
+from connector.ledger.actions import RETRY, SKIP
+from tests.follow.conftest import Delivery
+from tests.support.builders import invoice
+from tests.support.house import ACCOUNT, House, rows
+
+
+def reference(house: House, key: str = "1") -> str:
+    found = house.job(key).reference
+    assert found is not None
+    return found
+
+
+def outcomes(house: House) -> list[str | None]:
+    return [row[0] for row in rows(house.ledger, "SELECT outcome FROM inbox ORDER BY id")]
+
+
+def test_a_state_is_shown_in_ledger_and_erp_without_a_call(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "registered")
+    sent.follow()
+    assert sent.job().remote_state == "registered"
+    assert [(shown.state, shown.reason) for shown in sent.erp.shown["1"]] == [("registered", None)]
+    assert sent.told()[-1] == "state"
+    assert sent.requests() == []
+    assert outcomes(sent) == ["taken"]
+
+
+def test_an_older_event_that_comes_later_changes_nothing(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "registered", ago=5, event=9)
+    sent.follow()
+    delivery.tell(reference(sent), "sent", ago=8, event=8)
+    sent.follow()
+    assert sent.job().remote_state == "registered"
+    assert [shown.state for shown in sent.erp.shown["1"]] == ["registered"]
+    assert outcomes(sent) == ["taken", "older"]
+
+
+def test_of_one_second_the_later_event_counts(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "registered", event=9)
+    sent.follow()
+    delivery.tell(reference(sent), "sent", event=8)
+    delivery.tell(reference(sent), "refused", event=10, notes="No")
+    sent.follow()
+    assert sent.job().remote_state == "refused"
+    assert [shown.state for shown in sent.erp.shown["1"]] == ["registered", "refused"]
+
+
+def test_a_batch_in_disorder_shows_the_last_state_only(sent: House, delivery: Delivery) -> None:
+    for ago, state in ((2, "registered"), (9, "sending"), (1, "accepted"), (6, "sent")):
+        delivery.tell(reference(sent), state, ago=ago)
+    sent.follow()
+    assert [shown.state for shown in sent.erp.shown["1"]] == ["accepted"]
+
+
+def test_an_event_that_comes_again_is_taken_once(sent: House, delivery: Delivery) -> None:
+    assert delivery.tell(reference(sent), "sent", event=5)
+    assert not delivery.tell(reference(sent), "sent", event=5)
+    sent.follow()
+    before = sent.told()
+    assert not delivery.tell(reference(sent), "sent", event=5)
+    sent.follow()
+    assert sent.told() == before
+
+
+def test_an_event_of_a_document_that_nobody_knows_yet_waits_for_it(sent: House, delivery: Delivery) -> None:
+    sent.take_in(invoice("2"))
+    coming = int(reference(sent)) + 1
+    delivery.tell(str(coming), "registered", ago=-30)
+    sent.follow()
+    assert outcomes(sent) == [None]
+    assert not sent.follower.is_due(ACCOUNT)
+    sent.run()
+    assert sent.job("2").reference == str(coming)
+    sent.follow()
+    assert (sent.job("2").remote_state, outcomes(sent)) == ("registered", ["taken"])
+
+
+def test_what_is_in_a_workers_hands_is_left_to_it(sent: House, delivery: Delivery) -> None:
+    seen: list[tuple[Stage, Status, str | None]] = []
+
+    def told_too_early() -> None:
+        delivery.tell(reference(sent, "2"), "registered")
+        sent.follow()
+        seen.append((sent.job("2").stage, sent.job("2").status, sent.job("2").remote_state))
+
+    sent.erp.at("record", 1, told_too_early)
+    sent.take_in(invoice("2"))
+    sent.run()
+    assert seen == [(Stage.SENT, Status.RUNNING, "sending")]
+    sent.follow()
+    assert (sent.job("2").status, sent.job("2").remote_state) == (Status.DONE, "registered")
+
+
+def test_a_refusal_needs_a_person_and_says_why(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "refused", notes="Wrong order number")
+    sent.follow()
+    job = sent.job()
+    assert (job.status, job.reason) == (Status.DONE, "refused_by_receiver")
+    assert job.message is not None
+    assert "Wrong order number" in job.message
+    assert sent.erp.shown["1"][-1].reason == "Wrong order number"
+    assert sent.ledger.queries.cases() == 1
+
+
+def test_why_it_was_refused_is_read_where_the_event_does_not_say(sent: House, delivery: Delivery) -> None:
+    delivery.happens(reference(sent), "refused", "Unknown buyer", "R7")
+    delivery.tell(reference(sent), "refused")
+    sent.follow()
+    assert sent.job().details["message"] == "Unknown buyer / R7"
+    assert sent.operations() == ["read_invoice"]
+
+
+def test_a_document_that_is_accepted_after_all_closes_the_case(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "error", notes="PEPPOL_NO_RECEIVER", ago=3)
+    sent.follow()
+    assert sent.job().reason == "delivery_failed"
+    delivery.tell(reference(sent), "sent")
+    sent.follow()
+    assert (sent.job().reason, sent.job().remote_state) == (None, "sent")
+    assert sent.erp.shown["1"][-1].reason is None
+
+
+def test_a_case_that_a_person_let_be_stays_closed_until_the_state_changes(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "annotated", notes="Which delivery?", ago=60)
+    sent.follow()
+    assert sent.job().reason == "receiver_remark"
+    sent.ledger.actions.perform(SKIP, [sent.job()], who="Ana", note="answered by mail")
+    delivery.tell(reference(sent), "annotated", notes="Which delivery?", ago=60, event=1)
+    sent.follow()
+    assert sent.job().reason is None
+    delivery.tell(reference(sent), "refused", notes="No", ago=1)
+    sent.follow()
+    assert sent.job().reason == "refused_by_receiver"
+
+
+def test_a_refusal_while_the_write_back_is_held_is_a_case_once_it_is_done(sent: House, delivery: Delivery) -> None:
+    sent.take_in(invoice("2"))
+    sent.erp.at("record", 1, lambda: sent.erp.write("2", "999", "other"))
+    sent.run()
+    delivery.tell(reference(sent, "2"), "refused", notes="No")
+    sent.follow()
+    held = sent.job("2")
+    assert (held.status, held.reason, held.remote_state) == (Status.HELD, "erp_reference_differs", "refused")
+    sent.erp.records["2"].written = None
+    sent.ledger.actions.perform(RETRY, [held], who="Ana", note="cleared")
+    sent.run()
+    assert (sent.job("2").status, sent.job("2").reason) == (Status.DONE, "refused_by_receiver")
+
+
+def test_a_state_never_seen_before_is_kept_raw_with_a_warning(
+    sent: House, delivery: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    delivery.tell(reference(sent), "teleported")
+    sent.follow()
+    assert (sent.job().remote_state, sent.job().reason) == ("teleported", None)
+    assert "'teleported'" in caplog.text
+
+
+def test_settled_events_are_dropped_after_three_months(sent: House, delivery: Delivery) -> None:
+    delivery.tell(reference(sent), "sent")
+    delivery.tell("777", "sent")  # of a document that is none of ours
+    sent.follow()
+    sent.advance(89 * 86400)
+    assert sent.ledger.inbox.tidy() == 0
+    sent.advance(2 * 86400)
+    assert sent.ledger.inbox.tidy() == 2
+    assert outcomes(sent) == []

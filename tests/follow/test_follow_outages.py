@@ -1,0 +1,74 @@
+"""Outages, late events and clocks that differ: what is known in the end is what B2Brouter has."""
+
+from __future__ import annotations
+
+from connector.domain.errors import SourceUnavailableError
+from tests.follow.conftest import Delivery
+from tests.support.builders import invoice
+from tests.support.house import House
+
+MINUTE, DAY = 60, 86400
+
+
+def shown(house: House, key: str) -> list[str]:
+    return [one.state for one in house.erp.shown.get(key, [])]
+
+
+def test_after_days_of_outage_one_look_catches_up(sent: House, delivery: Delivery) -> None:
+    sent.issue(invoice("2"), invoice("3"))
+    sent.advance(5 * MINUTE)
+    sent.follow()
+    sent.forget_requests()
+    outcomes = {"1": "refused", "2": "accepted", "3": "paid"}
+    for key, state in outcomes.items():
+        sent.advance(DAY)
+        delivery.happens(str(sent.job(key).reference), state, "because")
+    sent.advance(2 * DAY)
+    sent.follow()
+
+    assert {key: sent.job(key).remote_state for key in outcomes} == outcomes
+    assert {key: shown(sent, key)[-1] for key in outcomes} == outcomes
+    assert sent.job("1").reason == "refused_by_receiver"
+    assert sent.operations().count("list_invoices") == 1
+
+
+def test_what_an_event_of_the_future_hides_is_read_again(sent: House, delivery: Delivery) -> None:
+    """The clock of whoever makes the events is ten minutes ahead of that which stamps the documents."""
+    reference = str(sent.job().reference)
+    delivery.tell(reference, "sent", ago=-10 * MINUTE)
+    sent.follow()
+    sent.advance(5 * MINUTE)
+    delivery.happens(reference, "refused", "No such order")
+    sent.follow()
+
+    assert (sent.job().remote_state, sent.job().reason) == ("refused", "refused_by_receiver")
+    assert shown(sent, "1") == ["sent", "refused"]
+    times = [one.changed_at for one in sent.erp.shown["1"]]
+    assert times == sorted(times)
+
+
+def test_old_events_that_come_after_the_outage_change_nothing(sent: House, delivery: Delivery) -> None:
+    reference = str(sent.job().reference)
+    sent.advance(3 * DAY)
+    delivery.happens(reference, "accepted")
+    sent.advance(MINUTE)
+    sent.follow()
+    for state, days in (("sending", 3), ("refused", 2), ("registered", 1)):
+        delivery.tell(reference, state, ago=days * DAY)
+        sent.follow()
+
+    assert (sent.job().remote_state, sent.job().reason) == ("accepted", None)
+    assert shown(sent, "1") == ["accepted"]
+
+
+def test_an_erp_that_was_away_is_told_the_last_state_alone(sent: House, delivery: Delivery) -> None:
+    sent.erp.fail("record_state", SourceUnavailableError("The ERP is away."))
+    reference = str(sent.job().reference)
+    for state, ago in (("registered", 30), ("accepted", 20), ("refused", 10)):
+        delivery.tell(reference, state, ago=ago, notes="No")
+        sent.follow()
+    assert shown(sent, "1") == []
+    sent.advance(2 * MINUTE)
+    sent.follow()
+
+    assert shown(sent, "1") == ["refused"]
