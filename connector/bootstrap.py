@@ -4,31 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import time, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from config.settings import AccountSettings, Settings, SourceSettings, reject_foreign_key
+from config.sections import AccountSettings, RecipientSettings, SourceSettings, weekdays
+from config.settings import Settings, reject_foreign_key
 from connector import adapters
 from connector.b2brouter.budget import Budget, LocalBudget, Reservoir, SharedBudget
 from connector.changes import Changes
 from connector.clock import Clock
+from connector.cures import Cures
 from connector.discovery import Discovery, Source
+from connector.domain.alarms import Audience
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
 from connector.domain.errors import OutOfTimeError, UsageError
+from connector.domain.rounding import Way
+from connector.follow import Follower, Plan
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
+from connector.ledger.accounts import SCHEDULER
 from connector.ledger.budgets import LedgerReservoir
+from connector.notify.calendar import QuietHours
+from connector.notify.heartbeat import Heartbeat
+from connector.notify.notifier import Notifier
+from connector.notify.recipients import Recipient
+from connector.notify.texts import Writer
+from connector.notify.watch import Watch, WatchedAccount, WatchedSource
 from connector.ports import Adapter, TellsConfirmation
 from connector.steps.case import DirectoryRules, Rules, VatCheck
+from connector.steps.explain_totals import ask_arithmetic
 from connector.validation import Levels, levels_of
 
 if TYPE_CHECKING:
+    from connector.archive.keeping import Archivist
+    from connector.archive.storage import Storage
     from connector.b2brouter.client import B2BrouterClient
     from connector.b2brouter.transport import Transport
+    from connector.reconcile.reconciler import Reconciler
+
+
+_CLAIMED = 5
+"""Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
+
+
+def _hours(number: float | None) -> timedelta | None:
+    return None if number is None else timedelta(hours=number)
 
 
 def lease_seconds(timeout: float) -> float:
@@ -40,6 +65,23 @@ def _no_confirmation(source: str, why: str) -> UsageError:
     return UsageError(
         f"sources.{source}.since_by is confirmed_at, but source {source} does not say when a document was confirmed.",
         action=f'{why} Use since_by = "issue_date".',
+    )
+
+
+def _recipient(name: str, settings: RecipientSettings, zone: str) -> Recipient:
+    both = settings.audience == "both"
+    quiet = settings.quiet_hours and [time.fromisoformat(part) for part in settings.quiet_hours.split("-")]
+    return Recipient(
+        name=name,
+        address=settings.where,
+        audiences=frozenset(Audience) if both else frozenset({Audience(settings.audience)}),
+        language=settings.language,
+        zone=ZoneInfo(settings.time_zone or zone),
+        digest_times=settings.digest_at,
+        digest_days=weekdays(settings.digest_days),
+        quiet=QuietHours(*quiet) if quiet else None,
+        alarms_in_quiet_hours=settings.alarms_in_quiet_hours,
+        accounts=frozenset(settings.accounts),
     )
 
 
@@ -253,6 +295,13 @@ class Services:
             changes=Changes(
                 self.ledger, clock=self.clock, days=scheduler.compare_days, batch=scheduler.compare_batch
             ),
+            cures=Cures(
+                self.ledger,
+                clock=self.clock,
+                rules=self._rules_of_held,
+                arithmetic=self._arithmetic,
+                vat_check=self._vat_check,
+            ),
             recheck_batch=scheduler.recheck_batch,
         )
 
@@ -268,12 +317,39 @@ class Services:
             threads=self.settings.worker.threads,
         )
 
+    @cached_property
+    def follower(self) -> Follower:
+        """Follows issued documents."""
+        return Follower(
+            self.ledger,
+            clock=self.clock,
+            remote=self.remote,
+            adapters=self.adapters_of,
+            plan=self._plan,
+            stopping=self.stop.is_set,
+        )
+
+    def _plan(self, account: str) -> Plan:
+        follow, settings = self.settings.follow, self.account_settings(account)
+        return Plan(
+            days=follow.days,
+            shortest=follow.look_every,
+            longest=follow.look_at_most,
+            with_webhooks=follow.look_with_webhooks,
+            acknowledge=settings.acknowledge,
+            mark_as=settings.mark_as,
+        )
+
+    def adapters_of(self, account: str) -> Mapping[str, Adapter]:
+        """Return the ERPs that feed an account, by source."""
+        return {name: self.adapter(name) for name in self.sources_of(account)}
+
     def desk(self, account: str) -> Desk:
-        """Return what the work for an account needs."""
+        """Return what the work for an account needs; what the ledger says of the account is read once for it."""
         return Desk(
             remote=self.remote(account),
-            adapters={name: self.adapter(name) for name in self.sources_of(account)},
-            rules=lambda source: self._rules(account, source),
+            adapters=self.adapters_of(account),
+            rules=cache(partial(self._rules, account)),
             breaker=self._breaker(account),
             vat_check=self._vat_check,
         )
@@ -292,13 +368,121 @@ class Services:
             keep=timedelta(days=vies.keep_days),
         )
 
+    @cached_property
+    def recipients(self) -> Sequence[Recipient]:
+        """Who is told."""
+        general = self.settings.notifications
+        return [_recipient(name, who, general.time_zone) for name, who in general.recipients.items()]
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells people."""
+        general = self.settings.notifications
+        return Notifier(
+            self.ledger,
+            clock=self.clock,
+            recipients=self.recipients,
+            writer=self.writer,
+            accounts_of={name: source.issuers for name, source in self.settings.sources.items()},
+            repeat=timedelta(hours=general.repeat_hours),
+            remind=timedelta(days=general.remind_days),
+        )
+
+    @cached_property
+    def writer(self) -> Writer:
+        """Writes what people are told."""
+        return Writer(environment=self.settings.b2brouter.environment, console=self.settings.web.public_url)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """Sees what falls silent; it begins to watch when it is first asked for."""
+        general = self.settings.notifications
+        return Watch(
+            self.ledger,
+            clock=self.clock,
+            zone=ZoneInfo(general.time_zone),
+            environment=self.settings.b2brouter.environment,
+            office=SCHEDULER,
+            accounts=[
+                WatchedAccount(
+                    name=name,
+                    account_id=account.account_id,
+                    overdue=timedelta(hours=account.overdue_hours) if account.overdue_hours else None,
+                )
+                for name, account in self.settings.accounts.items()
+            ],
+            sources=[
+                WatchedSource(
+                    name=name,
+                    no_look=timedelta(
+                        seconds=max(general.no_look_minutes * 60, 3 * self.settings.scheduler.discover_every)
+                    ),
+                    silent_after=source.silent_after,
+                    working_days=weekdays(source.working_days),
+                )
+                for name, source in self.settings.sources.items()
+            ],
+            stalled=timedelta(minutes=general.stalled_minutes),
+            silent=timedelta(minutes=general.scheduler_minutes),
+        )
+
+    @cached_property
+    def heartbeat(self) -> Heartbeat | None:
+        """Calls the dead-man's switch; None where there is none."""
+        general = self.settings.notifications
+        if not general.has_heartbeat:
+            return None
+        return Heartbeat(
+            self.ledger, general.heartbeat, method=general.heartbeat_method, seconds=general.heartbeat_seconds
+        )
+
+    @cached_property
+    def reconciler(self) -> Reconciler:
+        """Compares ERP, ledger and B2Brouter."""
+        from connector.reconcile.reconciler import Reconciler
+
+        return Reconciler(
+            self.ledger,
+            clock=self.clock,
+            stuck_after=lambda account: _hours(self.account_settings(account).overdue_hours),
+            allowed=lambda account: self.account_settings(account).allow_difference or Decimal(0),
+            stopping=self.stop.is_set,
+        )
+
+    @cached_property
+    def storage(self) -> Storage | None:
+        """The place of the archive; None where none is configured.
+
+        Raises:
+            UsageError: it cannot be used.
+        """
+        from connector.archive.storage import open_storage  # whoever has no archive need not load it
+
+        settings = self.settings.archive
+        return open_storage(settings.url, settings.options) if settings.on else None
+
+    @cached_property
+    def archivist(self) -> Archivist | None:
+        """Keeps the files of what was issued; None where there is no archive.
+
+        Raises:
+            UsageError: the place of the archive cannot be used.
+        """
+        if self.storage is None:
+            return None
+        from connector.archive.keeping import Archivist
+
+        return Archivist(
+            self.ledger,
+            self.storage,
+            clock=self.clock,
+            pieces=self.settings.archive.keep,
+            claim_seconds=_CLAIMED * lease_seconds(self.settings.b2brouter.timeout),
+        )
+
     def sources_of(self, account: str) -> Sequence[str]:
         """Return the sources that feed an account."""
-        return [
-            name
-            for name, source in self.settings.sources.items()
-            if account == source.account or account in (source.accounts or {}).values()
-        ]
+        return [name for name, source in self.settings.sources.items() if account in source.issuers]
 
     def _rules(self, account: str, source: str) -> Rules:
         state = self.ledger.accounts.get(account)
@@ -340,6 +524,20 @@ class Services:
         """The operator's word counts; left to us, a number that is known not to be guarded is never sent twice."""
         wish = self.settings.accounts[account].unknown_outcome
         return wish == "repeat" or (wish == "auto" and number_guard is not False)
+
+    def _rules_of_held(self, account: str, source: str) -> Rules | None:
+        """Of a job whose account has left the configuration nothing was chosen."""
+        return self._rules(account, source) if account in self.settings.accounts else None
+
+    def _arithmetic(self, account: str) -> Way | None:
+        """Return how an account calculates now; None where it does not say, and while it is paused."""
+        state = self.ledger.accounts.get(account)
+        if state is None or state.paused_reason is not None:
+            return None
+        try:
+            return ask_arithmetic(self.remote(account), self.ledger.accounts, account)
+        except UsageError:  # its key cannot be read: whoever works for it says so
+            return None
 
     def levels(self, account: str) -> Levels:
         """Return the levels of validation rules that an account has chosen."""

@@ -19,7 +19,7 @@ from connector.domain.invoice import Invoice
 from connector.ledger import Ledger
 from connector.ledger.issued import CHANGED, Moved
 from connector.ledger.records import Job
-from connector.ports import Adapter, Found
+from connector.ports import Adapter, Found, HoldsFiles
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Changes:
         suspects: list[tuple[Job, Invoice | None]] = []
         for job in jobs:
             document = documents.get(job.key)
+            if document is None and isinstance(adapter, HoldsFiles):
+                continue  # files that were done with are put away at their owner's pleasure
             if isinstance(document, DocumentNotUsableError):
                 continue  # it cannot be judged; that is no change
             if document is not None and document.confirmed and document.fingerprint() == job.fingerprint:

@@ -32,12 +32,18 @@ _AROUND_A_CALL: Final[Mapping[str, str]] = {
 POINTS: Final[Mapping[str, str]] = {
     "lease.before_commit": "jobs are leased, not committed",
     "lease.after_commit": "jobs are leased",
-    **{f"{what}.{point}": f"{what}: {says}" for what in ("contact", "create", "send", "withdraw")
+    **{f"{what}.{point}": f"{what}: {says}" for what in ("contact", "create", "import", "attach", "send", "withdraw")
        for point, says in _AROUND_A_CALL.items()},
     "record.before_write": "record: the ERP is about to be written to",
+    "record.between": "record, in a folder: the side-car file is there, the file itself was not moved yet",
     "record.after_write": "record: the ERP has reference and xref, the ledger does not know",
     "record.before_outcome": "record: done is written, not committed",
     "record.after_outcome": "record: done is committed",
+    "archive.half_written": "a piece of a file for the archive is written, under no name yet",
+    "archive.written": "the file is whole and durable, under no name yet",
+    "archive.named": "the file stands in the archive, the ledger does not know",
+    "archive.kept": "the ledger knows, no list of the archive names the file",
+    "archive.listed": "a list names the file, the ledger does not know of the list",
     "settle.before_commit": "what becomes of a job that goes no further is written, not committed",
     "settle.after_commit": "what becomes of a job that goes no further is committed",
 }  # fmt: skip
@@ -46,6 +52,8 @@ POINTS: Final[Mapping[str, str]] = {
 _CALLED: Final[Mapping[str, str]] = {
     "create_contact": "contact",
     "create_invoice": "create",
+    "import_invoice": "import",
+    "add_attachment": "attach",
     "send_invoice": "send",
     "delete_invoice": "withdraw",
 }

@@ -10,16 +10,17 @@ from threading import Event
 
 from config.settings import Settings
 from connector.bootstrap import Services
-from connector.domain.errors import LedgerError
-from connector.duties import Crew, Duties, discover, drain
+from connector.crew import Crew
+from connector.domain.errors import OutsideError
+from connector.duties import Duties, rounds
+from connector.errands import archive, discover, drain, follow, notify, open_ledger, reconcile
+from connector.lookout import Lookout
+from connector.web.server import PatientWeb, WebServer
 
 log = logging.getLogger(__name__)
 
-_ROUND = 0.5
-"""Seconds between rounds: how soon a due job is taken up."""
-
-_LEDGER_PAUSE = 5.0
-"""Seconds until the ledger is tried again after it failed."""
+_GLANCE = 0.5
+"""Seconds between looks whether the web still answers."""
 
 
 def run(settings: Settings, stop: Event) -> None:
@@ -30,30 +31,56 @@ def run(settings: Settings, stop: Event) -> None:
         UsageError: the configuration is wrong.
     """
     services = Services(settings, stop=stop)
-    services.open_ledger()
-    crew = Crew(max(2, len(settings.accounts) + len(settings.sources)))
+    open_ledger(services)
+    web = PatientWeb(services)
+    lookout = Lookout(services)
+    crew = Crew(max(2, 3 * len(settings.accounts) + len(settings.sources)) + 1)
     duties = Duties(
         services,
         ring=lambda account: crew.call(f"account {account}", lambda: drain(services, account, stopping=stop.is_set)),
         discover=lambda source: crew.call(f"source {source}", lambda: discover(services, source)),
+        follow=lambda account: crew.call(
+            f"news of {account}", lambda: follow(services, account, stopping=stop.is_set)
+        ),
+        notify=lambda: crew.call("notifications", lambda: notify(services)),
+        reconcile=lambda account: crew.call(
+            f"comparison of {account}", lambda: reconcile(services, account, stopping=stop.is_set)
+        ),
+        archive=lambda account: crew.call(
+            f"archive of {account}", lambda: archive(services, account, stopping=stop.is_set)
+        ),
     )
     log.info("the daemon works; ledger %s", services.ledger.database.display)
     try:
+        web.start()
+        lookout.start()
         rounds(duties, stop)
     finally:
+        web.stop()
+        lookout.stop()
         crew.dismiss()
         duties.leave()
         services.close()
     log.info("the daemon has stopped")
 
 
-def rounds(duties: Duties, stop: Event) -> None:
-    """Make the scheduler's rounds until `stop` is set; a ledger that fails is tried again and again."""
-    while not stop.is_set():
-        pause = _ROUND
-        try:
-            duties.tick()
-        except LedgerError as error:
-            log.error("%s %s", error.message, error.action)
-            pause = _LEDGER_PAUSE
-        stop.wait(pause)
+def serve(settings: Settings, stop: Event) -> None:
+    """Answer over HTTP until `stop` is set; others do the work.
+
+    Raises:
+        LedgerError: the ledger cannot be opened.
+        OutsideError: the port is taken, or the web has failed.
+        UsageError: the configuration is wrong.
+    """
+    services = Services(settings, stop=stop)
+    services.open_ledger()
+    web = WebServer(services).start()
+    lookout = Lookout(services).start()
+    try:
+        while not stop.wait(_GLANCE):
+            if not web.is_serving:
+                raise OutsideError("The web does not answer any more.", action="The log says why.")
+    finally:
+        lookout.stop()
+        web.stop()
+        services.close()

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from connector.changes import Changes
 from connector.clock import Clock
+from connector.cures import Cures
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage
@@ -24,7 +26,7 @@ from connector.ports import Adapter, Found, Position
 
 log = logging.getLogger(__name__)
 
-PAGE = 1000
+PAGE = 2000
 _RESTING_PAGE = 200
 
 
@@ -60,6 +62,7 @@ class Discovery:
         sweep_every: float,
         stopping: Callable[[], bool] = lambda: False,
         changes: Changes | None = None,
+        cures: Cures | None = None,
         recheck_batch: int = 1000,
     ) -> None:
         """Prepare discovery.
@@ -71,6 +74,7 @@ class Discovery:
             sweep_every: seconds between full sweeps.
             stopping: asked before each page; true ends the look, and the next one begins where it began.
             changes: is shown what the ERP lists, and compares issued documents at the end of each look.
+            cures: judges resting documents again that did not change.
             recheck_batch: most resting jobs whose documents one look reads again.
         """
         self._ledger = ledger
@@ -79,6 +83,7 @@ class Discovery:
         self._sweep_every = timedelta(seconds=sweep_every)
         self._stopping = stopping
         self._changes = changes
+        self._cures = cures
         self._recheck_batch = recheck_batch
 
     def discover(self, source: Source, *, thorough: bool = False) -> int:
@@ -116,30 +121,32 @@ class Discovery:
 
     def _read(self, source: Source, after: Position | None) -> int:
         new = 0
-        while not self._stopping() and (page := self._page(source, after)):
+        for page in self._pages(source, after):
             wanted = [found for found in page if not source.begins_before(found)]
-            added = self._ledger.intake.add(source.name, wanted, source.account_of)
+            added = self._ledger.intake.add(source.name, wanted, source.account_of, upto=page[-1].position)
             if added < len(wanted) and self._changes is not None:
                 self._changes.note(source.name, wanted)
             new += added
-            after = page[-1].position
-            self._remember(source.name, after)
-            if len(page) < PAGE:
-                break
         return new
+
+    def _pages(self, source: Source, after: Position | None) -> Iterator[Sequence[Found]]:
+        """Yield what the ERP lists; the next page is read while the ledger takes one in."""
+        page = () if self._stopping() else self._page(source, after)
+        with ThreadPoolExecutor(1, thread_name_prefix="discovery") as reader:
+            while page:
+                more = len(page) == PAGE and not self._stopping()
+                coming = reader.submit(self._page, source, page[-1].position) if more else None
+                yield page
+                page = coming.result() if coming else ()
 
     def _page(self, source: Source, after: Position | None) -> Sequence[Found]:
         since = None if source.by_confirmation else source.since
         return source.adapter.find(after, PAGE, since=since, companies=source.companies)
 
-    def _remember(self, source: str, position: Position) -> None:
-        """Move the mark forward only: a sweep that was cut short must not throw it back."""
-        last = self._ledger.intake.position(source)
-        if last is None or (position.changed_at, position.key) > (last.changed_at, last.key):
-            self._ledger.intake.remember(source, changed_at=position.changed_at, key=position.key)
-
     def recheck(self, source: Source, *, thorough: bool = False) -> int:
         """Try resting jobs again whose document, or its customer, changed since it was judged; return how many.
+
+        So are those whose reason holds no longer though nothing changed in the ERP; see `Cures`.
 
         Unless `thorough`, a look reads a bounded number of them, from where the last one stopped: many held
         documents must not keep the ERP busy.
@@ -162,10 +169,15 @@ class Discovery:
 
     def _wake_changed(self, source: Source, jobs: Sequence[Job]) -> int:
         documents = source.adapter.load([job.key for job in jobs])
-        cured = [job for job in jobs if _changed(job, documents.get(job.key))]
+        cured = [job for job in jobs if self._is_cured(job, documents.get(job.key))]
         if cured:
             self._ledger.intake.wake(cured)
         return len(cured)
+
+    def _is_cured(self, job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:
+        if _changed(job, document):
+            return True
+        return self._cures is not None and isinstance(document, Invoice) and self._cures.cured(job, document)
 
 
 def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:

@@ -7,19 +7,31 @@ it is a message to the workers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from threading import Event
+from typing import TYPE_CHECKING
 
 from connector.bootstrap import Services
-from connector.domain.errors import AccountError, ConnectorError, OutOfTimeError
-from connector.supervision import hold_back_paused, pause, prepare
+from connector.domain.errors import (
+    LedgerError,
+)
+from connector.ledger.accounts import SCHEDULER
+from connector.supervision import hold_back_paused
+
+if TYPE_CHECKING:
+    pass
 
 log = logging.getLogger(__name__)
 
-OFFICE = "scheduler"
-
 RESCUE_EVERY = 10.0
 """Seconds between looks for lapsed leases."""
+
+RELEASE_EVERY = 2.0
+"""Seconds between looks for jobs that wait and need not: most are freed at once by what they waited for."""
+
+PROBE_EVERY = 5.0
+"""Seconds between looks for paused accounts that it is time to try."""
 
 OFFICE_SECONDS = 30.0
 """How long the scheduler's office is held without a sign of life."""
@@ -27,21 +39,65 @@ OFFICE_SECONDS = 30.0
 RENEW_EVERY = 5.0
 """Seconds between signs of life of the scheduler."""
 
+_ROUND = 0.5
+"""Seconds between rounds: how soon a due job is taken up."""
+
+_LEDGER_PAUSE = 5.0
+"""Seconds until the ledger is tried again after it failed."""
+
+FOLLOW_EVERY = 5.0
+"""Seconds between looks whether there is news of issued documents."""
+
+TIDY_EVERY = 86400.0
+"""Seconds between sweeps of what webhooks told long ago."""
+
+NOTIFY_EVERY = 15.0
+"""Seconds between looks at what people have to be told."""
+
+RECONCILE_LOOK = 600.0
+"""Seconds between looks whether it is time to compare an account's three sides again."""
+
+_RECONCILE_AGAIN = timedelta(hours=6)
+"""After this a comparison that could not be made is tried again."""
+
+ARCHIVE_EVERY = 15.0
+"""Seconds between looks for files of issued documents that are due in the archive."""
+
+BULK_SECONDS = 0.3
+"""Of each round, at most, for what people have had done to many jobs at once."""
+
 
 class Duties:
     """The scheduler's round. Only the holder of the office does anything."""
 
-    def __init__(self, services: Services, ring: Callable[[str], None], discover: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        ring: Callable[[str], None],
+        discover: Callable[[str], None],
+        follow: Callable[[str], None],
+        notify: Callable[[], None],
+        archive: Callable[[str], None],
+        reconcile: Callable[[str], None],
+    ) -> None:
         """Prepare the round.
 
         Args:
             services: the parts.
             ring: starts the work for an account, somewhere.
             discover: starts a look into a source, somewhere.
+            follow: starts the taking in of news about an account's issued documents, somewhere.
+            notify: starts the telling of people, somewhere.
+            archive: starts the keeping of an account's files, somewhere.
+            reconcile: starts the comparison of an account's three sides, somewhere.
         """
         self._services = services
         self._ring = ring
         self._discover = discover
+        self._follow = follow
+        self._notify = notify
+        self._archive = archive
+        self._reconcile = reconcile
         self._due: dict[str, float] = {}
         self._in_office = False
 
@@ -64,14 +120,47 @@ class Duties:
         for source in self._services.settings.sources:
             if self._is_due(f"discover {source}", self._services.settings.scheduler.discover_every):
                 self._discover(source)
-        ledger.jobs.release_ready()
-        ledger.ramp.refill(self._services.ramp)
-        for account in [*ledger.jobs.due_accounts(), *ledger.accounts.to_probe()]:
+        self._take_news()
+        if self._is_due("notify", NOTIFY_EVERY):
+            self._notify()
+        ledger.bulks.work(BULK_SECONDS)
+        if self._is_due("release", RELEASE_EVERY):
+            ledger.jobs.release_ready()
+            ledger.ramp.refill(self._services.ramp)
+        due = ledger.jobs.due_accounts()
+        probed = ledger.accounts.to_probe() if self._is_due("probe", PROBE_EVERY) else []
+        for account in [*due, *probed]:
             self._ring(account)
+        self._look_after_issued(but=due)
+
+    def _take_news(self) -> None:
+        """Have news of issued documents taken in where there is any, or where it is time to look for it."""
+        for account in self._services.settings.accounts:
+            if self._is_due(f"follow {account}", FOLLOW_EVERY) and self._services.follower.is_due(account):
+                self._follow(account)
+        if self._is_due("tidy", TIDY_EVERY):
+            self._services.ledger.inbox.tidy()
+
+    def _look_after_issued(self, but: Collection[str]) -> None:
+        """Keep files and compare; what is to be issued comes first, for all use the same budget of requests."""
+        if self._services.settings.archive.on and self._is_due("archive", ARCHIVE_EVERY):
+            self._keep_files(but)
+        if self._is_due("reconcile", RECONCILE_LOOK):
+            self._compare(but)
+
+    def _compare(self, but: Collection[str]) -> None:
+        for account in self._services.settings.accounts:
+            if account not in but and must_reconcile(self._services, account):
+                self._reconcile(account)
+
+    def _keep_files(self, but: Collection[str]) -> None:
+        for account in self._services.ledger.archive.accounts_due():
+            if account in self._services.settings.accounts and account not in but:
+                self._archive(account)
 
     def _stand(self) -> None:
         """Take the office, or keep it, or learn that another has it."""
-        held = self._services.ledger.offices.hold(OFFICE, seconds=OFFICE_SECONDS)
+        held = self._services.ledger.offices.hold(SCHEDULER, seconds=OFFICE_SECONDS)
         if held is not self._in_office:
             log.info("this process %s the scheduler", "is" if held else "is no longer")
             self._in_office = held
@@ -79,7 +168,7 @@ class Duties:
     def leave(self) -> None:
         """Give the office up, so that another process takes over at once."""
         if self._in_office:
-            self._services.ledger.offices.leave(OFFICE)
+            self._services.ledger.offices.leave(SCHEDULER)
             self._in_office = False
 
     def _is_due(self, duty: str, every: float) -> bool:
@@ -90,53 +179,25 @@ class Duties:
         return True
 
 
-def drain(services: Services, account: str, *, stopping: Callable[[], bool]) -> None:
-    """Answer a bell. Whatever fails is in the ledger, and the next round rings again.
-
-    Raises:
-        LedgerError: the ledger failed.
-    """
-    try:
-        prepare(services, account)
-        services.journey.drain(account, seconds=services.settings.worker.drain_seconds, stopping=stopping)
-    except AccountError as error:
-        if not stopping():  # a call that we cut off ourselves is no fault of the account
-            pause(services, account, error)
-    except OutOfTimeError:
-        log.debug("account %s: nothing more is begun, for the process ends", account)
+def rounds(duties: Duties, stop: Event) -> None:
+    """Make the scheduler's rounds until `stop` is set; a ledger that fails is tried again and again."""
+    while not stop.is_set():
+        pause = _ROUND
+        try:
+            duties.tick()
+        except LedgerError as error:
+            log.error("%s %s", error.message, error.action)
+            pause = _LEDGER_PAUSE
+        stop.wait(pause)
 
 
-def discover(services: Services, source: str) -> None:
-    """Look into one ERP. A failure is logged once per look; the next look tries again."""
-    try:
-        services.discovery.discover(services.source(source))
-    except ConnectorError as error:
-        log.error("source %s: %s %s", source, error.message, error.action)
-
-
-class Crew:
-    """Threads that answer bells within this process: one at a time for each account and source."""
-
-    def __init__(self, size: int) -> None:
-        """Start with no work; at most `size` bells are answered at once."""
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix="crew")
-        self._busy: dict[str, Future[None]] = {}
-
-    def call(self, name: str, act: Callable[[], None]) -> None:
-        """Have `act` done, unless the same is being done already."""
-        present = self._busy.get(name)
-        if present is None or present.done():
-            self._busy[name] = self._pool.submit(_logged, name, act)
-
-    def dismiss(self) -> None:
-        """Wait until all that was begun is done."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _logged(name: str, act: Callable[[], None]) -> None:
-    try:
-        act()
-    except ConnectorError as error:
-        log.error("%s: %s %s", name, error.message, error.action)
-    except Exception:
-        log.exception("%s: unexpected error", name)
+def must_reconcile(services: Services, account: str) -> bool:
+    """Whether it is time to compare an account's three sides again."""
+    every = timedelta(days=services.settings.reconcile.every_days)
+    if not every or not services.sources_of(account) or services.ledger.accounts.get(account) is None:
+        return False
+    last = services.ledger.reconciliations.last_begun(account)
+    if last is None:
+        return services.ledger.reconciliations.first_day(account) is not None
+    pause = min(every, _RECONCILE_AGAIN) if last.fault or last.finished_at is None else every
+    return services.clock.now() - last.started_at >= pause

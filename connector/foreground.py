@@ -11,11 +11,15 @@ from threading import Event
 from connector.bootstrap import Services
 from connector.domain.errors import AccountDownError, AccountError, ConnectorError, LedgerError, OutOfTimeError
 from connector.domain.job import Status
+from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import pause, prepare, sentence
+from connector.supervision import look_into, pause, prepare, sentence
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
+
+_ARCHIVE_SECONDS = 20.0
+"""How long a pass fetches files of an account; the next pass goes on."""
 
 _SIDE_BY_SIDE = 8
 """Accounts that are worked at once."""
@@ -83,7 +87,9 @@ class Pass:
         ledger.actions.retry_exhausted(who="connector sync", note="a new pass")
         self._discover()
         self._probe_paused()
+        self._follow()
         self._work()
+        self._archive()
         self._result.seconds = services.clock.monotonic() - began
         self._result.issued = ledger.queries.sent_since(started)
         self._result.by_status = dict(ledger.queries.by_status())
@@ -95,7 +101,7 @@ class Pass:
             if self._stop.is_set():
                 return
             try:
-                self._result.found += self._services.discovery.discover(self._services.source(name), thorough=True)
+                self._result.found += look_into(self._services, name, thorough=True)
             except LedgerError:
                 raise
             except ConnectorError as error:
@@ -108,6 +114,13 @@ class Pass:
             if state is not None and state.paused_reason is not None:
                 self._attempt(account, lambda name: prepare(self._services, name))
 
+    def _follow(self) -> None:
+        """Take in news of issued documents, where there is any or it is time to look for it."""
+        follower = self._services.follower
+        for account in self._services.settings.accounts:
+            if not self._stop.is_set() and account not in self._given_up and follower.is_due(account):
+                self._attempt(account, follower.follow)
+
     def _work(self) -> None:
         jobs = self._services.ledger.jobs
         while not self._stop.is_set():
@@ -117,6 +130,21 @@ class Pass:
             due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
             self._drain_all(due)
             if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):
+                return
+
+    def _archive(self) -> None:
+        """Keep the files of what was issued, as far as they are ready and the time goes."""
+        if not self._services.settings.archive.on:
+            return
+        for account in self._services.ledger.archive.accounts_due():
+            if account not in self._services.settings.accounts or account in self._given_up:
+                continue
+            try:
+                archive(self._services, account, stopping=self._stop.is_set, seconds=_ARCHIVE_SECONDS)
+            except LedgerError:
+                raise
+            except ConnectorError as error:  # the place fails for all accounts alike
+                self._result.faults.append(error)
                 return
 
     def _drain_all(self, accounts: Sequence[str]) -> None:

@@ -25,20 +25,23 @@ from connector.domain.errors import (
     LedgerError,
     OutcomeUnknownError,
     OutsideError,
+    RefusedError,
     StepError,
 )
 from connector.domain.invoice import Invoice
-from connector.domain.job import Effect, Event, Stage
+from connector.domain.job import MAKING, Event, Stage
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job
 from connector.ports import Adapter, Remote, RemoteInvoice
 from connector.steps.admit import admit
+from connector.steps.attach import attach
 from connector.steps.case import Case, Rules, VatCheck
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.create import adopt, create, settle
 from connector.steps.record import record
 from connector.steps.resolve_contact import resolve_contact
 from connector.steps.send import send
+from connector.steps.set_aside import set_aside
 from connector.steps.validate import validate
 from connector.steps.verify import verify
 
@@ -279,6 +282,8 @@ class Journey:
         decision = decide(error, attempts=case.job.attempts, policy=self._policy, jitter=random.random())  # noqa: S311
         asked = isinstance(error, OutcomeUnknownError)
         self._write(case, decision, error.request_id, asked=asked)
+        if isinstance(error, RefusedError):
+            set_aside(case)
 
     def _write(self, case: Case, decision: Decision, request_id: str | None, *, asked: bool = False) -> None:
         """Let the job go. `asked`: its request may have left only just now, so the quiet time begins now."""
@@ -336,7 +341,7 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
     made: RemoteInvoice | None = None
     while case.job.stage is not Stage.RECORDED and not stopping():
         match case.job.stage:
-            case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect is Effect.CREATE:
+            case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect in MAKING:
                 made = settle(case)
             case Stage.FOUND | Stage.CONTACT_READY:
                 made = adopt(case)
@@ -350,6 +355,7 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
                 verify(case, made)
             case Stage.VERIFIED:
                 admit(case)
-                send(case)
+                if attach(case):
+                    send(case)
             case Stage.SENT:
                 record(case)

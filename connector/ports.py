@@ -6,12 +6,12 @@ them. The conformance suite tests every promise made here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice, Kind, Party
@@ -19,6 +19,18 @@ from connector.domain.recipient import Delivery, Unit
 from connector.domain.rounding import Sheet, Way, way
 
 # --- the ERP ---------------------------------------------------------------------------------------------
+
+INTERFACE: Final = 2
+"""Version of the contract between the core and an adapter: `Adapter` and the values that travel through it.
+
+It grows when an adapter has to change for it; what is merely added and may be left out does not move it.
+
+1. The first; an adapter's class declares nothing.
+2. The class declares `INTERFACE`. Optional since then: `Found.confirmed_on` with `TellsConfirmation`,
+   `RecordsState`, `ReadsRecorded`, `HoldsFiles`.
+"""
+OLDEST_INTERFACE: Final = 1
+"""The oldest version that this core still works with: the one before, at least."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +40,22 @@ class Position:
     changed_at: datetime  # aware UTC
     key: str
 
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """What positions are compared by."""
+        return self.changed_at, self.key
+
+
+UNKNOWN_COMPANY: Final = ""
+"""The company of a document that cannot be read, in a source whose keys are unique over all companies."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """The head of one confirmed document, as discovery sees it."""
 
     key: str
-    company: str
+    company: str  # UNKNOWN_COMPANY where the document cannot be read
     changed_at: datetime  # aware UTC
     number: str | None
     kind: Kind
@@ -128,6 +149,98 @@ class TellsConfirmation(Protocol):
         """Whether `Found.confirmed_on` is filled in here; a single document may lack it all the same."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A file of the ERP."""
+
+    name: str
+    content: bytes
+
+
+@runtime_checkable
+class Attaches(Protocol):
+    """What an adapter has besides, whose documents may come with files: `load` tells of them, as attachments."""
+
+    def attachments(self, key: str) -> Sequence[File]:
+        """Return the files of a document as they stand now, with the names that `load` gives them.
+
+        One that cannot be read, or whose content is not the one that `load` would tell of, is left out.
+        """
+
+
+@runtime_checkable
+class RecordsState(Protocol):
+    """What an adapter has besides, that can show in the ERP how a document fares at B2Brouter."""
+
+    def records_state(self) -> bool:
+        """Whether this source is set up for it; where it is not, `record_state` does nothing."""
+
+    def record_state(self, key: str, state: str, reason: str | None, changed_at: datetime) -> None:
+        """Write the remote state of an issued document; writing the same again changes nothing.
+
+        States may come in any order and more than once: an older one never replaces a newer one, and of two
+        of the same instant the later call counts. `record` may come before or after.
+
+        Args:
+            key: of the document.
+            state: as B2Brouter names it, raw.
+            reason: why, in words, where the state needs a person; None empties what stood there.
+            changed_at: when the document took this state at B2Brouter; aware, in UTC.
+
+        Raises:
+            WriteBackRefusedError: the document is gone, or the ERP does not keep the values.
+        """
+
+
+@runtime_checkable
+class ReadsRecorded(Protocol):
+    """What an adapter has besides, that can tell what stands in the ERP of what was written back."""
+
+    def reads_recorded(self) -> bool:
+        """Whether this source is set up for it: not where nothing is written back."""
+
+    def recorded(self, keys: Sequence[str]) -> Mapping[str, tuple[str | None, str | None]]:
+        """Return reference and xref of documents as they stand there; None for what is empty.
+
+        Documents that are gone, or cannot be read, are left out.
+        """
+
+
+@runtime_checkable
+class HoldsFiles(Protocol):
+    """What an adapter has besides, whose documents are files: they go to B2Brouter byte for byte.
+
+    Its invoices have a `file_digest`.
+    """
+
+    def file(self, key: str) -> bytes:
+        """Return the bytes of a document's file as it is now.
+
+        Raises:
+            DocumentNotUsableError: it is gone, or is not to be read.
+        """
+
+    def set_aside(self, key: str, message: str) -> None:
+        """Put a file that a person must look at where such files are, with the message; it can still be loaded.
+
+        Nothing happens where the file is gone or is there already.
+        """
+
+
+@runtime_checkable
+class RecordsTaxReport(Protocol):
+    """What an adapter has besides, that can keep in the ERP what a tax authority knows of a document."""
+
+    def record_tax_report(self, key: str, report: RemoteTaxReport) -> None:
+        """Write id, state, verification address and QR of a report; writing the same again changes nothing.
+
+        A document may have several reports, one for each authority and correction; the last call counts.
+
+        Raises:
+            WriteBackRefusedError: the document is gone, or the ERP does not keep the values.
+        """
+
+
 # --- the register of VAT numbers -------------------------------------------------------------------------
 
 
@@ -169,8 +282,28 @@ class RemoteInvoice:
     contact_id: str | None = None
     contact_tax_number: str | None = None
     account_id: str | None = None
+    legal_url: str | None = None  # where the file is that was delivered; usually a path
     errors: tuple[str, ...] = ()  # not empty: stored, but it will not be delivered
+    attachments: tuple[str, ...] | None = None  # their names; "" for one whose name is not shown
+    state_changed_at: datetime | None = None  # aware UTC
+    state_note: str | None = None  # why it was refused or could not be delivered
+    tax_report_ids: tuple[str, ...] = ()
     request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteTaxReport:
+    """What was told to a tax authority about a document, as B2Brouter shows it."""
+
+    id: str
+    reference: str | None = None  # of the document
+    kind: str | None = None  # verifactu, tbai, dgfip …, in lower case
+    label: str | None = None
+    state: str | None = None  # raw
+    changed_at: datetime | None = None
+    url: str | None = None  # where anybody can verify it
+    qr: str | None = None  # the same as a picture, PNG in base 64
+    problem: str | None = None  # what the authority finds wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,11 +421,34 @@ class Remote(Protocol):
             RefusedError: reason `number_taken` where the number exists already.
         """
 
+    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+        """`POST /accounts/{account}/invoices/import`: the file is a document of ours afterwards, unsent.
+
+        Raises:
+            RefusedError: reason `number_taken` where the number exists already.
+        """
+
+    def read_original(self, reference: str) -> bytes | None:
+        """`GET /invoices/{id}/as/original`: the file that a document was imported from; None where there is none."""
+
     def find_invoices(self, number: str, *, issued_on: date | None = None) -> Sequence[RemoteInvoice]:
         """`GET /accounts/{account}/invoices?number=`: documents with exactly this number, all pages."""
 
     def read_invoice(self, reference: str) -> RemoteInvoice | None:
         """`GET /invoices/{id}`; None where it does not exist (404)."""
+
+    def add_attachment(self, reference: str, name: str, content: bytes, *, is_view: bool = False) -> None:
+        """`POST /invoices/{id}/add_attachment`: repeating it may leave the file there twice.
+
+        Args:
+            reference: of an unsent document.
+            name: of the file.
+            content: its bytes, as they are.
+            is_view: whether recipients see it in place of B2Brouter's own PDF.
+
+        Raises:
+            RefusedError: also `remote_missing` where the document is gone.
+        """
 
     def send_invoice(self, reference: str) -> str | None:
         """`POST /invoices/send_invoice/{id}`: queued for delivery, not delivered.
@@ -315,3 +471,31 @@ class Remote(Protocol):
 
     def last_request_id(self) -> str | None:
         """Return the request id of this thread's last answer, for the timeline."""
+
+
+class RemoteNews(Protocol):
+    """What following asks of one account at B2Brouter. Raises as `Remote` does."""
+
+    def read_invoice(self, reference: str) -> RemoteInvoice | None:
+        """`GET /invoices/{id}`; None where it does not exist (404)."""
+
+    def last_request_id(self) -> str | None:
+        """Return the request id of this thread's last answer, for the timeline."""
+
+    def changed_invoices(self, since: date) -> Iterator[Sequence[RemoteInvoice]]:
+        """`GET /accounts/{account}/invoices?state_updated_at_from=`: what changed its state that day or later.
+
+        Page by page, some documents perhaps twice.
+        """
+
+    def changed_reports(self, since: date) -> Iterator[Sequence[RemoteTaxReport]]:
+        """`GET /accounts/{account}/tax_reports?updated_at_from=`: tax reports that changed that day or later."""
+
+    def told_report(self, fields: Mapping[str, object]) -> RemoteTaxReport | None:
+        """Read the tax report that a webhook contains; None where it contains none."""
+
+    def acknowledge(self, reference: str) -> None:
+        """`POST /invoices/{id}/ack`: set the marker that the document was taken note of; repeating it is harmless."""
+
+    def mark_as(self, reference: str, state: str) -> None:
+        """`POST /invoices/{id}/mark_as`: relabel the document; nothing is delivered, repeating it is harmless."""

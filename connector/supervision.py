@@ -9,9 +9,34 @@ import logging
 
 from connector.bootstrap import Services
 from connector.domain import catalogue
-from connector.domain.errors import AccountDownError, AccountError, NotSentError, OutsideError, StepError
+from connector.domain.errors import (
+    AccountDownError,
+    AccountError,
+    EnvironmentLockedError,
+    NotSentError,
+    OutsideError,
+    StepError,
+)
+from connector.notify.watch import SOURCE_IS_ANOTHER
 
 log = logging.getLogger(__name__)
+
+
+def look_into(services: Services, source: str, *, thorough: bool = False) -> int:
+    """Look for new documents in an ERP; return how many there were. That it is another database is an alarm.
+
+    Raises:
+        ConnectorError: see `Discovery.discover`.
+        UsageError: there is no such source, or its options are wrong.
+    """
+    alarms = services.ledger.alarms
+    try:
+        found = services.discovery.discover(services.source(source), thorough=thorough)
+    except EnvironmentLockedError:
+        alarms.begin(SOURCE_IS_ANOTHER, source, {"source": source})
+        raise
+    alarms.end(SOURCE_IS_ANOTHER, source)
+    return found
 
 
 def prepare(services: Services, account: str) -> None:
@@ -27,6 +52,8 @@ def prepare(services: Services, account: str) -> None:
         state = services.ledger.accounts.get(account)
         if state is None or state.paused_reason is None:
             return
+        if state.paused_by_person and (state.probe_at is None or state.probe_at > services.clock.now()):
+            return  # nothing is leased for it meanwhile
         services.remote(account).read_account(once=True)
     except NotSentError as error:
         facts = {**catalogue.within("message", error.reason, error.details)}

@@ -659,7 +659,7 @@ def work_off(place: tuple[str, str]) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize("contact_guard", ["tin_and_cin", "off"])
+@pytest.mark.parametrize("contact_guard", [pytest.param("tin_and_cin", marks=pytest.mark.slow), "off"])
 def test_two_processes_of_ten_threads_make_body_and_units_once(ledger_url: str, contact_guard: str) -> None:
     clock = SystemClock()
     ledger, erp = Ledger(ledger_url), Erp(clock)

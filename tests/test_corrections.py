@@ -11,6 +11,7 @@ import pytest
 from connector.domain.invoice import AllowanceCharge, Invoice, Kind, Original, Party
 from connector.domain.job import Status
 from connector.ledger.actions import RELEASE, RETRY, SKIP
+from connector.validation import levels_of
 from tests.support.builders import CUSTOMER, IRPF, IVA, credit_note, invoice, line, tax_totals, totals
 from tests.support.house import House, Opener
 
@@ -507,6 +508,30 @@ def test_more_credited_than_billed_goes_with_a_warning(house: House) -> None:
     assert warnings(house, "3") == ["credited_too_much"]
     [told] = [event.details for event in house.timeline("3") if event.what == "warned"]
     assert told == {"number": "F-1", "total": "121.00", "credited": "145.20", "currency": "EUR"}
+
+
+def test_more_credited_than_billed_is_held_where_the_account_wants_that(house: House) -> None:
+    house.rules = replace(house.rules, levels=levels_of({"credited_too_much": "block"}))
+    original = invoice("1", line("100.00"))
+    house.issue(original, credit_note("2", original, line("60.00")))
+    house.issue(credit_note("3", original, line("60.00")))
+
+    house.assert_issued("1", "2")
+    assert state_of(house, "3") == (Status.HELD, "credited_too_much")
+    assert house.job("3").details["credited"] == "145.20"
+
+
+def test_the_others_are_judged_again_when_one_of_too_many_credit_notes_is_skipped(house: House) -> None:
+    house.rules = replace(house.rules, levels=levels_of({"credited_too_much": "block"}))
+    original = invoice("1", line("100.00"))
+    house.issue(original)
+    house.issue(credit_note("2", original, line("60.00")), credit_note("3", original, line("60.00")))
+    assert state_of(house, "2") == state_of(house, "3") == (Status.HELD, "credited_too_much")
+
+    assert house.ledger.actions.perform(SKIP, [house.job("3")], who="Ana", note="made by mistake")
+    house.run()
+
+    house.assert_issued("1", "2")
 
 
 def test_what_a_debit_note_added_may_be_credited_too(house: House) -> None:

@@ -101,6 +101,24 @@ def test_pages_follow_one_another_without_gaps_or_repetition(scene: Scene, monke
     assert position.key == "29"
 
 
+def test_a_look_that_is_told_to_stop_keeps_what_it_has_read_and_the_next_one_finds_the_rest(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "PAGE", 5)
+    scene.erp.add(*(invoice(f"{n:02}") for n in range(20)))
+    stopping = Discovery(
+        scene.ledger,
+        clock=scene.clock,
+        overlap=OVERLAP,
+        sweep_every=SWEEP_EVERY,
+        stopping=lambda: scene.erp.calls.get("find", 0) == 2,
+    )
+
+    assert stopping.discover(scene.source) == 10
+    assert scene.keys() == [f"{n:02}" for n in range(10)]
+    assert scene.look() == 10
+
+
 def test_what_was_committed_late_with_an_old_stamp_is_found_within_the_overlap(scene: Scene) -> None:
     scene.erp.add(invoice("1"))
     scene.look()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import HOSTS, Settings, load
+from config.sections import HOSTS
+from config.settings import Settings, load
 from connector.domain.errors import UsageError
 
 MINIMAL = """
@@ -129,7 +130,7 @@ MISTAKES = {
     "unknown key of a source": (MINIMAL + 'acount = "x"\n', "sources.erp.acount; did you mean account"),
     "missing key": (MINIMAL.replace("account_id = 1\n", ""), "accounts.main.account_id is missing"),
     "no api key": (MINIMAL.replace('api_key = "test_canary_key"\n', ""), "api_key or api_key_file is missing"),
-    "wrong value": ("[web]\nport = 0\n" + MINIMAL, "web.port"),
+    "wrong value": ("[web]\nport = 70000\n" + MINIMAL, "web.port"),
     "wrong type": ('[retry]\nattempts = "many"\n' + MINIMAL, "retry.attempts"),
     "wrong environment": ('[b2brouter]\nenvironment = "prod"\n' + MINIMAL, "b2brouter.environment"),
     "quiet time too short": ("[b2brouter]\nquiet_time = 20\n" + MINIMAL, "must be greater than timeout"),

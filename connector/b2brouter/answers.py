@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from connector.b2brouter.exactjson import UnreadableError, decimal, mapping
 from connector.domain.recipient import Delivery
-from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting, RemoteTax
+from connector.ports import (
+    RemoteAccount,
+    RemoteContact,
+    RemoteInvoice,
+    RemoteReportSetting,
+    RemoteTax,
+    RemoteTaxReport,
+)
 
 Fields = Mapping[str, Any]
 
@@ -138,9 +145,51 @@ def invoice(body: object, *, request_id: str | None = None) -> RemoteInvoice:
         contact_id=_text(recipient.get("id")) or _text(fields.get("contact_id")),
         contact_tax_number=_text(recipient.get("tin_value")) or _text(_nested(fields, "buyer").get("tin_value")),
         account_id=_text(_nested(fields, "account").get("id")) or _text(fields.get("account_id")),
+        legal_url=_text(fields.get("download_legal_url")),
         errors=tuple(_errors(fields)) + _beside(body, fields),
+        attachments=_attachments(fields.get("attachments")),
+        state_changed_at=_instant(fields.get("state_updated_at")),
+        state_note=_why(fields),
+        tax_report_ids=tuple(filter(None, map(_text, _list(fields.get("tax_report_ids"))))),
         request_id=request_id,
     )
+
+
+def _attachments(value: object) -> tuple[str, ...] | None:
+    """Return the names of the files; the reference tells of their links alone, so a name may be missing."""
+    if not isinstance(value, list):
+        return None
+    return tuple(_file_name(entry) for entry in value)
+
+
+def _file_name(entry: object) -> str:
+    fields = entry if isinstance(entry, dict) else {}
+    return next((name for key in ("filename", "file_name", "name") if (name := _text(fields.get(key)))), "")
+
+
+def tax_report(body: object) -> RemoteTaxReport:
+    """Read a tax report, of a list, in detail or in an event (API reference 11)."""
+    fields = _unwrapped(body, "tax_report")
+    kind = _text(fields.get("type"))
+    return RemoteTaxReport(
+        id=identifier(fields),
+        reference=_text(fields.get("invoice_id")),
+        kind=kind and kind.lower(),
+        label=_text(fields.get("label")),
+        state=_text(fields.get("state")),
+        changed_at=_instant(fields.get("updated_at")),
+        url=_text(fields.get("identifier")),
+        qr=_text(fields.get("qr")),
+        problem="; ".join([*messages(fields.get("errors")), *messages(fields.get("warnings"))]) or None,
+    )
+
+
+def signing_secret(body: object) -> str:
+    """Read the secret of a webhook that was just made (API reference 10.1)."""
+    secret = _text(_unwrapped(body, "web_hook").get("signing_secret"))
+    if not secret:
+        raise UnreadableError("a webhook without secret")
+    return secret
 
 
 def state(body: object) -> str | None:
@@ -203,6 +252,28 @@ def _day(value: object) -> date | None:
         return date.fromisoformat(str(value)[:10])
     except ValueError as error:
         raise UnreadableError("not a date") from error
+
+
+def _instant(value: object) -> datetime | None:
+    """Return an aware instant in UTC; one that cannot be read is not known, and nothing of value hangs on it."""
+    try:
+        instant = datetime.fromisoformat(str(value or ""))
+    except ValueError:
+        return None
+    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _why(fields: Fields) -> str | None:
+    """Return why a document was refused or not delivered (API reference 9): the receiver's words and code first."""
+    for text, code in (("refuse_reason", "refuse_reason_code"), ("error_message", "error_code")):
+        told = [part for part in (_text(fields.get(text)), _text(fields.get(code))) if part]
+        if told:
+            return " / ".join(told)
+    return "; ".join(messages(fields.get("errors"))) or None
 
 
 def _taxes(value: object) -> tuple[RemoteTax, ...] | None:

@@ -18,7 +18,7 @@ from connector.domain.pace import Pace, Slots
 
 log = logging.getLogger(__name__)
 
-_HANDFUL: Final = 0.5
+_HANDFUL: Final = 0.2
 """Seconds' worth of slots that a process takes from a reservoir at once."""
 _ALONE: Final = 0.25
 """Share of the rate that a process allows itself while the reservoir cannot be reached."""

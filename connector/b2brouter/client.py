@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Final, TypeVar
@@ -13,14 +14,16 @@ from connector.b2brouter import answers, payloads
 from connector.b2brouter.exactjson import UnreadableError
 from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
+from connector.domain.archive import Piece
 from connector.domain.errors import MisconfiguredError, NotSentError, RefusedError
-from connector.domain.invoice import Invoice, Party
+from connector.domain.invoice import REMOTE_TYPE, Invoice, Party
 from connector.domain.recipient import Delivery, Unit
 from connector.domain.rounding import Sheet
-from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting
+from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteReportSetting, RemoteTaxReport
 
 Row = TypeVar("Row", RemoteContact, RemoteInvoice)
 Extra = TypeVar("Extra")
+Item = TypeVar("Item")
 
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
@@ -30,8 +33,7 @@ _DIRECTORY_PAUSES: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
 """Seconds before each question to the directory; one client saw answers after some 5 s (API reference 6.1)."""
 _DIRECTORY_SECONDS: Final = 5.0
 """Longest single question to it: nobody's invoice waits long for what can be asked again later."""
-_TYPE: Final = "IssuedInvoice"
-"""The only type that we create; it holds credit notes too (API reference 8.1)."""
+_FILES: Final = {Piece.ORIGINAL: "original", Piece.LEGAL: "legal", Piece.PDF: "pdf.invoice"}
 
 
 class B2BrouterClient:
@@ -255,6 +257,25 @@ class B2BrouterClient:
         """
         number = payloads.number_of(payload)
         call = self._of_account(Operation.CREATE_INVOICE, "POST", "/invoices", body=payload)
+        return self._made(call, number)
+
+    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+        """Hand in a file as a document of ours, unsent (API reference 7.2), under the number that it has.
+
+        Raises:
+            RefusedError, OutcomeUnknownError: as `create_invoice`.
+        """
+        call = self._of_account(
+            Operation.IMPORT_INVOICE,
+            "POST",
+            "/invoices/import",
+            params={"issued": "true", "send_after_import": "false"},
+            body=content,
+        )
+        # Other content types are refused in places, whatever the guides say.
+        return self._made(replace(call, body_type="application/octet-stream"), number)
+
+    def _made(self, call: Call, number: str) -> RemoteInvoice:
         made = self._transport.fetch(call, self._numbered)
         if made.number != number:
             differences = f"number {made.number} instead of {number}"
@@ -273,7 +294,7 @@ class B2BrouterClient:
             issued_on: only documents of this day's year: a number is taken once in a year (API reference
                 13.1), and the same one in another year is another document.
         """
-        params = {"type": _TYPE, "number": number}
+        params = {"type": REMOTE_TYPE, "number": number}
         if issued_on:
             params |= {"date_from": f"{issued_on.year:04}-01-01", "date_to": f"{issued_on.year:04}-12-31"}
         call = self._of_account(Operation.FIND_INVOICES, "GET", "/invoices", params=params)
@@ -290,6 +311,33 @@ class B2BrouterClient:
             if error.reason != "remote_missing":
                 raise
             return None
+
+    def read_original(self, reference: str) -> bytes | None:
+        """Read the file that a document was imported from (API reference 7.9); None where there is none."""
+        call = _of_invoice(Operation.READ_ORIGINAL, "GET", "/invoices/", reference)
+        try:
+            return self._transport.download(replace(call, path=f"{call.path}/as/original"))
+        except RefusedError as error:
+            if error.details["status"] not in {"404", "422"}:
+                raise
+            return None
+
+    def add_attachment(self, reference: str, name: str, content: bytes, *, is_view: bool = False) -> None:
+        """Attach one file to an unsent invoice (API reference 7.10); the same again may stand there twice.
+
+        Raises:
+            RefusedError: also `remote_missing` where the invoice is gone.
+        """
+        call = Call(
+            operation=Operation.ADD_ATTACHMENT,
+            method="POST",
+            path=f"/invoices/{_segment(reference)}/add_attachment",
+            params={"filename": name, **({"use_as_pdf_view": "true"} if is_view else {})},
+            body=content,
+            body_type="application/octet-stream",
+            facts={"reference": reference, "file": name},
+        )
+        self._transport.fetch(call, _ignored)
 
     def send_invoice(self, reference: str) -> str | None:
         """Queue an invoice for delivery (API reference 7.8): a normal return means queued, not delivered.
@@ -315,6 +363,90 @@ class B2BrouterClient:
         except RefusedError as error:
             if error.reason != "remote_missing":
                 raise
+
+    def issued_invoices(self, start: date | None, end: date | None) -> Iterator[Sequence[RemoteInvoice]]:
+        """List the invoices of a period by their day, both included, page by page (API reference 7.4)."""
+        days = {"date_from": start, "date_to": end}
+        params = {"type": REMOTE_TYPE} | {name: day.isoformat() for name, day in days.items() if day is not None}
+        call = self._of_account(Operation.LIST_INVOICES, "GET", "/invoices", params=params)
+        return self._pages(call, "invoices", self._invoice)
+
+    def read_file(self, reference: str, piece: Piece) -> bytes | None:
+        """Fetch a file of an invoice (API reference 7.9); None while there is none.
+
+        Where the legal file is not found by its kind, the address that the invoice names is tried.
+
+        Raises:
+            RefusedError: `download_elsewhere` where an answer leads to another host: our key must not go there.
+        """
+        call = _of_invoice(Operation.READ_FILE, "GET", "/invoices/", reference)
+        found = self._file(replace(call, path=f"{call.path}/as/{_FILES[piece]}"))
+        if found is not None or piece is not Piece.LEGAL:
+            return found
+        invoice = self.read_invoice(reference)
+        if invoice is None or invoice.legal_url is None:
+            return None
+        return self._file(replace(call, path=self._transport.path_of(invoice.legal_url, call)))
+
+    def _file(self, call: Call) -> bytes | None:
+        try:
+            return self._transport.download(call)
+        except RefusedError as error:
+            if error.reason != "remote_missing":
+                raise
+            return None
+
+    def changed_invoices(self, since: date) -> Iterator[Sequence[RemoteInvoice]]:
+        """List what changed its state that day or later, page by page (API reference 7.4).
+
+        A day, for the service may not look at the time; of the type that we create.
+        """
+        params = {"type": REMOTE_TYPE, "state_updated_at_from": since.isoformat()}
+        call = self._of_account(Operation.CHANGED_INVOICES, "GET", "/invoices", params=params)
+        return self._pages(call, "invoices", self._invoice)
+
+    def changed_reports(self, since: date) -> Iterator[Sequence[RemoteTaxReport]]:
+        """List the tax reports that changed that day or later, page by page (API reference 11)."""
+        params = {"updated_at_from": since.isoformat()}
+        call = self._of_account(Operation.CHANGED_REPORTS, "GET", "/tax_reports", params=params)
+        return self._pages(call, "tax_reports", answers.tax_report)
+
+    def told_report(self, fields: Mapping[str, object]) -> RemoteTaxReport | None:
+        """Read the tax report that a webhook contains (API reference 10.2); None where it contains none."""
+        try:
+            return answers.tax_report(fields)
+        except UnreadableError:
+            return None
+
+    def acknowledge(self, reference: str) -> None:
+        """Set the marker that a document was taken note of (API reference 7.8).
+
+        Raises:
+            RefusedError: `remote_missing` where it does not exist.
+        """
+        call = _of_invoice(Operation.ACKNOWLEDGE, "POST", "/invoices/", reference)
+        self._transport.fetch(replace(call, path=call.path + "/ack"), _ignored)
+
+    def mark_as(self, reference: str, state: str) -> None:
+        """Relabel a document (API reference 7.8); nothing is delivered.
+
+        Raises:
+            RefusedError: the state is none that can be given.
+        """
+        call = _of_invoice(Operation.MARK_AS, "POST", "/invoices/", reference)
+        body = json.dumps({"state": state}).encode()
+        self._transport.fetch(replace(call, path=call.path + "/mark_as", body=body), _ignored)
+
+    def register_webhook(self, url: str, events: Sequence[str]) -> str:
+        """Have events told to an address (API reference 10.1); return the secret that signs them, told this once.
+
+        Raises:
+            OutcomeUnknownError: also where the answer is a success that shows no secret.
+        """
+        hook = {"url": url, "events": list(events), "enabled": True, "description": "B2Brouter connector"}
+        body = json.dumps({"web_hook": hook}).encode()
+        call = Call(operation=Operation.REGISTER_WEBHOOK, method="POST", path="/web_hooks", body=body)
+        return self._transport.fetch(call, answers.signing_secret)
 
     def _invoice(self, body: Any) -> RemoteInvoice:
         return answers.invoice(body, request_id=self.last_request_id())
@@ -348,10 +480,26 @@ class B2BrouterClient:
         details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
         raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
 
-    def _page(self, call: Call, key: str, reader: Callable[[Any], Row], offset: int) -> tuple[list[Row], bool]:
+    def _pages(self, call: Call, key: str, reader: Callable[[Any], Item]) -> Iterator[Sequence[Item]]:
+        """Yield page after page. What grows meanwhile shifts rows into the next page, where they come again.
+
+        Raises:
+            NotSentError: the list has no end.
+        """
+        offset = 0
+        for _ in range(_MOST_PAGES):
+            rows, last = self._page(call, key, reader, offset)
+            yield rows
+            if last:
+                return
+            offset += len(rows)
+        details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
+        raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
+
+    def _page(self, call: Call, key: str, reader: Callable[[Any], Item], offset: int) -> tuple[list[Item], bool]:
         """Fetch one page; the last is known by being shorter than the page size that it names, or empty."""
 
-        def read_page(body: Any) -> tuple[list[Row], bool]:
+        def read_page(body: Any) -> tuple[list[Item], bool]:
             page = answers.page(body, key)
             last = len(page.rows) < page.limit if page.limit else not page.rows
             return [reader(row) for row in page.rows], last

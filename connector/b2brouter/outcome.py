@@ -44,10 +44,20 @@ class Operation(StrEnum):
     UPDATE_CONTACT = "update_contact"
     FIND_INVOICES = "find_invoices"
     CREATE_INVOICE = "create_invoice"
+    IMPORT_INVOICE = "import_invoice"
+    READ_ORIGINAL = "read_original"
     READ_INVOICE = "read_invoice"
+    ADD_ATTACHMENT = "add_attachment"
     SEND_INVOICE = "send_invoice"
     DELETE_INVOICE = "delete_invoice"
     LOOK_UP_DIRECTORY = "look_up_directory"
+    READ_FILE = "read_file"
+    CHANGED_INVOICES = "changed_invoices"
+    CHANGED_REPORTS = "changed_reports"
+    ACKNOWLEDGE = "acknowledge"
+    MARK_AS = "mark_as"
+    REGISTER_WEBHOOK = "register_webhook"
+    LIST_INVOICES = "list_invoices"
 
     @property
     def writes(self) -> bool:
@@ -60,8 +70,13 @@ _WRITES: Final = frozenset(
         Operation.CREATE_CONTACT,
         Operation.UPDATE_CONTACT,
         Operation.CREATE_INVOICE,
+        Operation.IMPORT_INVOICE,
+        Operation.ADD_ATTACHMENT,
         Operation.SEND_INVOICE,
         Operation.DELETE_INVOICE,
+        Operation.ACKNOWLEDGE,
+        Operation.MARK_AS,
+        Operation.REGISTER_WEBHOOK,
     }
 )
 _OF_ACCOUNT: Final = frozenset(
@@ -70,7 +85,10 @@ _OF_ACCOUNT: Final = frozenset(
         Operation.FIND_CONTACTS,
         Operation.CREATE_CONTACT,
         Operation.FIND_INVOICES,
+        Operation.LIST_INVOICES,
         Operation.CREATE_INVOICE,
+        Operation.IMPORT_INVOICE,
+        Operation.CHANGED_INVOICES,
     }
 )
 _READS: Final = frozenset(Operation) - _WRITES
@@ -207,13 +225,15 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(statuses={407}, error=NotSentError, reason="remote_unavailable"),
     Rule(statuses={429}, error=NotSentError, reason="rate_limited"),
     Rule(statuses=_MAYBE_DONE | {424}, operations=_READS, error=NotSentError, reason="remote_unavailable"),
+    # Files are made in the background: until then they are not found, in whatever words (API reference 7.9).
+    Rule(statuses={404, 422}, operations={Operation.READ_FILE}, error=RefusedError, reason="remote_missing"),
     # A gateway's "not found" says nothing about the document.
     Rule(statuses={404}, fits=lambda told: not told.by_api, error=NotSentError, reason="remote_unavailable"),
     # Certainly refused.
     Rule(statuses={404}, error=RefusedError, reason="remote_missing"),
     Rule(
         statuses={422},
-        operations={Operation.CREATE_INVOICE},
+        operations={Operation.CREATE_INVOICE, Operation.IMPORT_INVOICE},
         fits=lambda told: told.about_number,
         error=RefusedError,
         reason="number_taken",

@@ -19,7 +19,7 @@ from connector.b2brouter.figures import Figures, figures
 from connector.domain.correction import by_spanish_law, remote_sign
 from connector.domain.errors import RefusedError
 from connector.domain.identity import SIRET
-from connector.domain.invoice import AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
+from connector.domain.invoice import REMOTE_TYPE, AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
 from connector.domain.recipient import DIR3, SERVICE_CODE, Delivery, Unit, is_for_chorus, service_code, siret_of
 from connector.domain.rounding import Adjustment, Levy, Row, Sheet
 
@@ -142,7 +142,7 @@ def _invoice(issue: Issue) -> dict[str, Value]:
 
 def _header(invoice: Invoice) -> dict[str, Value]:
     return _filled(
-        type="IssuedInvoice",
+        type=REMOTE_TYPE,
         number=_given(invoice.number, "number"),
         series_code=_text(invoice.series),
         date=_given(invoice.issue_date, "issue date").isoformat(),
@@ -333,6 +333,7 @@ def contact_payload(
         {
             **name,
             **_numbers(buyer, country),
+            **_filled(recipient_code=_text(buyer.recipient_code), certified_email=_text(buyer.certified_email)),
             **_address(buyer),
             "language": codes.language(buyer.language, country),
             "is_client": True,

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class RedisReservoir:
-    """Keeps the pace of one key; what Redis loses, in a flush or a restart, is at most one second's burst."""
+    """Keeps the pace of one key; what Redis loses, in a flush or a restart, is at most one burst."""
 
     def __init__(self, client: redis.Redis, name: str, *, requests_per_minute: float) -> None:
         """Share a pace.

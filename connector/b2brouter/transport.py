@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
@@ -31,7 +31,8 @@ from connector.b2brouter.outcome import Fault, Operation, Reply
 from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
 from connector.crashpoints import crashpoint
-from connector.domain.errors import NotSentError, OutOfTimeError, StepError, UsageError
+from connector.domain.errors import NotSentError, OutOfTimeError, RefusedError, StepError, UsageError
+from connector.tls import trusted
 
 T = TypeVar("T")
 Watch = Callable[[Operation, StepError | None], None]
@@ -45,6 +46,9 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 _LONGEST_WISH: Final = 5.0
 """Longest `Retry-After` that is waited for on the spot, in seconds."""
 _LONGEST_BODY: Final = 16 * 1024 * 1024
+_LONGEST_FILE: Final = 64 * 1024 * 1024
+_MOST_REDIRECTS: Final = 3
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _CONNECT_TIME_OUT: Final = 10.0
 _SHORTEST_SECRET: Final = 8
 """A key shorter than this would occur in texts by chance; none that is issued is."""
@@ -62,7 +66,16 @@ class Call:
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    body_type: str = "application/json"
+    is_download: bool = False  # the answer is a file, not JSON; see `Transport.download`
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Elsewhere:
+    """Where an answer says that a file is."""
+
+    address: str
 
 
 class Transport:
@@ -114,7 +127,6 @@ class Transport:
         self._sleep = sleep
         self._stop = stop or threading.Event()
         self._proxy = _proxy(self._base)
-        self._ssl_context = httpx.create_ssl_context()
         self._links: dict[threading.Thread, _Link] = {}
         self._lock = threading.Lock()
         self._of_thread = threading.local()
@@ -125,7 +137,7 @@ class Transport:
         return f"<Transport to {self._base}, version {self._headers['X-B2B-API-Version']}>"
 
     def fetch(self, call: Call, reader: Callable[[Any], T], *, once: bool = False, seconds: float | None = None) -> T:
-        """Make a call and return what `reader` makes of the answer's JSON (None for an empty body).
+        """Make a call and return what `reader` makes of the answer's JSON (None for an empty body), or of a file.
 
         Reads are made up to three times while the time lasts, unless `once`; writes once. `seconds` is for what is
         not worth the whole time-out.
@@ -138,6 +150,39 @@ class Transport:
             longest = min(seconds or self._timeout, self._timeout)
             return self._exchange(call, reader, self._clock.monotonic() + longest)
         return self._repeatedly(call, reader)
+
+    def download(self, call: Call) -> bytes:
+        """Fetch a file, byte by byte as it is there; a few redirects within this host are followed.
+
+        Raises:
+            RefusedError: `download_elsewhere` where a redirect leads to another host.
+            StepError: as `outcome` judges.
+        """
+        call = replace(call, is_download=True)
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = self._repeatedly(call, _as_it_is)
+            if isinstance(answer, bytes):
+                return answer
+            call = replace(call, path=self.path_of(answer.address, call), params={})
+        details = {**call.facts, "status": "", "code": "redirects", "message": "one redirect leads to the next"}
+        raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
+
+    def path_of(self, address: str, call: Call) -> str:
+        """Return the path of an address that an answer names, relative to `call` or whole.
+
+        Raises:
+            RefusedError: `download_elsewhere`: it is not on this host.
+        """
+        base = httpx.URL(self._base)
+        try:
+            target = httpx.URL(f"{self._base}{call.path}").join(address)
+        except httpx.InvalidURL:
+            target = None
+        if target is None or target.userinfo or _origin(target) != _origin(base):
+            host = target.host if target is not None else address[:100]
+            details = {**call.facts, "status": "", "code": "elsewhere", "message": "", "host": host}
+            raise RefusedError("download_elsewhere", details, request_id=self.last_request_id())
+        return target.raw_path.decode("ascii").removeprefix(base.raw_path.decode("ascii").rstrip("/"))
 
     def sleep(self, seconds: float) -> None:
         """Wait between two questions."""
@@ -220,13 +265,15 @@ class Transport:
         self._of_thread.request_id = self._of_thread.status = None
         reply = self._send(call, deadline)
         self._of_thread.request_id, self._of_thread.status = reply.request_id, reply.status
+        if call.is_download and reply.status in _REDIRECTS:
+            return reader(_Elsewhere(reply.headers.get("location", "")))
         error = outcome.judge_reply(call.operation, reply, now=self._clock.now(), facts=call.facts)
         if error is not None:
             if reply.status == 429 and self._budget is not None:
                 self._budget.slow_down(getattr(error, "retry_after", None))
             raise error
         try:
-            return reader(read(reply.content))
+            return reader(reply.content if call.is_download else read(reply.content))
         except UnreadableError as error:
             raise outcome.judge_unreadable(call.operation, reply, str(error), facts=call.facts) from error
 
@@ -237,7 +284,7 @@ class Transport:
         link.wire.begin(deadline, getattr(self._of_thread, "guard", None), call.operation)
         try:
             with self._request(link.client, call) as response:
-                content = _body(response)
+                content = _body(response, _LONGEST_FILE if call.is_download else _LONGEST_BODY)
         except httpx.HTTPError as error:
             fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
             raise outcome.judge_fault(
@@ -250,7 +297,9 @@ class Transport:
         return Reply(status=response.status_code, headers=headers, content=content)
 
     def _request(self, client: httpx.Client, call: Call) -> contextlib.AbstractContextManager[httpx.Response]:
-        headers = {"Content-Type": "application/json"} if call.body is not None else None
+        headers = {"Content-Type": call.body_type} if call.body is not None else {}
+        if call.is_download:
+            headers["Accept"] = "*/*"
         url = f"{self._base}{call.path}"
         return client.stream(call.method, url, params=call.params or None, content=call.body, headers=headers)
 
@@ -283,7 +332,7 @@ class Transport:
     def _open(self) -> _Link:
         wire = Wire(self._clock.monotonic, self._stop.is_set)
         client = httpx.Client(
-            transport=_WatchedTransport(wire, self._ssl_context, self._proxy),
+            transport=_WatchedTransport(wire, trusted(), self._proxy),
             headers=self._headers,
             timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIME_OUT, self._timeout)),
             follow_redirects=False,
@@ -343,13 +392,23 @@ _FAULTS: Final[tuple[tuple[type[httpx.HTTPError], Fault], ...]] = (
 """The library's exceptions as faults; the first kind that fits."""
 
 
-def _body(response: httpx.Response) -> bytes:
+def _as_it_is(answer: Any) -> bytes | _Elsewhere:
+    """Read nothing into a file, nor into where one is said to be."""
+    found: bytes | _Elsewhere = answer
+    return found
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _body(response: httpx.Response, longest: int) -> bytes:
     """Return the whole body; one beyond all measure counts as a lost connection."""
     pieces, size = [], 0
     for piece in response.iter_bytes():
         size += len(piece)
-        if size > _LONGEST_BODY:
-            raise httpx.ReadError(f"the answer is longer than {_LONGEST_BODY} bytes")
+        if size > longest:
+            raise httpx.ReadError(f"the answer is longer than {longest} bytes")
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -9,7 +9,9 @@ from connector.domain.job import Stage, Status
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.records import Job
 from connector.steps.case import Case
+from connector.validation import LATER, Level
 
+_EXCEEDED = "credited_too_much"
 _PAUSE = 5.0
 """Seconds until it is asked again whether discovery has ended."""
 
@@ -19,7 +21,8 @@ def await_original(case: Case) -> None:
 
     Raises:
         BlockedError: `original_waiting`, released when the original has been sent.
-        RefusedError: the original is not named, not to be found, not to be issued, or waits for this one.
+        RefusedError: the original is not named, not to be found, not to be issued, or waits for this one; or, where
+            the account wants that held, more is taken away than was billed.
         LookAgainError: the original may not have been found yet.
     """
     invoice = case.invoice
@@ -104,4 +107,7 @@ def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
     credited = case.ledger.originals.credited(original)
     if credited > original.total:
         facts = {"number": original.number or "", "total": f"{original.total:f}", "credited": f"{credited:f}"}
-        case.warn("credited_too_much", {**facts, "currency": invoice.currency or ""})
+        facts["currency"] = invoice.currency or ""
+        if case.rules.levels.get(_EXCEEDED, LATER[_EXCEEDED]) is Level.BLOCK:
+            raise RefusedError(_EXCEEDED, facts)
+        case.warn(_EXCEEDED, facts)

@@ -26,7 +26,7 @@ from connector.domain.invoice import Invoice
 from connector.domain.job import Effect, Stage
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job, judged
-from connector.ports import Adapter, Remote, VatRegister
+from connector.ports import Adapter, HoldsFiles, Remote, VatRegister
 from connector.validation import Levels
 
 
@@ -125,6 +125,23 @@ class Case:
         self._document = usable(document)
         return self._document
 
+    def file(self) -> bytes:
+        """Return the bytes of the file that the document was judged by.
+
+        Raises:
+            NotSentError: it cannot be read, or is another one by now.
+            RefusedError: it is gone.
+        """
+        assert isinstance(self.adapter, HoldsFiles)
+        try:
+            with erp_errors():
+                content = self.adapter.file(self.job.key)
+        except DocumentNotUsableError as error:
+            raise RefusedError("document_not_usable", {"message": error.message}) from error
+        if identity.file_digest(content) != self.invoice.file_digest:
+            raise NotSentError("erp_unavailable", {"message": f"The file {self.job.key} is being changed."})
+        return content
+
     @property
     def file_reference(self) -> str:
         """Our own mark on the document."""
@@ -159,9 +176,11 @@ class Case:
         )
         self.job = self.ledger.jobs.advance(self.job, stage, entry=entry, **values)
 
-    def settle_intent(self, outcome: str) -> None:
-        """Close the open question without progress: it certainly had no effect, or was refused."""
-        self.job = self.ledger.jobs.close_intent(self.job, outcome=outcome, request_id=self.remote.last_request_id())
+    def settle_intent(self, outcome: str, **details: str) -> None:
+        """Close the open question at the stage where the job is; see `Jobs.close_intent`."""
+        self.job = self.ledger.jobs.close_intent(
+            self.job, outcome=outcome, request_id=self.remote.last_request_id(), details=details
+        )
 
     def warn(self, reason: str, details: Mapping[str, str]) -> None:
         """Say in the timeline what is wrong without holding the document; once, however often it is judged."""

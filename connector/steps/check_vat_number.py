@@ -5,12 +5,13 @@ Only a clear "no" of the register counts. One that is silent stops nothing: the 
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.errors import RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
+from connector.ledger.vat_numbers import VatNumbers
 from connector.steps.case import Case, VatCheck
 
 _DOUBT: Final = timedelta(hours=1)
@@ -32,7 +33,7 @@ def check_vat_number(case: Case) -> None:
     number = _number(case.invoice, domestic=check.domestic) if check else None
     if check is None or number is None:
         return
-    registered = _answer(case, check, number)
+    registered = _answer(check, case.ledger.vat_numbers, number, case.clock.now())
     facts = {"number": number, "party": case.invoice.buyer.name, "buyer": case.invoice.buyer.key}
     if registered is None:
         case.warn("vat_register_silent", facts)
@@ -51,12 +52,17 @@ def _number(invoice: Invoice, *, domestic: bool) -> str | None:
     return number if domestic or not at_home else None
 
 
-def _answer(case: Case, check: VatCheck, number: str) -> bool | None:
-    numbers = case.ledger.vat_numbers
+def is_registered(invoice: Invoice, check: VatCheck, numbers: VatNumbers, *, now: datetime) -> bool | None:
+    """Return whether the customer's number is registered, or need not be; None where the register is silent."""
+    number = _number(invoice, domestic=check.domestic)
+    return True if number is None else _answer(check, numbers, number, now)
+
+
+def _answer(check: VatCheck, numbers: VatNumbers, number: str, now: datetime) -> bool | None:
     known = numbers.known(number)
     if known is not None:
         registered, asked_at = known
-        if case.clock.now() - asked_at < (check.keep if registered else min(_DOUBT, check.keep)):
+        if now - asked_at < (check.keep if registered else min(_DOUBT, check.keep)):
             return registered
     answer = check.register.ask(number)
     if answer is not None:

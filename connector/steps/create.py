@@ -1,10 +1,13 @@
 """Make the document exist at B2Brouter exactly once, unsent, whatever earlier attempts left behind.
 
+It is posted with our figures; or, where the ERP's document is a file already, imported byte for byte.
+
 An open question is settled before anything else happens to the job.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +18,7 @@ from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
-from connector.steps.look_up import find_ours, is_anybodys, wait_or_conclude
+from connector.steps.look_up import find_ours, is_anybodys, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
 from connector.steps.withdraw import UNSENT
 
@@ -36,20 +39,17 @@ def settle(case: Case) -> RemoteInvoice:
 def create(case: Case) -> RemoteInvoice:
     """Create the document, unless the ERP remembers that it was issued: its reference is our second memory.
 
+    A document that exists as a file is imported as it is; all else is the same.
+
     Raises:
         StepError: see `Remote.create_invoice`; `number_clash`, another job owns the number.
     """
     if case.invoice.reference or case.invoice.xref:
         return _remembered(case)
-    case.begin(
-        Effect.CREATE,
-        payload=_payload(case),
-        invoice=case.invoice,
-    )
-    assert case.job.payload is not None
+    make = _posting(case) if case.invoice.file_digest is None else _importing(case, case.invoice.file_digest)
     try:
         with case.effect():
-            made = case.remote.create_invoice(case.job.payload)
+            made = make()
     except RefusedError as error:
         if error.details.get("param", "").startswith("contact"):
             # Deleted at B2Brouter, perhaps: the next attempt looks for it anew.
@@ -58,6 +58,22 @@ def create(case: Case) -> RemoteInvoice:
             raise
         return _taken(case, error)
     return _arrive(case, made, "reached")
+
+
+Make = Callable[[], RemoteInvoice]
+
+
+def _posting(case: Case) -> Make:
+    payload = _payload(case)
+    case.begin(Effect.CREATE, payload=payload, invoice=case.invoice)
+    return lambda: case.remote.create_invoice(payload)
+
+
+def _importing(case: Case, digest: str) -> Make:
+    """The ledger keeps the file's digest in place of its bytes: whatever else the file says is never sent."""
+    content, number = case.file(), case.invoice.number or ""
+    case.begin(Effect.IMPORT, payload=identity.frozen_file(digest), invoice=case.invoice)
+    return lambda: case.remote.import_invoice(content, number=number)
 
 
 def adopt(case: Case) -> RemoteInvoice | None:
@@ -90,7 +106,7 @@ def adopt(case: Case) -> RemoteInvoice | None:
 
 def _take_over(case: Case, found: RemoteInvoice) -> RemoteInvoice:
     """Go on with a document that is there already; what was frozen here did not make one that is not ours."""
-    ours = found.file_reference == case.file_reference
+    ours = is_ours(case, found)
     values = issuing(case.invoice) | ({} if ours else {"payload": None})
     return _arrive(case, found, "adopted" if ours else "taken_over", **values)
 
@@ -114,7 +130,7 @@ def _remembered(case: Case) -> RemoteInvoice:
 
 def _is_remembered(case: Case, there: RemoteInvoice) -> bool:
     """We made it; or, where existing documents are adopted, an earlier integration did, and it is equal."""
-    if there.file_reference == case.file_reference:
+    if is_ours(case, there):
         return True
     return case.rules.adopt_existing and is_anybodys(case, there)
 
@@ -146,7 +162,7 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
         raise
     if found is None:
         raise OutcomeUnknownError(
-            "looking_up", {"effect": str(Effect.CREATE)}, request_id=error.request_id
+            "looking_up", {"effect": str(case.job.open_effect)}, request_id=error.request_id
         ) from error
     return _take_over(case, found)
 
@@ -154,7 +170,7 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
 def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> RemoteInvoice:
     entry = Entry(
         what=what,
-        effect=Effect.CREATE,
+        effect=case.job.open_effect or Effect.CREATE,
         outcome="done",
         request_id=made.request_id,
         details={"reference": made.id},

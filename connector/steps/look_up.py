@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from connector.domain.comparison import Difference, RemoteFigures, compare_heads, compare_totals
 from connector.domain.errors import LookAgainError, NotSentError, RefusedError
-from connector.domain.identity import is_file_reference
+from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference
 from connector.domain.invoice import Invoice
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -37,7 +37,8 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     """
     rows = case.remote.find_invoices(case.job.number or "", issued_on=case.job.issue_date)
     details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
-    marked = [detail for detail in details if detail.file_reference == case.file_reference]
+    marked = [detail for detail in details if is_marked(case, detail)]
+    marked = marked or [detail for detail in details if is_our_file(case, detail)]
     if len(marked) > 1:
         references = ", ".join(detail.id for detail in marked)
         raise RefusedError("found_twice", {"number": case.job.number or "", "references": references})
@@ -53,6 +54,25 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     if rivals:
         raise RefusedError("already_exists", _foreign(invoice, rivals[0]))
     return None
+
+
+def is_ours(case: Case, detail: RemoteInvoice) -> bool:
+    """Whether we made it: it carries our mark, or it is the very file that we import."""
+    return is_marked(case, detail) or is_our_file(case, detail)
+
+
+def is_marked(case: Case, detail: RemoteInvoice) -> bool:
+    """Whether it carries our mark; an imported document carries none."""
+    return detail.file_reference == case.file_reference
+
+
+def is_our_file(case: Case, detail: RemoteInvoice) -> bool:
+    """Whether it was made from our file, byte for byte; whoever handed it in, it is this document (API 13.2)."""
+    digest = digest_of_frozen(case.job.payload) or case.invoice.file_digest
+    if digest is None or is_file_reference(detail.file_reference):
+        return False
+    original = case.remote.read_original(detail.id)
+    return original is not None and file_digest(original) == digest
 
 
 def is_anybodys(case: Case, detail: RemoteInvoice) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from connector.crashpoints import crashpoint
 from connector.domain.errors import (
     NotSentError,
@@ -14,6 +16,7 @@ from connector.domain.errors import (
 )
 from connector.domain.identity import xref
 from connector.domain.job import Effect, Stage
+from connector.domain.remote_state import case_of
 from connector.ledger.records import Entry
 from connector.steps.case import Case
 
@@ -39,4 +42,10 @@ def record(case: Case) -> None:
         raise RefusedError("erp_write_refused", {"message": error.message}) from error
     crashpoint(Effect.RECORD, "after_write")
     entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details={"reference": reference})
-    case.advance(Stage.RECORDED, entry=entry, xref=cross)
+    case.advance(Stage.RECORDED, entry=entry, xref=cross, **_fate(case))
+
+
+def _fate(case: Case) -> dict[str, Any]:
+    """What was learnt of the delivery while the write-back was held: it may need a person already."""
+    needs = case_of(case.job.remote_state, case.job.reference, case.job.state_note)
+    return {"reason": needs[0], "details": needs[1]} if needs else {}

@@ -5,13 +5,13 @@ To the last cent, unless the operator allows a stated difference: then the timel
 
 from __future__ import annotations
 
-from connector.domain.comparison import compare_heads, compare_totals, within
-from connector.domain.errors import RefusedError, StepError
+from connector.domain.comparison import compare_heads, compare_totals, excess, is_within
+from connector.domain.errors import RefusedError
 from connector.domain.job import Stage
-from connector.domain.rounding import Way, explain
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
+from connector.steps.explain_totals import explain_totals
 from connector.steps.look_up import figures_of, join
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
 
@@ -48,39 +48,22 @@ def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
     if heads := compare_heads(case.invoice, figures):
         return RefusedError("remote_differs", {**facts, "differences": join(heads)})
     if totals := compare_totals(case.invoice, figures):
-        return RefusedError("totals_differ", {**facts, "differences": join(totals), **_explained(case)})
+        return RefusedError("totals_differ", {**facts, "differences": join(totals), **explain_totals(case, figures)})
     return None
-
-
-def _explained(case: Case) -> dict[str, str]:
-    """Say which setting of the account would remove the difference, and which line carries it."""
-    return explain(case.invoice, case.remote.sheet(case.invoice), _arithmetic(case)).facts()
-
-
-def _arithmetic(case: Case) -> Way | None:
-    """How the account calculates: asked anew, for somebody may have changed it; else as it was last seen."""
-    accounts = case.ledger.accounts
-    try:
-        way = case.remote.read_account().arithmetic
-    except StepError:  # an explanation is not worth a failure
-        way = None
-    if way is None:
-        state = accounts.get(case.job.account)
-        return state.arithmetic if state else None
-    accounts.learn(case.job.account, way)
-    return way
 
 
 def _is_allowed(case: Case, there: RemoteInvoice, problem: RefusedError) -> bool:
     """Whether the totals differ by no more than the operator allows; then the timeline says so."""
-    limit = case.rules.allow_difference
-    if problem.reason != "totals_differ" or not limit or not within(case.invoice, figures_of(there), limit):
+    if problem.reason != "totals_differ":
+        return False
+    gap = excess(case.invoice, figures_of(there))
+    if not is_within(gap, case.rules.allow_difference):
         return False
     case.warn(problem.reason, problem.details)
     return True
 
 
 def _is_mended(case: Case, problem: RefusedError) -> bool:
-    """Make the document anew where a person retries: B2Brouter computed it once, under settings of then."""
+    """Make a document that was held for the same anew: B2Brouter computed it once, under settings of then."""
     again = problem.reason in {"totals_differ", "undeliverable"} and case.job.reason == problem.reason
     return again and withdraw(case)

@@ -10,6 +10,7 @@ from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
+from connector.steps.look_up import is_our_file
 
 UNSENT = frozenset({"new", "draft", "error", "invalid"})
 
@@ -68,7 +69,7 @@ def withdraw(case: Case) -> bool:
 def _made_here(case: Case, there: RemoteInvoice) -> bool:
     """Our mark proves it; an answer without any mark is believed only where we did post the document."""
     if there.file_reference is None:
-        return case.job.payload is not None
+        return case.job.payload is not None or is_our_file(case, there)
     return there.file_reference == case.file_reference
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 from connector.domain.invoice import Invoice
-from connector.validation import form_rules, rules, tax_rules
+from connector.validation import attachment_rules, form_rules, rules, tax_rules
 from connector.validation.countries import COUNTRIES
 from connector.validation.rule import Level, Problem, Rule
 
@@ -18,11 +18,15 @@ ALL: Final[tuple[Rule, ...]] = (
     *rules.RULES,
     *tax_rules.RULES,
     *form_rules.RULES,
+    *attachment_rules.RULES,
     *(rule for country in COUNTRIES.values() for rule in country.rules),
 )
 """Every rule, in the order in which problems are told."""
 
 BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in ALL})
+
+LATER: Final[Mapping[str, Level]] = MappingProxyType({"credited_too_much": Level.WARN})
+"""Reasons that a step gives, for they need the ledger; their levels are chosen like those of the rules."""
 
 Levels = Mapping[str, Level]
 """Levels by rule that differ from the rules' own."""
@@ -68,12 +72,12 @@ def levels_of(chosen: Mapping[str, str]) -> Levels:
 
 def _level(name: str, level: str) -> Level:
     rule = BY_ID.get(name)
-    if rule is None:
-        near = get_close_matches(name, BY_ID, n=1, cutoff=0.5)
+    if rule is None and name not in LATER:
+        near = get_close_matches(name, [*BY_ID, *LATER], n=1, cutoff=0.5)
         hint = f"did you mean {near[0]}?" if near else "docs/validation.md lists them"
         raise ValueError(f"there is no rule {name}; {hint}")
     if level not in set(Level):
         raise ValueError(f"{name} is {level!r}, but a level is block or warn")
-    if rule.settled and Level(level) is not rule.level:
+    if rule is not None and rule.settled and Level(level) is not rule.level:
         raise ValueError(f"{name} is always {rule.level}: without it no lawful document could be made")
     return Level(level)

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from time import monotonic
 from typing import Any, Final
 
+from connector.tls import trusted
+
 log = logging.getLogger(__name__)
 
 PAUSE: Final = 60.0
@@ -56,7 +58,9 @@ class Vies:
         deadline = self._clock() + self._timeout
         body = b""
         try:
-            with httpx.stream("GET", url, timeout=self._timeout / 2, follow_redirects=False) as response:
+            with httpx.stream(
+                "GET", url, verify=trusted(), timeout=self._timeout / 2, follow_redirects=False
+            ) as response:
                 for piece in response.iter_bytes():
                     body += piece
                     if self._clock() > deadline or len(body) > _LONGEST:

@@ -402,6 +402,29 @@ def test_a_french_credit_note_is_flagged_and_positive(
     assert (made.is_credit_note, made.subtotal, made.total) == (True, Decimal(100), Decimal(121))
 
 
+def test_files_are_attached_as_they_are_and_shown_by_name(fresh: SimulatorServer, client: B2BrouterClient) -> None:
+    made = create(client, invoice(), contact_of(client))
+    assert made.attachments == ()
+
+    client.add_attachment(made.id, "Factura nº 1 & más.pdf", b"%PDF\x00\xff", is_view=True)
+    client.add_attachment(made.id, "a.csv", b"{not json")
+
+    read = client.read_invoice(made.id)
+    assert read is not None
+    assert read.attachments == ("Factura nº 1 & más.pdf", "a.csv")
+    kept = fresh.world.invoices[int(made.id)].attachments
+    assert [(file.filename, file.content, file.use_as_pdf_view) for file in kept] == [
+        ("Factura nº 1 & más.pdf", b"%PDF\x00\xff", True),
+        ("a.csv", b"{not json", False),
+    ]
+
+
+def test_a_file_for_an_invoice_that_is_gone_is_refused(client: B2BrouterClient) -> None:
+    with pytest.raises(RefusedError) as caught:
+        client.add_attachment("999999", "a.pdf", b"%PDF")
+    assert (caught.value.reason, caught.value.details["file"]) == ("remote_missing", "a.pdf")
+
+
 # ---------------------------------------------------------------- faults
 
 WRITES: dict[str, Callable[[B2BrouterClient, str, str], object]] = {
@@ -414,6 +437,7 @@ WRITES: dict[str, Callable[[B2BrouterClient, str, str], object]] = {
     "create_invoice": lambda client, contact_id, _: create(client, invoice(number="F-2"), contact_id),
     "send_invoice": lambda client, _, reference: client.send_invoice(reference),
     "delete_invoice": lambda client, _, reference: client.delete_invoice(reference),
+    "add_attachment": lambda client, _, reference: client.add_attachment(reference, "a.pdf", b"%PDF"),
 }
 UNKNOWN: list[dict[str, Any]] = [
     {"kind": "drop_before"},

@@ -57,11 +57,16 @@ def judged(operation: Operation, status: int, content: bytes | dict[str, object]
 
 def test_reads_and_writes_are_told_apart() -> None:
     assert {operation.value for operation in WRITES} == {
+        "acknowledge",
+        "add_attachment",
         "create_contact",
-        "update_contact",
         "create_invoice",
-        "send_invoice",
         "delete_invoice",
+        "import_invoice",
+        "mark_as",
+        "register_webhook",
+        "send_invoice",
+        "update_contact",
     }
 
 

@@ -114,6 +114,12 @@ def test_a_unit_has_its_service_code_and_its_body_the_tax_number() -> None:
         assert "tin_value" not in json.loads(without_tax_number(payload))["contact"]
 
 
+def test_an_italian_customer_has_its_address_at_the_exchange() -> None:
+    buyer = Party(name="Officine Lupo", country="IT", recipient_code="M5UXCR1", certified_email="lupo@pec.example")
+    fields = json.loads(contact_payload(buyer, integration_code="x"))["contact"]
+    assert (fields["recipient_code"], fields["certified_email"]) == ("M5UXCR1", "lupo@pec.example")
+
+
 def test_a_unit_of_face_has_its_way_and_no_field_for_its_offices() -> None:
     offices = Unit("dir3", "L01.L02.L03")
     buyer = Party(name="Ayuntamiento", country="ES", tax_number="P2807900B", is_public_body=True)

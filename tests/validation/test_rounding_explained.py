@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from connector.domain import catalogue
 from connector.domain.invoice import Invoice
 from connector.domain.job import Status
 from tests.support.builders import invoice, line, with_lines
@@ -45,12 +46,27 @@ def test_the_setting_that_would_remove_the_difference_is_named(house: House) -> 
     assert "?" not in f"{job.message}{job.cure}"
 
 
-def test_where_no_setting_helps_that_is_said(house: House) -> None:
-    house.issue(off_by(1, net=True))
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_where_no_setting_helps_that_is_said_and_how_a_cent_may_be_allowed(house: House, language: str) -> None:
+    house.issue(off_by(1))
+
+    job = house.job()
+    assert (job.details["change"], job.details["ways"]) == ("allow_difference = 0.01", "–")
+    cure = catalogue.reason("totals_differ").advice(job.details, language)
+    assert "(allow_difference = 0.01)" in cure
+    assert "invoices" not in cure  # nobody is sent to settings that do not help
+
+
+@pytest.mark.parametrize("document", [off_by(1, net=True), off_by(2)], ids=["a net amount", "more than rounding"])
+def test_where_only_the_erp_can_help_that_is_said(house: House, document: Invoice) -> None:
+    house.issue(document)
 
     job = house.job()
     assert job.details["change"] == "no setting gives the ERP's figures"
-    assert job.details["ways"] == "–"
+    assert job.cure == (
+        "Make the two agree: no setting of the account at B2Brouter does that, so correct the document in the ERP. "
+        "It then goes by itself."
+    )
 
 
 def test_the_account_is_asked_anew_and_what_it_says_is_kept(house: House) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.b2brouter.payloads import invoice_payload, sheet
+from connector.b2brouter.payloads import sheet
 from connector.domain.comparison import compare_totals
 from connector.domain.correction import remote_sign
 from connector.domain.errors import RefusedError
@@ -34,17 +34,14 @@ from connector.domain.invoice import (
 )
 from connector.domain.rounding import WAYS, Way, compute, explain
 from connector.ports import RemoteAccount, RemoteInvoice, RemoteTax
-from connector.simulator import World, invoice_content
-from connector.simulator.jsontext import loads
-from connector.simulator.totals import Arithmetic, calculate
 from connector.simulator.totals import Totals as SimTotals
 from connector.steps.case import Case
 from connector.steps.verify import verify
 from tests.b2brouter.samples import FRENCH_SELLER, SPANISH_SELLER
+from tests.support.simulated import simulated
 
 pytestmark = pytest.mark.no_cover  # tens of thousands of sums; measuring would take longer than they do
 
-WORLD: Final = World(seed=1)
 CUSTOMER: Final = Party(key="7", name="Example Customer", tax_number="ESB76543214", country="ES")
 VAT: Final = [Tax(percent=Decimal(percent), category="S") for percent in ("21", "10", "4", "5.5", "7.25")]
 EXEMPT: Final = Tax(percent=Decimal(0), category="E", reason="E1")
@@ -120,23 +117,6 @@ def documents(draw: st.DrawFn) -> tuple[Invoice, str]:
         original=Original(key="0", number="F-0", date=date(2026, 1, 1)) if credit else None,
     )
     return document, draw(st.sampled_from(["2025-10-13", "2026-03-02", "2026-03-02", "2026-04-20"]))
-
-
-def simulated(document: Invoice, version: str, *ways: Way) -> list[SimTotals]:
-    """What the simulator makes of the body that we would send, in each of these ways."""
-    body = invoice_payload(document, contact_id="1", file_reference="erp-x", api_version=version)
-    values = cast("dict[str, Any]", loads(body))["invoice"]
-    unit = money(document.currency or "").unit
-    told = [line.figures for line in invoice_content.lines(WORLD, values, version)]
-    adjustments = invoice_content.adjustments(WORLD, values, version)
-    return [
-        calculate(
-            told,
-            adjustments,
-            Arithmetic(unit, str(way.method), way.round_before_sum, way.apply_taxes_per_line),
-        )
-        for way in ways
-    ]
 
 
 def stated(document: Invoice, totals: SimTotals) -> Invoice:
@@ -244,7 +224,7 @@ def no_difference_passes(
 
 
 @given(document=documents())
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_our_computation_is_the_servers_in_all_twelve_ways(document: tuple[Invoice, str]) -> None:
     the_same(*document)
 
@@ -256,7 +236,7 @@ def test_our_computation_is_the_servers_in_all_twelve_ways(document: tuple[Invoi
     off=SUBTLE,
     allowed=st.sampled_from([Decimal(0), Decimal("0.01"), Decimal("0.02")]),
 )
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_difference_passes(
     document: tuple[Invoice, str], way: Way, erps: Way, off: Decimal, allowed: Decimal
 ) -> None:

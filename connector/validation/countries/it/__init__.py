@@ -1,8 +1,8 @@
-"""Italy: form of the number. Recipient code and PEC have no place in the canonical invoice yet."""
+"""Italy: form of the number, and how the exchange reaches a recipient."""
 
 from typing import Final
 
 from connector.validation.countries.country import Country
-from connector.validation.countries.it import codes
+from connector.validation.countries.it import codes, rules
 
-ITALY: Final = Country(code="IT", number=codes.NUMBER, number_form=codes.NUMBER_FORM)
+ITALY: Final = Country(code="IT", number=codes.NUMBER, number_form=codes.NUMBER_FORM, rules=rules.RULES)

@@ -1,0 +1,352 @@
+"""Documents that exist as files: imported in place of created, and everything else as ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from connector.adapters.folder import FolderAdapter
+from connector.domain.identity import frozen_file
+from connector.domain.job import Effect, Stage, Status
+from connector.ledger.actions import RETRY
+from connector.ledger.records import Job
+from connector.simulator.documents import Invoice as SimInvoice
+from tests.support.clock import FakeClock
+from tests.support.files import files, sample
+from tests.support.house import House, Opener
+
+IMPORT, SEND, LIST, ORIGINAL = "import_invoice", "send_invoice", "list_invoices", "download_as"
+SPRING = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
+INVOICE = sample("ubl-invoice.xml")
+OTHER = sample("ubl-invoice.xml", ("Montaje en obra", "Montaje nocturno"))
+"""The same invoice, with another word in it."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    there = tmp_path / "invoices"
+    there.mkdir()
+    return there
+
+
+@pytest.fixture
+def house(open_house: Opener, folder: Path) -> House:
+    """An installation whose ERP is a folder."""
+    return open_house(adapter=FolderAdapter(files(folder)), clock=FakeClock(SPRING))
+
+
+Drop = Callable[..., Path]
+
+
+@pytest.fixture
+def drop(folder: Path) -> Drop:
+    def dropped(name: str = "a.xml", content: bytes = INVOICE) -> Path:
+        path = folder / name
+        path.write_bytes(content)
+        return path
+
+    return dropped
+
+
+def settle(house: House) -> None:
+    """Find what is there and work until all of it rests."""
+    house.discover()
+    house.run()
+
+
+def retry(house: House, key: str = "a.xml") -> None:
+    house.ledger.actions.perform(RETRY, [house.job(key)], who="somebody", note="looked at it")
+    house.run()
+
+
+def at_b2brouter(house: House) -> SimInvoice:
+    [there] = house.remote_invoices("F2026-0101")
+    return there
+
+
+def issued(house: House, folder: Path, key: str = "a.xml") -> Job:
+    """See that a file was issued once, byte for byte, and moved with its reference."""
+    job = house.job(key)
+    assert job.status is Status.DONE, f"{job.status} at {job.stage}: {job.message}"
+    there = at_b2brouter(house)
+    assert (str(there.id), there.sent_times) == (job.reference, 1)
+    assert there.original == (folder / "done" / key).read_bytes()
+    assert (folder / "done" / f"{key}.b2brouter.json").exists()
+    house.assert_nothing_twice()
+    return job
+
+
+def test_the_file_itself_is_imported_unsent_then_sent_and_recorded(house: House, folder: Path, drop: Drop) -> None:
+    drop()
+    settle(house)
+    job = issued(house, folder)
+    assert [operation for operation in house.operations() if operation in {IMPORT, "create_invoice", SEND}] == [
+        IMPORT,
+        SEND,
+    ]
+    [request] = house.requests(IMPORT)
+    assert request.query == "issued=true&send_after_import=false"
+    assert [event.effect for event in house.timeline("a.xml") if event.what == "intent"] == [
+        Effect.IMPORT,
+        Effect.SEND,
+    ]
+    assert job.payload == frozen_file(house.adapter.load(["a.xml"])["a.xml"].file_digest)  # type: ignore[union-attr, arg-type]
+
+
+def test_the_contact_is_found_or_made_before_and_the_import_goes_to_it(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    settle(house)
+    [contact] = house.remote_contacts()
+    assert contact.fields["integration_code"] == "erp:ESB63276174"
+    assert at_b2brouter(house).contact_id == contact.id
+    assert house.job("a.xml").contact_id == str(contact.id)
+
+
+def test_rules_hold_a_file_before_anything_leaves_and_it_is_put_aside(house: House, folder: Path, drop: Drop) -> None:
+    drop(content=sample("ubl-invoice.xml", ("ESB63276174", "ESB63276175")))
+    settle(house)
+    assert house.job("a.xml").reason == "vat_number_wrong"
+    assert house.requests(IMPORT) == []
+    note = (folder / "failed" / "a.xml.b2brouter.txt").read_text()
+    assert "ESB63276175" in note
+    drop()
+    settle(house)
+    issued(house, folder)
+
+
+def lose_the_answer(house: House) -> None:
+    """Have the file imported without our hearing of it."""
+    house.fault("drop_after", operation=IMPORT)
+    house.discover()
+    house.drain()
+    job = house.job("a.xml")
+    assert (job.status, job.open_effect, job.reason) == (Status.PENDING, Effect.IMPORT, "looking_up")
+
+
+def misread(house: House) -> None:
+    """Have B2Brouter take another total out of the file."""
+    with house.world.lock:
+        there = at_b2brouter(house)
+        there.totals = replace(there.totals, total=there.totals.total + 1)
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "error_after", "garbage", "truncated", "late_commit"])
+def test_after_a_lost_answer_the_document_is_known_by_its_file_and_adopted(
+    kind: str, house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    more = {"error_after": {"status": 502}, "late_commit": {"seconds": 90}}
+    house.fault(kind, operation=IMPORT, **more.get(kind, {}))
+    settle(house)
+    issued(house, folder)
+    assert len(house.requests(IMPORT)) == 1
+    assert "adopted" in house.told("a.xml")
+    assert house.requests(ORIGINAL) != []
+
+
+def test_where_b2brouter_does_not_give_the_file_back_all_that_can_be_compared_decides(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    lose_the_answer(house)
+    with house.world.lock:
+        at_b2brouter(house).original = None
+    house.run()
+    assert (house.job("a.xml").status, at_b2brouter(house).sent_times) == (Status.DONE, 1)
+    assert len(house.requests(IMPORT)) == 1
+
+
+def test_without_the_file_another_total_is_no_proof(house: House, drop: Drop) -> None:
+    drop()
+    lose_the_answer(house)
+    with house.world.lock:
+        at_b2brouter(house).original = None
+    misread(house)
+    house.run()
+    job = house.job("a.xml")
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "already_exists", Effect.IMPORT)
+    assert len(house.requests(IMPORT)) == 1
+    house.assert_nothing_sent()
+
+
+def test_a_request_that_never_arrived_is_made_again_after_the_quiet_time(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    house.fault("drop_before", operation=IMPORT)
+    settle(house)
+    issued(house, folder)
+    first, second = house.requests(IMPORT)
+    assert (second.at - first.at).total_seconds() >= 180
+    assert first.body_sha256 == second.body_sha256
+
+
+def test_totals_that_b2brouter_reads_otherwise_are_never_sent(house: House, folder: Path, drop: Drop) -> None:
+    drop()
+    lose_the_answer(house)
+    misread(house)
+    house.run()
+    job = house.job("a.xml")
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "totals_differ", Stage.CREATED)
+    assert "169.95 (ERP) / 170.95 (B2Brouter)" in (job.message or "")
+    assert "?" not in f"{job.message}{job.cure}"
+    assert "correct the file" in (job.cure or "")
+    assert (folder / "failed" / "a.xml").exists()
+    house.assert_nothing_sent()
+
+
+def test_a_file_that_is_replaced_before_it_is_sent_takes_the_place_of_the_first(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    lose_the_answer(house)
+    misread(house)
+    house.run()
+    drop(content=OTHER)
+    settle(house)
+    issued(house, folder)
+    assert at_b2brouter(house).original == OTHER
+    assert len(house.world.deleted_invoices) == 1
+
+
+def test_a_file_that_is_replaced_while_the_outcome_is_unknown_leads_to_one_document(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    lose_the_answer(house)
+    drop(content=OTHER)
+    settle(house)
+    issued(house, folder)
+    assert at_b2brouter(house).original == OTHER
+    assert [invoice.sent_times for invoice in house.world.deleted_invoices.values()] == [0]
+
+
+def test_a_file_that_is_taken_away_is_held_and_goes_on_when_it_is_back(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    path = drop()
+    house.discover()
+    path.rename(folder.parent / "a.xml")
+    house.run()
+    assert house.job("a.xml").reason == "erp_deleted"
+    (folder.parent / "a.xml").rename(path)
+    settle(house)
+    issued(house, folder)
+
+
+class TestSecondMemories:
+    """What tells that a file was issued when the ledger does not."""
+
+    @pytest.fixture
+    def forgotten(self, house: House, folder: Path, drop: Drop) -> House:
+        """It was issued, the ledger was lost, and the file stands in the folder again."""
+        drop()
+        settle(house)
+        issued(house, folder)
+        with house.ledger.database.write() as connection:
+            for table in ("event", "number_claim", "job", "source"):
+                connection.exec_driver_sql(f"DELETE FROM {table}")
+        (folder / "done" / "a.xml").rename(folder / "a.xml")
+        house.forget_requests()
+        return house
+
+    def test_the_side_car_file(self, forgotten: House, folder: Path) -> None:
+        settle(forgotten)
+        issued(forgotten, folder)
+        assert (forgotten.requests(IMPORT), forgotten.requests(SEND)) == ([], [])
+
+    def test_the_number_and_the_file_at_b2brouter(self, forgotten: House, folder: Path) -> None:
+        (folder / "done" / "a.xml.b2brouter.json").unlink()
+        settle(forgotten)
+        issued(forgotten, folder)
+        assert (len(forgotten.requests(IMPORT)), forgotten.requests(SEND)) == (1, [])
+
+    def test_another_file_under_the_side_car_file_of_an_issued_one_is_held(
+        self, forgotten: House, folder: Path, drop: Drop
+    ) -> None:
+        drop(content=OTHER)
+        settle(forgotten)
+        assert forgotten.job("a.xml").reason == "erp_reference_exists"
+        assert (forgotten.requests(IMPORT), forgotten.requests(SEND)) == ([], [])
+
+
+def by_hand(house: House, content: bytes) -> None:
+    """Have somebody else hand in a file."""
+    made = house.remote.import_invoice(content, number="F2026-0101")
+    assert made.state == "new"
+
+
+def test_the_same_file_that_somebody_handed_in_by_hand_is_this_document(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    by_hand(house, INVOICE)
+    drop()
+    settle(house)
+    issued(house, folder)
+
+
+def test_another_file_that_somebody_handed_in_under_that_number_is_not(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    by_hand(house, OTHER)
+    drop()
+    settle(house)
+    assert house.job("a.xml").reason == "already_exists"
+    house.assert_nothing_sent()
+    assert (folder / "failed" / "a.xml").exists()
+
+
+def test_another_file_of_a_name_that_was_issued_opens_a_case_and_stays(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    drop()
+    settle(house)
+    first = issued(house, folder)
+    drop(content=sample("ubl-invoice.xml", ("F2026-0101", "F2026-0102")))
+    settle(house)
+    job = house.job("a.xml")
+    assert (job.status, job.reason, job.reference) == (Status.DONE, "changed_after_issue", first.reference)
+    assert "number: F2026-0101 (issued) / F2026-0102 (ERP now)" in (job.message or "")
+    assert (folder / "a.xml").exists()
+    assert len(house.requests(IMPORT)) == 1
+
+
+def test_files_that_were_done_with_may_be_put_away(house: House, folder: Path, drop: Drop) -> None:
+    drop()
+    settle(house)
+    issued(house, folder)
+    for path in (folder / "done").iterdir():
+        path.unlink()
+    house.advance(90_000)
+    settle(house)
+    assert (house.job("a.xml").status, house.job("a.xml").reason) == (Status.DONE, None)
+
+
+def test_a_failure_on_the_way_does_not_put_a_file_aside(house: House, folder: Path, drop: Drop) -> None:
+    drop()
+    house.fault("rate_limit", operation=IMPORT, times=50)
+    settle(house)
+    assert house.job("a.xml").reason == "retries_exhausted"
+    assert (folder / "a.xml").exists()
+    house.world.faults.clear()
+    retry(house)
+    issued(house, folder)
+
+
+def test_a_file_that_is_held_for_good_reason_goes_on_from_where_it_lies(
+    house: House, folder: Path, drop: Drop
+) -> None:
+    by_hand(house, OTHER)
+    drop()
+    settle(house)
+    house.remote.delete_invoice(str(at_b2brouter(house).id))
+    assert (folder / "failed" / "a.xml").exists()
+    retry(house)
+    issued(house, folder)
+    assert not (folder / "failed" / "a.xml.b2brouter.txt").exists()
