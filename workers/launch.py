@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from config.settings import Settings
+from connector.lookout import Lookout
 from workers.app import make_app
 from workers.broker import reach
 
@@ -27,7 +28,7 @@ def worker(settings: Settings, config: Path | None) -> None:
     reach(app)
     if config is not None:
         os.environ["CONNECTOR_CONFIG"] = str(config.resolve())
-    tasks.services()
+    Lookout(tasks.services()).start()  # it ends with the process
     app.worker_main(
         [
             "worker",

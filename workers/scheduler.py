@@ -14,9 +14,10 @@ from celery import Celery
 
 from config.settings import Settings
 from connector.bootstrap import Services
-from connector.daemon import rounds
 from connector.domain.errors import OutsideError
-from connector.duties import Duties
+from connector.duties import ARCHIVE_EVERY, FOLLOW_EVERY, NOTIFY_EVERY, RECONCILE_LOOK, Duties, rounds
+from connector.errands import open_ledger
+from connector.lookout import Lookout
 from workers.broker import Bell, reach
 
 log = logging.getLogger(__name__)
@@ -37,13 +38,23 @@ def main(settings: Settings, stop: Event) -> None:
     app = make_app(settings.broker.address())
     reach(app)
     services = Services(settings, stop=stop)
-    services.open_ledger()
+    open_ledger(services)
     bell = _Bell(app, services)
-    duties = Duties(services, ring=bell.ring, discover=bell.discover)
+    duties = Duties(
+        services,
+        ring=bell.ring,
+        discover=bell.discover,
+        follow=bell.follow,
+        notify=bell.notify,
+        archive=bell.archive,
+        reconcile=bell.reconcile,
+    )
+    lookout = Lookout(services).start()
     log.info("the scheduler works; ledger %s", services.ledger.database.display)
     try:
         rounds(duties, stop)
     finally:
+        lookout.stop()
         duties.leave()
         services.close()
 
@@ -66,6 +77,18 @@ class _Bell:
     def discover(self, source: str) -> None:
         # A look that takes longer than the interval must not find a queue of others behind it.
         self._send("discover", expires=self._services.settings.scheduler.discover_every, source=source)
+
+    def follow(self, account: str) -> None:
+        self._send("follow", expires=FOLLOW_EVERY, account=account)
+
+    def notify(self) -> None:
+        self._send("notify", expires=NOTIFY_EVERY)
+
+    def reconcile(self, account: str) -> None:
+        self._send("reconcile", expires=RECONCILE_LOOK, account=account)
+
+    def archive(self, account: str) -> None:
+        self._send("archive", expires=ARCHIVE_EVERY, account=account)
 
     def _send(self, task: str, *, expires: float, **ids: str) -> None:
         try:

@@ -14,9 +14,7 @@ from connector.cli.ending import CommandError
 from connector.cli.filters import filter_options, wanted
 from connector.cli.finding import job_ids, one_job
 from connector.cli.output import Column, Output
-from connector.cli.records import cause_record
 from connector.cli.session import Session
-from connector.cli.texts import Sums, count, one_line
 from connector.domain.errors import UsageError
 from connector.domain.invoice import Kind
 from connector.domain.job import Event, Status
@@ -25,6 +23,9 @@ from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
 from connector.ledger.causes import Cause, grouped
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.records import Job
+from connector.operations.acts import why_not
+from connector.operations.records import cause_record
+from connector.operations.texts import Sums, count, one_line
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -197,15 +198,17 @@ def user() -> str:
 # ---------------------------------------------------------------- telling
 
 
-def why_not(act: Act, job: Job) -> str:
+def _why_not(act: Act, job: Job) -> str:
     """Say why an act does not fit an invoice."""
-    if job.status is Status.RUNNING:
-        return "it is being worked on at this moment"
-    if act.event is Event.SKIPPED and job.open_effect is not None and job.status in act.statuses:
-        return f"it is not known yet whether the {job.open_effect} reached B2Brouter"
-    if job.status is Status.DONE:
-        return "it is issued already"
-    return f"it is {job.status}"
+    match why_not(act, job):
+        case "running":
+            return "it is being worked on at this moment"
+        case "open_effect":
+            return f"it is not known yet whether the {job.open_effect} reached B2Brouter"
+        case "issued":
+            return "it is issued already"
+        case status:
+            return f"it is {status}"
 
 
 def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool) -> dict[str, Any]:
@@ -218,7 +221,7 @@ def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool
         "ids": [job.id for job in preview.fitting],
         "changed": list(changed),
         "unfit": [
-            {"id": job.id, "number": job.number, "status": str(job.status), "why": why_not(act, job)}
+            {"id": job.id, "number": job.number, "status": str(job.status), "why": _why_not(act, job)}
             for job in preview.unfit
         ],
     }
@@ -280,5 +283,5 @@ def _show_unfit(output: Output, act: Act, preview: Preview) -> None:
     output.line(f"{count(len(preview.unfit), 'invoice')} left alone:")
     output.table(
         [Column("id", right=True), Column("number", wraps=True), Column("why", wraps=True)],
-        [(str(job.id), job.number or "–", why_not(act, job)) for job in preview.unfit[:_MOST_SHOWN]],
+        [(str(job.id), job.number or "–", _why_not(act, job)) for job in preview.unfit[:_MOST_SHOWN]],
     )

@@ -8,12 +8,13 @@ from dataclasses import asdict
 import click
 
 from connector.bootstrap import Services
-from connector.cli.checkup import Checkup, status_of
+from connector.cli import ending
 from connector.cli.command import command
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
-from connector.cli.texts import count
 from connector.domain.errors import UsageError
+from connector.operations.checkup import Checkup
+from connector.operations.texts import count
 from connector.ports import CheckRow
 
 
@@ -65,3 +66,10 @@ def _show(output: Output, rows: Sequence[CheckRow]) -> None:
         output.line(f"All works; {count(doubtful, 'warning')}.", style="yellow")
     else:
         output.line("All works.", style="green")
+
+
+def status_of(rows: Sequence[CheckRow], *, configuration_wrong: bool) -> int:
+    """Return the exit status."""
+    if not any(row.status == "failed" for row in rows):
+        return ending.GOOD
+    return ending.USAGE if configuration_wrong else ending.OUTSIDE

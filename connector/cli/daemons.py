@@ -1,13 +1,13 @@
-"""`connector run`, `scheduler` and `worker`: the daemon, whole or by roles."""
+"""`connector run`, `scheduler`, `worker` and `web`: the daemon, whole or by roles."""
 
 from __future__ import annotations
 
-from connector.cli.brokers import known_kind
 from connector.cli.command import command
-from connector.cli.preflight import check_configuration
 from connector.cli.session import Session
 from connector.cli.signals import stopping
 from connector.domain.errors import UsageError
+from connector.operations.brokers import known_kind
+from connector.operations.preflight import check_configuration
 
 
 @command("run")
@@ -18,6 +18,16 @@ def run(session: Session) -> None:
     _prepare(session)
     with stopping() as stop:
         daemon.run(session.settings, stop)
+
+
+@command("web")
+def web(session: Session) -> None:
+    """Answer over HTTP alone, until a signal ends it: health and webhooks."""
+    from connector import daemon
+
+    session.log_as_daemon()
+    with stopping() as stop:
+        daemon.serve(session.settings, stop)
 
 
 @command("scheduler")

@@ -9,14 +9,15 @@ import click
 from connector.cli.command import command
 from connector.cli.finding import one_job
 from connector.cli.output import Column, Output
-from connector.cli.records import event_record, job_record
 from connector.cli.session import Session
-from connector.cli.texts import amount, local, zone
-from connector.cli.timeline import attempt_of, says
 from connector.domain import catalogue, content
 from connector.domain.job import Status
 from connector.ledger.queries import TimelineEvent
 from connector.ledger.records import Job
+from connector.operations.records import event_record, job_record, report_record
+from connector.operations.texts import amount, local, zone
+from connector.operations.timeline import attempt_of, says
+from connector.ports import RemoteTaxReport
 
 _LATEST = 25
 """Entries of a timeline that fit on a screen."""
@@ -36,17 +37,21 @@ def explain(session: Session, name: str) -> None:
     job = one_job(ledger, name)
     assert ledger is not None
     events = ledger.queries.timeline(job.id)
+    reports = ledger.tax_reports.of(job.reference)
     if session.json:
-        changes = {"changes": [asdict(change) for change in content.told(job.details)]}
-        session.output.record({**job_record(job), **changes, "events": [event_record(event) for event in events]})
+        more = {
+            "changes": [asdict(change) for change in content.told(job.details)],
+            "tax_reports": [report_record(report) for report in reports],
+        }
+        session.output.record({**job_record(job), **more, "events": [event_record(event) for event in events]})
         return
-    _show(session.output, job, events)
+    _show(session.output, job, events, reports)
 
 
-def _show(output: Output, job: Job, events: list[TimelineEvent]) -> None:
+def _show(output: Output, job: Job, events: list[TimelineEvent], reports: list[RemoteTaxReport]) -> None:
     output.line(_heading(job), style="bold")
     output.line()
-    output.facts([*_standing(job), ("", ""), *_erp(job), ("", ""), *_b2brouter(job)])
+    output.facts([*_standing(job), ("", ""), *_erp(job), ("", ""), *_b2brouter(job), *_reports(reports)])
     output.line()
     _show_changes(output, job)
     _show_timeline(output, events)
@@ -97,9 +102,27 @@ def _b2brouter(job: Job) -> list[tuple[str, str]]:
         ("at B2Brouter", f"account {job.account}" + (f", contact {job.contact_id}" if job.contact_id else "")),
         ("reference", job.reference or "none yet"),
         *([("xref", job.xref)] if job.xref else []),
-        *([("state there", job.remote_state)] if job.remote_state else []),
+        *([("state there", _state(job))] if job.remote_state else []),
         *([("sent", local(job.sent_at))] if job.sent_at else []),
     ]
+
+
+def _state(job: Job) -> str:
+    since = f", since {local(job.state_changed_at)}" if job.state_changed_at else ""
+    note = f": {job.state_note}" if job.state_note else ""
+    return f"{job.remote_state}{since}{note}"
+
+
+def _reports(reports: list[RemoteTaxReport]) -> list[tuple[str, str]]:
+    facts: list[tuple[str, str]] = []
+    for report in reports:
+        said = [f"{report.kind or 'report'} {report.id}", report.state or "not read yet", report.problem or ""]
+        facts.append(("tax report", ", ".join(filter(None, said))))
+        if report.url:
+            facts.append(("verify at", report.url))
+        if report.qr:
+            facts.append(("QR", "kept as a picture; see --json"))
+    return facts
 
 
 def _show_changes(output: Output, job: Job) -> None:

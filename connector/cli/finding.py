@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from connector.cli.ending import CommandError
-from connector.cli.records import job_record
-from connector.cli.texts import amount
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
+from connector.operations.records import job_record
+from connector.operations.texts import amount
 
 _MOST_SHOWN = 10
 

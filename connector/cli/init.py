@@ -18,7 +18,7 @@ from connector.domain.errors import OutsideError, UsageError
     "--adapter",
     default="odoo",
     show_default=True,
-    help="The kind of ERP: odoo, dolibarr, tryton, sql or another one.",
+    help="The kind of ERP: odoo, dolibarr, tryton, sql, folder or another one.",
 )
 def init(session: Session, adapter: str) -> None:
     """Write a commented connector.toml, or the file that --config names. An existing file is never touched.

@@ -12,14 +12,14 @@ import click
 from connector.cli.command import command
 from connector.cli.filters import filter_options, wanted
 from connector.cli.output import Column, Output
-from connector.cli.records import cause_record, job_record
 from connector.cli.session import Session
-from connector.cli.texts import amount
 from connector.domain.job import Stage
 from connector.ledger import Ledger
 from connector.ledger.causes import Cause
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
+from connector.operations.records import cause_record, job_record
+from connector.operations.texts import amount
 
 _ON_A_TERMINAL = 200
 """More rows than these nobody reads on a screen."""

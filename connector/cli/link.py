@@ -12,13 +12,13 @@ from connector.cli.command import command
 from connector.cli.ending import OUTSIDE, CommandError
 from connector.cli.finding import one_job
 from connector.cli.output import Column
-from connector.cli.preflight import check_account
 from connector.cli.session import Session
 from connector.domain.errors import DocumentNotUsableError, OutsideError, StepError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.records import Job
+from connector.operations.preflight import check_account
 from connector.ports import RemoteInvoice
 from connector.steps.look_up import differences, join
 from connector.supervision import sentence

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from connector.cli.texts import one_line
+from connector.operations.texts import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES: Mapping[str, str] = {
     "ok": "green",
+    "pass": "green",
+    "fail": "bold red",
     "done": "green",
     "issued": "green",
     "warning": "yellow",

@@ -9,11 +9,11 @@ from typing import Any
 from connector.cli.command import command
 from connector.cli.ending import GOOD, OUTSIDE
 from connector.cli.output import Column, Output
-from connector.cli.preflight import check_configuration
 from connector.cli.session import Session
 from connector.cli.survey import Survey, Surveys, survey
-from connector.cli.texts import count
 from connector.domain.job import Status
+from connector.operations.preflight import check_configuration
+from connector.operations.texts import count
 
 _RESTING = (Status.HELD, Status.WAITING, Status.SKIPPED)
 

@@ -11,10 +11,10 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from connector.cli.output import STYLES
-from connector.cli.texts import duration
 from connector.domain.errors import LedgerError
 from connector.domain.job import Status
 from connector.ledger import Ledger
+from connector.operations.texts import duration
 
 _LOOK_EVERY = 1.0
 """Seconds between two looks into the ledger: counting a large one takes a moment."""

@@ -12,10 +12,10 @@ from connector.bootstrap import Services
 from connector.cli.ending import CommandError
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
-from connector.cli.texts import amount, count
 from connector.domain.errors import UsageError
 from connector.ledger import Ledger
 from connector.ledger.ramp import Standing
+from connector.operations.texts import amount, count
 
 _MOST_SHOWN = 20
 

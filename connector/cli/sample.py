@@ -11,7 +11,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from importlib import resources
 from inspect import getdoc
 from typing import Any, Final, get_args
@@ -33,11 +33,12 @@ CONNECTOR_ACCOUNTS__MAIN__API_KEY; secrets also from files of their own (api_key
 Lines that begin with "# name =" show the default, or an example where there is none.
 """
 
-_NAMES: Final = {"accounts": "main", "sources": "erp"}
-"""What the one account and the one source of the sample are called."""
+_NAMES: Final = {"accounts": "main", "sources": "erp", "recipients": "ops"}
+"""What the one account, the one source and the one recipient of the sample are called."""
 
-_URLS: Final = {
+_URLS: Final[Mapping[str, str | None]] = {
     "dolibarr": "mariadb+pymysql://connector:change-me@localhost:3306/dolibarr",
+    "folder": None,  # it has none
     "odoo": "postgresql+psycopg://connector:change-me@localhost:5432/odoo",
     "sql": "sqlite:///booking.db",
     "tryton": "postgresql+psycopg://connector:change-me@localhost:5432/tryton",
@@ -52,6 +53,14 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "url": "postgresql+psycopg://user:change-me@localhost:5432/erp",
     "url_file": "/etc/connector/url",
     "accounts": {"1": "main", "2": "other"},
+    "address": "mailtos://user:change-me@smtp.example.com?from=connector@example.com&to=me@example.com",
+    "address_file": "/etc/connector/address",
+    "time_zone": "Europe/Madrid",
+    "quiet_hours": "20:00-07:30",
+    "silent_after": 3,
+    "public_url": "https://connector.example.com",
+    "heartbeat_url": "https://hc-ping.com/change-me",
+    "heartbeat_url_file": "/etc/connector/heartbeat_url",
     "table_prefix": "llx_",
 }
 """For settings without a default."""
@@ -75,14 +84,15 @@ def sample(adapter: str, *, today: date | None = None) -> str:
     """
     year = (today or datetime.now(UTC).date()).year
     options = _ready_options(adapter)
-    values = {
+    url = _URLS.get(adapter, _EXAMPLES["url"])
+    values: dict[str, dict[str, Any]] = {
         "b2brouter": {"environment": "simulator", "base_url": "http://127.0.0.1:8790"},
         "accounts": {"account_id": "1", "api_key": "test_key"},
         "ledger": {"url": "sqlite:///connector.db"},
         "broker": {"url": "memory://"},
         "sources": {
             "adapter": adapter,
-            "url": _URLS.get(adapter, _EXAMPLES["url"]),
+            **({"url": url} if url else {}),
             "account": "main",
             "since": date(year, 1, 1),
         },
@@ -103,9 +113,13 @@ def _sections(choice: Choice) -> Iterator[str]:
         yield ""
         yield from _comment(getdoc(model) or "")
         yield f"[{table}]"
-        yield from _settings(model, choice.values.get(name, {}), leave_out={"options"})
+        inner = {key: _model(entry) for key, entry in model.model_fields.items() if _holds_tables(entry)}
+        yield from _settings(model, choice.values.get(name, {}), leave_out={"options", *inner})
         if "options" in model.model_fields:
             yield from _options(table, choice)
+        for tables, entry in inner.items():
+            yield from ["", *_comment(getdoc(entry) or ""), f"# [{table}.{tables}.{_NAMES[tables]}]"]
+            yield from _settings(entry, {}, leave_out=set())
 
 
 def _options(table: str, choice: Choice) -> Iterator[str]:
@@ -124,10 +138,11 @@ def _settings(model: type[BaseModel], values: Mapping[str, Any], *, leave_out: s
         if name in leave_out:
             continue
         yield from _comment((info.description or "") + (" Required." if _required(name, info, values) else ""))
+        key = info.alias or name
         if name in values:
-            yield f"{name} = {toml(values[name])}"
+            yield f"{key} = {toml(values[name])}"
         else:
-            yield f"# {name} = {toml(_default(name, info))}"
+            yield f"# {key} = {toml(_default(name, info))}"
 
 
 def _required(name: str, info: FieldInfo, values: Mapping[str, Any]) -> bool:
@@ -147,6 +162,11 @@ def _model(info: FieldInfo) -> type[BaseModel]:
     return next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
 
 
+def _holds_tables(info: FieldInfo) -> bool:
+    """Whether a setting is a table of tables by name."""
+    return any(isinstance(item, type) and issubclass(item, BaseModel) for item in get_args(info.annotation))
+
+
 def _comment(text: str) -> Iterator[str]:
     for paragraph in text.strip().split("\n\n"):
         for line in textwrap.wrap(" ".join(paragraph.split()), _WIDTH - 2, break_on_hyphens=False):
@@ -162,6 +182,8 @@ def toml(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return f"{value:g}" if isinstance(value, float) else str(value)
+        case time():
+            return toml(value.isoformat(timespec="minutes"))
         case date():
             return value.isoformat()
         case list():

@@ -83,7 +83,7 @@ class Session:
         Raises:
             LedgerError: it cannot be reached, or needs an upgrade first.
         """
-        from connector.cli.ledgers import ledger_if_any
+        from connector.operations.ledgers import ledger_if_any
 
         return ledger_if_any(self.services)
 

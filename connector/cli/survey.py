@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from connector.bootstrap import Services
 from connector.cli import ending
-from connector.cli.texts import Sums
 from connector.discovery import PAGE, Source
 from connector.domain import catalogue
 from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import ConnectorError, DocumentNotUsableError
-from connector.domain.invoice import Invoice
+from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
+from connector.operations.texts import Sums
 from connector.ports import Found
 from connector.steps.validate import foreign_company
 from connector.validation import Problem, problems
@@ -187,6 +187,20 @@ def survey(
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _ByNumber:
+    """A correction that knows its original by number alone: whether that is there, only all documents tell."""
+
+    name: str  # of the correction
+    company: str
+    original: Original
+    problem: Problem | None  # where it is not there
+
+    def names(self, found: Found) -> bool:
+        """Whether a document is the original."""
+        return self.original.date is None or self.original.date == found.issue_date
+
+
 class _Reader:
     """Reads one source."""
 
@@ -205,6 +219,7 @@ class _Reader:
         self._seen = seen
         self._looked_at = 0
         self._survey = Survey()
+        self._by_number: list[_ByNumber] = []
 
     def read(self) -> Survey:
         for page in self._pages():
@@ -213,6 +228,7 @@ class _Reader:
             self._tell(len(page))
         for keys in _chunks(self._pending(), _DOCUMENTS):
             self._survey.under_way += self._judge(keys)
+        self._look_for_originals()
         return self._survey
 
     def _tell(self, count: int) -> None:
@@ -291,6 +307,10 @@ class _Reader:
             return Problem("original_missing") if document.is_credit_note else None
         if not follows_original(document):
             return None
+        if original.key is None and original.number:
+            name, problem = document.number or "", self._not_issued(original)
+            self._by_number.append(_ByNumber(name, document.company, original, problem))
+            return None
         whole_key = (document.company, original.key or "")
         if self._ledger and self._ledger.queries.known_keys(self._source.name, [whole_key]):
             return None
@@ -299,9 +319,30 @@ class _Reader:
         in_time = since is None or original.date is None or original.date >= since
         if original.key and original.confirmed and in_time:
             return None
+        return self._not_issued(original)
+
+    def _not_issued(self, original: Original) -> Problem | None:
+        """Judge a correction whose original is not issued here: it may refer to another's, if the operator allows."""
+        since = None if self._source.by_confirmation else self._source.since
         if self._external_originals and issued_elsewhere(original, since=since):
             return None if original.date else Problem("original_date_missing", {"number": original.number})
         return Problem("original_not_issued", {"number": original.number})
+
+    def _look_for_originals(self) -> None:
+        """Read the heads once more where corrections know nothing of their originals but numbers."""
+        sought: dict[tuple[str, str | None], list[_ByNumber]] = {}
+        for one in self._by_number:
+            sought.setdefault((one.company, one.original.number), []).append(one)
+        if not sought:
+            return
+        for found in chain.from_iterable(self._pages()):
+            if self._source.account_of(found.company) is None or self._source.begins_before(found):
+                continue
+            waiting = sought.get((found.company, found.number), [])
+            waiting[:] = [one for one in waiting if not one.names(found)]
+        for one in chain.from_iterable(sought.values()):
+            if one.problem is not None:
+                self._survey.judge(one.name, one.problem)
 
 
 def _owners(services: Services, source: str, ledger: Ledger | None) -> dict[str, str]:

@@ -16,17 +16,18 @@ from connector.cli import ending, preview, ramp
 from connector.cli.command import command
 from connector.cli.ending import GOOD, NEEDS_A_PERSON, OUTSIDE
 from connector.cli.output import Column, Output
-from connector.cli.preflight import check_configuration
 from connector.cli.session import Session
 from connector.cli.signals import stopping
-from connector.cli.texts import count, duration
 from connector.domain.errors import StepError
 from connector.domain.job import Status
+from connector.errands import notify
 from connector.foreground import Pass, Result
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ledger.ramp import Standing
 from connector.ledger.records import Job
+from connector.operations.preflight import check_configuration
+from connector.operations.texts import count, duration
 
 _MOST_REASONS = 20
 
@@ -90,7 +91,10 @@ def perform(
     """
     ledger = services.open_ledger()
     with _progress(ledger, output):
-        return Pass(services, sources=sources, patience=patience, stop=stop).run()
+        result = Pass(services, sources=sources, patience=patience, stop=stop).run()
+    if services.recipients or services.heartbeat is not None:
+        notify(services)  # where cron calls us there is no daemon to do it
+    return result
 
 
 def status_of(result: Result) -> int:

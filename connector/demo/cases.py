@@ -11,6 +11,8 @@ FRANCE: Final = 2
 
 GOOD_IBAN: Final = "ES9121000418450200051332"
 WRONG_IBAN: Final = "ES9121000418450200051333"
+GOOD_VAT: Final = "ESB12345674"
+OTHER_VAT: Final = "ESG09123456"
 FRENCH_IBAN: Final = "FR7630006000011234567890189"
 
 
@@ -56,6 +58,9 @@ class Case:
     reason: str | None = None  # why it is held; None: it is issued
     touched: bool = True  # whether the connector may find it at all
     way: str = ""  # what its timeline must show
+    guide: str = ""  # which integration guide warns of this very failure
+    cured: str = ""  # what somebody does about it afterwards; then it is issued
+    cure: tuple[str, ...] = ()  # the same in the ERP, in SQL; none where the cure lies elsewhere
 
     @property
     def is_credit_note(self) -> bool:
@@ -95,8 +100,13 @@ VAT_CODES: Final = (
 
 CASES: Final = (
     Case(
-        id=90, number="B-0090", title="City map of last year", story="issued long ago, on paper", touched=False,
-        days_ago=400, lines=(work("Translation", "1000", "word", "0.10"),),
+        id=90, number="B-0090", title="City map of last year", story="dated before the start: not ours to send",
+        touched=False, days_ago=400, lines=(work("Translation", "1000", "word", "0.10"),),
+        cured="ERP: the year was a slip; the date is corrected",
+        cure=(
+            "UPDATE project SET invoice_date = date('now', '-9 days') WHERE id = 90",
+            "UPDATE project SET due_date = date('now', '+21 days'), updated_at = datetime('now') WHERE id = 90",
+        ),
     ),
     Case(
         id=101, number="B-0101", title="Travel guide in two languages", story="an ordinary invoice", order="FN-4471",
@@ -105,10 +115,14 @@ CASES: Final = (
     Case(
         id=102, number="B-0102", title="Menu cards", story="the customer's VAT number is wrong", customer=11,
         lines=(work("Translation, pages", "4", "page", "15"),), reason="vat_number_wrong",
+        guide="FAST", cured="ERP: the customer's VAT number is corrected",
+        cure=(f"UPDATE customer SET vat_number = '{GOOD_VAT}' WHERE id = 11",),  # noqa: S608
     ),
     Case(
         id=103, number="B-0103", title="Interpreting at a fair", story="the IBAN is wrong", pay_to=WRONG_IBAN,
         lines=(work("Interpreting", "2", "day", "400"),), reason="iban_wrong",
+        guide="Protemos", cured="ERP: the IBAN is corrected",
+        cure=(f"UPDATE project SET pay_to = '{GOOD_IBAN}' WHERE id = 103",),  # noqa: S608
     ),
     Case(
         id=104, number="C-0104", title="Travel guide, correction", story="credit note of B-0101", corrects=101,
@@ -117,11 +131,13 @@ CASES: Final = (
     Case(
         id=105, number="C-0105", title="City map, correction", story="credit note; its original was never sent",
         corrects=90, days_ago=8, lines=(work("Late delivery", "-1", "piece", "20"),), reason="original_not_issued",
+        guide="FAST", cured="nothing: it follows its original by itself",
     ),
     Case(
         id=106, number="B-0106", title="Two leaflets", story="VAT rounded per line: one cent more",
         vat_per_line=True, reason="totals_differ",
         lines=(work("Leaflet, first", "1", "piece", "10.03"), work("Leaflet, second", "1", "piece", "10.03")),
+        cured="B2Brouter: the account adds up VAT line by line",
     ),
     Case(
         id=107, number=None, title="Web site", story="a draft", status="quoted", touched=False,
@@ -155,14 +171,28 @@ CASES: Final = (
     Case(
         id=114, number="B-0114", title="Sworn translation", story="a tax that is an amount",
         lines=(work("Sworn translation", "1", "piece", "90", "STAMP-5"),), reason="tax_absolute",
+        guide="Protemos", cured="ERP: a tax with a percentage",
+        cure=(
+            "UPDATE task SET vat_code = 'ES21' WHERE project_id = 114",
+            "UPDATE project_vat SET vat_code = 'ES21', amount = '18.90' WHERE project_id = 114",
+            "UPDATE project SET total_vat = '18.90', total_payable = '108.90' WHERE id = 114",
+        ),
     ),
     Case(
         id=115, number="B-0115", title="Subtitles", story="a line without tax", reason="tax_missing",
         lines=(work("Subtitles, minutes", "40", "piece", "7.50"), work("Express", "1", "piece", "50", None)),
+        guide="Protemos", cured="ERP: every line has a tax",
+        cure=(
+            "UPDATE task SET vat_code = 'ES21' WHERE project_id = 115",
+            "UPDATE project_vat SET base = '350.00', amount = '73.50' WHERE project_id = 115",
+            "UPDATE project SET total_vat = '73.50', total_payable = '423.50' WHERE id = 115",
+        ),
     ),
     Case(
         id=116, number="B-0116", title="Pilgrims' handbook", story="no client at B2Brouter, and none can be made",
         customer=15, lines=(work("Proof-reading", "1", "piece", "100"),), reason="buyer_identifier_missing",
+        guide="Protemos", cured="ERP: the customer's tax number is entered",
+        cure=(f"UPDATE customer SET vat_number = '{OTHER_VAT}' WHERE id = 15",),  # noqa: S608
     ),
 )  # fmt: skip
 

@@ -90,6 +90,13 @@ def _of(code: str, base: Decimal) -> Decimal:
     return _STAMP if percent is None else (base * percent / 100).quantize(_CENT, ROUND_HALF_UP)
 
 
+def cure(file: Path) -> None:
+    """Correct in the back office whatever is wrong there."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for statement in (statement for case in CASES for statement in case.cure):
+            connection.execute(statement)
+
+
 def written(file: Path) -> Mapping[int, tuple[str | None, str | None]]:
     """Return reference and cross-reference of every document."""
     with closing(sqlite3.connect(file)) as connection:

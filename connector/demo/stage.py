@@ -10,8 +10,8 @@ from typing import Any
 from connector.cli.init import write_private
 from connector.cli.sample import toml
 from connector.demo.cases import CASES, SINCE_DAYS
-from connector.demo.erp import build
-from connector.simulator import FaultKind, SimulatorServer, plant
+from connector.demo.erp import build, cure
+from connector.simulator import FaultKind, SimulatorServer, audit, plant
 
 HAND_MADE = "B-0109"
 LOST_ANSWER = "B-0110"
@@ -85,6 +85,17 @@ since = {since.isoformat()}
 
 [sources.booking.options]
 {options}"""
+
+    def cure(self) -> None:
+        """Do what people would: correct the ERP, and the setting of the account at B2Brouter."""
+        cure(self.erp)
+        plant(self.simulator.world, {"accounts": [{"id": 1, "apply_taxes_per_line": True}]})
+
+    @property
+    def nothing_twice(self) -> bool:
+        """Whether B2Brouter has nothing that was made or sent twice."""
+        found = audit(self.simulator.world)
+        return not any(found[name] for name in ("duplicates", "double_sends", "duplicate_contacts"))
 
     def keep(self) -> None:
         """Leave a configuration behind that fits a simulator started anew, at its usual address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from config import logging as log
 from connector.demo.stage import Stage
-from tests.cli.shop import Shop
+from tests.cli.shop import Reopened, Shop
 
 
 @pytest.fixture(autouse=True)
@@ -34,11 +35,22 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
         yield Shop(stage)
 
 
+@pytest.fixture(scope="session")
+def _played_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Where a first sync was played, and what it left behind, to be put back there for each test."""
+    folder, kept = tmp_path_factory.mktemp("played"), tmp_path_factory.mktemp("kept")
+    with Stage(folder, today=datetime.now(UTC).date()) as stage:
+        assert Shop(stage).run("sync", "--patience", "8").status == 3
+    for path in folder.iterdir():
+        shutil.copy(path, kept)
+    return kept, folder
+
+
 @pytest.fixture
-def played(shop: Shop) -> Shop:
+def played(_played_once: tuple[Path, Path]) -> Iterator[Shop]:
     """The same after a first sync: six invoices issued, eight held."""
-    assert shop.run("sync", "--patience", "8").status == 3
-    return shop
+    with Reopened(*_played_once) as stage:
+        yield Shop(stage)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -15,9 +17,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from click.testing import CliRunner
+from typing_extensions import override
 
 from connector.cli import main
 from connector.demo.stage import Stage
+from connector.simulator import SimulatorServer
 from connector.simulator.journal import Entry
 
 
@@ -44,6 +48,32 @@ def call(*arguments: str, env: Mapping[str, str] | None = None, stdin: str | Non
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
+class Reopened(Stage):
+    """A stage on which was played before, with all that came of it; its simulator has a new address."""
+
+    def __init__(self, before: Path, folder: Path) -> None:
+        """Put back what is kept of `before` into the folder where it was played."""
+        self.folder = folder
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        for path in before.iterdir():
+            shutil.copy(path, folder)
+        self.erp, self.config, self.state = folder / "erp.db", folder / "connector.toml", folder / "simulator.db"
+        self.simulator = SimulatorServer(state_file=self.state)
+
+    @override
+    def __enter__(self) -> Stage:
+        text = self.config.read_text(encoding="utf-8")
+        self.simulator.start()
+        self.config.write_text(
+            re.sub(r"base_url = .*", f'base_url = "{self.simulator.base_url}"', text), encoding="utf-8"
+        )
+        return self
+
+
 class Shop:
     """An installation in a folder; the simulator misbehaves only when told to."""
 
@@ -66,7 +96,7 @@ class Shop:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **env},
+            env={**os.environ, "CONNECTOR_WEB__PORT": "0", **env},
         )
 
     def changed(self, *replacements: tuple[str, str], extra: str = "", name: str = "other.toml") -> Path:

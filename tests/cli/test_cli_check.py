@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from connector.cli import checkup
+from connector.operations import checkup
 from tests.cli.shop import Outcome, Shop
 
 
@@ -25,7 +25,7 @@ def test_every_part_has_a_row(day: Shop) -> None:
     assert "rounding half_up" in told["account spain"][1]
     assert told["account spain: stamp"] == ("ok", "the ledger belongs to this environment")
     assert "through account france" in told["booking: company 2"][1]
-    assert told["booking: query read_back"][0] == "ok"
+    assert told["booking: write-back"] == ("ok", "by the statement write_back; read_back answers")
 
 
 def test_it_changes_nothing(shop: Shop) -> None:

@@ -202,9 +202,9 @@ def test_a_list_that_cannot_be_read_is_a_warning(shop: Shop) -> None:
 
 
 def test_the_sample_is_bounded_in_documents_and_in_lines(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.cli.recent.MOST", 3)
+    monkeypatch.setattr("connector.operations.recent.MOST", 3)
     assert "recent document" in row(shop, "account spain: calculation")[1]
     assert "3 documents" in row(shop, "account spain: transports")[1]
-    monkeypatch.setattr("connector.cli.recent.MOST", 500)
-    monkeypatch.setattr("connector.cli.account_rows._MOST_LINES", 1)
+    monkeypatch.setattr("connector.operations.recent.MOST", 500)
+    monkeypatch.setattr("connector.operations.account_rows._MOST_LINES", 1)
     assert "1 recent document" in row(shop, "account spain: calculation")[1]

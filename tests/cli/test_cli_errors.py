@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from config import settings
-from connector.cli.brokers import known_kind
 from connector.cli.secrets import passwords_of, secrets_of
 from connector.domain.errors import UsageError
+from connector.operations.brokers import known_kind
 from tests.cli.shop import Outcome, Shop, call
 
 CANARY = "CANARY8f3a77"

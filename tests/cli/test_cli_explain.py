@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from connector.cli.timeline import attempt_of, says
 from connector.domain.job import Effect, Stage
 from connector.ledger.queries import TimelineEvent
+from connector.operations.timeline import attempt_of, says
 from tests.cli.shop import Shop
 from tests.cli.test_cli_jobs import FIELDS
 
@@ -101,7 +101,7 @@ def event(what: str, **details: object) -> TimelineEvent:
         (event("skip", who="ana", note="on paper"), "A person left it out for good, by ana: on paper"),
         (event("something_new"), "something_new"),
         (event("released", request_id="r1"),
-         "Tried again by itself: the ERP's document or customer changed (request r1)"),
+         "Tried again by itself: what held it has changed, most often in the ERP (request r1)"),
     ],
 )  # fmt: skip
 def test_every_entry_of_a_timeline_is_a_sentence(entry: TimelineEvent, words: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import tomllib
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from config import settings
+from config.sections import Section
 from connector.adapters import installed
 from connector.adapters.odoo import OdooOptions
 from connector.cli.sample import sample, toml
@@ -57,17 +59,14 @@ def test_an_unknown_adapter_is_said(tmp_path: Path) -> None:
 def test_every_setting_stands_in_it_with_its_description(adapter: str) -> None:
     text = sample(adapter)
     flat = " ".join(line.removeprefix("# ") for line in text.splitlines())
-    models: list[type[BaseModel]] = [
-        settings.B2BrouterSettings, settings.AccountSettings, settings.LedgerSettings, settings.BrokerSettings,
-        settings.SourceSettings, settings.RetrySettings, settings.WorkerSettings, settings.SchedulerSettings,
-        settings.WebSettings,
-    ]  # fmt: skip
+    models: Sequence[type[BaseModel]] = Section.__subclasses__()
+    assert models
     for model in models:
         for name, info in model.model_fields.items():
-            if name != "options":
+            if name not in {"options", "recipients"}:
                 assert info.description is not None
                 assert info.description in flat
-                assert re.search(rf"^(# )?{name} = ", text, re.MULTILINE)
+                assert re.search(rf"^(# )?{info.alias or name} = ", text, re.MULTILINE)
     assert set(settings.Settings.model_fields) == {
         part.partition(".")[0] for part in re.findall(r"^\[([\w.]+)\]", text, re.MULTILINE)
     }
@@ -77,6 +76,7 @@ def test_what_stands_there_as_a_comment_is_the_default() -> None:
     text = sample("odoo")
     section = text[text.index("[sources.erp.options]") : text.index("[retry]")]
     values = tomllib.loads("\n".join(re.findall(r"^# (\w+ = .*)$", section, re.MULTILINE)))
+    assert values.pop("api_key_file") == "/etc/connector/api_key"  # an example: there is no usual place
     assert OdooOptions.model_validate(values) == OdooOptions()
 
 

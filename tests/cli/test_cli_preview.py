@@ -29,6 +29,27 @@ def test_it_counts_sums_and_judges(shop: Shop) -> None:
     assert [source["source"] for source in told["sources"]] == ["booking"]
 
 
+BY_NUMBER = tuple(
+    (f"{column} AS original_key", "NULL AS original_key") for column in ("corrected.id", "p.corrects_project_id")
+)
+"""An ERP that knows of an original nothing but its number and date."""
+
+
+def test_an_original_that_is_known_by_number_only_is_looked_for(shop: Shop) -> None:
+    """C-0104 corrects B-0101, which is to be sent too; C-0105 corrects one from before the start date."""
+    config = shop.changed(*BY_NUMBER)
+    [problem] = [
+        one for one in shop.run("preview", "--json", config=config).json["problems"] if "original" in one["reason"]
+    ]
+    assert (problem["reason"], problem["count"], problem["example"]) == ("original_not_issued", 1, "C-0105")
+
+    shop.erp("UPDATE project SET status = 'quoted' WHERE id = 101")
+    [problem] = [
+        one for one in shop.run("preview", "--json", config=config).json["problems"] if "original" in one["reason"]
+    ]
+    assert problem["count"] == 2
+
+
 def test_it_touches_nothing(shop: Shop) -> None:
     before, seen = shop.erp_hash(), len(shop.world.journal)
     assert shop.run("preview").status == 0

@@ -1,0 +1,155 @@
+"""`connector bench`: the benchmarks that the figures in docs/performance.md come from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from connector.cli.command import Group
+from connector.cli.output import Column, Output
+from connector.cli.session import Session
+from connector.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
+    from connector.bench.frame import Report
+    from connector.bench.throughput import Throughput
+
+_COLUMNS: Final = (
+    Column("pass", wraps=True),
+    *(Column(title, right=True) for title in ("invoices", "seconds", "a second", "CPU seconds", "a CPU second")),
+)
+_THROUGHPUT: Final = (
+    Column("who"),
+    *(Column(title, right=True) for title in ("invoices a second", "CPU ms an invoice")),
+)
+_USUAL_SERVER: Final = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+
+@click.group("bench", cls=Group)
+def bench() -> None:
+    """Measure this machine; nothing of the configuration is read or touched."""
+
+
+@bench.command("discovery")
+@click.option("--invoices", default=1_000_000, show_default=True, type=click.IntRange(1), help="In the made-up ERP.")
+@click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told.")
+@click.option(
+    "--postgres",
+    metavar="URL",
+    help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
+)
+@click.pass_obj
+def discovery(session: Session, invoices: int, runs: int, postgres: str | None) -> None:
+    """Discover a large ERP on SQLite and PostgreSQL: invoices a second, and memory.
+
+    Other work on the machine lengthens the seconds; the CPU seconds are those of the measured process alone.
+    """
+    from connector.bench import discovery as benchmark
+
+    server = _server(postgres)
+    for report in benchmark.measure(invoices, runs, postgres=server):
+        _show(session.output, report)
+    _tell_of_none(session, server)
+
+
+@bench.command("throughput")
+@click.option("--invoices", default=1000, show_default=True, type=click.IntRange(1), help="Of 30 customers.")
+@click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Invoices in flight.")
+@click.option("--latency", default=0.05, show_default=True, type=click.FloatRange(0), help="Seconds of each call.")
+@click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told.")
+@click.option(
+    "--postgres",
+    metavar="URL",
+    help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
+)
+@click.option("--redis", metavar="URL", help="Where the pace is shared when the ledger is in PostgreSQL.")
+@click.pass_obj
+def throughput(
+    session: Session, invoices: int, threads: int, latency: float, runs: int, postgres: str | None, redis: str | None
+) -> None:
+    """Issue invoices with one worker, beside a bare client that makes the same calls.
+
+    Both talk to a simulator in a process of its own, which answers each call after a set time. The ratio depends
+    less on who else uses the machine than the rates do, and the processor time of an invoice least of all.
+    """
+    from connector.bench import throughput as benchmark
+
+    setting = benchmark.Setting(invoices=invoices, threads=threads, latency=latency)
+    server = _server(postgres)
+    for result in benchmark.measure(setting, runs, postgres=server, redis=redis):
+        _show_throughput(session.output, result)
+    _tell_of_none(session, server)
+
+
+def _tell_of_none(session: Session, server: URL | None) -> None:
+    if server is None and not session.json:
+        session.output.line(f"No PostgreSQL at {_USUAL_SERVER}: name one with --postgres.")
+
+
+def _show_throughput(output: Output, result: Throughput) -> None:
+    if output.json:
+        output.record(result.record())
+        return
+    setting = result.setting
+    output.line(
+        f"{result.benchmark}: {setting.invoices:,} invoices, {setting.threads} in flight,"
+        f" {setting.latency * 1000:g} ms a call, medians of {result.runs}"
+    )
+    output.table(
+        _THROUGHPUT,
+        [
+            ("connector", f"{result.per_second:,.1f}", f"{result.cpu_ms:,.2f}"),
+            ("bare client", f"{result.bare_per_second:,.1f}", f"{result.bare_cpu_ms:,.2f}"),
+        ],
+    )
+    output.line(
+        f"Ratio {result.ratio:.2f}. An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
+        f" {result.commits:.2f} commits of the ledger. {result.machine.told()}."
+    )
+    output.line()
+
+
+def _server(url: str | None) -> URL | None:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from connector.bench.discovery import server_at
+
+    try:
+        return server_at(url or _USUAL_SERVER)
+    except SQLAlchemyError as error:
+        if url is None:
+            return None
+        raise UsageError(
+            f"No PostgreSQL answers at the address of --postgres: {type(error).__name__}.",
+            action="Write it as postgresql://user@host:5432/postgres.",
+        ) from error
+
+
+def _show(output: Output, report: Report) -> None:
+    if output.json:
+        output.record(report.record())
+        return
+    output.line(f"{report.benchmark}, medians of {report.runs}")
+    output.table(
+        _COLUMNS,
+        [
+            (
+                row.name,
+                _count(row.items),
+                f"{row.seconds:,.1f}",
+                _count(row.per_second),
+                f"{row.cpu_seconds:,.1f}",
+                _count(row.per_cpu_second),
+            )
+            for row in report.rows
+        ],
+    )
+    output.line(f"Peak memory: {report.peak_memory / 1_000_000:,.0f} MB. {report.machine.told()}.")
+    output.line()
+
+
+def _count(number: int | None) -> str:
+    return f"{number:,}" if number else ""

@@ -1,0 +1,80 @@
+"""`connector bench`: figures for people and machines; what it made is gone afterwards."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from connector.bench.frame import Row, Span, peak_memory, timed
+from tests.cli.shop import call
+
+
+def bench_databases(url: str) -> set[str]:
+    """Those that some benchmark has made, ours or another's, and not dropped yet."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT datname FROM pg_database WHERE datname LIKE 'connector_bench_%'"))
+        names = set(found.scalars())
+    engine.dispose()
+    return names
+
+
+@pytest.mark.slow
+def test_discovery_is_measured_on_both_databases_and_leaves_nothing_behind(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+
+    shown = call("bench", "discovery", "--invoices", "3000", "--runs", "1", "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    sqlite, postgresql = shown.lines
+    assert [sqlite["benchmark"], postgresql["benchmark"]] == ["discovery on SQLite", "discovery on PostgreSQL"]
+    for report in (sqlite, postgresql):
+        new, known, idle = report["rows"]
+        assert (new["items"], known["items"], idle["per_second"]) == (3000, 3000, None)
+        assert new["per_second"] > 0
+        assert new["cpu_seconds"] > 0
+        assert 20 < report["peak_memory_mb"] < 200
+        assert report["machine"]["cores"] >= 1
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
+def test_throughput_is_measured_on_both_databases_beside_a_bare_client(postgres_url: str, redis_url: str) -> None:
+    before = bench_databases(postgres_url)
+    options = ("--invoices", "40", "--threads", "4", "--latency", "0", "--runs", "1", "--redis", redis_url)
+
+    shown = call("bench", "throughput", *options, "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    sqlite, postgresql = shown.lines
+    assert [sqlite["benchmark"], postgresql["benchmark"]] == [
+        "throughput on SQLite",
+        "throughput on PostgreSQL and Redis",
+    ]
+    for report in (sqlite, postgresql):
+        # Two for each invoice, four for each of 30 customers, and one to see that the account is there.
+        assert report["calls"] == round((40 * 2 + 30 * 4 + 1) / 40, 2)
+        assert 0 < report["ratio"] < 1.5
+        assert report["cpu_ms"] > 0
+        assert report["commits"] > 8
+    assert bench_databases(postgres_url) <= before
+
+
+def test_a_server_that_does_not_answer_is_told() -> None:
+    shown = call("bench", "discovery", "--invoices", "500", "--runs", "1", "--postgres", "postgresql://127.0.0.1:9/x")
+    assert shown.status == 2
+    assert "No PostgreSQL answers at the address of --postgres" in shown.err
+
+
+def test_medians_and_rates() -> None:
+    spans = [Span(100, seconds, cpu_seconds) for seconds, cpu_seconds in ((4.0, 1.0), (1.0, 0.5), (2.0, 2.0))]
+    row = Row.of("x", spans)
+    assert (row.seconds, row.cpu_seconds, row.per_second, row.per_cpu_second) == (2.0, 1.0, 50, 100)
+
+
+def test_the_clock_and_the_computing_of_a_block_are_told_apart() -> None:
+    with timed(1) as span:
+        sum(range(100_000))
+    assert span.seconds > 0
+    assert span.cpu_seconds > 0
+    assert peak_memory() > 10_000_000
