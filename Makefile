@@ -44,10 +44,10 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test mutants mutation torture lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation torture screenshots lint format lock wheel clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(RUNTIME) ## install the product with everything it needs into .venv/
 
@@ -60,8 +60,19 @@ docs: setup ## write the pages that are made from the software, docs/reasons*.md
 	@$(BIN)/python -m connector.docs
 
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
+	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
+
+nightly: setup-dev ## what takes hours: the long tests, coverage, missing safeguards, mutants, a thousand scenarios
+	@failed=; \
+	run() { echo "$$*"; "$$@" || failed="$$failed $$2"; }; \
+	E2E_ROUNDS=3 run $(MAKE) test PYTEST_ARGS="-m 'slow or nightly'"; \
+	for target in coverage mutants mutation torture; do run $(MAKE) $$target; done; \
+	test -z "$$failed"
+
+coverage: setup-dev ## the tests once more, with what they execute measured; at least 90 % of lines
 	@rm -f .coverage .coverage.*
-	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+	$(MAKE) test PYTEST_ARGS="--cov --cov-report=term $(PYTEST_ARGS)"
+	@$(BIN)/python .ci/check_coverage.py
 
 mutants: setup-dev ## take one safeguard after the other out of the protocol; the judge must notice each
 	@PYTHONPATH=. $(BIN)/python -m tests.simulation.mutants
@@ -75,6 +86,9 @@ torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENAR
 
 services: ## start the databases and brokers that tests can use (Debian; installs them when run by root)
 	@bash .ci/services
+
+screenshots: setup-dev ## take pictures of every page of the console, into build/screenshots/ (needs Chromium)
+	@PYTHONPATH=. $(BIN)/python -m tests.console.screens
 
 lint: setup-dev ## ruff, formatting, mypy --strict, import contracts
 	@failed=; \

@@ -95,7 +95,7 @@ class Installation:
 
     folder: Path
     base_url: str
-    erp_url: str
+    erp_url: str  # empty where the adapter has none
     ledger_url: str = ""
     broker_url: str = "memory://"
     accounts: Mapping[str, str] | str = field(default_factory=lambda: BOTH)  # or one for all
@@ -105,8 +105,10 @@ class Installation:
     retry_base: float = 0.3
     unknown_outcome: str = "repeat"
     measured: bool = False  # whether the coverage of its processes counts: it costs a third of their time
+    requests_per_minute: int = 60_000
     adapter: str = "odoo"
     options: str = ""  # of the adapter, in TOML
+    crash_at: str = ""  # where its processes die; see connector/crashpoints.py
     _started: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -129,7 +131,7 @@ environment = "simulator"
 base_url = "{self.base_url}"
 timeout = {self.timeout}
 quiet_time = {self.quiet_time}
-requests_per_minute = 60000
+requests_per_minute = {self.requests_per_minute}
 [accounts.main]
 account_id = "1"
 api_key = "test_key"
@@ -142,6 +144,8 @@ unknown_outcome = "{self.unknown_outcome}"
 url = "{self.ledger_url}"
 [broker]
 url = "{self.broker_url}"
+[web]
+port = 0
 [retry]
 base = {self.retry_base}
 [worker]
@@ -150,7 +154,7 @@ threads = {self.threads}
 discover_every = 1
 [sources.erp]
 adapter = "{self.adapter}"
-url = "{self.erp_url}"
+{f'url = "{self.erp_url}"' if self.erp_url else ""}
 {mapping}
 [sources.erp.options]
 {self.options}
@@ -205,7 +209,8 @@ url = "{self.erp_url}"
     def _environment(self) -> dict[str, str]:
         unwanted = ("CONNECTOR_",) if self.measured else ("CONNECTOR_", "COVERAGE_PROCESS_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
-        return {**clean, "CONNECTOR_CONFIG": str(self.config), "TMPDIR": str(self.folder)}
+        dying = {"CONNECTOR_CRASH_AT": self.crash_at} if self.crash_at else {}
+        return {**clean, **dying, "CONNECTOR_CONFIG": str(self.config), "TMPDIR": str(self.folder)}
 
     def end(self) -> None:
         for started in self._started:

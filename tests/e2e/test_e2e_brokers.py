@@ -14,7 +14,7 @@ from tests.e2e.checks import reasons, see_that_only_ours_changed, see_that_the_a
 from tests.e2e.conftest import Installer
 from tests.e2e.documents import HELD, compare, received_by
 from tests.e2e.erp import Erp
-from tests.e2e.installation import ROUNDS, until
+from tests.e2e.installation import until
 from tests.support.services import redis_client
 
 
@@ -28,12 +28,16 @@ def empty(broker_url: str) -> None:
         connection.SimpleQueue("connector").clear()
 
 
-CASES: Final = [("redis", True), ("rabbitmq", False)]
-if ROUNDS > 1:
-    CASES.extend([("redis", False), ("rabbitmq", True)])
+CASES: Final = [
+    pytest.param("rabbitmq", False, id="rabbitmq"),
+    *(
+        pytest.param(broker, losing, id=f"{broker}{', emptied' * losing}", marks=pytest.mark.slow)
+        for broker, losing in (("redis", True), ("redis", False), ("rabbitmq", True))
+    ),
+]
 
 
-@pytest.mark.parametrize(("broker", "losing"), CASES, ids=[f"{name}{', emptied' * lost}" for name, lost in CASES])
+@pytest.mark.parametrize(("broker", "losing"), CASES)
 def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker_loses_everything(
     erp19: Erp,
     b2brouter: SimulatorServer,

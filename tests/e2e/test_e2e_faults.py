@@ -39,7 +39,13 @@ def see_that_all_is_done(erp: Erp, it: Installation, server: SimulatorServer) ->
         assert there == ((job["reference"], job["xref"]) if done else (None, None)), job
 
 
-@pytest.mark.parametrize("guard", [True, False], ids=["number guard on", "number guard off"])
+@pytest.mark.parametrize(
+    "guard",
+    [
+        pytest.param(True, id="number guard on", marks=pytest.mark.slow),
+        pytest.param(False, id="number guard off"),
+    ],
+)
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_two_passes_through_a_storm_issue_every_valid_invoice_once(
     erp19: Erp, install: Installer, guard: bool, seed: int
@@ -86,7 +92,7 @@ def test_the_same_against_other_readings_of_the_api(erp17: Erp, install: Install
         see_that_all_is_done(erp17, it, server)
 
 
-# ---------------------------------------------------------------- kill -9
+# ---------------------------------------------------------------- kill -9, which `make torture` does a hundred times
 
 
 def calls(server: SimulatorServer) -> int:
@@ -110,6 +116,7 @@ def kill_in_the_middle(
     process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["sync", "run"])
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_kill_9_of_a_process_at_random_moments_and_a_restart(
@@ -128,6 +135,7 @@ def test_kill_9_of_a_process_at_random_moments_and_a_restart(
         assert it.leased() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(ROUNDS))
 def test_kill_9_of_workers_and_scheduler_at_random_moments_and_a_restart(
     erp19: Erp, install: Installer, postgres_url: str, redis_url: str, seed: int

@@ -38,21 +38,21 @@ def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_
     }
 
 
-def test_it_does_not_depend_on_our_own_reading_of_the_api(erp: Erp, install: Installer) -> None:
+def test_it_does_not_depend_on_our_own_reading_of_the_api(erp19: Erp, install: Installer) -> None:
     with MinimalB2Brouter() as server:
-        before = erp.moves()
-        it = install(server.base_url, erp.url)
-        assert it.sync()["issued"] == len(valid(erp))
+        before = erp19.moves()
+        it = install(server.base_url, erp19.url)
+        assert it.sync()["issued"] == len(valid(erp19))
         jobs = it.jobs()
-        assert reasons(erp, jobs) == HELD[erp.version]
-        see_that_only_ours_changed(jobs, before, erp.moves())
-        compare(valid(erp), received_by_minimal(server))
+        assert reasons(erp19, jobs) == HELD[erp19.version]
+        see_that_only_ours_changed(jobs, before, erp19.moves())
+        compare(valid(erp19), received_by_minimal(server))
 
         calls = len(server.calls)
         assert it.sync()["issued"] == 0
         assert [call for call in server.calls[calls:] if call[0] != "GET"] == []
 
-        erp.confirm_copies(erp.named("INV01")["id"], ["INV/2026/77001"])
+        erp19.confirm_copies(erp19.named("INV01")["id"], ["INV/2026/77001"])
         calls = len(server.calls)
         assert it.sync()["issued"] == 1
         assert [path.rsplit("/", 1)[0] for _, path in server.calls[calls:]] == [
@@ -69,7 +69,14 @@ def hooked(act: Callable[[Entry], None]) -> SimulatorServer:
     return SimulatorServer(seed=1, log=act)
 
 
-@pytest.mark.parametrize("moment", ["list_contacts", "create_contact", "create_invoice"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        pytest.param("list_contacts", marks=pytest.mark.slow),
+        pytest.param("create_contact", marks=pytest.mark.slow),
+        "create_invoice",
+    ],
+)
 def test_an_invoice_set_back_to_draft_between_discovery_and_sending_does_not_leave(
     erp19: Erp, install: Installer, moment: str
 ) -> None:
@@ -142,6 +149,7 @@ def test_an_invoice_that_was_changed_between_create_and_send_leaves_as_it_is_now
 # ---------------------------------------------------------------- cures and companies
 
 
+@pytest.mark.slow
 def test_a_held_invoice_whose_cause_is_cured_in_the_erp_is_issued_by_the_next_sync(
     erp17: Erp, b2brouter: SimulatorServer, install: Installer
 ) -> None:
@@ -184,6 +192,7 @@ def test_with_one_account_only_the_company_of_that_account_is_sent(
     assert set(french.values()) == {("held", "company_unmapped")}
 
 
+@pytest.mark.slow
 def test_with_a_mapping_the_documents_of_a_company_that_is_not_in_it_are_left_alone(
     erp19: Erp, b2brouter: SimulatorServer, install: Installer
 ) -> None:
@@ -193,17 +202,17 @@ def test_with_a_mapping_the_documents_of_a_company_that_is_not_in_it_are_left_al
 
 
 def test_what_changes_after_issue_is_a_case_and_what_odoo_reads_live_is_none(
-    erp: Erp, b2brouter: SimulatorServer, install: Installer
+    erp19: Erp, b2brouter: SimulatorServer, install: Installer
 ) -> None:
-    it = install(b2brouter.base_url, erp.url)
+    it = install(b2brouter.base_url, erp19.url)
     it.sync()
     seen = len(b2brouter.world.journal)
-    draft, cancelled, altered = (erp.named(name)["id"] for name in ("INV01", "INV03", "INV18"))
-    erp.do("UPDATE res_partner SET street = 'Calle Nueva 1', email = 'new@example.com', phone = '555'")
-    erp.do("UPDATE res_partner_bank SET sanitized_acc_number = 'ES7921000813610123456789'")
-    erp.set_state(draft, "draft")
-    erp.set_state(cancelled, "cancel")
-    erp.do("UPDATE account_move SET amount_total = amount_total + 1 WHERE id = %s", altered)
+    draft, cancelled, altered = (erp19.named(name)["id"] for name in ("INV01", "INV03", "INV18"))
+    erp19.do("UPDATE res_partner SET street = 'Calle Nueva 1', email = 'new@example.com', phone = '555'")
+    erp19.do("UPDATE res_partner_bank SET sanitized_acc_number = 'ES7921000813610123456789'")
+    erp19.set_state(draft, "draft")
+    erp19.set_state(cancelled, "cancel")
+    erp19.do("UPDATE account_move SET amount_total = amount_total + 1 WHERE id = %s", altered)
 
     result = it.sync()
 
@@ -216,8 +225,8 @@ def test_what_changes_after_issue_is_a_case_and_what_odoo_reads_live_is_none(
     entries = b2brouter.world.journal.after(seen, 1000)
     assert [entry for entry in entries if entry.operation == "send_invoice"] == []
 
-    erp.set_state(draft, "posted")
-    erp.set_state(cancelled, "posted")
+    erp19.set_state(draft, "posted")
+    erp19.set_state(cancelled, "posted")
     assert it.sync()["attention"] == 1
 
 
@@ -250,6 +259,7 @@ def test_a_second_sync_makes_no_write_call_and_a_new_invoice_costs_two_calls(
     compare([*valid(erp19), {**erp19.named("INV01"), "number": "INV/2026/77001"}], received_by(b2brouter.world))
 
 
+@pytest.mark.slow
 def test_a_hundred_invoices_of_one_new_customer_make_one_contact(
     erp19: Erp, b2brouter: SimulatorServer, install: Installer
 ) -> None:

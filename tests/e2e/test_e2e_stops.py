@@ -19,7 +19,7 @@ def journal_grows(server: SimulatorServer, by: int) -> None:
     until(lambda: len(server.world.journal) >= target, within=40, what="no work begins")
 
 
-@pytest.mark.parametrize("command", ["sync", "run"])
+@pytest.mark.parametrize("command", [pytest.param("sync", marks=pytest.mark.slow), "run"])
 def test_a_process_that_is_told_to_end_finishes_what_it_has_in_hand(
     erp19: Erp, b2brouter: SimulatorServer, install: Installer, command: str
 ) -> None:
@@ -62,7 +62,9 @@ def test_workers_and_scheduler_that_are_told_to_end_finish_what_they_have_in_han
     see_that_the_audit_is_clean(b2brouter)
 
 
-@pytest.mark.parametrize("command", ["sync", "run", "worker"])
+@pytest.mark.parametrize(
+    "command", [pytest.param("sync", marks=pytest.mark.slow), "run", pytest.param("worker", marks=pytest.mark.slow)]
+)
 def test_a_process_that_is_told_to_end_does_not_sit_out_a_call_that_hangs(
     erp19: Erp, b2brouter: SimulatorServer, install: Installer, postgres_url: str, redis_url: str, command: str
 ) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+import pytest
+
 from connector.simulator import SimulatorServer
 from tests.adapters.databases import execute, query
 from tests.e2e.checks import see_that_the_audit_is_clean
@@ -31,6 +33,7 @@ OPTIONS: Final = {"postgresql": 'write_back = "columns"', "sqlite": ""}
 """Into columns of a module's on the one, in the ledger alone on the other."""
 
 
+@pytest.mark.parametrize("tryton", ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)], indirect=True)
 def test_every_valid_document_is_issued_with_exactly_its_content_and_the_others_are_held_with_their_reason(
     tryton: TrytonDatabase, b2brouter: SimulatorServer, install: Installer
 ) -> None:

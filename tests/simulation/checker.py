@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 from connector.domain import catalogue
 from connector.domain.identity import file_reference, xref
-from connector.domain.job import Effect, Stage, Status
+from connector.domain.job import MAKING, Stage, Status
 from connector.ledger.records import Job
 from tests.simulation.remote import ACCOUNT_ID, Document
 from tests.simulation.world import World
@@ -25,6 +25,8 @@ class Verdict:
     stuck: int = 0  # came to no rest
     unexplained: int = 0  # held without a reason, or for a bug
     contacts_twice: int = 0
+    files_twice: int = 0  # attachments beyond one of a name, on a document that was sent
+    files_lost: int = 0  # attachments that a sent document should have and has not
 
     @property
     def kept(self) -> bool:
@@ -58,7 +60,17 @@ def judge(world: World) -> Verdict:
         stuck=int(world.stuck or any(job.status in {Status.RUNNING, Status.PENDING} for job in jobs)),
         unexplained=sum(_unexplained(job) for job in [*jobs, *world.held]),
         contacts_twice=sum(most - 1 for most in server.contacts_at_once.values()),
+        files_twice=sum(len(document.files) - len(set(document.files)) for document in _sent(world)),
+        files_lost=sum(len(_names(document) - set(document.files)) for document in _sent(world)),
     )
+
+
+def _sent(world: World) -> Sequence[Document]:
+    return [document for document in world.server.documents.values() if document.sent_at]
+
+
+def _names(document: Document) -> set[str]:
+    return {file.name for file in document.invoice.attachments}
 
 
 def _lost(world: World, job: Job, documents: Sequence[Document]) -> bool:
@@ -73,7 +85,7 @@ def forgotten(job: Job, documents: Sequence[Document]) -> bool:
     if job.status is Status.HELD and job.reason in TOLD:
         return False
     live = {document.id for document in documents if document.deleted_at is None}
-    return bool(live - {job.reference}) and job.open_effect is not Effect.CREATE
+    return bool(live - {job.reference}) and job.open_effect not in MAKING
 
 
 def _wrong(world: World, job: Job, documents: Sequence[Document]) -> bool:

@@ -49,6 +49,7 @@ class Conditions:
     list_lag: float = 0.0
     late: float = 60.0  # how long after its arrival a late request is stored
     shows_mark: bool = True  # `file_reference` is in the answers
+    keeps_files: bool = True  # what was imported can be read again
     foreign: bool = False  # somebody else's unsent document has our number, and another total
     strangers: bool = False  # lists show look-alikes: another series, another account
     repeat_unknown: bool = True
@@ -76,8 +77,10 @@ class Document:
     stored_at: datetime
     state: str = "new"
     sent_at: list[datetime] = field(default_factory=list)
+    is_import: bool = False  # made from a file: it never shows our mark
     stale: bool = False  # sent with other content than the ERP last showed us
     deleted_at: datetime | None = None
+    files: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,7 @@ class Server:
         if refusal is not None:
             return refusal
         document = Document(self._id(), body, number, content, mark, contact_id, self.now())
+        document.is_import = content.file_digest is not None
         self.documents[document.id] = document
         together = sum(1 for other in self.live() if other.mark == mark)
         self.at_once[mark] = max(self.at_once.get(mark, 0), together)
@@ -179,6 +183,15 @@ class Server:
         document.sent_at.append(self.now())
         return document
 
+    def attach(self, reference: str, name: str) -> Document | Refusal:
+        document = self.documents.get(reference)
+        if document is None or document.deleted_at is not None:
+            return Refusal(404, _GONE)
+        if document.state != "new":
+            return Refusal(422, _WRONG_STATE)
+        document.files.append(name)
+        return document
+
     def delete(self, reference: str) -> Document | Refusal:
         document = self.documents.get(reference)
         if document is None or document.deleted_at is not None:
@@ -198,6 +211,12 @@ class Server:
             return next(row for row in self._strangers("?") if row.id == reference)
         document = self.documents.get(reference)
         return None if document is None or document.deleted_at is not None else self.shown(document)
+
+    def original(self, reference: str) -> bytes | None:
+        """The file that a document was imported from, where this server gives it back."""
+        document = self.documents.get(reference)
+        kept = document is not None and document.is_import and self._conditions.keeps_files
+        return document.body if document is not None and kept else None
 
     def _strangers(self, number: str) -> Iterator[RemoteInvoice]:
         for id_, series, account, mark in (("s1", "B", ACCOUNT_ID, None), ("s2", None, "2", "erp-other")):
@@ -229,10 +248,11 @@ class Server:
                 for entry in content.tax_totals
             ),
             is_credit_note=content.is_credit_note,
-            file_reference=document.mark if self._conditions.shows_mark else None,
+            file_reference=document.mark if self._conditions.shows_mark and not document.is_import else None,
             contact_id=document.contact_id,
             contact_tax_number=content.buyer.tax_number,
             account_id=ACCOUNT_ID,
+            attachments=tuple(document.files),
         )
 
     # ------------------------------------------------------------ contacts
@@ -355,6 +375,9 @@ class ScriptedRemote:
     def read_invoice(self, reference: str) -> RemoteInvoice | None:
         return self._read(Operation.READ_INVOICE, lambda: self._server.read(reference))
 
+    def read_original(self, reference: str) -> bytes | None:
+        return self._read(Operation.READ_ORIGINAL, lambda: self._server.original(reference))
+
     def _read(self, operation: Operation, look: Callable[[], T]) -> T:
         fault = self._process.arrive(operation.value, Site.REMOTE_READ)
         self._process.clock.advance(LATENCY)
@@ -380,15 +403,24 @@ class ScriptedRemote:
         return _shown_contact(self._write(Operation.UPDATE_CONTACT, lambda: contact))
 
     def create_invoice(self, payload: bytes) -> RemoteInvoice:
+        return self._make(Operation.CREATE_INVOICE, payload)
+
+    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+        return self._make(Operation.IMPORT_INVOICE, content)
+
+    def _make(self, operation: Operation, payload: bytes) -> RemoteInvoice:
         server = self._server
         made = self._write(
-            Operation.CREATE_INVOICE,
+            operation,
             lambda: server.create(payload),
             check=lambda: server.check_create(payload),
             store=lambda: server.create(payload, checked=True),
             other=lambda: server.create(payload, number="X-1"),
         )
         return server.shown(made)
+
+    def add_attachment(self, reference: str, name: str, content: bytes, *, is_view: bool = False) -> None:
+        self._write(Operation.ADD_ATTACHMENT, lambda: self._server.attach(reference, name))
 
     def send_invoice(self, reference: str) -> str | None:
         def send() -> Document | Refusal:

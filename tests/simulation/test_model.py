@@ -172,7 +172,7 @@ class Issuing(RuleBasedStateMachine):
 
 TestIssuing = Issuing.TestCase
 TestIssuing.settings = settings(
-    max_examples=40,
+    max_examples=20,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

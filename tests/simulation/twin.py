@@ -106,8 +106,11 @@ class TwinJobs:
     def look(self, job: Job) -> Job:
         return self._change(job, looks=job.looks + 1)
 
-    def close_intent(self, job: Job, *, outcome: str, request_id: str | None = None) -> Job:
-        return self._change(job, **_CLOSED)
+    def close_intent(
+        self, job: Job, *, outcome: str, request_id: str | None = None, details: Mapping[str, str] | None = None
+    ) -> Job:
+        progress = {"attempts": 0, "lapses": 0} if outcome == "done" else {}
+        return self._change(job, **_CLOSED, **progress)
 
     def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
         changed = {
@@ -333,6 +336,7 @@ class Twin:
             currency=found.currency,
             total=found.total,
             customer=found.customer,
+            tax_number=None,
             original_key=found.original_key,
             original_number=None,
             original_date=None,
@@ -356,6 +360,10 @@ class Twin:
             reference=None,
             xref=None,
             remote_state=None,
+            state_changed_at=None,
+            state_event=None,
+            state_note=None,
+            state_recorded_at=None,
             created_at=now,
             updated_at=now,
             sent_at=None,

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, NoReturn, Protocol, cast
 from unittest import mock
@@ -28,17 +28,19 @@ from connector.domain.errors import (
     SourceUnavailableError,
     WriteBackRefusedError,
 )
+from connector.domain.identity import file_digest, file_reference
 from connector.domain.invoice import Invoice
 from connector.domain.job import Status
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger
 from connector.ledger import owner as owners
 from connector.ledger.actions import RETRY
+from connector.ledger.columns import Base
 from connector.ledger.contacts import ContactLink
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
-from connector.ledger.tables import Base, ContactLinkRow
-from connector.ports import CheckRow, Company, Found, Position
+from connector.ledger.tables import ContactLinkRow
+from connector.ports import CheckRow, Company, File, Found, Position
 from connector.steps import validate
 from connector.steps.case import Rules
 from tests.simulation.faults import Done, Fault, Site
@@ -63,6 +65,16 @@ LOST_BELLS = 3
 
 RETRIES = 3
 """How often a person retries what is held."""
+
+
+def file_of(document: Invoice) -> bytes:
+    """The file that a document of this ERP exists as already."""
+    return f"<invoice>{document.number} {document.note or ''}</invoice>".encode()
+
+
+def as_a_file(document: Invoice) -> Invoice:
+    """The same document, to be imported as it is."""
+    return replace(document, file_digest=file_digest(file_of(document)))
 
 
 class Killed(BaseException):
@@ -122,6 +134,25 @@ class ErpOfProcess:
         shown = {key: self._erp.documents[key] for key in keys if key in self._erp.documents}
         self._process.world.server.last_shown.update(shown)
         return shown
+
+    def file(self, key: str) -> bytes:
+        fault = self._process.arrive("file", Site.ERP_READ)
+        if fault is not None and fault.gone:
+            raise SourceUnavailableError("the folder is gone")
+        document = self._erp.documents[key]
+        content = file_of(document)
+        mark = file_reference(SOURCE, document.company, key)
+        self._process.world.server.bodies[content] = (document, mark, "matched")
+        return content
+
+    def set_aside(self, key: str, message: str) -> None:
+        """A held file stays where it is."""
+
+    def attachments(self, key: str) -> Sequence[File]:
+        fault = self._process.arrive("attachments", Site.ERP_READ)
+        if fault is not None and fault.gone:
+            raise SourceUnavailableError("the ERP is gone")
+        return [File(name=one.name, content=b" " * one.size) for one in self._erp.documents[key].attachments]
 
     def record(self, key: str, reference: str, xref: str) -> None:
         fault = self._process.arrive("record", Site.ERP_WRITE)

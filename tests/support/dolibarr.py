@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import create_engine
@@ -41,16 +42,21 @@ def expected() -> dict[str, Any]:
     return loaded
 
 
+_NOT_OURS: Final = ("/*!", "--", "LOCK TABLES", "UNLOCK TABLES")
+"""Lines of a full dump that speak to the client that loads it."""
+
+
 @cache
-def _statements() -> tuple[str, ...]:
+def _statements(dump: Path = DUMP) -> tuple[str, ...]:
     """The dump escapes line breaks in texts, so a semicolon at the end of a line ends a statement."""
-    text = gzip.decompress(DUMP.read_bytes()).decode()
-    return tuple(statement for statement in text.split(";\n") if statement.strip())
+    lines = gzip.decompress(dump.read_bytes()).decode().split("\n")
+    text = "\n".join(line for line in lines if line and not line.startswith(_NOT_OURS))
+    return tuple(statement.removesuffix(";") for statement in f"{text}\n".split(";\n") if statement.strip())
 
 
-def load(url: str) -> DolibarrDatabase:
+def load(url: str, dump: Path = DUMP) -> DolibarrDatabase:
     """Fill an empty database."""
-    _run(url, _statements())
+    _run(url, _statements(dump))
     return DolibarrDatabase(url)
 
 

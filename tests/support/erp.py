@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from threading import RLock
 from typing import Any
 
 from connector.clock import Clock
 from connector.domain.errors import DocumentNotUsableError, WriteBackRefusedError
-from connector.domain.invoice import Invoice
-from connector.ports import CheckRow, Company, Found, Position
+from connector.domain.invoice import Attachment, Invoice
+from connector.ports import CheckRow, Company, File, Found, Position, RemoteTaxReport
 from tests.support.builders import found
 
 
@@ -23,6 +24,15 @@ class Record:
     changed_at: datetime
     head: Found
     written: tuple[str, str] | None = None  # reference and xref
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What the ERP shows of a document's fate."""
+
+    state: str
+    reason: str | None
+    changed_at: datetime
 
 
 @dataclass(slots=True)
@@ -43,7 +53,11 @@ class Erp:
     company_list: tuple[Company, ...] = (Company(key="1", name="Ibérica", tax_number="ESB76543214", country="ES"),)
     records: dict[str, Record] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    files: dict[str, list[File]] = field(default_factory=dict)  # by document
     written: list[tuple[str, str, str]] = field(default_factory=list)  # every effective write-back
+    shown: dict[str, list[Shown]] = field(default_factory=dict)  # by key, the last one is what stands there
+    reports: dict[str, list[RemoteTaxReport]] = field(default_factory=dict)
+    shows_states: bool = True
     _hooks: list[Hook] = field(default_factory=list)
     _lock: RLock = field(default_factory=RLock)
     closed: bool = False
@@ -72,6 +86,14 @@ class Erp:
             record = self.records[document.key]
             at = self._tick(record)
             self.records[document.key] = Record(document, at, found(document, changed_at=at), record.written)
+
+    def put(self, key: str, *files: File) -> None:
+        """Lay files beside a document, in place of those that were there."""
+        self.files[key] = list(files)
+        told = tuple(
+            Attachment(name=one.name, size=len(one.content), digest=sha256(one.content).hexdigest()) for one in files
+        )
+        self.alter(key, attachments=told)
 
     def spoil(self, key: str, message: str) -> None:
         """Make a document unreadable."""
@@ -167,6 +189,28 @@ class Erp:
             if record.written is None:
                 self.written.append((key, reference, xref))
             record.written = (reference, xref)
+
+    def attachments(self, key: str) -> Sequence[File]:
+        self._called("attachments")
+        return self.files.get(key, [])
+
+    def records_state(self) -> bool:
+        return self.shows_states
+
+    def record_state(self, key: str, state: str, reason: str | None, changed_at: datetime) -> None:
+        self._called("record_state")
+        with self._lock:
+            if key not in self.records:
+                raise WriteBackRefusedError(f"there is no document {key} any more")
+            news = Shown(state=state, reason=reason, changed_at=changed_at)
+            shown = self.shown.setdefault(key, [])
+            if not shown or (changed_at >= shown[-1].changed_at and news != shown[-1]):
+                shown.append(news)
+
+    def record_tax_report(self, key: str, report: RemoteTaxReport) -> None:
+        self._called("record_tax_report")
+        with self._lock:
+            self.reports.setdefault(key, []).append(report)
 
     def close(self) -> None:
         self.closed = True

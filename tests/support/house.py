@@ -17,10 +17,12 @@ from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
 from connector.domain.invoice import Invoice
 from connector.domain.job import Status
+from connector.follow import Follower, Plan
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.queries import Filter, TimelineEvent
 from connector.ledger.records import Job
+from connector.ports import Adapter
 from connector.simulator import Fault, SimulatorServer, Switches, audit, plant
 from connector.simulator.documents import Contact as SimContact
 from connector.simulator.documents import Invoice as SimInvoice
@@ -51,6 +53,7 @@ class House:
         api_key: str = "test_key",
         compare_batch: int = 200,
         api_version: str = "2026-03-02",
+        adapter: Adapter | None = None,
     ) -> None:
         self._api_version = api_version
         self.clock = clock or FakeClock()
@@ -58,6 +61,7 @@ class House:
         self.world = server.world
         self.ledger = Ledger(ledger_url, clock=self.clock)
         self.erp = Erp(self.clock)
+        self.adapter: Adapter = adapter or self.erp
         self.rules = Rules(
             quiet_time=180.0,
             call_seconds=timeout,
@@ -79,13 +83,25 @@ class House:
         self.discovery = Discovery(
             self.ledger, clock=self.clock, overlap=900, sweep_every=86400, changes=changes, recheck_batch=1000
         )
+        self.plan = Plan()
+        self.follower = self.another_follower()
         self.source = Source(
-            name=SOURCE, adapter=self.erp, since=None, companies=None, account_of=lambda company: ACCOUNT
+            name=SOURCE, adapter=self.adapter, since=None, companies=None, account_of=lambda company: ACCOUNT
         )
 
     def another_worker(self) -> Journey:
         """Return what a further process would work with."""
         return Journey(self.ledger, self.desk, policy=self.policy, clock=self.clock, threads=self._threads)
+
+    def another_follower(self) -> Follower:
+        """Return what a further process would follow with."""
+        return Follower(
+            self.ledger,
+            clock=self.clock,
+            remote=lambda account: self.remote,
+            adapters=lambda account: {SOURCE: self.erp},
+            plan=lambda account: self.plan,
+        )
 
     def connect(self, api_key: str = "test_key") -> B2BrouterClient:
         """Return a client of its own; reads are repeated without waiting."""
@@ -108,7 +124,7 @@ class House:
     def desk(self, account: str) -> Desk:
         return Desk(
             remote=self.remote,
-            adapters={SOURCE: self.erp},
+            adapters={SOURCE: self.adapter},
             rules=lambda source: self.rules,
             breaker=self.breaker,
         )
@@ -132,6 +148,17 @@ class House:
 
     def discover(self) -> int:
         return self.discovery.discover(self.source)
+
+    def stamp(self) -> None:
+        """Bind the account, as the first use of it does."""
+        self.ledger.accounts.stamp(
+            ACCOUNT, environment="simulator", host="", account_id="1", remote_id="1", tax_number="ESB76543214"
+        )
+
+    def follow(self) -> None:
+        """Take in news of what was sent, where there is any or a look is due."""
+        if self.follower.is_due(ACCOUNT):
+            self.follower.follow(ACCOUNT)
 
     def drain(self, **options: Any) -> int:
         """Work what is due at this very instant."""

@@ -17,6 +17,13 @@ from tests.support.services import load_dump
 DATA: Final = Path(__file__).parents[1] / "data"
 
 
+def fill_sqlite(url: str, dump: Path) -> None:
+    """Run a dump of SQLite's own."""
+    connection = sqlite3.connect(make_url(url).database or "")
+    connection.executescript(gzip.decompress(dump.read_bytes()).decode())
+    connection.close()
+
+
 @dataclass(frozen=True)
 class TrytonDatabase:
     backend: str  # sqlite or postgresql
@@ -28,9 +35,7 @@ class TrytonDatabase:
         if self.backend == "postgresql":
             load_dump(self.url, dump)
             return
-        connection = sqlite3.connect(make_url(self.url).database or "")
-        connection.executescript(gzip.decompress(dump.read_bytes()).decode())
-        connection.close()
+        fill_sqlite(self.url, dump)
 
     @property
     def expected(self) -> dict[str, Any]:

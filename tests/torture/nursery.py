@@ -26,7 +26,8 @@ _RUN = "import sys; from connector.cli import main; sys.exit(main())"
 _IMPORTED = (
     "connector.cli.sync", "connector.cli.daemons", "connector.cli.simulator", "connector.cli.acts",
     "connector.simulator.main", "connector.daemon", "connector.foreground", "connector.bootstrap",
-    "connector.adapters.sql", "connector.crashpoints", "workers.launch", "workers.scheduler",
+    "connector.adapters.sql", "connector.b2brouter.client", "connector.crashpoints", "connector.errands",
+    "connector.lookout", "connector.web.app", "rich.progress", "workers.launch", "workers.scheduler",
     "alembic.command", "celery.bin.worker", "celery.concurrency.thread", "celery.apps.worker",
     "celery.fixups", "kombu.transport.redis", "kombu.transport.pyamqp", "psycopg", "sqlalchemy.dialects.sqlite",
     "sqlalchemy.dialects.postgresql.psycopg", "uvicorn.protocols.http.auto", "uvicorn.loops.auto",

@@ -156,6 +156,9 @@ url = "{ledger}"
 [broker]
 url = "{broker}"
 
+[web]
+port = 0
+
 [retry]
 base = 0.2
 cap = 3.0
