@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from connector import supervision
 from connector.bootstrap import Services
 from connector.domain.errors import (
     AccountError,
@@ -60,7 +61,7 @@ def follow(services: Services, account: str, *, stopping: Callable[[], bool]) ->
         LedgerError: the ledger failed.
     """
     try:
-        services.follower.follow(account)
+        supervision.follow(services, account)
     except AccountError as error:
         if not stopping():
             pause(services, account, error)

@@ -13,7 +13,7 @@ from connector.domain.errors import AccountDownError, AccountError, ConnectorErr
 from connector.domain.job import Status
 from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import look_into, pause, prepare, sentence
+from connector.supervision import follow, look_into, pause, prepare, sentence
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
@@ -119,7 +119,7 @@ class Pass:
         follower = self._services.follower
         for account in self._services.settings.accounts:
             if not self._stop.is_set() and account not in self._given_up and follower.is_due(account):
-                self._attempt(account, follower.follow)
+                self._attempt(account, lambda name: follow(self._services, name))
 
     def _work(self) -> None:
         jobs = self._services.ledger.jobs

@@ -62,6 +62,18 @@ def prepare(services: Services, account: str) -> None:
     log.warning("account %s works again; %s jobs go on", account, count)
 
 
+def follow(services: Services, account: str) -> None:
+    """Take in what became of an account's documents: only from the account that issued them.
+
+    Raises:
+        EnvironmentLockedError: the ledger belongs to another environment or account.
+        AccountError: see `Follower.follow`.
+        LedgerError: the ledger failed.
+    """
+    services.ensure_account(account)
+    services.follower.follow(account)
+
+
 def pause(services: Services, account: str, error: AccountError) -> None:
     """Stop an account that every document would fail at alike; one alarm, however many notice."""
     fault = sentence(account, error)

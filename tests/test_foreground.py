@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from connector.bootstrap import Services, lease_seconds
 from connector.clock import SystemClock
 from connector.domain.errors import SourceUnavailableError, UsageError
 from connector.domain.job import Status
+from connector.domain.notice import notice
 from connector.foreground import Pass, Result
 from connector.ledger import Ledger, schema
 from connector.ledger.database import Database
@@ -188,6 +190,24 @@ def test_another_account_under_the_same_ledger_sends_nothing(
     assert len(other.faults) == 1
     assert "Nothing is sent" in other.faults[0].message
     assert [i.number for i in simulator.world.invoices.values() if i.account_id == 2] == []
+
+
+def test_another_account_under_the_same_ledger_is_not_asked_for_news_either(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"))
+    issuing = services(embedded_url)
+    sync(issuing)
+    [sent] = simulator.world.invoices
+    told = {"code": "issued_invoice.state_change", "data": {"invoice_id": sent, "event_id": 1, "state": "refused"}}
+    issuing.ledger.inbox.put("main", notice(json.dumps(told).encode()))
+    asked_before = len(simulator.world.journal)
+
+    other = sync(services(embedded_url, accounts={"main": {"account_id": "777", "api_key": "test_key"}}))
+
+    assert ["belongs to account 1" in fault.message for fault in other.faults] == [True]
+    assert len(simulator.world.journal) == asked_before
+    assert issuing.follower.is_due("main"), "the news waits for the right account"
 
 
 def test_a_pass_does_not_wait_beyond_its_patience(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from threading import Event
 
@@ -10,10 +9,8 @@ from celery import shared_task
 
 from config import settings as config
 from connector import errands
-from connector.archive.storage import ArchiveError
 from connector.bootstrap import Services
-
-log = logging.getLogger(__name__)
+from connector.crew import logged
 
 stopping = Event()
 
@@ -29,37 +26,34 @@ def services() -> Services:
 @shared_task(name="drain")
 def drain(*, account: str) -> None:
     """Work an account's due jobs until none is left or the minute is over."""
-    errands.drain(services(), account, stopping=stopping.is_set)
+    logged(f"account {account}", lambda: errands.drain(services(), account, stopping=stopping.is_set))
 
 
 @shared_task(name="discover")
 def discover(*, source: str) -> None:
     """Look into one ERP for confirmed documents that have no job yet."""
-    errands.discover(services(), source)
+    logged(f"source {source}", lambda: errands.discover(services(), source))
 
 
 @shared_task(name="follow")
 def follow(*, account: str) -> None:
     """Take in what became of an account's issued documents."""
-    errands.follow(services(), account, stopping=stopping.is_set)
+    logged(f"news of {account}", lambda: errands.follow(services(), account, stopping=stopping.is_set))
 
 
 @shared_task(name="notify")
 def notify() -> None:
     """Tell people what they have to know."""
-    errands.notify(services())
+    logged("notifications", lambda: errands.notify(services()))
 
 
 @shared_task(name="archive")
 def archive(*, account: str) -> None:
     """Fetch and keep files of an account's issued documents."""
-    try:
-        errands.archive(services(), account, stopping=stopping.is_set)
-    except ArchiveError as error:
-        log.error("%s %s", error.message, error.action)
+    logged(f"archive of {account}", lambda: errands.archive(services(), account, stopping=stopping.is_set))
 
 
 @shared_task(name="reconcile")
 def reconcile(*, account: str) -> None:
     """Compare an account's three sides."""
-    errands.reconcile(services(), account, stopping=stopping.is_set)
+    logged(f"comparison of {account}", lambda: errands.reconcile(services(), account, stopping=stopping.is_set))
