@@ -26,6 +26,8 @@ HOSTS: Mapping[str, str] = {
 FIRST_RUN = (1, 10, 100)
 """Invoices in each step of an account's first run in production."""
 
+QueueKind = Literal["classic", "quorum"]
+
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 WORKING_DAYS: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
@@ -231,6 +233,10 @@ class BrokerSettings(Section):
 
     url: SecretStr = Field(SecretStr("memory://"), description="memory://, redis://… or amqp://…")
     url_file: Path | None = Field(None, description="File that holds the URL.")
+    queue: QueueKind = Field(
+        "classic",
+        description="Kind of queue on RabbitMQ: classic, or quorum, which is kept on several nodes of a cluster.",
+    )
 
     def address(self) -> str:
         """Return the broker URL, password included."""

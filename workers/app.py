@@ -14,7 +14,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutting_down
 
+from config.sections import BrokerSettings
 from connector.domain.errors import UsageError
+from workers.queues import CLASSIC, QUORUM, quorum_queue
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +28,13 @@ _VISIBILITY = 600
 """Seconds until Redis gives an unacknowledged bell to another worker; a drain ends well before."""
 
 
-def make_app(broker_url: str) -> Celery:
+def make_app(broker: BrokerSettings) -> Celery:
     """Return the configured app.
 
     Raises:
-        UsageError: there is no broker in the configuration.
+        UsageError: there is no broker in the configuration, or it has no queues of the kind that is asked for.
     """
+    broker_url = broker.address()
     if broker_url.startswith("memory://"):
         raise UsageError(
             "There is no broker in the configuration: [broker] url is memory://.",
@@ -46,7 +49,7 @@ def make_app(broker_url: str) -> Celery:
         result_backend_thread_safe=True,
         task_serializer="json",
         accept_content=["json"],
-        task_default_queue="connector",
+        task_default_queue=CLASSIC,
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_prefetch_multiplier=1,
@@ -58,7 +61,24 @@ def make_app(broker_url: str) -> Celery:
         broker_transport_options=_transport_options(broker_url),
         broker_heartbeat=30,
     )
+    if broker.queue == "quorum":
+        _use_quorum_queue(made, broker_url)
     return made
+
+
+def _use_quorum_queue(app: Celery, url: str) -> None:
+    """Keep the bells in a replicated queue. Celery sees the kind, and asks for no global prefetch, which it lacks."""
+    if not url.startswith(("amqp://", "amqps://")):
+        raise UsageError(
+            "[broker] queue is quorum, and only RabbitMQ has such queues.",
+            action="Give a URL amqp://… or amqps://…, or take queue away.",
+        )
+    app.conf.update(
+        task_default_queue=QUORUM,
+        task_queues=[quorum_queue()],
+        worker_detect_quorum_queues=True,
+        worker_consumer="workers.queues:Consumer",
+    )
 
 
 def _transport_options(url: str) -> dict[str, Any]:
@@ -81,7 +101,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     from config import settings
 
-    globals()["app"] = made = make_app(settings.load().broker.address())
+    globals()["app"] = made = make_app(settings.load().broker)
     return made
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amqp.exceptions import AMQPError  # a refused log-in is none of Kombu's own errors
+from amqp.exceptions import AMQPError  # a refusal is none of Kombu's own errors
 from celery import Celery
 from kombu.exceptions import KombuError
 from kombu.exceptions import OperationalError as BrokerError
@@ -10,6 +10,8 @@ from kombu.exceptions import OperationalError as BrokerError
 from connector.domain.errors import OutsideError
 
 _CONNECT_SECONDS = 5
+
+_FAULTS = (BrokerError, KombuError, OSError, AMQPError)
 
 
 def reach(app: Celery) -> None:
@@ -21,7 +23,7 @@ def reach(app: Celery) -> None:
     try:
         with app.connection_for_write(connect_timeout=_CONNECT_SECONDS) as connection:
             connection.ensure_connection(max_retries=1, timeout=_CONNECT_SECONDS)
-    except (BrokerError, KombuError, OSError, AMQPError) as error:
+    except _FAULTS as error:
         raise _unreachable(app) from error
 
 
@@ -42,12 +44,14 @@ class Bell:
         self._app = app
 
     def send(self, task: str, *, expires: float, **ids: str) -> None:
-        """Send one; a worker that gets it later than `expires` seconds from now throws it away.
+        """Send one; later than `expires` seconds from now RabbitMQ, or the worker that gets it, throws it away.
 
         Raises:
             OutsideError: the broker did not take it; the next round tries again.
         """
         try:
-            self._app.send_task(task, kwargs=ids, ignore_result=True, retry=False, expires=expires)
-        except (BrokerError, KombuError, OSError) as error:
+            self._app.send_task(
+                task, kwargs=ids, ignore_result=True, retry=False, expires=expires, expiration=expires
+            )
+        except _FAULTS as error:
             raise _unreachable(self._app) from error

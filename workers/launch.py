@@ -24,7 +24,7 @@ def worker(settings: Settings, config: Path | None) -> None:
     """
     from workers import tasks
 
-    app = make_app(settings.broker.address())
+    app = make_app(settings.broker)
     reach(app)
     if config is not None:
         os.environ["CONNECTOR_CONFIG"] = str(config.resolve())

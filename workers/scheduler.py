@@ -35,7 +35,7 @@ def main(settings: Settings, stop: Event) -> None:
     """
     from workers.app import make_app
 
-    app = make_app(settings.broker.address())
+    app = make_app(settings.broker)
     reach(app)
     services = Services(settings, stop=stop)
     open_ledger(services)

@@ -5,24 +5,26 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
+from config.sections import BrokerSettings
 from connector.domain.errors import UsageError
 
 _KNOWN: Final = ("redis", "rediss", "amqp", "amqps")
 
 
-def reach(url: str) -> str:
+def reach(settings: BrokerSettings) -> str:
     """Connect once; return the broker's address without user and password.
 
     Raises:
-        UsageError: the URL names no kind of broker that is known.
+        UsageError: the URL names no kind of broker that is known, or one without queues of the chosen kind.
         OutsideError: it does not answer, or refuses us.
     """
+    url = settings.address()
     known_kind(url)
     # Celery is slow to import, and most installations have no broker.
     from workers import broker
     from workers.app import make_app
 
-    broker.reach(make_app(url))
+    broker.reach(make_app(settings))
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "") + parts.path
 

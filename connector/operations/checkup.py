@@ -108,7 +108,7 @@ class Checkup:
         if broker.embedded:
             yield ok("broker", "none is configured: the work is done within connector run and connector sync")
             return
-        yield ok("broker", f"{reach(broker.address())} answers")
+        yield ok("broker", f"{reach(broker)} answers")
 
     def _archive_rows(self) -> Iterator[CheckRow]:
         storage = self._services.storage

@@ -98,6 +98,7 @@ class Installation:
     erp_url: str  # empty where the adapter has none
     ledger_url: str = ""
     broker_url: str = "memory://"
+    queue: str = "classic"
     accounts: Mapping[str, str] | str = field(default_factory=lambda: BOTH)  # or one for all
     timeout: float = 5
     quiet_time: float = 8
@@ -144,6 +145,7 @@ unknown_outcome = "{self.unknown_outcome}"
 url = "{self.ledger_url}"
 [broker]
 url = "{self.broker_url}"
+queue = "{self.queue}"
 [web]
 port = 0
 [retry]

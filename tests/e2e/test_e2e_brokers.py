@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import suppress
 from typing import Final
 
@@ -18,26 +19,54 @@ from tests.e2e.installation import until
 from tests.support.services import redis_client
 
 
-def empty(broker_url: str) -> None:
+def empty(broker_url: str, queue: str) -> None:
     """Lose all that the broker holds."""
     if broker_url.startswith("redis"):
         with redis_client(broker_url) as client:
             client.flushdb()
         return
     with Connection(broker_url) as connection, suppress(NotFound):
-        connection.SimpleQueue("connector").clear()
+        connection.default_channel.queue_purge(QUEUES[queue])
 
+
+def queues_of(broker_url: str) -> set[str]:
+    """All queues of a virtual host."""
+    with Connection(broker_url) as connection:
+        host = connection.virtual_host
+    listed = subprocess.run(
+        ["rabbitmqctl", "-q", "list_queues", "-p", host, "name", "--no-table-headers"],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return set(listed.stdout.split())
+
+
+QUEUES: Final = {"classic": "connector", "quorum": "connector.quorum"}
 
 CASES: Final = [
-    pytest.param("rabbitmq", False, id="rabbitmq"),
+    pytest.param("rabbitmq", "classic", False, id="rabbitmq"),
     *(
-        pytest.param(broker, losing, id=f"{broker}{', emptied' * losing}", marks=pytest.mark.slow)
-        for broker, losing in (("redis", True), ("redis", False), ("rabbitmq", True))
+        pytest.param(
+            broker,
+            queue,
+            losing,
+            id=f"{broker}{', quorum' * (queue == 'quorum')}{', emptied' * losing}",
+            marks=pytest.mark.slow,
+        )
+        for broker, queue, losing in (
+            ("redis", "classic", True),
+            ("redis", "classic", False),
+            ("rabbitmq", "classic", True),
+            ("rabbitmq", "quorum", True),
+            ("rabbitmq", "quorum", False),
+        )
     ),
 ]
 
 
-@pytest.mark.parametrize(("broker", "losing"), CASES)
+@pytest.mark.parametrize(("broker", "queue", "losing"), CASES)
 def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker_loses_everything(
     erp19: Erp,
     b2brouter: SimulatorServer,
@@ -45,6 +74,7 @@ def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker
     postgres_url: str,
     request: pytest.FixtureRequest,
     broker: str,
+    queue: str,
     losing: bool,
 ) -> None:
     broker_url: str = request.getfixturevalue(f"{broker}_url")
@@ -55,7 +85,13 @@ def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker
     numbers = [f"NEW/{n:04}" for n in range(100)]
     new = erp19.confirm_copies(plain["id"], numbers, partner=partner)
     it = install(
-        b2brouter.base_url, erp19.url, ledger_url=postgres_url, broker_url=broker_url, threads=4, measured=True
+        b2brouter.base_url,
+        erp19.url,
+        ledger_url=postgres_url,
+        broker_url=broker_url,
+        queue=queue,
+        threads=4,
+        measured=True,
     )
     assert it.run("db", "upgrade").status == 0
     lost = 0
@@ -63,7 +99,7 @@ def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker
     def at_rest() -> bool:
         nonlocal lost
         if losing:
-            empty(broker_url)
+            empty(broker_url, queue)
             lost += 1
         return it.at_rest(137)
 
@@ -79,6 +115,8 @@ def test_a_scheduler_and_two_workers_come_to_the_same_results_even_if_the_broker
     see_that_the_audit_is_clean(b2brouter)
     contacts = b2brouter.world.contacts.values()
     assert len([contact for contact in contacts if contact.tin_value == "ESB63276174"]) == 1
+    if queue == "quorum":
+        assert {name for name in queues_of(broker_url) if not name.startswith("celeryev.")} == {"connector.quorum"}
     for process in crew:
         assert process.stop() < 20
     assert it.leased() == []
