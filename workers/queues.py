@@ -35,10 +35,10 @@ def quorum_queue() -> Queue:
     )
 
 
-class Consumer(consumer.Consumer):  # type: ignore[misc]  # Celery's is without types
+class Consumer(consumer.Consumer):
     """Celery's own, without the 28 queues for delayed messages that it adds to a quorum queue: no bell is delayed."""
 
-    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc]
+    class Blueprint(consumer.Consumer.Blueprint):  # type: ignore[misc, valid-type]  # Celery's is without types
         default_steps: Final[list[Any]] = [
             step
             for step in consumer.Consumer.Blueprint.default_steps

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 from amqp.exceptions import NotFound
-from kombu import Connection
+from kombu import Connection, Queue
 
 from connector.simulator import SimulatorServer
 from tests.e2e.checks import reasons, see_that_only_ours_changed, see_that_the_audit_is_clean, valid
@@ -26,7 +26,7 @@ def empty(broker_url: str, queue: str) -> None:
             client.flushdb()
         return
     with Connection(broker_url) as connection, suppress(NotFound):
-        connection.default_channel.queue_purge(QUEUES[queue])
+        Queue(QUEUES[queue], channel=connection.default_channel).purge()
 
 
 def queues_of(broker_url: str) -> set[str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from amqp.exceptions import NotFound
-from kombu import Connection
+from kombu import Connection, Queue
 
 from config.sections import BrokerSettings
 from connector.domain.errors import UsageError
@@ -15,7 +17,8 @@ from workers.broker import Bell
 
 def waiting(connection: Connection, queue: str) -> int:
     with connection.channel() as channel:
-        return int(channel.queue_declare(queue, passive=True).message_count)
+        declared: Any = Queue(queue, channel=channel).queue_declare(passive=True)
+        return int(declared.message_count)
 
 
 def test_bells_wait_in_a_replicated_queue_and_not_longer_than_they_are_of_use(rabbitmq_url: str) -> None:
