@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import time, timedelta
@@ -22,13 +23,14 @@ from connector.discovery import Discovery, Source
 from connector.domain.alarms import Audience
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
-from connector.domain.errors import OutOfTimeError, UsageError
+from connector.domain.errors import LedgerError, OutOfTimeError, UsageError
 from connector.domain.rounding import Way
 from connector.follow import Follower, Plan
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.budgets import LedgerReservoir
+from connector.meter import Meter
 from connector.notify.calendar import QuietHours
 from connector.notify.heartbeat import Heartbeat
 from connector.notify.notifier import Notifier
@@ -47,6 +49,8 @@ if TYPE_CHECKING:
     from connector.b2brouter.transport import Transport
     from connector.reconcile.reconciler import Reconciler
 
+
+log = logging.getLogger(__name__)
 
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
@@ -239,6 +243,7 @@ class Services:
             timeout=general.timeout,
             budget=self._budget(key),
             watch=self._breaker(account).note,
+            measure=self.meter.of(account),
             sleep=self._sleep,
             stop=self.stop,
         )
@@ -281,6 +286,11 @@ class Services:
     def _breaker(self, account: str) -> Breaker:
         with self._lock:
             return self._breakers.setdefault(account, Breaker())
+
+    @cached_property
+    def meter(self) -> Meter:
+        """Counts the requests of this process."""
+        return Meter(lambda: self.ledger.calls)
 
     @cached_property
     def discovery(self) -> Discovery:
@@ -582,8 +592,16 @@ class Services:
             arithmetic=there.arithmetic,
         )
 
+    def _fold(self) -> None:
+        try:
+            self.meter.fold()
+        except LedgerError as error:
+            log.warning("the figures of the last requests are lost: %s", error.message)
+
     def close(self) -> None:
         """Give back all connections."""
+        if self._ledger_open:
+            self._fold()
         for adapter in self._adapters.values():
             adapter.close()
         for transport in self._transports:

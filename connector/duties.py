@@ -49,7 +49,7 @@ FOLLOW_EVERY = 5.0
 """Seconds between looks whether there is news of issued documents."""
 
 TIDY_EVERY = 86400.0
-"""Seconds between sweeps of what webhooks told long ago."""
+"""Seconds between sweeps of what webhooks told, and of what was counted, long ago."""
 
 NOTIFY_EVERY = 15.0
 """Seconds between looks at what people have to be told."""
@@ -140,6 +140,7 @@ class Duties:
                 self._follow(account)
         if self._is_due("tidy", TIDY_EVERY):
             self._services.ledger.inbox.tidy()
+            self._services.ledger.calls.tidy()
 
     def _look_after_issued(self, but: Collection[str]) -> None:
         """Keep files and compare; what is to be issued comes first, for all use the same budget of requests."""

@@ -1,4 +1,4 @@
-"""Who tells people when the one whose task it is has fallen silent."""
+"""What every process that lasts does now and then: tells people where nobody else does, adds up figures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ UNTOLD = timedelta(minutes=2)
 """How long that may be ago until somebody else does it."""
 
 LOOK_EVERY = 30.0
-"""Seconds between the looks of a lookout."""
+"""Seconds between the looks of a lookout; what a process that is killed has counted since the last one is lost."""
 
 _LAST_WORDS = 10.0
 
@@ -21,7 +21,8 @@ _LAST_WORDS = 10.0
 class Lookout:
     """A thread in every process that lasts: it does the telling where nobody else does it any more.
 
-    The scheduler sees when workers stand still; only others can see that the scheduler does.
+    The scheduler sees when workers stand still; only others can see that the scheduler does. It also adds to the
+    ledger what its process has counted of its requests.
     """
 
     def __init__(self, services: Services) -> None:
@@ -42,6 +43,7 @@ class Lookout:
 
     def _watch(self) -> None:
         while not self._stop.wait(LOOK_EVERY):
+            logged("figures", self._services.meter.fold)
             logged("lookout", self.look)
 
     def look(self) -> None:

@@ -12,7 +12,7 @@ import threading
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_shutting_down
+from celery.signals import worker_shutdown, worker_shutting_down
 
 from config.sections import BrokerSettings
 from connector.domain.errors import UsageError
@@ -114,6 +114,15 @@ def _let_drains_end(**_: Any) -> None:
     end = threading.Timer(_LONGEST_STOP, _end)
     end.daemon = True
     end.start()
+
+
+@worker_shutdown.connect
+def _tell_figures(**_: Any) -> None:
+    """Add to the ledger what was counted since the lookout last did."""
+    from connector.crew import logged
+    from workers import tasks
+
+    logged("figures", tasks.services().meter.fold)
 
 
 def _end() -> None:

@@ -37,6 +37,7 @@ from connector.tls import trusted
 T = TypeVar("T")
 Watch = Callable[[Operation, StepError | None], None]
 Guard = Callable[[], None]
+Measure = Callable[[Operation, int | None, float], None]
 
 _KEEP_ALIVE: Final = 4.0
 """Seconds until an idle connection is given up: less than servers wait, for a request on a connection that is
@@ -90,6 +91,7 @@ class Transport:
         timeout: float = 30.0,
         budget: Budget | None = None,
         watch: Watch = lambda operation, error: None,
+        measure: Measure = lambda operation, status, seconds: None,
         clock: Clock | None = None,
         sleep: Callable[[float], None] = time.sleep,
         stop: threading.Event | None = None,
@@ -104,6 +106,7 @@ class Transport:
             timeout: longest whole call in seconds, from the connection to the last byte of the answer.
             budget: waited for before each request; None: no limit.
             watch: told how every request ended; None means well.
+            measure: told of every request with which status it was answered, None: with none, and after how long.
             clock: measures the call and reads dates in `Retry-After`.
             sleep: waits so many seconds between repeated reads.
             stop: set when the process shall end: calls under way are cut off after some seconds, and no other
@@ -123,6 +126,7 @@ class Transport:
         self._timeout = timeout
         self._budget = budget
         self._watch = watch
+        self._measure = measure
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._stop = stop or threading.Event()
@@ -281,15 +285,18 @@ class Transport:
         link = self._link()
         if link.wire.over:
             raise OutOfTimeError("stopping", pause=0.0)
+        began = self._clock.monotonic()
         link.wire.begin(deadline, getattr(self._of_thread, "guard", None), call.operation)
         try:
             with self._request(link.client, call) as response:
                 content = _body(response, _LONGEST_FILE if call.is_download else _LONGEST_BODY)
         except httpx.HTTPError as error:
+            self._measure(call.operation, None, self._clock.monotonic() - began)
             fault = next(fault for kind, fault in _FAULTS if isinstance(error, kind))
             raise outcome.judge_fault(
                 call.operation, fault, self._without_key(str(error)), left=link.wire.left, facts=call.facts
             ) from error
+        self._measure(call.operation, response.status_code, self._clock.monotonic() - began)
         crashpoint(call.operation, "after_reply")
         if not response.is_success:
             content = self._without_key(content.decode("utf-8", "replace")).encode()

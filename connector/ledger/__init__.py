@@ -9,6 +9,7 @@ from connector.ledger.ages import Ages
 from connector.ledger.alarms import Alarms
 from connector.ledger.archive import Archive
 from connector.ledger.bulks import Bulks
+from connector.ledger.calls import Calls
 from connector.ledger.contacts import Contacts
 from connector.ledger.database import Database
 from connector.ledger.deeds import Deeds
@@ -78,6 +79,7 @@ class Ledger:
         self.alarms = Alarms(self.database)
         self.outbox = Outbox(self.database)
         self.bulks = Bulks(self.database)
+        self.calls = Calls(self.database)
         self.deeds = Deeds(self.database)
         self.figures = Figures(self.database)
         self.people = People(self.database)

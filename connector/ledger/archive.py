@@ -14,6 +14,9 @@ from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.tables import AccountRow, ArchiveListRow, ArchiveRow, EventRow, JobRow
 
+COUNTED: Final = 100_000
+"""Nobody needs to know more exactly how much is still to be kept."""
+
 _ENROLLED: Final = 500
 """Documents whose files are noted in one transaction."""
 
@@ -63,6 +66,14 @@ class KnownList:
     number: int
     name: str
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What of an account is still to be kept."""
+
+    files: int
+    since: datetime | None  # when the document was sent that waits longest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +271,17 @@ class Archive:
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         return [Count(piece=row[0], keeping=row[1], files=int(row[2]), bytes=int(row[3] or 0)) for row in rows]
+
+    def backlog(self) -> Mapping[str, Backlog]:
+        """Return by account what is still to be kept; of `COUNTED` files at most."""
+        some = select(ArchiveRow.account, ArchiveRow.job_id).where(_OPEN).limit(COUNTED).subquery()
+        query = (
+            select(some.c.account, func.count(), func.min(JobRow.sent_at))
+            .join(JobRow, JobRow.id == some.c.job_id)
+            .group_by(some.c.account)
+        )
+        with self._database.read() as connection:
+            return {row[0]: Backlog(files=int(row[1]), since=row[2]) for row in connection.execute(query)}
 
     def longest_wanted(self) -> Wanted | None:
         """Return the file that is still to be fetched whose document was sent first."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -60,6 +60,13 @@ class Figures:
             rows = [(row[0], int(row[1])) for row in connection.execute(query)]
         more = sum(number for _, number in rows) > COUNTED
         return [(reason, Count(number=number, more=more)) for reason, number in sorted(rows, key=lambda row: -row[1])]
+
+    def at_rest(self, statuses: Sequence[Status]) -> list[tuple[Status, str | None, int]]:
+        """Return how many jobs there are of these statuses, by reason: all of them are counted, on an index."""
+        query = select(JobRow.status, JobRow.reason, func.count()).where(JobRow.status.in_(statuses))
+        with self._database.read() as connection:
+            rows = connection.execute(query.group_by(JobRow.status, JobRow.reason)).all()
+        return [(row[0], row[1], int(row[2])) for row in rows]
 
     def unknown_outcomes(self) -> int:
         """Return for how many jobs it is not known whether a request had its effect."""

@@ -393,6 +393,29 @@ class BudgetRow(Base):
     lowered_at = column(Double)
 
 
+class CallRow(Base):
+    """How requests to B2Brouter ended and how long they took, since the ledger began: what the processes counted."""
+
+    __tablename__ = "call"
+
+    account = column(String(64), primary_key=True)
+    operation = column(String(32), primary_key=True)
+    status = column(String(8), primary_key=True)  # 2xx, 4xx, 429, 5xx; none: no answer
+    within = column(Integer, primary_key=True)  # milliseconds, at most; 0: longer than all others
+    calls = column(BigInteger)
+    seconds = column(Double)  # of all of them together
+
+
+class CallMinuteRow(Base):
+    """How many requests an account made in a minute; kept for a day or two."""
+
+    __tablename__ = "call_minute"
+
+    account = column(String(64), primary_key=True)
+    minute = column(Instant, primary_key=True)
+    calls = column(Integer)
+
+
 class LeaseRow(Base):
     """Who holds an office of which there is one, such as that of the scheduler."""
 

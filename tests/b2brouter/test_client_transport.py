@@ -112,6 +112,21 @@ def test_a_read_has_its_parameters_quoted_and_no_body(transport: Callable[..., T
     assert b"content-length" not in server.requests[0].lower()
 
 
+def test_each_request_is_measured_with_its_status_or_with_none(transport: Callable[..., Transport]) -> None:
+    measured: list[tuple[str, int | None]] = []
+    with RawServer(OK, answer(503, b""), OK, hang_up) as server:
+        way = transport(server, measure=lambda operation, status, seconds: measured.append((operation, status)))
+        for call in (WRITE, READ):  # a read is repeated
+            way.fetch(call, lambda body: body)
+        failure(way, WRITE)
+    assert measured == [
+        ("create_invoice", 200),
+        ("read_invoice", 503),
+        ("read_invoice", 200),
+        ("create_invoice", None),
+    ]
+
+
 def test_calls_of_one_thread_share_a_connection(transport: Callable[..., Transport]) -> None:
     with RawServer(OK, OK, OK) as server:
         way = transport(server)

@@ -156,6 +156,10 @@ def test_prometheus_reads_what_the_ledger_says(console: Console) -> None:
     assert float(figures["connector_oldest_unsent_invoice_age_seconds"]) > 0
     assert figures['connector_jobs{reason="tax_absolute",status="held"}'] == "1.0"
     assert figures['connector_account_paused{account="spain",reason=""}'] == "0.0"
+    sent = 'connector_api_call_seconds_count{account="spain",operation="send_invoice",status="2xx"}'
+    assert float(figures[sent]) >= 1  # by another process, which has ended
+    assert figures['connector_jobs{reason="",status="done"}'] != "0.0"
+    assert figures['connector_account_breaker_open{account="spain"}'] == "0.0"
     assert float(figures['connector_source_look_age_seconds{source="booking"}']) >= 0
 
 

@@ -51,6 +51,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name", name=op.f("pk_budget")),
     )
     op.create_table(
+        "call",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("operation", sa.String(length=32), nullable=False),
+        sa.Column("status", sa.String(length=8), nullable=False),
+        sa.Column("within", sa.Integer(), nullable=False),
+        sa.Column("calls", sa.BigInteger(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "operation", "status", "within", name=op.f("pk_call")),
+    )
+    op.create_table(
+        "call_minute",
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("minute", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "minute", name=op.f("pk_call_minute")),
+    )
+    op.create_table(
         "contact_link",
         sa.Column("account", sa.String(length=64), nullable=False),
         sa.Column("identity", sa.String(length=255), nullable=False),
@@ -720,5 +737,7 @@ def downgrade() -> None:
     op.drop_table("job")
     op.drop_table("directory")
     op.drop_table("contact_link")
+    op.drop_table("call_minute")
+    op.drop_table("call")
     op.drop_table("budget")
     op.drop_table("account")
