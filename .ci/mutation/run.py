@@ -118,8 +118,12 @@ def try_all(name: str, tree: Path, sample: int | None, seed: int) -> bool:
 
 
 def operators(source: str, left_out: set[str]) -> Iterator[Mutant]:
-    """Yield what cosmic-ray makes of a module, but for annotations, which are never evaluated."""
-    tree, annotations = get_ast(source), list(_annotations(source))
+    """Yield what cosmic-ray makes of a module.
+
+    Annotations are left alone, for they are never evaluated, and so are the marks `*` and `/` of signatures, which
+    cosmic-ray takes for operators: they say how to call, not what happens.
+    """
+    tree, annotations, meaning = get_ast(source), list(_annotations(source)), _meaning(source)
     for name in operator_names():
         kind = get_operator(name)
         if kind.arguments():  # these need to be told what to replace
@@ -130,8 +134,21 @@ def operators(source: str, left_out: set[str]) -> Iterator[Mutant]:
             if annotated or ASTQuery(node).get_definition_name() in left_out:
                 continue
             after = MutationVisitor.mutate_code(source, kind(), occurrence)
+            if _meaning(after) == meaning:
+                continue
             changed = [line for line in _differences(source, after) if not line.startswith(("---", "+++", "@@"))]
             yield Mutant(line=start[0], change="\n".join([name.removeprefix("core/"), *changed]), after=after)
+
+
+def _meaning(source: str) -> str:
+    """Return what a module does, whichever arguments have to be named."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arguments):
+            node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
+            node.defaults = [*node.defaults, *filter(None, node.kw_defaults)]
+            node.posonlyargs, node.kwonlyargs, node.kw_defaults = [], [], []
+    return ast.dump(tree)
 
 
 def _differences(before: str, after: str) -> Iterator[str]:

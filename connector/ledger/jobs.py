@@ -39,9 +39,10 @@ _HELD = and_(
 _WRITE = update(JobRow).where(_HELD)
 _CHANGE = _WRITE.returning(*COLUMNS)
 _ENTRY = insert(EventRow)
+# Of jobs that this transaction has locked while they were pending.
 _LEASE = (
     update(JobRow)
-    .where(JobRow.id.in_(bindparam("due", expanding=True)), JobRow.status == Status.PENDING)
+    .where(JobRow.id.in_(bindparam("due", expanding=True)))
     .values(status=next_status(Status.PENDING, Event.LEASED), fence=JobRow.fence + 1)
     .returning(*COLUMNS)
 )

@@ -6,12 +6,13 @@ import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from connector.domain.job import Event, Stage, Status
 from connector.ledger import Ledger
 from connector.ledger import database as databases
 from connector.ledger.database import Database
+from connector.ledger.tables import JobRow
 from tests.support.builders import invoice
 from tests.support.ledgers import ACCOUNT, add_many, settle
 
@@ -65,6 +66,21 @@ def test_readers_do_not_wait_for_a_writer(ledger: Ledger) -> None:
             seen = pool.submit(lambda: [job.number for job in ledger.queries.find("0")]).result(timeout=5)
 
     assert seen == ["F-0"]
+
+
+def test_whoever_leases_or_sweeps_waits_for_no_job_that_another_is_writing(ledger: Ledger) -> None:
+    if ledger.database.is_sqlite:
+        pytest.skip("a file has one writer at a time")
+    add_many(ledger, 3)
+    [taken] = ledger.jobs.lease(ACCOUNT, 1)
+    written = select(JobRow.id).where(JobRow.number.in_([taken.number, "F-1"])).with_for_update()
+    with ThreadPoolExecutor(1) as pool, ledger.database.write() as connection:
+        connection.execute(written)
+        leased = pool.submit(lambda: ledger.jobs.lease(ACCOUNT, 3)).result(timeout=5)
+        freed = pool.submit(ledger.jobs.rescue).result(timeout=5)
+
+    assert [job.number for job in leased] == ["F-2"]
+    assert freed == 0
 
 
 def test_what_fails_within_a_transaction_leaves_nothing_behind(ledger: Ledger) -> None:
