@@ -78,6 +78,14 @@ class Tokens:
             return None
         return _token(row)
 
+    def is_valid(self, token: Token) -> bool:
+        """Return whether a token that was found is still there, and its time not over."""
+        if token.expires_at is not None and token.expires_at <= self._database.clock.now():
+            return False
+        same = (TokenRow.name == token.name, TokenRow.created_at == token.created_at)
+        with self._database.read() as connection:
+            return connection.execute(select(TokenRow.name).where(*same)).first() is not None
+
     def revoke(self, name: str) -> bool:
         """Remove a token; return whether there was one."""
         with self._database.write() as connection:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import timedelta
 from itertools import count
+from typing import Any
 
 import httpx
 import pytest
 
 from connector.domain.job import Status
 from connector.domain.people import Scope
+from connector.web.api.events import STREAMS
 from tests.cli.shop import call
 from tests.console.conftest import Console
 
@@ -141,6 +145,53 @@ def test_an_account_is_paused_and_resumed(machine: Machine) -> None:
     assert is_problem(machine.post("/accounts/nowhere/pause", {"note": "month end"}), 404)
     assert [account["name"] for account in machine.get("/accounts").json()["accounts"]] == ["spain", "france"]
     assert machine.get("/sources").json()["sources"][0]["name"] == "booking"
+
+
+def read_events(machine: Machine, **query: str) -> list[dict[str, Any]]:
+    """All entries of a stream that ends by itself, each with the number that it may be gone on from."""
+    answer = machine.get("/events", wait="0", **query)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    told = [dict(line.split(": ", 1) for line in block.splitlines()) for block in answer.text.split("\n\n") if block]
+    entries = [{**json.loads(one["data"]), "told as": one["event"]} for one in told if "data" in one]
+    assert [str(entry["id"]) for entry in entries] == [one["id"] for one in told if "data" in one]
+    return entries
+
+
+def test_events_are_told_in_order_and_read_on_from_any_place(console: Console, machine: Machine) -> None:
+    all_of_them = read_events(machine, after="0")
+    assert [entry["id"] for entry in all_of_them] == sorted({entry["id"] for entry in all_of_them})
+    issued = console.job("B-0101")
+    mine = [entry for entry in all_of_them if entry["job_id"] == issued.id]
+    assert [entry["told as"] for entry in mine] == [
+        event.what for event in console.ledger.queries.timeline(issued.id)
+    ]
+    assert {entry["number"] for entry in mine} == {"B-0101"}
+    middle = all_of_them[len(all_of_them) // 2]["id"]
+    machine.http.headers["Last-Event-ID"] = str(middle)  # as a browser says it when it comes again
+    assert read_events(machine, after="0") == [entry for entry in all_of_them if entry["id"] > middle]
+
+
+def test_an_event_is_told_as_it_happens(console: Console, machine: Machine) -> None:
+    job = console.job("B-0114")
+    with machine.http.stream("GET", "/api/v1/events") as answer:
+        lines = answer.iter_lines()
+        assert next(lines).startswith("retry: ")
+        machine.post(f"/jobs/{job.id}/actions", {"action": "retry", "note": "look"})
+        told = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: "))
+    assert (told["what"], told["who"], told["note"]) == ("retry", f"token {machine.name}", "look")
+
+
+def test_so_many_listen_and_no_more(machine: Machine) -> None:
+    heard = []  # a listener that lets go of its lines hangs up
+    with ExitStack() as listeners:
+        for _ in range(STREAMS):
+            lines = listeners.enter_context(machine.http.stream("GET", "/api/v1/events")).iter_lines()
+            assert next(lines).startswith("retry: ")
+            heard.append(lines)
+        assert is_problem(machine.get("/events", wait="0"), 503)
+    # They have left, and the server sees it one after the other.
+    assert any(machine.get("/events", wait="0").status_code == 200 for _ in range(100))
+    assert is_problem(machine.get("/events", after="-1"), 422)
 
 
 def test_causes_are_those_of_the_command_line(console: Console, machine: Machine) -> None:

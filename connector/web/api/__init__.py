@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from connector import __version__
 from connector.bootstrap import Services
-from connector.web.api import accounts, bulks, jobs, problems
+from connector.web.api import accounts, bulks, events, jobs, problems
 from connector.web.api.caller import READS
 from connector.web.remembered import Remembered
 
@@ -25,7 +25,8 @@ def make_api(services: Services) -> FastAPI:
     api = FastAPI(title="B2Brouter connector", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     api.state.services = services
     api.state.causes = Remembered(2.0, lambda: services.ledger.queries.causes(most=_GROUPED))
-    for module in (jobs, bulks, accounts):
+    api.state.seats = events.Seats(events.STREAMS)
+    for module in (jobs, events, bulks, accounts):
         api.include_router(module.routes, responses=problems.DOCUMENTED)
     problems.add_to(api)
 
