@@ -82,8 +82,8 @@ class Seats:
 
 _DESCRIBED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
-        "description": "Server-sent events: `id` is the entry's number, `event` is what happened, `data` is it all as "
-        "JSON. A line that begins with a colon says that the stream is alive.",
+        "description": "Server-sent events: `id` is the entry's number, `event` is what happened, `data` is all of "
+        "it as JSON. A line that begins with a colon says that the stream is alive.",
         "content": {
             "text/event-stream": {
                 "schema": {"type": "string"},
