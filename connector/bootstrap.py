@@ -503,7 +503,7 @@ class Services:
             repeat_unknown=self._repeat_unknown(account, state.number_guard if state else None),
             owner_tax_number=state.tax_number if state else None,
             own_accounts=self._own_accounts(account, state.remote_id if state else None),
-            many_companies=self._many_companies(source),
+            many_companies=self.many_companies(source),
             levels=self.levels(account),
             adopt_existing=settings.existing == "adopt",
             external_originals=settings.external_originals == "reference",
@@ -560,7 +560,7 @@ class Services:
         """The names under which answers may call the account: the configuration may say id or identifier."""
         return frozenset(filter(None, (self.settings.accounts[account].account_id, remote_id)))
 
-    def _many_companies(self, source: str) -> bool:
+    def many_companies(self, source: str) -> bool:
         """Whether one account stands for a source in which several companies issue."""
         if self.source_settings(source).account is None:
             return False

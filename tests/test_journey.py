@@ -1365,6 +1365,20 @@ def test_a_source_of_many_companies_needs_its_own_accounts(house: House) -> None
     assert "?" not in (job.message or "")
 
 
+def test_the_only_company_of_a_source_is_not_issued_by_another_companys_account(house: House) -> None:
+    other = replace(invoice().seller, name="Hermana, S.L.", tax_number="ESB63276174")
+    silent = replace(invoice().seller, tax_number=None)
+
+    house.issue(invoice("1", seller=silent), invoice("2", seller=other))
+
+    house.assert_issued("1")
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "issuer_differs")
+    house.rules = replace(house.rules, levels={"issuer_differs": Level.WARN})
+    retry(house, "2")
+    house.run()
+    house.assert_issued("2")
+
+
 @pytest.mark.parametrize("account_id", ["1", "iberica"])
 def test_an_account_named_by_its_identifier_finds_its_documents_again(open_house: Opener, account_id: str) -> None:
     house = open_house(account_id=account_id)

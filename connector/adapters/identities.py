@@ -11,16 +11,6 @@ from connector.domain.invoice import LegalId
 SIREN: Final = "0002"
 SIRET: Final = "0009"
 
-# Some ERPs' country lists have codes that ISO 3166-1 lacks, or that VAT numbers use instead.
-_COUNTRIES: Final = {"EL": "GR", "XI": "GB", "UK": "GB"}
-
-
-def country_code(code: str | None) -> str | None:
-    """Return the ISO 3166-1 code of an ERP's country."""
-    if not code:
-        return None
-    return _COUNTRIES.get(code.upper(), code.upper())
-
 
 def french_id(registry: str | None) -> tuple[LegalId, ...]:
     """Return a French register number with its scheme: 14 digits are a SIRET, 9 a SIREN, all else is nothing."""

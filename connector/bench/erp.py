@@ -46,7 +46,8 @@ _HEADER: Final = """
     SELECT i.id AS document_key, 1 AS confirmed, i.number, 'invoice' AS kind, i.issued AS issue_date,
            'EUR' AS currency, i.net, i.tax, i.net + i.tax AS payable, i.reference, i.xref,
            c.id AS buyer_key, c.name AS buyer_name, c.tax_number AS buyer_tax_number, 'ES' AS buyer_country,
-           'Calle Mayor 1' AS buyer_address, 'Madrid' AS buyer_city, '28013' AS buyer_postal_code
+           'ES' AS seller_country, 'Calle Mayor 1' AS buyer_address, 'Madrid' AS buyer_city,
+           '28013' AS buyer_postal_code
     FROM invoice i JOIN customer c ON c.id = i.customer WHERE i.id IN :keys
 """
 _LINES: Final = """

@@ -20,7 +20,7 @@ from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.operations.texts import Sums
 from connector.ports import Found
-from connector.steps.validate import foreign_company
+from connector.steps.validate import foreign_company, holds
 from connector.validation import Problem, problems
 
 _DOCUMENTS = 250
@@ -214,6 +214,7 @@ class _Reader:
         self._source: Source = services.source(name)
         self._external_originals = services.source_settings(name).external_originals == "reference"
         self._levels = services.levels
+        self._many_companies = services.many_companies(name)
         self._owners = _owners(services, name, ledger)
         self._ledger = ledger
         self._seen = seen
@@ -298,7 +299,10 @@ class _Reader:
     def _of_another_company(self, document: Invoice, account: str | None) -> Problem | None:
         """Judge as `validate` does, once the ledger knows whose account it is."""
         owner = self._owners.get(account or "")
-        return foreign_company(document, account=account or "", owner=owner) if owner else None
+        if account is None or owner is None:
+            return None
+        problem = foreign_company(document, account=account, owner=owner, many_companies=self._many_companies)
+        return problem if problem and holds(problem, self._levels(account)) else None
 
     def _without_original(self, document: Invoice) -> Problem | None:
         """A credit note follows its original, which is in the ledger already or is about to be found."""
@@ -346,12 +350,9 @@ class _Reader:
 
 
 def _owners(services: Services, source: str, ledger: Ledger | None) -> dict[str, str]:
-    """Return the tax number of the account that stands for several companies, by its name; else nothing."""
-    account = services.source_settings(source).account
-    state = ledger.accounts.get(account) if ledger and account else None
-    if account is None or state is None or not state.tax_number:
-        return {}
-    return {account: state.tax_number} if len(services.adapter(source).companies()) > 1 else {}
+    """Return the tax numbers of whom the source's accounts belong to, as far as they are known, by the account."""
+    states = {name: ledger.accounts.get(name) for name in services.source_settings(source).issuers} if ledger else {}
+    return {name: state.tax_number for name, state in states.items() if state and state.tax_number}
 
 
 def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:

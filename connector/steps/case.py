@@ -45,7 +45,7 @@ class Rules:
     quiet_time: float
     call_seconds: float  # the longest call
     repeat_unknown: bool  # after the quiet time: the same bytes again, or hold
-    owner_tax_number: str | None  # of the B2Brouter account, where one account serves a source of many companies
+    owner_tax_number: str | None  # of the B2Brouter account
     many_companies: bool
     own_accounts: frozenset[str]  # id and identifier of the B2Brouter account
     levels: Levels = field(default_factory=dict)  # of validation rules, where they differ from the rules' own

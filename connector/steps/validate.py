@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from connector.domain import catalogue
 from connector.domain.errors import BlockedError, RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
 from connector.steps.await_original import await_original
 from connector.steps.case import Case
-from connector.validation import Problem, judge
+from connector.validation import LATER, Level, Levels, Problem, judge
+
+_DIFFERS: Final = "issuer_differs"
 
 
 def validate(case: Case) -> None:
@@ -33,7 +37,7 @@ def belongs_here(case: Case) -> None:
 
     Raises:
         BlockedError: `not_confirmed`.
-        RefusedError: `company_unmapped`.
+        RefusedError: `company_unmapped` or `issuer_differs`.
     """
     if not case.invoice.confirmed:
         raise BlockedError("not_confirmed")
@@ -52,20 +56,38 @@ def _customer(reason: str, invoice: Invoice) -> dict[str, str]:
 
 
 def _of_this_account(case: Case, invoice: Invoice) -> None:
-    """One account for a source of several companies serves only the company that the account belongs to."""
-    if not case.rules.many_companies:
+    rules = case.rules
+    foreign = foreign_company(
+        invoice,
+        account=case.job.account,
+        owner=rules.owner_tax_number,
+        many_companies=rules.many_companies,
+    )
+    if foreign is None:
         return
-    foreign = foreign_company(invoice, account=case.job.account, owner=case.rules.owner_tax_number)
-    if foreign is not None:
-        raise RefusedError(foreign.reason, foreign.details)
+    if not holds(foreign, rules.levels):
+        case.warn(foreign.reason, foreign.details)
+        return
+    raise RefusedError(foreign.reason, dict(foreign.details))
 
 
-def foreign_company(invoice: Invoice, *, account: str, owner: str | None) -> Problem | None:
-    """Return what is wrong where another company issued the document than the account's owner, by its tax number."""
+def foreign_company(invoice: Invoice, *, account: str, owner: str | None, many_companies: bool) -> Problem | None:
+    """Return what is wrong where another company issued the document than the account's owner, by its tax number.
+
+    One account for a source of several companies serves its owner alone. The only company of a source is believed
+    to be the owner unless both sides state a tax number, and they differ.
+    """
     ours = tax_number_key(invoice.seller.tax_number, invoice.seller.country)
     theirs = tax_number_key(owner, invoice.seller.country)
-    if ours is not None and ours == theirs:
+    if ours == theirs and ours is not None:
+        return None
+    if not many_companies and (ours is None or theirs is None):
         return None
     company = f"{invoice.seller.name} ({ours or 'no tax number'})"
     facts = {"company": company, "account": account, "owner": owner or "an unknown company"}
-    return Problem("company_unmapped", facts)
+    return Problem("company_unmapped" if many_companies else _DIFFERS, facts)
+
+
+def holds(problem: Problem, levels: Levels) -> bool:
+    """Whether a problem that no rule found holds a document, or only warns."""
+    return levels.get(problem.reason, LATER.get(problem.reason, Level.BLOCK)) is Level.BLOCK

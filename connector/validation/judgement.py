@@ -25,8 +25,8 @@ ALL: Final[tuple[Rule, ...]] = (
 
 BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in ALL})
 
-LATER: Final[Mapping[str, Level]] = MappingProxyType({"credited_too_much": Level.WARN})
-"""Reasons that a step gives, for they need the ledger; their levels are chosen like those of the rules."""
+LATER: Final[Mapping[str, Level]] = MappingProxyType({"credited_too_much": Level.WARN, "issuer_differs": Level.BLOCK})
+"""Reasons that a step gives, for they need more than the document; their levels are chosen like the rules'."""
 
 Levels = Mapping[str, Level]
 """Levels by rule that differ from the rules' own."""

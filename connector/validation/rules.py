@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from connector.domain.invoice import Invoice, TaxKind, money
+from connector.domain.countries import COUNTRY_CODES
+from connector.domain.identity import tax_number_key
+from connector.domain.invoice import Invoice, Party, TaxKind, money
 from connector.validation.currencies import CURRENCIES
 from connector.validation.identifiers import iban_valid, tax_number_valid
 from connector.validation.rule import Problem, Rule, name_of, rule, taxable, taxes
@@ -93,6 +95,34 @@ def has_consistent_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
             yield Problem("tax_inconsistent", {**facts, "line": name_of(line)})
 
 
+@rule("credit_note_negative", source="EN 16931 BT-3; API 8.5", settled=True)
+def has_a_credit_note_that_lowers(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """The kind says that a credit note lowers: with an amount below zero it would be billed once more."""
+    if invoice.is_credit_note and invoice.totals.with_tax < 0:
+        yield Problem("credit_note_negative", _total(invoice))
+
+
+@rule("invoice_negative", source="EN 16931 BT-3")
+def has_an_invoice_that_raises(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """What comes to less than nothing is a credit note, which names what it corrects."""
+    if not invoice.is_credit_note and invoice.totals.with_tax < 0:
+        yield Problem("invoice_negative", _total(invoice))
+
+
+def _total(invoice: Invoice) -> dict[str, str]:
+    return {"total": f"{invoice.totals.with_tax:f}", "currency": invoice.currency or ""}
+
+
+@rule("seller_country_missing", source="EN 16931 BR-09; API 8.5", settled=True)
+def has_a_seller_of_some_country(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """The issuer's country says how a credit note is told, and which rules and names of taxes hold.
+
+    A file that is imported goes as it is.
+    """
+    if invoice.file_digest is None and invoice.seller.country not in COUNTRY_CODES:
+        yield Problem("seller_country_missing", {"country": invoice.seller.country or "(none)"})
+
+
 @rule("buyer_incomplete", source="EN 16931 BR-07, BR-11")
 def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """The customer has a name and a country."""
@@ -102,18 +132,33 @@ def has_a_complete_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
         yield Problem("buyer_incomplete", {"party": buyer.name or "(no name)", "fields": ", ".join(missing)})
 
 
+@rule("country_unknown", source="EN 16931 BR-CL-14")
+def has_a_buyer_of_a_known_country(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A country is two letters of ISO 3166-1: by others, no rule and no way of delivery is found."""
+    buyer = invoice.buyer
+    if buyer.country and buyer.country not in COUNTRY_CODES:
+        yield Problem("country_unknown", {"party": buyer.name, "country": buyer.country})
+
+
 @rule("buyer_identifier_missing", source="API 5.2")
 def has_an_identified_buyer(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """A contact at B2Brouter needs a tax number or a registration number."""
-    if not invoice.buyer.tax_number and not invoice.buyer.legal_ids:
-        yield Problem("buyer_identifier_missing", {"party": invoice.buyer.name})
+    buyer = invoice.buyer
+    registered = any(legal.value.strip() for legal in buyer.legal_ids)
+    if not _has_number(buyer) and not registered:
+        yield Problem("buyer_identifier_missing", {"party": buyer.name})
+
+
+def _has_number(party: Party) -> bool:
+    """Signs that people write for "has none", such as a dash, are no number."""
+    return tax_number_key(party.tax_number, party.country) is not None
 
 
 @rule("vat_number_wrong", source="API 3.3")
 def has_a_valid_tax_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """A wrong tax number of the customer is the most frequent reason for a refusal."""
     buyer = invoice.buyer
-    if buyer.tax_number and not tax_number_valid(buyer.tax_number, buyer.country):
+    if buyer.tax_number and _has_number(buyer) and not tax_number_valid(buyer.tax_number, buyer.country):
         yield Problem("vat_number_wrong", {"number": buyer.tax_number, "party": buyer.name})
 
 
@@ -159,7 +204,11 @@ RULES: Final[tuple[Rule, ...]] = (
     has_taxes_in_percent,
     has_mapped_taxes,
     has_consistent_taxes,
+    has_a_credit_note_that_lowers,
+    has_an_invoice_that_raises,
+    has_a_seller_of_some_country,
     has_a_complete_buyer,
+    has_a_buyer_of_a_known_country,
     has_an_identified_buyer,
     has_a_valid_tax_number,
     has_a_valid_iban,

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from connector.adapters.folder.countries import two_letters
 from connector.adapters.folder.reading import read_invoice
 from connector.adapters.folder.xml import UnreadableError
+from connector.domain.countries import country_code
 from connector.domain.identity import file_digest
 from connector.domain.invoice import (
     AllowanceCharge,
@@ -292,7 +292,7 @@ class TestFacturae:
         assert (buyer.name, buyer.is_company, buyer.city) == ("Ana Gil Ruiz", False, "Madrid")
 
     def test_countries_come_in_three_letters(self) -> None:
-        assert (two_letters("ESP"), two_letters("fra"), two_letters("???"), two_letters(None)) == (
+        assert (country_code("ESP"), country_code("fra"), country_code("???"), country_code(None)) == (
             "ES",
             "FR",
             "???",

@@ -66,7 +66,7 @@ class House:
             quiet_time=180.0,
             call_seconds=timeout,
             repeat_unknown=True,
-            owner_tax_number="ESB76543214",
+            owner_tax_number=self._owner(account_id),
             own_accounts=frozenset({account_id, "1"}),
             many_companies=False,
         )
@@ -88,6 +88,13 @@ class House:
         self.source = Source(
             name=SOURCE, adapter=self.adapter, since=None, companies=None, account_of=lambda company: ACCOUNT
         )
+
+    def _owner(self, account_id: str) -> str | None:
+        """The tax number that B2Brouter shows for the account, as the connector learns it at its first use."""
+        owners = (
+            one.tin_value for one in self.world.accounts.values() if account_id in {str(one.id), one.identifier}
+        )
+        return next(owners, None)
 
     def another_worker(self) -> Journey:
         """Return what a further process would work with."""

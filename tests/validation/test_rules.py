@@ -23,6 +23,7 @@ from tests.support.builders import (
     IVA_REDUCED,
     NOON,
     OTHER_CUSTOMER,
+    SELLER,
     credit_note,
     invoice,
     line,
@@ -110,6 +111,41 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
         buyer(country=None),
         "buyer_incomplete",
         {"party": CUSTOMER.name, "fields": "country"},
+    ),
+    "a credit note that would bill": (
+        credit_note("2", invoice("1"), line("100", quantity="-1")),
+        "credit_note_negative",
+        {"total": "-121.00", "currency": "EUR"},
+    ),
+    "an invoice that would pay": (
+        invoice("1", line("100", quantity="-1")),
+        "invoice_negative",
+        {"total": "-121.00", "currency": "EUR"},
+    ),
+    "an issuer of no country": (
+        invoice("1", seller=replace(SELLER, country=None)),
+        "seller_country_missing",
+        {"country": "(none)"},
+    ),
+    "an issuer of no country that there is": (
+        invoice("1", seller=replace(SELLER, country="ESPAÑA")),
+        "seller_country_missing",
+        {"country": "ESPAÑA"},
+    ),
+    "a customer of no country that there is": (
+        buyer(country="SPAIN"),
+        "country_unknown",
+        {"party": CUSTOMER.name, "country": "SPAIN"},
+    ),
+    "a dash for a tax number": (
+        buyer(tax_number=" - "),
+        "buyer_identifier_missing",
+        {"party": CUSTOMER.name},
+    ),
+    "a blank for a registered number": (
+        buyer(tax_number=None, legal_ids=(LegalId(scheme="0009", value=" "),)),
+        "buyer_identifier_missing",
+        {"party": CUSTOMER.name},
     ),
     "a customer without any number": (
         buyer(tax_number=None),

@@ -8,7 +8,8 @@ from typing import Final
 
 from connector.adapters.database import Row, plain
 from connector.adapters.dolibarr.settings import DolibarrOptions
-from connector.adapters.identities import SIREN, SIRET, country_code, is_public_body
+from connector.adapters.identities import SIREN, SIRET, is_public_body
+from connector.domain.countries import country_code
 from connector.domain.invoice import LegalId, Party
 
 _PRIVATE: Final = "TE_PRIVATE"  # code of c_typent; Dolibarr itself takes any code that begins with it

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from connector.adapters.folder.countries import two_letters
 from connector.adapters.folder.values import adjustment, company_of, completed, vat
 from connector.adapters.folder.xml import Node, UnreadableError
+from connector.domain.countries import country_code
 from connector.domain.invoice import (
     AllowanceCharge,
     Invoice,
@@ -137,7 +137,7 @@ def _party(found: Node | None) -> Party:
     known = Party(
         name=legal.words("CorporateName") if legal else _full_name(entity),
         tax_number=found.text("TaxIdentification", "TaxIdentificationNumber"),
-        country=two_letters(address.text("CountryCode")),
+        country=country_code(address.text("CountryCode")),
         dir3_codes=tuple(_offices(found)),
         is_company=person is None,
         address=address.words("Address"),

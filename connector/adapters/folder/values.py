@@ -10,7 +10,8 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.folder.xml import UnreadableError
-from connector.adapters.identities import country_code, french_id, is_public_body
+from connector.adapters.identities import french_id, is_public_body
+from connector.domain.countries import country_code
 from connector.domain.identity import legal_id_key, tax_number_key
 from connector.domain.invoice import (
     AllowanceCharge,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from connector.adapters.database import Row, plain
-from connector.adapters.identities import country_code, french_id, is_public_body
+from connector.adapters.identities import french_id, is_public_body
+from connector.domain.countries import country_code
 from connector.domain.invoice import Party
 
 

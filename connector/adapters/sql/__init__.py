@@ -11,7 +11,7 @@ from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, warning
 from connector.adapters.database import Database, Timeouts, exact, plain
 from connector.adapters.options import read
-from connector.adapters.sql.mapping import Mapper, company, in_cents, readable
+from connector.adapters.sql.mapping import Mapper, company, currency, in_cents, readable
 from connector.adapters.sql.reader import Documents, Head, Reader
 from connector.adapters.sql.sample import Sampler
 from connector.adapters.sql.settings import SqlOptions
@@ -130,7 +130,7 @@ class SqlAdapter(DatabaseAdapter):
     def _found(self, head: Head) -> Found:
         row = head.row
         kind = self._heads.head_kind(row["kind"])
-        total, currency = readable(exact, row["total"]), plain(row["currency"])
+        total, code = readable(exact, row["total"]), currency(row)
         return Found(
             key=str(row["document_key"]),
             company=company(row),
@@ -138,8 +138,8 @@ class SqlAdapter(DatabaseAdapter):
             number=plain(row["number"]),
             kind=kind,
             issue_date=readable(day, row["issue_date"]),
-            currency=currency,
-            total=None if total is None else in_cents(self._heads.sign(kind) * total, currency),
+            currency=code,
+            total=None if total is None else in_cents(self._heads.sign(kind) * total, code),
             customer=plain(row.get("customer")),
             original_key=plain(row.get("original_key")),
             confirmed_on=head.confirmed_on,

@@ -11,6 +11,7 @@ from connector.adapters.database import Row, exact, plain
 from connector.adapters.sql.reader import ONLY_COMPANY, Documents
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.values import day
+from connector.domain.countries import country_code
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -90,7 +91,7 @@ class Mapper:
             series=plain(row.get("series")),
             issue_date=day(row["issue_date"]),
             due_date=day(row.get("due_date")),
-            currency=plain(row["currency"]),
+            currency=currency(row),
             seller=_party(row, "seller"),
             buyer=_party(row, "buyer"),
             buyer_email=plain(row.get("invoice_email")),
@@ -167,7 +168,7 @@ class Mapper:
 
     def _tax_totals(self, key: str, header: Row, lines: Sequence[Line], kind: Kind) -> tuple[TaxTotal, ...]:
         if self.documents.tax_totals is None:
-            return computed_tax_totals(lines, plain(header["currency"]) or "")
+            return computed_tax_totals(lines, currency(header) or "")
         sign = self.sign(kind)
         return tuple(
             TaxTotal(tax=_tax(row), base=sign * amount(row, "base"), amount=sign * amount(row, "amount"))
@@ -175,13 +176,13 @@ class Mapper:
         )
 
     def _totals(self, row: Row, kind: Kind) -> Totals:
-        sign, currency = self.sign(kind), plain(row["currency"])
+        sign, code = self.sign(kind), currency(row)
         withheld = amount(row, "withholding") if row.get("withholding") is not None else ZERO
         return Totals(
-            net=in_cents(sign * amount(row, "net"), currency),
-            tax=in_cents(sign * amount(row, "tax"), currency),
-            withholding=in_cents(-abs(withheld), currency),
-            payable=in_cents(sign * amount(row, "payable"), currency),
+            net=in_cents(sign * amount(row, "net"), code),
+            tax=in_cents(sign * amount(row, "tax"), code),
+            withholding=in_cents(-abs(withheld), code),
+            payable=in_cents(sign * amount(row, "payable"), code),
         )
 
 
@@ -209,6 +210,12 @@ def company(row: Row) -> str:
     """Return the issuing company of a row; the only one, where the query does not name it."""
     value = row.get("company")
     return ONLY_COMPANY if value is None else str(value)
+
+
+def currency(row: Row) -> str | None:
+    """Return the code of the document's currency, in capitals as ISO 4217 has it."""
+    code = plain(row["currency"])
+    return code.upper() if code else None
 
 
 def amount(row: Row, column: str) -> Decimal:
@@ -285,7 +292,7 @@ def _party(row: Row, role: str) -> Party:
         name=value("name") or "",
         tax_number=value("tax_number"),
         legal_ids=tuple(LegalId(scheme=scheme, value=given) for scheme, name in _LEGAL_IDS if (given := value(name))),
-        country=country.upper() if country else None,
+        country=country_code(country),
         address=value("address") or "",
         address2=value("address2") or "",
         city=value("city") or "",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from connector.adapters.database import Row, plain
-from connector.adapters.identities import country_code, french_id, is_public_body
+from connector.adapters.identities import french_id, is_public_body
 from connector.adapters.tryton.reader import Parties
+from connector.domain.countries import country_code
 from connector.domain.invoice import LegalId, Party
 
 # The types of `party_identifier` that are numbers for VAT or income tax in Europe, as Tryton's own list of tax

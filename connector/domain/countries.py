@@ -1,4 +1,4 @@
-"""Countries of ISO 3166-1: three letters, as Facturae writes them, and two, as everybody else does."""
+"""Countries of ISO 3166-1, by two letters, and what else they are called where somebody keeps a code of them."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ TTO TT TUN TN TUR TR TUV TV TWN TW TZA TZ UGA UG UKR UA UMI UM URY UY USA US UZB
 VIR VI VNM VN VUT VU WLF WF WSM WS YEM YE ZAF ZA ZMB ZM ZWE ZW
 """.split()
 
-_TWO_LETTERS: Final = dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True))
+_TWO_LETTERS: Final = {**dict(zip(_PAIRS[::2], _PAIRS[1::2], strict=True)), "EL": "GR", "XI": "GB", "UK": "GB"}
+"""By three letters, as Facturae writes them, and by what VAT numbers and some ERPs write instead."""
+
+COUNTRY_CODES: Final = frozenset(_PAIRS[1::2]) | {"XK"}
+"""Of two letters, upper case. Kosovo has one by custom (EN 16931, code list BR-CL-14)."""
 
 
-def two_letters(code: str | None) -> str | None:
+def country_code(code: str | None) -> str | None:
     """Return the code of two letters; one that is not known stays as it is, for validation to name it."""
-    return _TWO_LETTERS.get(code.upper(), code) if code else None
+    return _TWO_LETTERS.get(code.upper(), code.upper()) if code else None
