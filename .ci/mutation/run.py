@@ -134,15 +134,18 @@ def operators(source: str, left_out: set[str]) -> Iterator[Mutant]:
             if annotated or ASTQuery(node).get_definition_name() in left_out:
                 continue
             after = MutationVisitor.mutate_code(source, kind(), occurrence)
-            if _meaning(after) == meaning:
+            if _meaning(after) in {meaning, None}:
                 continue
             changed = [line for line in _differences(source, after) if not line.startswith(("---", "+++", "@@"))]
             yield Mutant(line=start[0], change="\n".join([name.removeprefix("core/"), *changed]), after=after)
 
 
-def _meaning(source: str) -> str:
-    """Return what a module does, whichever arguments have to be named."""
-    tree = ast.parse(source)
+def _meaning(source: str) -> str | None:
+    """Return what a module does, whichever arguments have to be named; None if it is no program at all."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
     for node in ast.walk(tree):
         if isinstance(node, ast.arguments):
             node.args = [*node.posonlyargs, *node.args, *node.kwonlyargs]
