@@ -351,8 +351,9 @@ class Services:
         )
 
     def adapters_of(self, account: str) -> Mapping[str, Adapter]:
-        """Return the ERPs that feed an account, by source."""
-        return {name: self.adapter(name) for name in self.sources_of(account)}
+        """Return the ERPs that feed an account, by source; those that are paused are to be left alone."""
+        paused = self.ledger.sources.paused()
+        return {name: self.adapter(name) for name in self.sources_of(account) if name not in paused}
 
     def desk(self, account: str) -> Desk:
         """Return what the work for an account needs; what the ledger says of the account is read once for it."""

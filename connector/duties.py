@@ -17,6 +17,7 @@ from connector.domain.errors import (
     LedgerError,
 )
 from connector.ledger.accounts import SCHEDULER
+from connector.ledger.reconciliations import Reconciliation
 from connector.supervision import hold_back_paused
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ TIDY_EVERY = 86400.0
 NOTIFY_EVERY = 15.0
 """Seconds between looks at what people have to be told."""
 
-RECONCILE_LOOK = 600.0
+RECONCILE_LOOK = 60.0
 """Seconds between looks whether it is time to compare an account's three sides again."""
 
 _RECONCILE_AGAIN = timedelta(hours=6)
@@ -117,6 +118,8 @@ class Duties:
             if freed:
                 log.warning("%s jobs of vanished workers were freed", freed)
             hold_back_paused(self._services)
+            for source in ledger.sources.resume_over():
+                log.info("the pause of source %s is over", source)
         for source in self._services.settings.sources:
             if self._is_due(f"discover {source}", self._services.settings.scheduler.discover_every):
                 self._discover(source)
@@ -193,11 +196,23 @@ def rounds(duties: Duties, stop: Event) -> None:
 
 
 def must_reconcile(services: Services, account: str) -> bool:
-    """Whether it is time to compare an account's three sides again."""
-    every = timedelta(days=services.settings.reconcile.every_days)
-    if not every or not services.sources_of(account) or services.ledger.accounts.get(account) is None:
+    """Whether it is time to compare an account's three sides again, or a person has asked for it."""
+    state, sources = services.ledger.accounts.get(account), services.sources_of(account)
+    if not sources or state is None or state.paused_reason is not None:
         return False
+    if not services.ledger.sources.paused().keys().isdisjoint(sources):
+        return False  # an ERP that is to be left alone
     last = services.ledger.reconciliations.last_begun(account)
+    asked = state.compare_asked_at
+    if asked is not None and (last is None or last.started_at < asked):
+        return True
+    return _is_compared_too_long_ago(services, account, last)
+
+
+def _is_compared_too_long_ago(services: Services, account: str, last: Reconciliation | None) -> bool:
+    every = timedelta(days=services.settings.reconcile.every_days)
+    if not every:
+        return False
     if last is None:
         return services.ledger.reconciliations.first_day(account) is not None
     pause = min(every, _RECONCILE_AGAIN) if last.fault or last.finished_at is None else every

@@ -84,6 +84,7 @@ class Pass:
         ledger = services.open_ledger()
         started, began = services.clock.now(), services.clock.monotonic()
         ledger.jobs.rescue()
+        ledger.sources.resume_over()
         ledger.actions.retry_exhausted(who="connector sync", note="a new pass")
         self._discover()
         self._probe_paused()
@@ -126,6 +127,7 @@ class Pass:
         while not self._stop.is_set():
             jobs.rescue()
             jobs.release_ready()
+            self._services.ledger.sources.hold_back()  # else what nobody may take would be due for ever
             self._services.ledger.ramp.refill(self._services.ramp)
             due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
             self._drain_all(due)

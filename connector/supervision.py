@@ -23,12 +23,18 @@ log = logging.getLogger(__name__)
 
 
 def look_into(services: Services, source: str, *, thorough: bool = False) -> int:
-    """Look for new documents in an ERP; return how many there were. That it is another database is an alarm.
+    """Look for new documents in an ERP; return how many there were, none in one that is paused.
+
+    That it is another database is an alarm.
 
     Raises:
         ConnectorError: see `Discovery.discover`.
         UsageError: there is no such source, or its options are wrong.
     """
+    paused = services.ledger.sources.paused().get(source)
+    if paused is not None:
+        log.info("source %s is not looked into: %s paused it: %s", source, paused.who, paused.note)
+        return 0
     alarms = services.ledger.alarms
     try:
         found = services.discovery.discover(services.source(source), thorough=thorough)
@@ -83,7 +89,8 @@ def pause(services: Services, account: str, error: AccountError) -> None:
 
 
 def hold_back_paused(services: Services) -> None:
-    """Let jobs that were found while their account is paused wait like the others, and say why."""
+    """Let jobs that came while their account or source is paused wait like the others, and say why."""
+    services.ledger.sources.hold_back()
     for state in services.ledger.accounts.all():
         if state.paused_reason is not None:
             why = catalogue.within("why", state.paused_reason, state.paused_details)

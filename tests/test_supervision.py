@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -99,3 +100,48 @@ def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reac
     assert by_status[Status.HELD] < 60
     assert office.waiting_for() == {"account_paused"}
     assert server.world.faults.rules
+
+
+def test_a_source_that_a_person_paused_is_left_alone_until_the_pause_ends(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.work(60)
+    office.ledger.sources.pause("erp", who="ana", note="the ERP moves", until=office.clock.now() + timedelta(hours=1))
+    office.erp.add(invoice("2"))
+    office.work(600)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+    assert office.ledger.intake.state("erp")["discovered_at"] < office.clock.now() - timedelta(seconds=500)
+    assert office.ledger.alarms.lasting() == []
+
+    office.work(3600)
+    assert office.ledger.queries.by_status()[Status.DONE] == 2
+    assert office.ledger.sources.paused() == {}
+
+
+def test_what_a_paused_source_has_due_waits_and_says_why(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.services.discovery.discover(office.services.source("erp"))
+    office.ledger.sources.pause("erp", who="ana", note="month end", until=None)
+    office.work(7200, every=60)
+    [job] = office.ledger.queries.jobs(Filter())
+    assert (job.status, job.message) == (Status.WAITING, "ana paused the source erp: month end")
+    assert office.ledger.alarms.lasting() == []
+
+    assert office.ledger.sources.resume("erp", who="vera", note="over") == 1
+    office.work(60)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+    told = [(deed.who, deed.what, deed.note) for deed in office.ledger.deeds.page(before=None, limit=5)]
+    assert told == [("vera", "resume_source", "over"), ("ana", "pause_source", "month end")]
+
+
+def test_a_comparison_that_a_person_asks_for_is_made_soon(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.work(120)
+    first = office.ledger.reconciliations.last("main")
+    assert first is not None
+    office.work(600)
+    assert office.ledger.reconciliations.last("main") == first
+    office.ledger.accounts.ask_comparison("main", who="ana")
+    office.work(120)
+    second = office.ledger.reconciliations.last("main")
+    assert second is not None
+    assert second.id > first.id

@@ -32,6 +32,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "hold": ("acts:hold", "Keep invoices back until they are released."),
     "release": ("acts:release", "Let held or skipped invoices go on."),
     "skip": ("acts:skip", "Leave invoices out for good: handled elsewhere, or not to be sent."),
+    "pause": ("pauses:pause", "Leave an account or a source alone for a while."),
+    "resume": ("pauses:resume", "Let a paused account or source go on."),
     "link": ("link:link", "Tie an invoice to a document that exists at B2Brouter."),
     "reconcile": ("reconcile:reconcile", "Compare ERP, ledger and B2Brouter; name every difference."),
     "archive": ("archive:archive", "Look after the files of issued invoices: legal file, original, PDF."),

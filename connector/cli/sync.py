@@ -18,6 +18,7 @@ from connector.cli.ending import GOOD, NEEDS_A_PERSON, OUTSIDE
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.cli.signals import stopping
+from connector.domain import catalogue
 from connector.domain.errors import StepError
 from connector.domain.job import Status
 from connector.errands import notify
@@ -153,6 +154,8 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
     if result.cases:
         issued = Filter(status=Status.DONE, attention=True)
         tell_reasons(output, ledger, issued, f"{result.cases:,} issued, and for a person all the same:")
+    for name, pause in ledger.sources.paused().items():
+        output.line(catalogue.reason("source_paused").message(pause.facts(name)))
     ramp.tell(output, [standing for standing in waiting if not (output.interactive and standing.rests)])
     if log.error_file() is not None:
         output.line()

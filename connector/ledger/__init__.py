@@ -27,6 +27,7 @@ from connector.ledger.people import People
 from connector.ledger.queries import Queries
 from connector.ledger.ramp import Ramp
 from connector.ledger.reconciliations import Reconciliations
+from connector.ledger.sources import Sources
 from connector.ledger.stamps import Stamps
 from connector.ledger.tax_reports import TaxReports
 from connector.ledger.tokens import Tokens
@@ -70,6 +71,7 @@ class Ledger:
         self.originals = Originals(self.database)
         self.directory = Directory(self.database)
         self.accounts = Accounts(self.database)
+        self.sources = Sources(self.database)
         self.stamps = Stamps(self.database)
         self.ramp = Ramp(self.database)
         self.offices = Offices(self.database)

@@ -62,6 +62,7 @@ class AccountState:
     polled_at: datetime | None
     poll_after: datetime | None
     webhooks_proved_at: datetime | None
+    compare_asked_at: datetime | None
 
     @property
     def arithmetic(self) -> Way | None:
@@ -240,6 +241,13 @@ class Accounts:
         query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
+
+    def ask_comparison(self, name: str, *, who: str) -> None:
+        """Have an account's three sides compared as soon as somebody has time for it."""
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            self._write(connection, name, compare_asked_at=now)
+            write_deed(connection, now, who=who, what="compare", subject=name)
 
     def rung(self, name: str) -> None:
         """Remember that a worker's bell was rung for the account."""

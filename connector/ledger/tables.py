@@ -254,6 +254,10 @@ class SourceRow(Base):
     compared_at = optional(Instant)  # the last issued document that was read again:
     compared_id = optional(Id)  # when it was sent, and its job
     rechecked_id = optional(Id)  # the last resting job that was read again
+    paused_at = optional(Instant)
+    paused_by = optional(String(128))
+    paused_note = optional(Text)
+    paused_until = optional(Instant)  # None: until somebody resumes it
 
 
 class AccountRow(Base):
@@ -285,6 +289,7 @@ class AccountRow(Base):
     poll_after = optional(Instant)  # not to be looked again before, after a failure
     webhooks_proved_at = optional(Instant)  # a look found nothing they had not told
     archived_to = optional(Instant)  # the files of what was sent until then are noted
+    compare_asked_at = optional(Instant)  # a person wants its three sides compared
 
 
 class ArchiveRow(Base):

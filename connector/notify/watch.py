@@ -112,11 +112,17 @@ class Watch:
         return all(self._is_fresh(source, now) for source in self._sources)
 
     def _is_fresh(self, source: WatchedSource, now: datetime) -> bool:
+        if source.name in self._ledger.sources.paused():
+            return True  # as somebody wants it
         looked: datetime | None = self._ledger.intake.state(source.name).get("discovered_at")
         return looked is not None and now - looked <= source.no_look
 
     def _look_at_source(self, source: WatchedSource) -> None:
         now = self._clock.now()
+        if source.name in self._ledger.sources.paused():
+            self._tell(NO_LOOK, source.name, None)
+            self._tell(NOTHING_FOUND, source.name, None)
+            return
         state = self._ledger.intake.state(source.name)
         facts = {"source": source.name}
         self._judge(NO_LOOK, source.name, facts, last=state.get("discovered_at"), limit=source.no_look)

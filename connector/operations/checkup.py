@@ -190,6 +190,10 @@ class Checkup:
         yield from self._identity_rows(source, adapter.identity())
         if any(row.status == "failed" for row in rows):
             return
+        paused = self._ledger.sources.paused().get(source) if self._ledger is not None else None
+        if paused is not None:
+            why = catalogue.reason("source_paused").message(paused.facts(source))
+            yield warning(f"{source}: work", why, catalogue.reason("source_paused").advice(paused.facts(source)))
         self._services.source(source)  # its start date may be about a day that its queries do not give
         settings = self._services.source_settings(source)
         for company in adapter.companies():

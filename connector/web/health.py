@@ -77,7 +77,11 @@ def _due_work(services: Services) -> Finding:
 
 def _looks(services: Services, began: datetime) -> Iterator[Finding]:
     limit = timedelta(seconds=services.settings.web.stalled_after + services.settings.scheduler.discover_every)
+    paused = services.ledger.sources.paused()
     for source in services.settings.sources:
+        if source in paused:
+            yield Finding(name=f"source {source}", ok=True, message="A person has paused it.")
+            continue
         last: datetime | None = services.ledger.intake.state(source).get("discovered_at")
         age = services.clock.now() - (last or began)
         told = "There was no look into it yet." if last is None else f"The last look into it was {_span(age)} ago."

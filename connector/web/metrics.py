@@ -112,13 +112,15 @@ class Figures(Collector):
     def _sources(self, now: datetime) -> Iterator[Metric]:
         looked = _family("source_look_age_seconds", "Since the last look.", "source")
         swept = _family("source_sweep_age_seconds", "Since the last sweep.", "source")
+        resting = _family("source_paused", "1 while a person has paused a source.", "source")
+        paused = self._services.ledger.sources.paused()
         for name in self._services.settings.sources:
             state = self._services.ledger.intake.state(name)
+            resting.add_metric([name], name in paused)
             for family, column in ((looked, "discovered_at"), (swept, "swept_at")):
                 if state.get(column):
                     family.add_metric([name], (now - state[column]).total_seconds())
-        yield looked
-        yield swept
+        yield from (looked, swept, resting)
 
     def _archive(self, now: datetime) -> Iterator[Metric]:
         due = _family("archive_due_files", "Files of issued invoices that are still to be kept.", "account")

@@ -39,6 +39,7 @@ def upgrade() -> None:
         sa.Column("poll_after", sa.DateTime(timezone=True), nullable=True),
         sa.Column("webhooks_proved_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("archived_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("compare_asked_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_account")),
     )
     op.create_table(
@@ -406,6 +407,10 @@ def upgrade() -> None:
         sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("compared_id", ID, nullable=True),
         sa.Column("rechecked_id", ID, nullable=True),
+        sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("paused_by", sa.String(length=128), nullable=True),
+        sa.Column("paused_note", sa.Text(), nullable=True),
+        sa.Column("paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_source")),
     )
     op.create_table(
