@@ -27,7 +27,11 @@ TORTURE_ARGS ?=
 
 # Which modules `make mutation` changes (files of .ci/mutation/), or --sample N --seed S; all mutants of all by default.
 MUTATION_ARGS ?=
-CHECKED := connector workers config tests .ci/check_coverage.py
+
+# What `make audit` looks at: all, or code alone, which needs no network once the tool is there.
+AUDIT ?= all
+
+CHECKED := connector workers config tests .ci/check_coverage.py .ci/audit/run.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -44,7 +48,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation torture screenshots lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation audit torture screenshots lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -66,7 +70,7 @@ nightly: setup-dev ## what takes hours: the long tests, coverage, missing safegu
 	@failed=; \
 	run() { echo "$$*"; "$$@" || failed="$$failed $$2"; }; \
 	E2E_ROUNDS=3 run $(MAKE) test PYTEST_ARGS="-m 'slow or nightly'"; \
-	for target in coverage mutants mutation torture; do run $(MAKE) $$target; done; \
+	for target in audit coverage mutants mutation torture; do run $(MAKE) $$target; done; \
 	test -z "$$failed"
 
 coverage: setup-dev ## the tests once more, with what they execute measured; at least 90 % of lines
@@ -80,6 +84,13 @@ mutants: setup-dev ## take one safeguard after the other out of the protocol; th
 mutation: setup-dev ## change single operators of the modules that decide; their tests must notice (MUTATION_ARGS)
 	@test -d build/mutation/tools/cosmic_ray || { $(PIP); pip install --quiet --target build/mutation/tools cosmic-ray==8.7.0; }
 	@$(BIN)/python .ci/mutation/run.py $(MUTATION_ARGS)
+
+audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneDX list (AUDIT=code: bandit alone)
+	@$(PIP); \
+	get() { test -d "$$1" || { folder=$$1; shift; pip install --quiet --no-warn-conflicts --target "$${folder%/*}" "$$@"; }; }; \
+	get build/audit/code/bandit bandit==1.9.4; \
+	test "$(AUDIT)" = code || get build/audit/dependencies/pip_audit pip-audit==2.10.1 cyclonedx-bom==7.5.0
+	@SERVICES=$(SERVICES) $(BIN)/python .ci/audit/run.py $(AUDIT)
 
 torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
 	@$(BIN)/python -m tests.torture --scenarios $(SCENARIOS) --seed $(SEED) $(TORTURE_ARGS)

@@ -1,0 +1,139 @@
+"""Look for known weaknesses: bandit over the code, pip-audit over the lock files; and write the list of components.
+
+`run.py code` needs no network. `run.py` alone does all three. The tools are in build/audit/, where `make audit` puts
+them, so that the lock files hold nothing of them. What bandit finds and we have judged stands in judged.toml, with
+how often and why; one more, or one fewer, fails.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+HERE: Final = Path(__file__).resolve().parent
+ROOT: Final = HERE.parents[1]
+BUILD: Final = ROOT / "build" / "audit"
+CODE: Final = ("connector", "workers", "config", ".ci")
+REQUIRED: Final = os.environ.get("SERVICES") == "required"
+LOCKS: Final = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Look for known weaknesses.")
+    parser.add_argument("what", nargs="?", choices=("code", "all"), default="all")
+    what = parser.parse_args().what
+    good = code()
+    if what == "all":
+        good = dependencies() and good
+        components()
+    return 0 if good else 1
+
+
+def tool(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a tool of build/audit/ in our own interpreter."""
+    paths = os.pathsep.join(str(BUILD / folder) for folder in ("code", "dependencies"))
+    return subprocess.run(  # noqa: S603  # our own interpreter
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# ---------------------------------------------------------------- the code
+
+
+def code() -> bool:
+    """Tell what bandit finds beyond what was judged."""
+    if not (BUILD / "code" / "bandit").is_dir():
+        print("NOT AUDITED: bandit is not there, and could not be fetched.")
+        return not REQUIRED
+    judged: dict[str, Any] = tomllib.loads((HERE / "judged.toml").read_text(encoding="utf-8"))
+    skipped = ",".join(judged["everywhere"])
+    done = tool("bandit", "--quiet", "--recursive", *CODE, "--skip", skipped, "--format", "json")
+    if done.returncode not in {0, 1} or not done.stdout:
+        print(f"bandit did not work: {done.stderr.strip()}")
+        return False
+    report = json.loads(done.stdout)
+    known = {(entry["file"], entry["rule"]): int(entry["times"]) for entry in judged["finding"]}
+    found = Counter((entry["filename"].removeprefix("./"), entry["test_id"]) for entry in report["results"])
+    wrong = sorted(place for place in known.keys() | found.keys() if found[place] != known.get(place, 0))
+    for file, rule in wrong:
+        print(f"{file}: {rule} found {found[file, rule]} times, judged {known.get((file, rule), 0)} times")
+        for entry in report["results"]:
+            if (entry["filename"].removeprefix("./"), entry["test_id"]) == (file, rule):
+                print(f"  line {entry['line_number']}: {entry['issue_text']}")
+    for error in report["errors"]:
+        print(f"{error['filename']}: {error['reason']}")
+    lines = report["metrics"]["_totals"]["loc"]
+    print(
+        f"bandit: {lines} lines of code, {found.total()} findings, {len(wrong)} of them not as judged in judged.toml"
+    )
+    return not wrong and not report["errors"]
+
+
+# ---------------------------------------------------------------- what it depends on
+
+
+def dependencies() -> bool:
+    """Tell which locked versions have known weaknesses; say plainly where nobody could be asked."""
+    good = True
+    for lock in LOCKS:
+        locked = sum("==" in line for line in (ROOT / lock).read_text(encoding="utf-8").splitlines())
+        answers = asked(lock)
+        bad = [entry for entry in answers if entry["vulns"]]
+        for entry in bad:
+            ids = ", ".join(weakness["id"] for weakness in entry["vulns"])
+            print(f"{lock}: {entry['name']} {entry['version']}: {ids}")
+        print(f"pip-audit: {lock}: {len(answers)} of {locked} versions judged, {len(bad)} with known weaknesses")
+        complete = len(answers) == locked
+        if not complete:
+            print(f"NOT AUDITED: {lock}: from this machine no service of known weaknesses answers for the rest.")
+        good = good and not bad and (complete or not REQUIRED)
+    return good
+
+
+def asked(lock: str) -> Sequence[dict[str, Any]]:
+    """Return what the first service that knows anything says of each version that it knows."""
+    for service in ("pypi", "osv"):
+        done = tool(
+            "pip_audit",
+            *("-r", lock, "--disable-pip", "--no-deps", "-s", service),
+            *("-f", "json", "--progress-spinner", "off", "--timeout", "10"),
+        )
+        if not done.stdout.startswith("{"):
+            print(f"pip-audit, service {service}: {(done.stderr.strip().splitlines() or ['no answer'])[-1][:200]}")
+            continue
+        listed: list[dict[str, Any]] = json.loads(done.stdout)["dependencies"]
+        if known := [entry for entry in listed if "vulns" in entry]:
+            return known
+        print(f"pip-audit, service {service}: it knows none of the packages of {lock}")
+    return []
+
+
+def components() -> None:
+    """Write the components of an installation in CycloneDX's form."""
+    file = BUILD / "sbom.json"
+    done = tool(
+        "cyclonedx_py",
+        *("requirements", "requirements.lock", "--pyproject", "pyproject.toml", "--mc-type", "application"),
+        *("--output-reproducible", "--output-format", "JSON", "--output-file", str(file)),
+    )
+    if done.returncode:
+        raise SystemExit(f"The list of components was not written: {done.stderr.strip()}")
+    listed = json.loads(file.read_text(encoding="utf-8"))
+    print(f"{file.relative_to(ROOT)}: CycloneDX {listed['specVersion']}, {len(listed['components'])} components")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
