@@ -169,6 +169,17 @@ class Attaches(Protocol):
 
 
 @runtime_checkable
+class NamesGrants(Protocol):
+    """What an adapter has besides, that knows the least that its user must be allowed in the ERP."""
+
+    def grants(self, user: str) -> Sequence[str]:
+        """Return the statements or commands that give a user what reading and the chosen write-back need, no more.
+
+        Lines that begin with "--" are remarks.
+        """
+
+
+@runtime_checkable
 class RecordsState(Protocol):
     """What an adapter has besides, that can show in the ERP how a document fares at B2Brouter."""
 

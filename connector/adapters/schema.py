@@ -9,6 +9,7 @@ from typing import Final, Protocol, TypeVar
 
 from sqlalchemy import TextClause, bindparam, text
 
+from connector.adapters.rights import Right
 from connector.domain.errors import SchemaChangedError, SourceNotPermittedError
 
 _OPTIONAL: Final = re.compile(r"\b([a-z]+)\.\?([a-z0-9_]+)")
@@ -84,6 +85,12 @@ class Schema:
                 yield table
             else:
                 yield from (f"{table}.{column}" for column in sorted(required) if not self.has(table, column))
+
+    def reading_rights(self) -> Iterable[Right]:
+        """Return what reading needs of the tables that are there."""
+        for table, used in self.wanted.columns.items():
+            if there := frozenset(column for column in used if self.has(table, column)):
+                yield Right(table, {"SELECT": there})
 
     def unreadable(self) -> Iterable[str]:
         """Name the columns that reading uses and our user may not read."""

@@ -20,13 +20,25 @@ from connector.ports import CheckRow
 
 @command("check")
 @click.option("--probe", is_flag=True, help="Also find out what B2Brouter does about repeats.")
-def check(session: Session, *, probe: bool) -> int:
+@click.option("--grants", is_flag=True, help="Only print the least rights that our user needs in each ERP.")
+@click.option("--user", help="Whose rights --grants prints; by default the user of the source's URL.")
+def check(session: Session, *, probe: bool, grants: bool, user: str | None) -> int:
     """Try every part, and say what to do about those that fail. Nothing is changed.
 
     Configuration, ledger, broker, each account at B2Brouter, each ERP with its companies and its write-back,
     and the clock. --probe makes and deletes a few documents, so it is for sandbox, staging and simulator only;
     what it finds is kept in the ledger and decides what happens to a request whose answer was lost.
+
+    --grants prints the statements that give a database's user what reading and the chosen write-back need and
+    nothing else, by the tables that are there; somebody who may give rights runs them.
     """
+    if user is not None and not grants:
+        raise UsageError("--user says whose rights --grants prints.", action="Give --grants too.")
+    if grants:
+        from connector.cli.grants import show_grants
+
+        show_grants(session, user)
+        return ending.GOOD
     if probe and session.settings.b2brouter.environment == "production":
         raise UsageError("--probe makes documents, and in production these are fiscal.", action="Probe staging.")
     services = Services(session.settings, only_looking=True)

@@ -194,18 +194,6 @@ def test_a_check_up_advises_an_index_where_there_are_many_documents(
     assert names() == []
 
 
-def test_the_rights_that_the_documentation_names_are_enough(odoo19: OdooDatabase) -> None:
-    grants = (
-        "GRANT SELECT ON ALL TABLES IN SCHEMA public",
-        "GRANT UPDATE (x_b2b_reference, x_b2b_xref) ON account_move",
-    )
-    with user_with(odoo19.url, *grants) as url:
-        adapter = OdooAdapter.open("erp", url, {})
-        assert adapter.load(["1"])
-        adapter.record("1", "4711", "b2brouter:sandbox:1:4711")
-        adapter.close()
-
-
 def test_a_query_that_takes_too_long_is_given_up(odoo19: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo19.url, {"statement_timeout": 0.05})
     with (

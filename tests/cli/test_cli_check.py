@@ -28,6 +28,14 @@ def test_every_part_has_a_row(day: Shop) -> None:
     assert told["booking: write-back"] == ("ok", "by the statement write_back; read_back answers")
 
 
+def test_grants_are_printed_by_source_for_the_user_that_is_named(shop: Shop) -> None:
+    done = shop.run("check", "--grants", "--user", "ana", "--json")
+    assert (done.status, done.json["source"], done.json["user"]) == (0, "booking", "ana")
+    assert done.json["grants"][0].startswith("setfacl -m u:ana:rw ")
+    assert shop.run("check", "--grants").out.startswith("-- Source booking: what connector must be allowed")
+    assert "Give --grants too." in shop.run("check", "--user", "ana").err
+
+
 def test_it_changes_nothing(shop: Shop) -> None:
     before = shop.erp_hash()
     assert shop.run("check").status == 0

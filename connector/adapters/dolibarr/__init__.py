@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Any, ClassVar
+
+from sqlalchemy import Connection
 
 from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, companies_told, warning
@@ -13,10 +15,11 @@ from connector.adapters.database import Database, Row, Timeouts, exact, plain
 from connector.adapters.dolibarr.mapping import Mapper, currency_of, in_cents, is_foreign, kind, number_of
 from connector.adapters.dolibarr.parties import company_country, company_tax_number
 from connector.adapters.dolibarr.reader import Reader
-from connector.adapters.dolibarr.schema import NO_DOLIBARR, Schema
+from connector.adapters.dolibarr.schema import NO_DOLIBARR, Schema, detect
 from connector.adapters.dolibarr.settings import DolibarrOptions
-from connector.adapters.dolibarr.writer import side_table, writer
+from connector.adapters.dolibarr.writer import side_table, writer, written_rights
 from connector.adapters.options import read
+from connector.adapters.rights import Right, grants
 from connector.adapters.schema import require, require_readable
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice, Kind
@@ -83,7 +86,22 @@ class DolibarrAdapter(DatabaseAdapter):
         """Return the documents as they stand now; see the port."""
         return Mapper(self._reader.load(keys), self._options).invoices()
 
-    # --- check-up
+    # --- rights and check-up
+
+    def grants(self, user: str) -> Sequence[str]:
+        """Return what gives a user the rights that reading and the chosen write-back need; see the port."""
+        writes = self._options.write_back in {"columns", "side_table"}
+        return grants(self._database, user, self._rights, writes=writes)
+
+    def _rights(self, connection: Connection) -> Iterator[Right]:
+        options = self._options
+        found = detect(self._database, connection, options.table_prefix)
+        schema = require(found, source=self._database.source, action=NO_DOLIBARR)
+        yield from schema.reading_rights()
+        theirs = {options.service_code_column, *options.dir3_columns.values()}
+        there = frozenset(name for name in theirs if schema.has("societe_extrafields", name.lower()))
+        yield Right(f"{schema.prefix}societe_extrafields", {"SELECT": there | {"fk_object"}})
+        yield from written_rights(schema, options, source=self._database.source)
 
     def check(self) -> Sequence[CheckRow]:
         """Try connection, tables, rights, companies and write-back; change nothing."""

@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, TextClause, bindparam, text
 
 from connector.adapters.database import Database
+from connector.adapters.rights import Right
 from connector.adapters.schema import Needs, needs
 from connector.domain.errors import SchemaChangedError, UsageError
 
@@ -128,6 +129,14 @@ class Schema:
             for columns in sorted(required):
                 if not any(self.has(table, column) for column in columns.split("|")):
                     yield f"{self.prefix}{table}.{columns.partition('|')[0]}"
+
+    def reading_rights(self) -> Iterable[Right]:
+        """Return what reading needs of the tables that are there."""
+        wanted = {table: required | optional for table, (required, optional) in _TABLES.items()} | _OPTIONAL_TABLES
+        for table, columns in wanted.items():
+            names = {name for each in columns for name in each.split("|") if self.has(table, name)}
+            if names:
+                yield Right(f"{self.prefix}{table}", {"SELECT": frozenset(names)})
 
     def unreadable(self) -> Iterable[str]:
         """Name the columns that reading uses and our user may not read."""

@@ -8,7 +8,7 @@ gets its reference.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -20,11 +20,12 @@ from connector.adapters.dolibarr.api import Api
 from connector.adapters.dolibarr.reader import Reader
 from connector.adapters.dolibarr.schema import Schema
 from connector.adapters.dolibarr.settings import DolibarrOptions
+from connector.adapters.rights import Right, Verb
 from connector.adapters.rows import BIG_INTEGER, row_id
 from connector.adapters.web_api import WebApi
 from connector.adapters.writeback import Fields, Target, WriteBack
 from connector.adapters.writeback.rules import Values
-from connector.adapters.writeback.side_table import FIELDS, Documents, SideTable
+from connector.adapters.writeback.side_table import FIELDS, RIGHTS, Documents, SideTable
 from connector.domain.errors import SchemaChangedError, WriteBackRefusedError
 from connector.ports import CheckRow
 
@@ -77,6 +78,36 @@ def side_table(database: Database, reader: Reader) -> SideTable:
     return SideTable(database, Documents(heads=reader.heads, exists=exists))
 
 
+def written_rights(schema: Schema, options: DolibarrOptions, *, source: str) -> Sequence[Right]:
+    """Return what writing back needs, where the options say that it goes.
+
+    Raises:
+        SchemaChangedError: an extra field is not there.
+    """
+    if options.write_back == "side_table":
+        return RIGHTS
+    if options.write_back == "none":
+        return ()
+    names = options.fields(options.reference_column, options.xref_column).names
+    if missing := _missing(schema, names):
+        raise _no_field(source, schema, missing[0])
+    ours = frozenset(names)
+    written: Mapping[Verb, frozenset[str]] = {"INSERT": ours | {"fk_object"}, "UPDATE": ours}
+    read: Mapping[Verb, frozenset[str]] = {"SELECT": ours}
+    return [Right(f"{schema.prefix}{TABLE}", {**read, **(written if options.write_back == "columns" else {})})]
+
+
+def _missing(schema: Schema, names: Sequence[str]) -> Sequence[str]:
+    return [name for name in names if not schema.has(TABLE, name.lower())]
+
+
+def _no_field(source: str, schema: Schema, name: str) -> SchemaChangedError:
+    return SchemaChangedError(
+        f"The database of source {source} has no column {schema.prefix}{TABLE}.{name} for the write-back.",
+        action=HOW_TO_MAKE,
+    )
+
+
 class ExtraFields:
     """The row of extra fields of an invoice, which may not be there yet."""
 
@@ -107,7 +138,7 @@ class ExtraFields:
         """See that the fields are there, and that we may write them."""
         schema = self._look()
         table, names = f"{schema.prefix}{TABLE}", self._fields.names
-        missing = self._missing(schema)
+        missing = _missing(schema, names)
         if missing:
             return failed("write-back", f"There is no column {table}.{missing[0]}.", HOW_TO_MAKE)
         every = ", ".join(names)
@@ -124,20 +155,12 @@ class ExtraFields:
     def close(self) -> None:
         """Nothing: the database is the adapter's."""
 
-    def _missing(self, schema: Schema) -> list[str]:
-        return [name for name in self._fields.names if not schema.has(TABLE, name.lower())]
-
     def _required(self) -> Schema:
         """Return the schema; as long as a column is missing, it is looked up again each time."""
         if self._schema is None:
             schema = self._look()
-            missing = self._missing(schema)
-            if missing:
-                raise SchemaChangedError(
-                    f"The database of source {self._database.source} has no column"
-                    f" {schema.prefix}{TABLE}.{missing[0]} for the write-back.",
-                    action=HOW_TO_MAKE,
-                )
+            if missing := _missing(schema, self._fields.names):
+                raise _no_field(self._database.source, schema, missing[0])
             self._schema = schema
         return self._schema
 

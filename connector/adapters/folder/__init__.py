@@ -62,6 +62,11 @@ class FolderAdapter:
         """Return what tells this folder from others."""
         return f"folder:{self._files.root.resolve()}"
 
+    def grants(self, user: str) -> Sequence[str]:
+        """Return what lets a user of the machine read the folder, move files in it and write beside them."""
+        folder = self._files.root
+        return [f"setfacl -R -m u:{user}:rwX '{folder}'", f"setfacl -R -d -m u:{user}:rwX '{folder}'"]
+
     def close(self) -> None:
         """Forget what was listed; no file stays open."""
         self._listed = None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any, ClassVar
+
+from sqlalchemy import Connection
 
 from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, companies_told, failed, ok, warning
@@ -14,11 +16,13 @@ from connector.adapters.database import Database, Row, Timeouts, plain
 from connector.adapters.odoo.attachments import COLUMNS, Choice
 from connector.adapters.odoo.mapping import Mapper, found_total, kind
 from connector.adapters.odoo.reader import Reader
-from connector.adapters.odoo.schema import ATTACHMENTS, NO_ODOO
+from connector.adapters.odoo.schema import ATTACHMENTS, LINKS, NO_ODOO, detect
 from connector.adapters.odoo.settings import OdooOptions
-from connector.adapters.odoo.writer import writer
+from connector.adapters.odoo.writer import HOW_TO_MAKE, writer
 from connector.adapters.options import read
+from connector.adapters.rights import ALL, Right, grants
 from connector.adapters.schema import Schema, require, require_readable
+from connector.adapters.writeback.columns import written_rights
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice
@@ -89,7 +93,28 @@ class OdooAdapter(DatabaseAdapter):
         """Return the files that go out with a document; see the port."""
         return self._reader.attachments(key)
 
-    # --- check-up
+    # --- rights and check-up
+
+    def grants(self, user: str) -> Sequence[str]:
+        """Return what gives a user the rights that reading and the chosen write-back need; see the port."""
+        writes = self._options.write_back in {"columns", "side_table"}
+        return grants(self._database, user, self._rights, writes=writes)
+
+    def _rights(self, connection: Connection) -> Iterator[Right]:
+        schema = require(detect(self._database, connection), source=self._database.source, action=NO_ODOO)
+        yield from schema.reading_rights()
+        yield from (Right(table, {"SELECT": ALL}) for table in LINKS if schema.has_table(table))
+        if self._choice:
+            yield Right(ATTACHMENTS, {"SELECT": frozenset(COLUMNS)})
+        options = self._options
+        yield from written_rights(
+            schema,
+            "account_move",
+            options.fields(options.reference_column, options.xref_column).names,
+            write_back=options.write_back,
+            source=self._database.source,
+            how_to_make=HOW_TO_MAKE,
+        )
 
     def check(self) -> Sequence[CheckRow]:
         """Try connection, tables, rights, companies and write-back; change nothing."""

@@ -49,6 +49,8 @@ DIR3_ROLES: Final = (  # by version: 18 and 19, 17 and before
     "l10n_es_edi_facturae_adm_centers_ac_role_type",
 )
 
+LINKS: Final = (TAX_CHILDREN, *DIR3_ROLES, *(f"{table}_res_partner_rel" for table in DIR3_ROLES))
+
 WANTED: Final = Wanted(tables=_TABLES, aliases={"m": "account_move", "t": "account_tax", "p": "res_partner"})
 NO_ODOO: Final = (
     "Check that the url leads to an Odoo database, 16 to 19, with the Invoicing app, and our user's grants."
@@ -84,8 +86,7 @@ _MANY_DOCUMENTS: Final = 100_000
 
 def detect(database: Database, connection: Connection) -> Schema:
     """Look the schema up. Nothing is required yet."""
-    tables = [*_TABLES, TAX_CHILDREN, ATTACHMENTS, *DIR3_ROLES, *(f"{table}_res_partner_rel" for table in DIR3_ROLES)]
-    rows = database.rows(connection, _DETECT, {"tables": tables})
+    rows = database.rows(connection, _DETECT, {"tables": [*_TABLES, ATTACHMENTS, *LINKS]})
     columns = {
         (row["table_name"], row["column_name"]): Column(
             readable=row["readable"], writable=row["writable"], type=row["type"]

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, inspect
 
 from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, warning
 from connector.adapters.database import Database, Timeouts, exact, plain
 from connector.adapters.options import read
+from connector.adapters.rights import ALL, Right, grants
 from connector.adapters.sql.mapping import Mapper, company, currency, in_cents, readable
 from connector.adapters.sql.reader import Documents, Head, Reader
 from connector.adapters.sql.sample import Sampler
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.stamps import Stamps
+from connector.adapters.sql.statements import tables_read, updated
 from connector.adapters.sql.writer import report_statement, side_table, statements, writer
 from connector.adapters.trial.sample import SampleValue
 from connector.adapters.values import day
+from connector.adapters.writeback.side_table import RIGHTS
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice
 from connector.ports import CheckRow, Company, File, Found, Position, RemoteTaxReport
@@ -93,6 +98,28 @@ class SqlAdapter(DatabaseAdapter):
     def attachments(self, key: str) -> Sequence[File]:
         """Return the files that the query `attachment` gives; see the port."""
         return self._reader.attachments(key)
+
+    def grants(self, user: str) -> Sequence[str]:
+        """Return what gives a user the rights that the statements of the configuration need; see the port."""
+        return grants(self._database, user, self._rights, writes=self._options.write_back != "none")
+
+    def _rights(self, connection: Connection) -> Iterator[Right]:
+        options = self._options
+        seen = inspect(connection)
+        plain_names = {*seen.get_table_names(), *seen.get_view_names()}
+
+        def is_table(name: str) -> bool:
+            schema, _, table = name.rpartition(".")
+            return seen.has_table(table, schema=schema) if schema else name in plain_names
+
+        changing = [options.write_tax_report, None if self._statements is None else options.write_back]
+        names = frozenset[str]().union(*map(tables_read, [*options.queries(), *filter(None, changing)]))
+        yield from (Right(name, {"SELECT": ALL}) for name in names if is_table(name))
+        for statement in filter(None, changing):
+            table, columns = updated(statement)
+            yield Right(table, {"SELECT": ALL, "UPDATE": columns})
+        if self.side_table is not None:
+            yield from RIGHTS
 
     def check(self) -> Sequence[CheckRow]:
         """Try every query on the first document; change nothing."""

@@ -93,6 +93,11 @@ class SqlOptions(AdapterOptions):
         require_binds("write_tax_report", statement, frozenset({"key"}), optional=REPORT_VALUES)
         return one_update(statement)
 
+    def queries(self) -> list[str]:
+        """Return all statements that read."""
+        names = (name for name in _BINDS if name != "write_back")
+        return [statement for name in names if (statement := getattr(self, name)) is not None]
+
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:

@@ -10,6 +10,16 @@ from sqlalchemy import TextClause, bindparam, text
 # Comments and quoted texts, whose words and semicolons do not count.
 _SILENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`", re.DOTALL)
 
+_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_NAME: Final = r"[\w\"`.\[\]]+"
+_TABLE: Final = re.compile(rf"(?:\bFROM\b|\bJOIN\b|,)\s*({_NAME})", re.IGNORECASE)
+_INNERMOST: Final = re.compile(r"\([^()]*\)")
+_UPDATE: Final = re.compile(
+    rf"\s*UPDATE\s+(?:ONLY\s+)?({_NAME})(?:\s+(?:AS\s+)?\w+)?\s+SET\s+(.*?)(?=\bFROM\b|\bWHERE\b|$)",
+    re.IGNORECASE | re.DOTALL,
+)
+_SET: Final = re.compile(rf"(?:^|,)\s*(?:\w+\.)?({_NAME})\s*=")
+
 
 def one_select(statement: str) -> str:
     """Return a single reading statement, without the semicolon at its end."""
@@ -42,6 +52,26 @@ def placeholders(statement: str) -> frozenset[str]:
 def by_keys(statement: str) -> TextClause:
     """Return a statement whose `IN :keys` takes a list."""
     return text(statement).bindparams(bindparam("keys", expanding=True))
+
+
+def tables_read(statement: str) -> frozenset[str]:
+    """Return the names that may be tables of a statement: what follows FROM, JOIN or a comma."""
+    return frozenset(_unquoted(name) for name in _TABLE.findall(_COMMENT.sub(" ", statement)))
+
+
+def updated(statement: str) -> tuple[str, frozenset[str]]:
+    """Return the table that an UPDATE changes, and the columns."""
+    bare = _COMMENT.sub(" ", statement)
+    while (flat := _INNERMOST.sub(" ", bare)) != bare:  # commas and equal signs of sub-queries and functions
+        bare = flat
+    found = _UPDATE.match(bare)
+    if found is None:
+        raise ValueError("must be one UPDATE statement")
+    return _unquoted(found[1]), frozenset(_unquoted(name) for name in _SET.findall(found[2]))
+
+
+def _unquoted(name: str) -> str:
+    return re.sub(r"[\"`\[\]]", "", name)
 
 
 def _single(statement: str, verbs: set[str], otherwise: str) -> str:

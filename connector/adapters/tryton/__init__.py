@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar
+
+from sqlalchemy import Connection
 
 from connector.adapters.base import DatabaseAdapter
 from connector.adapters.checks import attempt, companies_told, warning
 from connector.adapters.database import Database, Row, Timeouts, plain
 from connector.adapters.options import read
+from connector.adapters.rights import Right, grants
 from connector.adapters.schema import Schema, require, require_readable
 from connector.adapters.tryton.mapping import Mapper, kind
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Reader
-from connector.adapters.tryton.schema import NO_TRYTON
+from connector.adapters.tryton.schema import NO_TRYTON, detect
 from connector.adapters.tryton.settings import TrytonOptions
 from connector.adapters.tryton.values import day, moment, number, readable
-from connector.adapters.tryton.writer import writer
+from connector.adapters.tryton.writer import HOW_TO_MAKE, writer
+from connector.adapters.writeback.columns import written_rights
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice, Kind
@@ -89,7 +93,24 @@ class TrytonAdapter(DatabaseAdapter):
         """Return the documents as they stand now; see the port."""
         return Mapper(self._reader.load(keys), self._options.taxes).invoices()
 
-    # --- check-up
+    # --- rights and check-up
+
+    def grants(self, user: str) -> Sequence[str]:
+        """Return what gives a user the rights that reading and the chosen write-back need; see the port."""
+        return grants(self._database, user, self._rights, writes=self._options.write_back != "none")
+
+    def _rights(self, connection: Connection) -> Iterator[Right]:
+        schema = require(detect(self._database, connection), source=self._database.source, action=NO_TRYTON)
+        yield from schema.reading_rights()
+        options = self._options
+        yield from written_rights(
+            schema,
+            "account_invoice",
+            options.fields(options.reference_column, options.xref_column).names,
+            write_back=options.write_back,
+            source=self._database.source,
+            how_to_make=HOW_TO_MAKE,
+        )
 
     def check(self) -> Sequence[CheckRow]:
         """Try connection, tables, rights, companies and write-back; change nothing."""

@@ -6,7 +6,7 @@ times of change, hashes and whatever else the ERP keeps stay as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,9 +15,11 @@ from sqlalchemy.sql.expression import ColumnClause, TableClause
 
 from connector.adapters.checks import failed, ok
 from connector.adapters.database import Database, plain
+from connector.adapters.rights import Right
 from connector.adapters.rows import row_id
 from connector.adapters.schema import Schema
 from connector.adapters.writeback.rules import Fields, Values
+from connector.adapters.writeback.side_table import RIGHTS
 from connector.domain.errors import SchemaChangedError, WriteBackRefusedError
 from connector.ports import CheckRow
 
@@ -111,6 +113,28 @@ class Columns:
                 )
             self._schema = schema
         return self._schema
+
+
+def written_rights(
+    schema: Schema, table: str, names: tuple[str, ...], *, write_back: str, source: str, how_to_make: str
+) -> Sequence[Right]:
+    """Return what writing back needs, by where the values go: columns, side_table, api or none.
+
+    Raises:
+        SchemaChangedError: a column is not there.
+    """
+    if write_back == "side_table":
+        return RIGHTS
+    if write_back == "none":
+        return ()
+    missing = next((name for name in names if not schema.has(table, name)), None)
+    if missing:
+        raise SchemaChangedError(
+            f"The database of source {source} has no column {table}.{missing} for the write-back.",
+            action=how_to_make,
+        )
+    ours = frozenset(names)
+    return [Right(table, {"SELECT": ours, "UPDATE": ours} if write_back == "columns" else {"SELECT": ours})]
 
 
 class ColumnsSlot:

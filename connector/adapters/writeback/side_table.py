@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeEngine
 
 from connector.adapters.checks import failed, ok
 from connector.adapters.database import Database, Row, plain
+from connector.adapters.rights import ALL, Right
 from connector.adapters.rows import BIG_INTEGER, row_id
 from connector.adapters.writeback.report_table import REPORTS, ReportTable
 from connector.adapters.writeback.rules import LONGEST, Fields, Values, stamp
@@ -52,6 +53,10 @@ FIELDS: Final = Fields(
     reference="reference", xref="xref", state="state", reason="state_reason", changed_at="state_changed_at"
 )
 """Our columns. `state_changed_at` is in UTC."""
+
+
+RIGHTS: Final = tuple(Right(name, dict.fromkeys(("SELECT", "INSERT", "UPDATE"), ALL)) for name in (TABLE, REPORTS))
+"""What our user needs of the tables of ours, where somebody else made them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
