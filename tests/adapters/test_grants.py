@@ -216,6 +216,6 @@ def test_what_a_statement_reads_and_changes() -> None:
         'UPDATE ONLY invoice AS i SET "ref" = :reference, xref = coalesce(:xref, (a = 1)) WHERE i.b = 2'
     ) == (
         "invoice",
-        {"ref", "xref"},
+        frozenset({"ref", "xref"}),
     )
-    assert updated("UPDATE invoice SET ref = :reference") == ("invoice", {"ref"})
+    assert updated("UPDATE invoice SET ref = :reference") == ("invoice", frozenset({"ref"}))
