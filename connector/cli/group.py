@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "adapters": ("adapters:adapters", "List, test and begin ERP adapters."),
     "users": ("users:users", "Say who may sign in to the console."),
     "tokens": ("tokens:tokens", "Say which machines may use the API."),
+    "support-bundle": ("support:support_bundle", "Write one file for somebody who helps, without secrets."),
     "bench": ("bench:bench", "Measure how fast this machine works."),
     "db": ("db:db", "Look after the ledger's database."),
 }
