@@ -68,7 +68,7 @@ def invoice_payload(
     """Return the body that creates the invoice, unsent (API reference 7.1).
 
     Raises:
-        RefusedError: `tax_unmapped`, for a withholding tax that the API has no name for.
+        RefusedError: `withholding_unnamed`, the API's name of a withholding tax is not known.
         ValueError: number, date or currency is missing, or a tax has no percentage; validation comes first.
     """
     issue = Issue(
@@ -292,7 +292,8 @@ def _allowance(amount: Decimal, description: str, *, is_charge: bool) -> dict[st
 def _tax(tax: Tax, beside: Iterable[Tax], issuer: str | None) -> dict[str, Value]:
     name = codes.tax_name(tax, issuer)
     if name is None:
-        raise RefusedError("tax_unmapped", {"tax": tax.source_name or str(tax.percent), "line": "withholding"})
+        facts = {"tax": tax.source_name or str(tax.percent), "country": issuer or "(none)"}
+        raise RefusedError("withholding_unnamed", facts)
     return _filled(
         name=name,
         category=_category(tax, beside),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -12,6 +13,8 @@ from connector.validation.identifiers import SCHEMES, SIRET, bic_valid, legal_id
 from connector.validation.rule import Level, Problem, Rule, rule
 
 _LONGEST_NUMBER: Final = 255
+_LONGEST_TEXT: Final = 255
+_MAIL_BOX: Final = r"[^@\s,;<>]+@[^@\s,;<>]+\.[^@\s,;<>.]+"
 _FIRST_DAY: Final = date(2000, 1, 1)
 """Nothing older is issued electronically; such years come from two digits or from an empty field."""
 _LONGEST_TERM: Final = timedelta(days=5 * 366)
@@ -23,6 +26,14 @@ def has_a_number_that_fits(invoice: Invoice, now: datetime) -> Iterator[Problem]
     number = invoice.number or ""
     if len(number) > _LONGEST_NUMBER:
         yield Problem("number_too_long", {"length": str(len(number)), "most": str(_LONGEST_NUMBER)})
+
+
+@rule("number_unprintable", source="API 13.1", settled=True)
+def has_a_number_that_can_be_seen(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A number with a line break or a sign that nobody sees could not be told from another, nor found again."""
+    number = (invoice.number or "").strip()
+    if not number.isprintable():
+        yield Problem("number_unprintable", {"number": _visible(number)})
 
 
 @rule("number_form", level=Level.WARN, source="API 2.4, 12 (France); national formats")
@@ -88,12 +99,53 @@ def has_valid_company_numbers(invoice: Invoice, now: datetime) -> Iterator[Probl
         yield Problem("company_number_wrong", facts)
 
 
+@rule("reference_too_long", source="API 2.4")
+def has_references_that_fit(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """B2Brouter keeps 255 characters of an order number and the like; one that was cut off is another's."""
+    references = {
+        "series": invoice.series,
+        "order number": invoice.purchase_order,
+        "buyer reference": invoice.buyer_reference,
+        "contract": invoice.contract,
+        "sales order": invoice.sales_order,
+        "original": invoice.original.number if invoice.original else None,
+    }
+    for field, value in references.items():
+        if value and len(value) > _LONGEST_TEXT:
+            facts = {"field": field, "length": str(len(value)), "most": str(_LONGEST_TEXT)}
+            yield Problem("reference_too_long", facts)
+
+
+@rule("email_wrong", source="API 5.2")
+def has_mail_boxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """An address is one mail box: B2Brouter refuses what is none, or several, and no mail would arrive."""
+    for address in dict.fromkeys(filter(None, (invoice.buyer_email, invoice.buyer.email))):
+        if not re.fullmatch(_MAIL_BOX, address.strip()):
+            yield Problem("email_wrong", {"email": _visible(address), "party": invoice.buyer.name})
+
+
+@rule("line_text_missing", source="EN 16931 BR-25")
+def has_lines_with_text(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """Every line says what was sold; receivers refuse one that does not. A file that is imported goes as it is."""
+    for position, line in enumerate(invoice.lines, start=1):
+        if not line.description.strip() and invoice.file_digest is None:
+            yield Problem("line_text_missing", {"line": str(position)})
+
+
+def _visible(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)[:80]
+
+
 RULES: Final[tuple[Rule, ...]] = (
     has_a_number_that_fits,
+    has_a_number_that_can_be_seen,
     has_a_number_of_its_country,
     has_a_plausible_date,
     has_a_plausible_due_date,
     has_an_earlier_original,
     has_a_valid_bic,
     has_valid_company_numbers,
+    has_references_that_fit,
+    has_mail_boxes,
+    has_lines_with_text,
 )

@@ -21,6 +21,9 @@ from connector.validation.rule import Problem, Rule, name_of, rule, taxable, tax
 _ZERO_RATED: Final = frozenset({"E", "Z", "NS", "AE", "K", "G", "O"})
 """Categories that demand 0 % (API 8.3 and EN 16931, BR-E-05 and its siblings)."""
 
+_CHARGED: Final = frozenset({"S", "H", "AA", "AAA"})
+"""Categories of a rate (tax_categories.csv)."""
+
 _FAR_EAST: Final = timedelta(hours=14)
 """The most advanced time zone: a date that has not begun there lies in the future everywhere."""
 
@@ -86,11 +89,15 @@ def has_mapped_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 
 @rule("tax_inconsistent", source="API 8.3, EN 16931 BR-E-05")
 def has_consistent_taxes(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """Category and percentage must agree: what is not charged has 0 %, and what is charged has not."""
+    """Category and percentage must agree: what is not charged has 0 %, and what is charged has not.
+
+    B2Brouter knows no categories but these; those of a file that is imported are its own.
+    """
     for line, tax in taxes(invoice):
         if tax.percent is None or tax.category is None or tax.kind is not TaxKind.VAT:
             continue
-        if (tax.category in _ZERO_RATED) is not (tax.percent == 0):
+        known = tax.category in _ZERO_RATED | _CHARGED or invoice.file_digest is not None
+        if not known or (tax.category in _ZERO_RATED) is not (tax.percent == 0):
             facts = {"tax": tax.source_name, "percent": f"{tax.percent:f}", "category": tax.category}
             yield Problem("tax_inconsistent", {**facts, "line": name_of(line)})
 

@@ -118,6 +118,17 @@ def has_every_tax_once(invoice: Invoice, now: datetime) -> Iterator[Problem]:
                 yield Problem("tax_twice", {"percent": f"{percent:f}", "line": name_of(line)})
 
 
+@rule("vat_twice", source="EN 16931 BG-30")
+def has_one_vat_per_line(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """A line has one VAT: two rates on one line would both be charged."""
+    for line in taxable(invoice):
+        rated = [tax for tax in line.taxes if tax.kind is TaxKind.VAT and tax.percent is not None]
+        vats = {(tax.name, tax.percent): tax for tax in rated}
+        if len(vats) > 1:
+            rates = ", ".join(tax.source_name or f"{tax.percent:f} %" for tax in vats.values())
+            yield Problem("vat_twice", {"taxes": rates, "line": name_of(line)})
+
+
 RULES: Final[tuple[Rule, ...]] = (
     has_a_reason_where_demanded,
     has_a_reason_of_its_country,
@@ -127,4 +138,5 @@ RULES: Final[tuple[Rule, ...]] = (
     has_no_other_negative_tax,
     has_vat_beside_a_surcharge,
     has_every_tax_once,
+    has_one_vat_per_line,
 )

@@ -380,7 +380,7 @@ def test_withholding_on_an_exempt_line_has_a_category_that_allows_a_rate() -> No
 def test_a_withholding_without_a_name_is_refused_and_not_dropped() -> None:
     with pytest.raises(RefusedError) as caught:
         taxes(IVA, replace(IRPF, source_name="Retenção 25%"), country="PT")
-    assert (caught.value.reason, caught.value.details["tax"]) == ("tax_unmapped", "Retenção 25%")
+    assert (caught.value.reason, caught.value.details["tax"]) == ("withholding_unnamed", "Retenção 25%")
 
 
 def test_a_tax_without_a_percentage_is_a_bug_here() -> None:

@@ -106,6 +106,11 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
         "tax_inconsistent",
         {"tax": "IVA 21%", "percent": "0", "category": "S", "line": "Consulting"},
     ),
+    "a category that there is not": (
+        invoice("1", line(taxes=(replace(IVA, category="s"),))),
+        "tax_inconsistent",
+        {"tax": "IVA 21%", "percent": "21", "category": "s", "line": "Consulting"},
+    ),
     "a nameless customer": (buyer(name=" "), "buyer_incomplete", {"party": " ", "fields": "name"}),
     "a customer of no country": (
         buyer(country=None),

@@ -70,6 +70,12 @@ BROKEN: Mapping[str, Invoice] = {
     "surcharge_without_vat": invoice("1", line(taxes=(EXEMPT, SURCHARGE)), seller=BELGIAN),
     "surcharge_rate_unusual": invoice("1", line(taxes=(IVA, replace(SURCHARGE, percent=Decimal("1.4"))))),
     "tax_twice": invoice("1", line(taxes=(IVA, replace(IVA, source_name="IVA 21% bienes")))),
+    "vat_twice": invoice("1", line(taxes=(IVA, replace(IVA, percent=Decimal(10), source_name="IVA 10%")))),
+    "number_unprintable": invoice("1", number="F-1\n2"),
+    "reference_too_long": invoice("1", purchase_order="4" * 256),
+    "email_wrong": invoice("1", buyer=replace(CUSTOMER, email="ana@norte.example; luis@norte.example")),
+    "line_text_missing": invoice("1", line(description=" ")),
+    "postal_code_wrong": invoice("1", buyer=replace(CUSTOMER, postal_code="8013")),
     "siret_missing": chorus(buyer=replace(UNIVERSITY, legal_ids=ids(("0002", "130015332")))),
     "siret_wrong": chorus(buyer=replace(UNIVERSITY, legal_ids=ids(("0009", "13001533200014")))),
     "service_code_missing": chorus(buyer_reference=None),
@@ -112,6 +118,9 @@ KEPT: Mapping[str, Invoice] = {
     "a French number": invoice("1", seller=FRENCH, number="2026/F-001_a+b"),
     "a Portuguese number": invoice("1", seller=replace(SELLER, country="PT"), number="FT 2026A/17"),
     "a credit note": credit_note("2", invoice("1")),
+    "an odd number": invoice(
+        "1", number="Ñ-漢字 № 1/2026", buyer=replace(CUSTOMER, email="o'neil+x@sub.norte.example")
+    ),
     "two files": invoice("1", attachments=(attached("F-1.pdf", is_view=True), attached("Tabla de precios.XLSX"))),
     "a BIC without an account goes nowhere": invoice("1", payment=Payment(bic="CAIXA")),
 }

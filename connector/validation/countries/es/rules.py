@@ -57,8 +57,17 @@ def has_the_surcharge_of_its_rate(invoice: Invoice, now: datetime) -> Iterator[P
             yield Problem("surcharge_rate_unusual", facts)
 
 
+@rule("postal_code_wrong", source="API 5.2")
+def has_a_postal_code_of_five_digits(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """B2Brouter takes Spanish postal codes of five digits alone; an ERP that keeps numbers loses the first zero."""
+    code = invoice.buyer.postal_code.strip()
+    if invoice.buyer.country == "ES" and code and not re.fullmatch(r"\d{5}", code, re.ASCII):
+        yield Problem("postal_code_wrong", {"code": code, "party": invoice.buyer.name})
+
+
 RULES: Final[tuple[Rule, ...]] = (
     has_its_three_offices,
     has_offices_that_can_exist,
     has_the_surcharge_of_its_rate,
+    has_a_postal_code_of_five_digits,
 )
