@@ -19,7 +19,7 @@ from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
 from connector.domain.invoice import Invoice, LegalId, Party, Payment, Tax
-from connector.domain.job import Status
+from connector.domain.job import Stage, Status
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.actions import RETRY
@@ -397,16 +397,45 @@ def test_a_new_ledger_sees_by_the_code_whose_data_a_contact_has(house: House) ->
     assert house.requests(CHANGE) == house.requests(MAKE) == []
 
 
-def test_when_a_customer_gets_another_tax_number_who_shared_the_contact_gets_one_of_its_own(house: House) -> None:
-    house.issue(invoice("1"), invoice("2", buyer=BRANCH))
+def test_a_customer_that_gets_another_tax_number_gets_another_contact(house: House) -> None:
+    """What is on its way to the first one, another customer's perhaps, must not arrive under the new number."""
+    house.issue(invoice("1"))
+    house.fault("rate_limit", operation=SEND, retry_after="90")
+    house.take_in(invoice("2", buyer=BRANCH))
+    house.drain()
+    assert house.job("2").stage is Stage.VERIFIED
 
     house.issue(invoice("3", buyer=replace(CUSTOMER, tax_number="ESB63276174")))
-    house.issue(invoice("4", buyer=BRANCH))
+    house.issue(invoice("4", buyer=replace(CUSTOMER, tax_number="ESB63276174")), invoice("5", buyer=BRANCH))
 
-    house.assert_issued("3", "4")
     first, second = contacts(house)
-    assert (first.tin_value, second.tin_value) == ("ESB63276174", "ESA28015865")
-    assert house.job("4").contact_id == str(second.id)
+    assert (first.tin_value, second.tin_value) == ("ESA28015865", "ESB63276174")
+    assert [house.job(key).contact_id for key in "12345"] == [
+        str(contact.id) for contact in (first, first, second, second, first)
+    ]
+    assert house.requests(CHANGE) == []
+
+
+def test_a_contact_of_ours_without_a_tax_number_is_told_it(house: House) -> None:
+    code = f"{SOURCE}:{CUSTOMER.key}"
+    house.plant(
+        contacts=[
+            {
+                "account": 1,
+                "name": "Norte",
+                "country": "es",
+                "cin_scheme": "0088",
+                "cin_value": "8412345678905",
+                "integration_code": code,
+            }
+        ]
+    )
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    [contact] = contacts(house)
+    assert contact.tin_value == "ESA28015865"
 
 
 # ---------------------------------------------------------------- what people changed at B2Brouter

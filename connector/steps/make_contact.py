@@ -146,7 +146,7 @@ class Maker:
     def _find(self) -> RemoteContact | None:
         code = self._recipient.code
         own = self._case.remote.find_contacts(integration_code=code)
-        ours = [contact for contact in own if contact.integration_code == code]
+        ours = [one for one in own if one.integration_code == code and not self._has_another_number(one)]
         if ours:
             return self._one(ours)
         for text in self._numbers():
@@ -184,6 +184,20 @@ class Maker:
         legal = {_legal_key(entry.scheme, entry.value) for entry in self._buyer.legal_ids}
         return bool(legal & there)
 
+    def _has_another_number(self, contact: RemoteContact) -> bool:
+        """A customer that has got another number is another recipient: what went to this one stays there."""
+        if self._recipient.unit is not None:
+            return False  # its code names the number
+        siret = siret_of(self._buyer)
+        if self._buyer.is_public_body and siret:
+            there = [value for scheme, value in contact.legal_ids if scheme.zfill(4) == identity.SIRET]
+            return bool(there) and siret not in map(identity.legal_id_key, there)
+        keys = {
+            identity.tax_number_key(number, self._buyer.country)
+            for number in (contact.tax_number, self._buyer.tax_number)
+        }
+        return len(keys - {None}) > 1
+
     def _one(self, contacts: Sequence[RemoteContact]) -> RemoteContact:
         distinct = {contact.id: contact for contact in contacts}
         if len(distinct) > 1:
@@ -192,11 +206,9 @@ class Maker:
         return next(iter(distinct.values()))
 
     def _adopt(self, found: RemoteContact) -> Made:
-        """Keep a contact as people set it up at B2Brouter; but one of ours must carry the present number."""
+        """Keep a contact as people set it up at B2Brouter; but one of ours must carry the number."""
         if self._recipient.unit is not None or self._fits(found):
             return self._store(found.id, "found", customer=self._customer_of(found))
-        # Whoever still has the old number must not be led here any more.
-        self._contacts.forget(self._case.job.account, found.id)
         delivery = self._usual_delivery() if found.transport is None else None
         self._tell(found.id, self._case.remote.new_contact_payload(self.payload, delivery))
         return self._store(found.id, "updated")
