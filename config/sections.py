@@ -197,14 +197,19 @@ class AccountSettings(Section):
         """Whether the directory is asked in an environment."""
         return self.directory == "on" or (self.directory == "auto" and environment in {"simulator", "production"})
 
+    @property
+    def signs_webhooks(self) -> bool:
+        """Whether a webhook is set up: there is a secret by which its events are believed."""
+        return self.webhook_secret is not None or self.webhook_secret_file is not None
+
     def webhook_secrets(self) -> Sequence[str]:
         """Return the signing secrets that count, the present one first; none where no webhook is set up.
 
         Raises:
             UsageError: the file cannot be read or is empty.
         """
-        given = self.webhook_secret is not None or self.webhook_secret_file is not None
-        present = _secret(self.webhook_secret, self.webhook_secret_file, "webhook_secret_file") if given else ""
+        given = self.webhook_secret, self.webhook_secret_file
+        present = _secret(*given, "webhook_secret_file") if self.signs_webhooks else ""
         before = self.webhook_secret_before.get_secret_value() if self.webhook_secret_before else ""
         return [secret for secret in (present, before) if secret]
 

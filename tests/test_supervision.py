@@ -104,15 +104,15 @@ def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reac
 
 def test_a_source_that_a_person_paused_is_left_alone_until_the_pause_ends(office: Office) -> None:
     office.erp.add(invoice("1"))
-    office.work(60)
+    office.work(60, every=30)
     office.ledger.sources.pause("erp", who="ana", note="the ERP moves", until=office.clock.now() + timedelta(hours=1))
     office.erp.add(invoice("2"))
-    office.work(600)
+    office.work(1200, every=300)
     assert office.ledger.queries.by_status()[Status.DONE] == 1
     assert office.ledger.intake.state("erp")["discovered_at"] < office.clock.now() - timedelta(seconds=500)
     assert office.ledger.alarms.lasting() == []
 
-    office.work(3600)
+    office.work(3600, every=300)
     assert office.ledger.queries.by_status()[Status.DONE] == 2
     assert office.ledger.sources.paused() == {}
 
@@ -121,13 +121,13 @@ def test_what_a_paused_source_has_due_waits_and_says_why(office: Office) -> None
     office.erp.add(invoice("1"))
     office.services.discovery.discover(office.services.source("erp"))
     office.ledger.sources.pause("erp", who="ana", note="month end", until=None)
-    office.work(7200, every=60)
+    office.work(7200, every=900)
     [job] = office.ledger.queries.jobs(Filter())
     assert (job.status, job.message) == (Status.WAITING, "ana paused the source erp: month end")
     assert office.ledger.alarms.lasting() == []
 
     assert office.ledger.sources.resume("erp", who="vera", note="over") == 1
-    office.work(60)
+    office.work(60, every=30)
     assert office.ledger.queries.by_status()[Status.DONE] == 1
     told = [(deed.who, deed.what, deed.note) for deed in office.ledger.deeds.page(before=None, limit=5)]
     assert told == [("vera", "resume_source", "over"), ("ana", "pause_source", "month end")]
@@ -135,13 +135,13 @@ def test_what_a_paused_source_has_due_waits_and_says_why(office: Office) -> None
 
 def test_a_comparison_that_a_person_asks_for_is_made_soon(office: Office) -> None:
     office.erp.add(invoice("1"))
-    office.work(120)
+    office.work(120, every=40)
     first = office.ledger.reconciliations.last("main")
     assert first is not None
-    office.work(600)
+    office.work(600, every=100)
     assert office.ledger.reconciliations.last("main") == first
     office.ledger.accounts.ask_comparison("main", who="ana")
-    office.work(120)
+    office.work(120, every=40)
     second = office.ledger.reconciliations.last("main")
     assert second is not None
     assert second.id > first.id

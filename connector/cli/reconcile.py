@@ -21,7 +21,8 @@ from connector.cli.signals import stopping
 from connector.domain.errors import OutsideError, StepError, UsageError
 from connector.ledger.reconciliations import Difference
 from connector.operations.preflight import check_configuration
-from connector.operations.texts import amount, count, plain
+from connector.operations.records import difference_record
+from connector.operations.texts import amount, count
 from connector.supervision import prepare, sentence
 
 if TYPE_CHECKING:
@@ -191,27 +192,6 @@ class _Teller:
             self._output.line(f"{count(self._written, 'reference')} written into the ERP again.")
         if for_person:
             self._output.line(f"{for_person:,} for a person.")
-
-
-def difference_record(account: str, found: Difference) -> dict[str, Any]:
-    """Return a difference for machines."""
-    return {
-        "reason": found.reason,
-        "who": str(found.who),
-        "account": account,
-        "source": found.source,
-        "company": found.company,
-        "key": found.key,
-        "id": found.job_id,
-        "number": found.number,
-        "issue_date": found.issue_date.isoformat() if found.issue_date else None,
-        "currency": found.currency,
-        "total": None if found.total is None else plain(found.total),
-        "reference": found.reference,
-        "message": found.message(),
-        "action": found.advice(),
-        "command": found.command,
-    }
 
 
 def _account_record(one: Compared) -> dict[str, Any]:

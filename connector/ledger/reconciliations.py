@@ -216,6 +216,10 @@ class Reconciliations:
 
     # ------------------------------------------------------------ what is asked
 
+    def get(self, run: int) -> Reconciliation | None:
+        """Return a comparison; None where it is forgotten."""
+        return self._one(select(*_RUN).where(ReconciliationRow.id == run))
+
     def last(self, account: str) -> Reconciliation | None:
         """Return the newest comparison of an account that has ended, whether or not it could be made."""
         ended = select(*_RUN).where(ReconciliationRow.account == account, ReconciliationRow.finished_at.is_not(None))

@@ -7,6 +7,7 @@ from typing import Any
 from connector.domain import catalogue
 from connector.ledger.causes import Cause
 from connector.ledger.queries import TimelineEvent
+from connector.ledger.reconciliations import Difference, Reconciliation
 from connector.ledger.records import Job
 from connector.operations.texts import instant, plain
 from connector.ports import RemoteTaxReport
@@ -76,6 +77,46 @@ def report_record(report: RemoteTaxReport) -> dict[str, Any]:
         "url": report.url,
         "qr": report.qr,
         "problem": report.problem,
+    }
+
+
+def difference_record(account: str, found: Difference) -> dict[str, Any]:
+    """Return a difference for machines."""
+    return {
+        "reason": found.reason,
+        "who": str(found.who),
+        "account": account,
+        "source": found.source,
+        "company": found.company,
+        "key": found.key,
+        "id": found.job_id,
+        "number": found.number,
+        "issue_date": found.issue_date.isoformat() if found.issue_date else None,
+        "currency": found.currency,
+        "total": None if found.total is None else plain(found.total),
+        "reference": found.reference,
+        "message": found.message(),
+        "action": found.advice(),
+        "command": found.command,
+    }
+
+
+def comparison_record(one: Reconciliation) -> dict[str, Any]:
+    """Return what a comparison came to."""
+    return {
+        "id": one.id,
+        "account": one.account,
+        "started_at": instant(one.started_at),
+        "finished_at": instant(one.finished_at),
+        "from": one.first_day.isoformat() if one.first_day else None,
+        "to": one.last_day.isoformat() if one.last_day else None,
+        "erp": one.erp,
+        "ledger": one.ledger,
+        "remote": one.remote,
+        "differences": one.differences,
+        "for_person": one.for_person,
+        "by_reason": {reason: int(number) for reason, number in one.by_reason.items()},
+        "fault": one.fault,
     }
 
 

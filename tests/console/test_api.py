@@ -56,7 +56,9 @@ def test_without_a_valid_token_nothing_is_answered(console: Console, machine: Ma
     description = machine.get("/openapi.json").json()
     for path, methods in description["paths"].items():
         for method in methods:
-            address = "/api/v1" + path.replace("{job_id}", "1").replace("{bulk_id}", "1").replace("{name}", "spain")
+            address = "/api/v1" + path.replace("{job_id}", "1").replace("{bulk_id}", "1").replace(
+                "{comparison_id}", "1"
+            ).replace("{name}", "spain")
             for client in (stranger.http, httpx):
                 url = address if client is stranger.http else console.address + address
                 assert is_problem(client.request(method, url), 401), (method, path)
@@ -148,7 +150,48 @@ def test_an_account_is_paused_and_resumed(machine: Machine) -> None:
     assert machine.post("/accounts/spain/resume", {}).json()["paused_by"] is None
     assert is_problem(machine.post("/accounts/nowhere/pause", {"note": "month end"}), 404)
     assert [account["name"] for account in machine.get("/accounts").json()["accounts"]] == ["spain", "france"]
+    [spain, _] = machine.get("/accounts").json()["accounts"]
+    assert (spain["webhook_secret"], spain["archive_due_files"], spain["comparison"]) == (False, None, None)
+
+
+def test_a_source_is_paused_and_resumed(console: Console, machine: Machine) -> None:
     assert machine.get("/sources").json()["sources"][0]["name"] == "booking"
+    paused = machine.post("/sources/booking/pause", {"note": "the ERP moves", "until": "2126-01-01T00:00:00Z"}).json()
+    assert paused["paused_message"] == f"token {machine.name} paused the source booking: the ERP moves"
+    assert (paused["paused_until"], paused["late"]) == ("2126-01-01T00:00:00.000Z", False)
+    assert set(console.ledger.sources.paused()) == {"booking"}
+    assert machine.post("/sources/booking/resume", {}).json()["paused_by"] is None
+    assert is_problem(machine.post("/sources/booking/pause", {"note": "x", "until": "2020-01-01T00:00:00Z"}), 422)
+    assert is_problem(machine.post("/sources/nowhere/resume", {}), 404)
+
+
+def test_on_the_command_line_too(console: Console) -> None:
+    run = console.shop.run
+    assert (
+        "Source booking is paused until 2126"
+        in run("pause", "--source", "booking", "--until", "2126-01-01 08:00", "--note", "stocktaking").out
+    )
+    assert "paused the source booking: stocktaking" in run("sync", "--patience", "0").out
+    assert run("resume", "--source", "booking", "--json").json["paused"] is False
+    assert run("pause", "--account", "spain", "--note", "month end").status == 0
+    assert "Account spain goes on" in run("resume", "--account", "spain").out
+    for wrong in ((), ("--source", "nowhere"), ("--source", "booking", "--account", "spain")):
+        assert run("resume", *wrong).status == 2
+
+
+def test_a_comparison_is_asked_for_and_read_difference_by_difference(console: Console, machine: Machine) -> None:
+    assert machine.post("/accounts/spain/compare", {}).json() == {"account": "spain", "asked": True}
+    assert is_problem(machine.post("/accounts/nowhere/compare", {}), 404)
+    console.shop.run("reconcile", "--account", "spain")  # as the scheduler will
+    [compared, *_] = machine.get("/comparisons").json()["comparisons"]
+    assert (compared["account"], compared["fault"]) == ("spain", None)
+    assert sum(compared["by_reason"].values()) == compared["differences"] > 1
+    address = f"/comparisons/{compared['id']}/differences"
+    first = machine.get(address, limit="1").json()
+    rest = machine.get(address, after=str(first["next"])).json()
+    assert len(first["differences"]) + len(rest["differences"]) == compared["differences"]
+    assert {"reason", "message", "action", "command"} <= set(first["differences"][0])
+    assert is_problem(machine.get("/comparisons/999999/differences"), 404)
 
 
 def read_events(machine: Machine, **query: str) -> list[dict[str, Any]]:

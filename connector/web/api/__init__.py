@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 
 from connector import __version__
 from connector.bootstrap import Services
-from connector.web.api import accounts, bulks, events, jobs, problems
+from connector.web.api import accounts, bulks, comparisons, events, jobs, problems
 from connector.web.api.caller import READS
 from connector.web.remembered import Remembered
 
@@ -26,7 +26,7 @@ def make_api(services: Services) -> FastAPI:
     api.state.services = services
     api.state.causes = Remembered(2.0, lambda: services.ledger.queries.causes(most=_GROUPED))
     api.state.seats = events.Seats(events.STREAMS)
-    for module in (jobs, events, bulks, accounts):
+    for module in (jobs, events, bulks, accounts, comparisons):
         api.include_router(module.routes, responses=problems.DOCUMENTED)
     problems.add_to(api)
 

@@ -7,13 +7,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from connector.operations.texts import instant
+from connector.operations import standing
 from connector.web.api.caller import Actor, Caller, Key, Reader, once
 from connector.web.api.records import AccountRecord, Accounts, SourceRecord, Sources
 
 
 class Pause(BaseModel):
-    """Why an account is to rest, and until when."""
+    """Why an account or a source is to rest, and until when."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,21 +35,19 @@ routes = APIRouter(tags=["accounts and sources"])
 @routes.get("/accounts")
 def list_accounts(caller: Reader) -> Accounts:
     """List the accounts of the configuration."""
-    states = {state.name: state for state in caller.ledger.accounts.all()}
-    names = caller.services.settings.accounts
-    return Accounts(accounts=[AccountRecord.of(name, states.get(name)) for name in names])
+    found = [one for one in standing.accounts(caller.services) if one.configured]
+    return Accounts(accounts=[AccountRecord.of(one) for one in found])
 
 
 @routes.post("/accounts/{name}/pause", response_model=AccountRecord)
 def pause_account(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
     """Let an account's invoices wait."""
-    _configured(caller, name)
-    if wish.until is not None and wish.until <= caller.services.clock.now():
-        raise HTTPException(422, "until: that is over")
+    _account(caller, name)
+    _ahead(caller, wish)
 
     def act() -> AccountRecord:
         caller.ledger.accounts.pause_by_person(name, who=caller.who, note=wish.note.strip(), until=wish.until)
-        return AccountRecord.of(name, caller.ledger.accounts.get(name))
+        return _account(caller, name)
 
     return once(caller, key, wish, act)
 
@@ -57,11 +55,11 @@ def pause_account(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
 @routes.post("/accounts/{name}/resume", response_model=AccountRecord)
 def resume_account(caller: Actor, name: str, wish: Resume, key: Key) -> Response:
     """End a pause, whoever began it."""
-    _configured(caller, name)
+    _account(caller, name)
 
     def act() -> AccountRecord:
         caller.ledger.accounts.resume_by_person(name, who=caller.who, note=wish.note.strip())
-        return AccountRecord.of(name, caller.ledger.accounts.get(name))
+        return _account(caller, name)
 
     return once(caller, key, wish, act)
 
@@ -69,14 +67,48 @@ def resume_account(caller: Actor, name: str, wish: Resume, key: Key) -> Response
 @routes.get("/sources")
 def list_sources(caller: Reader) -> Sources:
     """List the ERP databases of the configuration, with when they were last looked into."""
-    records = []
-    for name, settings in caller.services.settings.sources.items():
-        state = caller.ledger.intake.state(name)
-        looked, swept = instant(state.get("discovered_at")), instant(state.get("swept_at"))
-        records.append(SourceRecord(name=name, adapter=settings.adapter, discovered_at=looked, swept_at=swept))
-    return Sources(sources=records)
+    return Sources(sources=[SourceRecord.of(one) for one in standing.sources(caller.services)])
 
 
-def _configured(caller: Caller, name: str) -> None:
-    if name not in caller.services.settings.accounts:
+@routes.post("/sources/{name}/pause", response_model=SourceRecord)
+def pause_source(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
+    """Leave an ERP alone: it is not looked into, nothing is written into it, and its invoices wait."""
+    _source(caller, name)
+    _ahead(caller, wish)
+
+    def act() -> SourceRecord:
+        caller.ledger.sources.pause(name, who=caller.who, note=wish.note.strip(), until=wish.until)
+        return _source(caller, name)
+
+    return once(caller, key, wish, act)
+
+
+@routes.post("/sources/{name}/resume", response_model=SourceRecord)
+def resume_source(caller: Actor, name: str, wish: Resume, key: Key) -> Response:
+    """End the pause of a source."""
+    _source(caller, name)
+
+    def act() -> SourceRecord:
+        caller.ledger.sources.resume(name, who=caller.who, note=wish.note.strip())
+        return _source(caller, name)
+
+    return once(caller, key, wish, act)
+
+
+def _account(caller: Caller, name: str) -> AccountRecord:
+    found = [one for one in standing.accounts(caller.services) if one.name == name and one.configured]
+    if not found:
         raise HTTPException(404, "There is no such account in the configuration.")
+    return AccountRecord.of(found[0])
+
+
+def _source(caller: Caller, name: str) -> SourceRecord:
+    found = [one for one in standing.sources(caller.services) if one.name == name]
+    if not found:
+        raise HTTPException(404, "There is no such source in the configuration.")
+    return SourceRecord.of(found[0])
+
+
+def _ahead(caller: Caller, wish: Pause) -> None:
+    if wish.until is not None and wish.until <= caller.services.clock.now():
+        raise HTTPException(422, "until: that is over")
