@@ -144,7 +144,7 @@ def test_an_account_of_another_environment(open_desk: Callable[..., Desk], desk:
 
 def test_a_source_that_is_another_database(desk: Desk) -> None:
     erp = Erp(desk.clock)
-    desk.services._adapters["erp"] = erp
+    desk.services.erps.use("erp", erp)
     discover(desk.services, "erp")
     assert lasting(desk) == set()
 

@@ -33,7 +33,7 @@ class Office:
         )
         self.services = Services(settings)
         self.services.__dict__["ledger"] = Ledger(f"sqlite:///{folder / 'ledger.db'}", clock=self.clock)
-        self.services._adapters["erp"] = self.erp
+        self.services.erps.use("erp", self.erp)
         schema.upgrade(self.ledger.database)
         self.duties = Duties(
             self.services,
@@ -56,9 +56,9 @@ class Office:
             self.clock.advance(every)
 
     def use_key(self, api_key: str) -> None:
-        self.services._remotes.clear()
         settings = self.services.settings.model_dump()
         settings["accounts"]["main"]["api_key"] = api_key
+        del self.services.rulebook
         self.services.settings = Settings.model_validate(settings)
 
     def waiting_for(self) -> set[str | None]:
