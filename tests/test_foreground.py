@@ -64,7 +64,7 @@ def services(simulator: SimulatorServer, erp: Erp) -> Iterator[Make]:
                 values[name] = {**values[name], **changes}
             made = Services(Settings(**values))
             for name in values["sources"]:
-                made._adapters[name] = erp
+                made.erps.use(name, erp)
             stack.callback(made.close)
             return made
 
