@@ -48,7 +48,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation audit torture screenshots lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation audit deploy-check torture screenshots lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -91,6 +91,12 @@ audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneD
 	get build/audit/code/bandit bandit==1.9.4; \
 	test "$(AUDIT)" = code || get build/audit/dependencies/pip_audit pip-audit==2.10.1 cyclonedx-bom==7.5.0
 	@SERVICES=$(SERVICES) $(BIN)/python .ci/audit/run.py $(AUDIT)
+
+deploy-check: setup-dev ## the deployment files against systemd, kubectl and the schemas of Compose and Kubernetes
+	@$(PIP); test -d build/deploy/kubernetes_validate || pip install --quiet --no-warn-conflicts --no-deps \
+	  --target build/deploy kubernetes-validate==1.37.0 compose-spec==0.2.1 jsonschema==4.26.0 \
+	  jsonschema-specifications==2025.9.1 referencing==0.37.0 rpds-py attrs importlib-resources packaging
+	PYTHONPATH=build/deploy $(BIN)/python -m pytest -rs tests/deploy
 
 torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
 	@$(BIN)/python -m tests.torture --scenarios $(SCENARIOS) --seed $(SEED) $(TORTURE_ARGS)

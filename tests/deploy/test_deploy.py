@@ -7,10 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 
+from config.settings import load
 from connector.cli.group import COMMANDS
+from connector.web import metrics
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ROLES = ("scheduler", "worker", "web")
@@ -63,12 +67,152 @@ def test_a_unit_gives_the_steps_under_way_time_to_end_and_shows_no_secret(unit: 
     assert all(re.search(r"_FILE=%d/\w+$", line) for line in secrets)
 
 
-def test_compose_understands_its_file_and_every_role_is_a_command(tmp_path: Path) -> None:
-    shutil.copy(DEPLOY / "compose.yaml", tmp_path)
-    (tmp_path / "secrets").mkdir()
-    for name in ("connector.toml", "secrets/ledger_url", "secrets/api_key", "secrets/postgres_password"):
-        (tmp_path / name).touch()
-    done = run(needed("docker-compose"), "-f", "compose.yaml", "config", folder=tmp_path)
+# ---------------------------------------------------------------- containers
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
+    return loaded
+
+
+def ours(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: each for name, each in compose["services"].items() if "build" in each}
+
+
+def test_compose_understands_its_file(compose: dict[str, Any]) -> None:
+    specification = pytest.importorskip("compose_spec", reason="make deploy-check fetches it")
+    plain = {name: value for name, value in compose.items() if not name.startswith("x-")}
+    plain["services"]["worker"]["deploy"]["replicas"] = 2  # a variable there
+    specification.ComposeSpecification.model_validate(plain)
+
+
+def test_every_role_is_a_command_and_gets_secrets_as_files(compose: dict[str, Any], tmp_path: Path) -> None:
+    roles = {service["command"][0] for service in ours(compose).values()}
+    assert {*ROLES} <= roles <= {*COMMANDS}
+    for service in ours(compose).values():
+        files = {f"/run/secrets/{name}" for name in service["secrets"]}
+        named = {value for value in service["environment"].values() if value.startswith("/run/secrets/")}
+        assert named == files
+        assert {*service["secrets"]} <= {*compose["secrets"]}
+    settings_are_known(ours(compose)["web"]["environment"], tmp_path)
+
+
+def test_containers_run_without_root_on_a_read_only_file_system(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert "no-new-privileges:true" in service["security_opt"], name
+        if name != "postgres":  # it begins as root and gives that up itself
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+    for service in ours(compose).values():
+        assert service["stop_grace_period"] == "45s"
+        assert service["command"] == ["web"] or service["healthcheck"] == {"disable": True}
+    image = (DEPLOY / "Dockerfile").read_text("utf-8")
+    assert re.search(r"^USER 10001:10001$", image, re.MULTILINE)
+    assert "HEALTHCHECK" in image
+
+
+def test_what_compose_mounts_is_there(compose: dict[str, Any]) -> None:
+    mounted = [path for service in compose["services"].values() for path in service.get("volumes", ())]
+    files = {path.partition(":")[0] for path in mounted if path.startswith("./")}
+    assert files - {"./connector.toml"} == {
+        f"./{each}"
+        for each in (
+            "prometheus/prometheus.yml",
+            "prometheus/alerts.yml",
+            "grafana/connector.json",
+            "grafana/provisioning",
+        )
+    }
+    assert all((DEPLOY / path).exists() for path in files - {"./connector.toml"})
+
+
+def test_the_image_is_made_of_the_product_alone() -> None:
+    allowed = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    kept = {line[1:] for line in allowed if line.startswith("!")}
+    assert allowed[1] == "*"
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert {name for line in copied for name in line.split()} == kept
+
+
+LEAST = """
+[accounts.main]
+account_id = "1"
+[sources.erp]
+adapter = "odoo"
+account = "main"
+since = 2026-01-01
+"""
+
+
+def settings_are_known(environment: dict[str, str], folder: Path, configuration: str = LEAST) -> None:
+    """See that variables of the environment name settings: an unknown one is an error of the configuration."""
+    toml = folder / "connector.toml"
+    toml.write_text(configuration, encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        load(toml)
+
+
+# ---------------------------------------------------------------- Kubernetes
+
+
+@pytest.fixture(scope="module")
+def cluster() -> list[dict[str, Any]]:
+    done = run(needed("kubectl"), "kustomize", str(DEPLOY / "kubernetes"), folder=DEPLOY)
     assert done.returncode == 0, done.stderr
-    roles = re.findall(r"command:\n +- ([\w-]+)", done.stdout)
-    assert {*ROLES} <= {*roles} - {"redis-server"} <= {*COMMANDS}
+    return [*yaml.safe_load_all(done.stdout)]
+
+
+def of_kind(cluster: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [each for each in cluster if each["kind"] == kind]
+
+
+def test_kubernetes_knows_every_field(cluster: list[dict[str, Any]]) -> None:
+    schemas = pytest.importorskip("kubernetes_validate", reason="make deploy-check fetches it")
+    for resource in cluster:
+        schemas.validate(resource, "1.32", strict=True)
+
+
+def test_every_pod_runs_a_command_without_root_and_with_nothing_to_write_but_tmp(
+    cluster: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    pods = [each["spec"]["template"]["spec"] for kind in ("Deployment", "Job") for each in of_kind(cluster, kind)]
+    assert {pod["containers"][0]["args"][0] for pod in pods} == {*ROLES, "db"}
+    for pod in pods:
+        [container] = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert not pod["automountServiceAccountToken"]
+        assert pod["terminationGracePeriodSeconds"] == 45
+        security = container["securityContext"]
+        assert (security["readOnlyRootFilesystem"], security["allowPrivilegeEscalation"]) == (True, False)
+        assert security["capabilities"] == {"drop": ["ALL"]}
+        assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount.get("readOnly")] == ["/tmp"]
+        assert "limits" in container["resources"]
+        settings_are_known({each["name"]: each["value"] for each in container["env"]}, tmp_path)
+        [secret] = [each["secret"] for each in pod["volumes"] if "secret" in each]
+        assert secret["secretName"] == "connector"
+
+
+def test_no_secret_is_in_the_manifests_and_their_configuration_is_one(
+    cluster: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    assert of_kind(cluster, "Secret") == []
+    [config] = of_kind(cluster, "ConfigMap")
+    [container] = of_kind(cluster, "Deployment")[0]["spec"]["template"]["spec"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    settings_are_known(environment, tmp_path, config["data"]["connector.toml"])
+
+
+def test_what_is_disrupted_and_scaled_is_there(cluster: list[dict[str, Any]]) -> None:
+    roles = {each["metadata"]["name"]: each["spec"] for each in of_kind(cluster, "Deployment")}
+    for budget in of_kind(cluster, "PodDisruptionBudget"):
+        assert (
+            budget["spec"]["selector"]["matchLabels"] == roles[budget["metadata"]["name"]]["selector"]["matchLabels"]
+        )
+    assert len(of_kind(cluster, "PodDisruptionBudget")) == len(roles) == 3
+    [scaler] = of_kind(cluster, "HorizontalPodAutoscaler")
+    assert "replicas" not in roles[scaler["spec"]["scaleTargetRef"]["name"]]
+    metric = scaler["spec"]["metrics"][0]["external"]["metric"]["name"]
+    name = metric.removeprefix("connector_").removesuffix("_seconds")
+    assert f'"{name}"' in Path(metrics.__file__).read_text("utf-8")
