@@ -10,7 +10,9 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
@@ -69,6 +71,15 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
         return (env_settings, init_settings)
+
+    @cached_property
+    def sources_by_account(self) -> Mapping[str, Sequence[str]]:
+        """The sources that an account issues for, in the order of the configuration."""
+        found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for name, source in self.sources.items():
+            for account in source.issuers:
+                found[account][name] = None
+        return {account: list(names) for account, names in found.items()}
 
     @model_validator(mode="after")
     def _references(self) -> Settings:

@@ -19,6 +19,9 @@ from connector.web.server import PatientWeb, WebServer
 
 log = logging.getLogger(__name__)
 
+_MOST_THREADS = 64
+"""Bells that are answered at once: each waits for a server most of the time, and what is stuck ends by itself."""
+
 _GLANCE = 0.5
 """Seconds between looks whether the web still answers."""
 
@@ -34,7 +37,7 @@ def run(settings: Settings, stop: Event) -> None:
     open_ledger(services)
     web = PatientWeb(services)
     lookout = Lookout(services)
-    crew = Crew(max(2, 3 * len(settings.accounts) + len(settings.sources)) + 1)
+    crew = Crew(min(3 * len(settings.accounts) + len(settings.sources) + 3, _MOST_THREADS))
     duties = Duties(
         services,
         ring=lambda account: crew.call(f"account {account}", lambda: drain(services, account, stopping=stop.is_set)),

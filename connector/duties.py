@@ -16,7 +16,7 @@ from connector.bootstrap import Services
 from connector.domain.errors import (
     LedgerError,
 )
-from connector.ledger.accounts import SCHEDULER
+from connector.ledger.accounts import SCHEDULER, AccountState
 from connector.ledger.reconciliations import Reconciliation
 from connector.supervision import hold_back_paused
 
@@ -138,8 +138,8 @@ class Duties:
 
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
-        for account in self._services.settings.accounts:
-            if self._is_due(f"follow {account}", FOLLOW_EVERY) and self._services.follower.is_due(account):
+        if self._is_due("follow", FOLLOW_EVERY):
+            for account in self._services.follower.due(self._services.settings.accounts):
                 self._follow(account)
         if self._is_due("tidy", TIDY_EVERY):
             self._services.ledger.inbox.tidy()
@@ -153,8 +153,8 @@ class Duties:
             self._compare(but)
 
     def _compare(self, but: Collection[str]) -> None:
-        for account in self._services.settings.accounts:
-            if account not in but and must_reconcile(self._services, account):
+        for account in to_reconcile(self._services):
+            if account not in but:
                 self._reconcile(account)
 
     def _keep_files(self, but: Collection[str]) -> None:
@@ -195,25 +195,29 @@ def rounds(duties: Duties, stop: Event) -> None:
         stop.wait(pause)
 
 
-def must_reconcile(services: Services, account: str) -> bool:
-    """Whether it is time to compare an account's three sides again, or a person has asked for it."""
-    state, sources = services.ledger.accounts.get(account), services.sources_of(account)
-    if not sources or state is None or state.paused_reason is not None:
-        return False
-    if not services.ledger.sources.paused().keys().isdisjoint(sources):
-        return False  # an ERP that is to be left alone
-    last = services.ledger.reconciliations.last_begun(account)
+def to_reconcile(services: Services) -> list[str]:
+    """Return the accounts whose three sides it is time to compare again, or a person has asked for it."""
+    ledger, settings = services.ledger, services.settings
+    begun, left_alone = ledger.reconciliations.last_begun(), ledger.sources.paused().keys()
+    return [
+        state.name
+        for state in ledger.accounts.all()
+        if state.name in settings.accounts
+        and state.paused_reason is None
+        and (sources := services.sources_of(state.name))
+        and left_alone.isdisjoint(sources)
+        and _must_be_compared(services, state, begun.get(state.name))
+    ]
+
+
+def _must_be_compared(services: Services, state: AccountState, last: Reconciliation | None) -> bool:
     asked = state.compare_asked_at
     if asked is not None and (last is None or last.started_at < asked):
         return True
-    return _is_compared_too_long_ago(services, account, last)
-
-
-def _is_compared_too_long_ago(services: Services, account: str, last: Reconciliation | None) -> bool:
     every = timedelta(days=services.settings.reconcile.every_days)
     if not every:
         return False
     if last is None:
-        return services.ledger.reconciliations.first_day(account) is not None
+        return services.ledger.reconciliations.first_day(state.name) is not None
     pause = min(every, _RECONCILE_AGAIN) if last.fault or last.finished_at is None else every
     return services.clock.now() - last.started_at >= pause

@@ -110,16 +110,14 @@ class Pass:
                 self._result.faults.append(type(error)(named, action=error.action))
 
     def _probe_paused(self) -> None:
-        for account in self._services.settings.accounts:
-            state = self._services.ledger.accounts.get(account)
-            if state is not None and state.paused_reason is not None:
-                self._attempt(account, lambda name: prepare(self._services, name))
+        for state in self._services.ledger.accounts.all():
+            if state.paused_reason is not None and state.name in self._services.settings.accounts:
+                self._attempt(state.name, lambda name: prepare(self._services, name))
 
     def _follow(self) -> None:
         """Take in news of issued documents, where there is any or it is time to look for it."""
-        follower = self._services.follower
-        for account in self._services.settings.accounts:
-            if not self._stop.is_set() and account not in self._given_up and follower.is_due(account):
+        for account in self._services.follower.due(self._services.settings.accounts):
+            if not self._stop.is_set() and account not in self._given_up:
                 self._attempt(account, lambda name: follow(self._services, name))
 
     def _work(self) -> None:

@@ -207,7 +207,7 @@ def test_another_account_under_the_same_ledger_is_not_asked_for_news_either(
 
     assert ["belongs to account 1" in fault.message for fault in other.faults] == [True]
     assert len(simulator.world.journal) == asked_before
-    assert issuing.follower.is_due("main"), "the news waits for the right account"
+    assert issuing.follower.due(["main"]), "the news waits for the right account"
 
 
 def test_a_pass_does_not_wait_beyond_its_patience(

@@ -7,7 +7,6 @@ due, it rings again.
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
 from threading import Event
 
 from celery import Celery
@@ -22,8 +21,8 @@ from workers.broker import Bell, reach
 
 log = logging.getLogger(__name__)
 
-RING_AGAIN = timedelta(seconds=10)
-"""How long a bell may stay unanswered before it is rung again."""
+RING_AGAIN = 10.0
+"""Seconds for which a bell may stay unanswered before it is rung again."""
 
 
 def main(settings: Settings, stop: Event) -> None:
@@ -65,14 +64,14 @@ class _Bell:
     def __init__(self, app: Celery, services: Services) -> None:
         self._bell = Bell(app)
         self._services = services
+        self._unanswered: dict[str, float] = {}  # until when a bell may stay so
 
     def ring(self, account: str) -> None:
-        state = self._services.ledger.accounts.get(account)
-        now = self._services.clock.now()
-        if state is not None and state.rung_at is not None and now - state.rung_at < RING_AGAIN:
+        now = self._services.clock.monotonic()
+        if now < self._unanswered.get(account, now):
             return
-        self._send("drain", expires=RING_AGAIN.total_seconds(), account=account)
-        self._services.ledger.accounts.rung(account)
+        self._unanswered[account] = now + RING_AGAIN
+        self._send("drain", expires=RING_AGAIN, account=account)
 
     def discover(self, source: str) -> None:
         # A look that takes longer than the interval must not find a queue of others behind it.

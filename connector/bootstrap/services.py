@@ -322,7 +322,7 @@ class Services:
 
     def sources_of(self, account: str) -> Sequence[str]:
         """Return the sources that feed an account."""
-        return [name for name, source in self.settings.sources.items() if account in source.issuers]
+        return self.settings.sources_by_account.get(account, ())
 
     def ramp(self, account: str) -> Sequence[int]:
         """Return how many invoices each step of an account's first run allows; see `Rulebook.ramp`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -32,9 +32,22 @@ class Scribe:
         self._clock = clock
         self._failing: dict[str, datetime] = {}  # until when a source is left alone
 
-    def has_work(self, account: str, adapters: Mapping[str, Adapter]) -> bool:
-        """Whether there is something that an ERP has not been told yet, and can be told now."""
-        return any(self._is_due(account, source, adapter) for source, adapter in adapters.items())
+    def accounts_with_work(self, adapters: Callable[[str], Mapping[str, Adapter]], among: Set[str]) -> set[str]:
+        """Return the accounts of which an ERP has not been told something yet, and can be told now.
+
+        Args:
+            adapters: the ERPs that feed an account, by source.
+            among: the accounts that are asked for.
+        """
+        sources, reports = self._ledger.following.untold(), self._ledger.tax_reports.untold()
+        if not sources and not reports:
+            return set()
+        return {
+            account
+            for account in among
+            for source, adapter in adapters(account).items()
+            if (source in sources or account in reports) and self._is_due(account, source, adapter)
+        }
 
     def _is_due(self, account: str, source: str, adapter: Adapter) -> bool:
         if self._rests(source):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Final
@@ -30,6 +31,12 @@ _OFFICE_SECONDS: Final = 120.0
 
 _PAUSE: Final = timedelta(minutes=1)
 """How long B2Brouter is left alone after a look failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _NextLook:
+    when: datetime
+    first_sent: datetime  # of the documents of which news is expected
 
 
 class Follower:
@@ -63,18 +70,29 @@ class Follower:
         self._stopping = stopping
         self._scribe = Scribe(ledger, clock=clock)
         self._locks: dict[str, Lock] = defaultdict(Lock)
+        self._look_again: dict[str, datetime] = {}  # before that no look is due
 
-    def is_due(self, account: str) -> bool:
-        """Whether there is anything to do for an account now; asks nobody but the ledger."""
+    def due(self, accounts: Iterable[str]) -> list[str]:
+        """Return those of some accounts for which there is anything to do now; asks nobody but the ledger."""
         ledger = self._ledger
-        state = ledger.accounts.get(account)
-        if state is None:
-            return False  # never used: nothing was sent
-        if ledger.inbox.about_invoices(account, 1) or ledger.inbox.about_reports(account, 1):
-            return True
-        if self._due_look(account, state) is not None or self._scribe.has_work(account, self._adapters(account)):
-            return True
-        return self._may_call(state) and bool(ledger.following.to_mark(account, 1))
+        states = {state.name: state for state in ledger.accounts.all()}  # of others nothing was sent
+        used = [account for account in accounts if account in states]
+        due = ledger.inbox.accounts_with_news()
+        due |= {account for account in ledger.following.accounts_to_mark() if self._may_call(states.get(account))}
+        due |= {account for account in used if self._look_is_due(account, states[account])}
+        due |= self._scribe.accounts_with_work(self._adapters, {account for account in used if account not in due})
+        return [account for account in used if account in due]
+
+    def _look_is_due(self, account: str, state: AccountState) -> bool:
+        """Whether it is time for a look; the ledger is asked no more often than it can have become so."""
+        now = self._clock.now()
+        if not self._may_call(state) or now < self._look_again.get(account, now):
+            return False
+        soonest = now + timedelta(seconds=self._plan(account).shortest)  # of what is sent from now on
+        look = self._next_look(account, state)
+        when = soonest if look is None else min(soonest, look.when)
+        self._look_again[account] = when
+        return when <= now
 
     def follow(self, account: str) -> None:
         """Do whatever is due for an account; nothing where another thread or process does it already.
@@ -121,12 +139,14 @@ class Follower:
         return not self._stopping() and self._hold(account)
 
     def _look(self, account: str, plan: Plan, state: AccountState | None) -> None:
-        first_sent = self._due_look(account, state)
-        if first_sent is None:
+        if state is None or not self._may_call(state):
             return
-        last = state.polled_at if state else None
+        due = self._next_look(account, state)
+        if due is None or due.when > self._clock.now():
+            return
+        last = state.polled_at
         look = Look(self._ledger, self._remote(account), plan, account=account, clock=self._clock, last=last)
-        if look.at_invoices(since(last, first_sent), lambda: self._go_on(account)):
+        if look.at_invoices(since(last, due.first_sent), lambda: self._go_on(account)):
             look.at_reports()
 
     def _may_call(self, state: AccountState | None) -> bool:
@@ -135,19 +155,15 @@ class Follower:
             return False
         return state.poll_after is None or state.poll_after <= self._clock.now()
 
-    def _due_look(self, account: str, state: AccountState | None) -> datetime | None:
-        """Return when the first document was sent of which news is expected, if it is time for a look."""
+    def _next_look(self, account: str, state: AccountState) -> _NextLook | None:
+        """Return when to look next, as things are; None where no news is expected."""
         plan, now = self._plan(account), self._clock.now()
-        if state is None or not self._may_call(state):
-            return None
-        if state.polled_at is not None and now < state.polled_at + timedelta(seconds=plan.shortest):
-            return None
         sent = self._ledger.following.sent(account, since=now - plan.watched)
         if sent is None:
             return None
         first, last = sent
         interval = plan.interval(now - last, proved=state.webhooks_proved_at is not None)
-        return first if now >= (state.polled_at or last) + interval else None
+        return _NextLook(when=(state.polled_at or last) + interval, first_sent=first)
 
 
 def _office(account: str) -> str:

@@ -57,7 +57,6 @@ class AccountState:
     paused_by: str | None
     probe_at: datetime | None
     probes: int
-    rung_at: datetime | None
     ramp_step: int | None
     polled_at: datetime | None
     poll_after: datetime | None
@@ -248,10 +247,6 @@ class Accounts:
         with self._database.write() as connection:
             self._write(connection, name, compare_asked_at=now)
             write_deed(connection, now, who=who, what="compare", subject=name)
-
-    def rung(self, name: str) -> None:
-        """Remember that a worker's bell was rung for the account."""
-        self._upsert(name, rung_at=self._database.clock.now())
 
     def _upsert(self, name: str, **values: Any) -> None:
         with self._database.write() as connection:

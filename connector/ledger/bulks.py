@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, func, insert, literal, select, update
+from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
 
 from connector.domain.invoice import Kind
 from connector.ledger.actions import ACTS, Act, perform_one
@@ -79,6 +79,7 @@ class Item:
 
 
 _COLUMNS = tuple(getattr(BulkRow, name) for name in Bulk.__dataclass_fields__)
+_DUE = select(*_COLUMNS).where(BulkRow.next_at <= bindparam("now")).order_by(BulkRow.next_at).limit(1)
 
 
 class Bulks:
@@ -181,10 +182,10 @@ class Bulks:
         """Do one piece of the bulk that has waited longest, in one transaction with what is remembered of it."""
         now = self._database.clock.now()
         with self._database.read() as connection:  # most rounds find nothing, and need not write to learn it
-            if connection.execute(_due(now)).one_or_none() is None:
+            if connection.execute(_DUE, {"now": now}).one_or_none() is None:
                 return 0
         with self._database.write() as connection:
-            row = connection.execute(_due(now).with_for_update(skip_locked=True)).one_or_none()
+            row = connection.execute(_DUE.with_for_update(skip_locked=True), {"now": now}).one_or_none()
             if row is None:
                 return 0
             bulk = Bulk(**row._mapping)
@@ -213,10 +214,6 @@ class Bulks:
         for result, those in results.items():
             _remember(connection, bulk.id, those, result)
         return len(results[CHANGED])
-
-
-def _due(now: datetime) -> Any:
-    return select(*_COLUMNS).where(BulkRow.next_at <= now).order_by(BulkRow.next_at).limit(1)
 
 
 def _remember(connection: Connection, bulk_id: int, places: Sequence[int], result: str) -> None:

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
 
 from connector.domain.job import Stage, Status
 from connector.domain.remote_state import REASONS, UNWATCHED, News, case_of
 from connector.ledger.database import Database
 from connector.ledger.inbox import FOLLOWED
 from connector.ledger.jobs import write_entries
+from connector.ledger.loose import different
 from connector.ledger.records import Entry
 from connector.ledger.tables import AccountRow, JobRow
 
@@ -47,6 +48,15 @@ class Followed:
 
 
 _COLUMNS = tuple(getattr(JobRow, name) for name in Followed.__dataclass_fields__)
+_UNTOLD = select(different(JobRow.source, JobRow.state_unrecorded).c.value)
+_TO_MARK = select(different(JobRow.account, JobRow.mark_due).c.value)
+_WATCHED = or_(JobRow.remote_state.is_(None), JobRow.remote_state.not_in(UNWATCHED))
+_SENT = select(func.min(JobRow.sent_at), func.max(JobRow.sent_at)).where(
+    JobRow.account == bindparam("account"),
+    JobRow.sent_at >= bindparam("since"),
+    JobRow.reference.is_not(None),
+    _WATCHED,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +121,8 @@ class Following:
 
     def sent(self, account: str, *, since: datetime) -> tuple[datetime, datetime] | None:
         """Return when the first and the last document was sent of which news is expected; None without any."""
-        watched = or_(JobRow.remote_state.is_(None), JobRow.remote_state.not_in(UNWATCHED))
-        query = select(func.min(JobRow.sent_at), func.max(JobRow.sent_at)).where(
-            JobRow.account == account, JobRow.sent_at >= since, JobRow.reference.is_not(None), watched
-        )
         with self._database.read() as connection:
-            first, last = connection.execute(query).one()
+            first, last = connection.execute(_SENT, {"account": account, "since": since}).one()
         return (first, last) if first is not None and last is not None else None
 
     def looked(self, account: str, began: datetime, *, proved: bool | None) -> None:
@@ -142,6 +148,11 @@ class Following:
 
     # ------------------------------------------------------------ what the ERP is told
 
+    def untold(self) -> set[str]:
+        """Return the sources with states that their ERP has not been told, whether or not it can be."""
+        with self._database.read() as connection:
+            return set(connection.execute(_UNTOLD).scalars()) - {None}
+
     def unrecorded(self, account: str, source: str, limit: int) -> list[Followed]:
         """Return jobs whose state the ERP has not been told yet; their reference stands there."""
         due = and_(JobRow.state_unrecorded, JobRow.source == source, JobRow.account == account)
@@ -155,6 +166,11 @@ class Following:
                 connection.execute(update(JobRow).where(_as_read(job)).values(state_unrecorded=False))
 
     # ------------------------------------------------------------ marks at B2Brouter
+
+    def accounts_to_mark(self) -> set[str]:
+        """Return the accounts with jobs that are to be acknowledged or marked."""
+        with self._database.read() as connection:
+            return set(connection.execute(_TO_MARK).scalars()) - {None}
 
     def to_mark(self, account: str, limit: int) -> list[Followed]:
         """Return jobs that are to be acknowledged or marked."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy import and_, delete, exists, func, or_, select, union, update
 
 from connector.domain.job import Stage, Status
 from connector.domain.notice import INVOICE_CHANGED, REPORT_CHANGED, Notice
@@ -45,6 +45,19 @@ class Letter:
 
 _COLUMNS = tuple(getattr(InboxRow, name) for name in Letter.__dataclass_fields__)
 
+_OPEN = InboxRow.settled_at.is_(None)
+_WITH_NEWS = union(
+    select(JobRow.account)
+    .join(InboxRow, InboxRow.subject == JobRow.reference)
+    .where(_OPEN, InboxRow.code == INVOICE_CHANGED, FOLLOWED),
+    select(TaxReportRow.account)
+    .join(InboxRow, InboxRow.subject == TaxReportRow.id)
+    .where(_OPEN, InboxRow.code == REPORT_CHANGED),
+    select(JobRow.account)
+    .join(InboxRow, InboxRow.document == JobRow.reference)
+    .where(_OPEN, InboxRow.code == REPORT_CHANGED, FOLLOWED),
+)
+
 
 class Inbox:
     """The ledger as webhooks see it."""
@@ -72,6 +85,11 @@ class Inbox:
         insert = insert_dialect(self._database)(InboxRow).values(values).on_conflict_do_nothing()
         with self._database.write() as connection:
             return connection.execute(insert.returning(InboxRow.id)).first() is not None
+
+    def accounts_with_news(self) -> set[str]:
+        """Return the accounts with unsettled events about documents whose jobs may be written to now."""
+        with self._database.read() as connection:
+            return set(connection.execute(_WITH_NEWS).scalars())
 
     def about_invoices(self, account: str, limit: int) -> list[Letter]:
         """Return unsettled events about an account's documents whose jobs may be written to now.

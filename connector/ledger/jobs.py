@@ -25,6 +25,7 @@ from connector.domain.job import Effect, Event, Stage, Status, next_status
 from connector.ledger import originals
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
+from connector.ledger.loose import different
 from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
 from connector.ledger.tables import AccountRow, EventRow, JobRow, NumberClaimRow
 
@@ -57,6 +58,7 @@ _RELEASE = (
     )
     .returning(JobRow.id, JobRow.stage)
 )
+_ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
 # No question about an earlier number of this job is open where it claims one: that number is free again.
 _FREE_NUMBER = delete(NumberClaimRow).where(
@@ -65,6 +67,25 @@ _FREE_NUMBER = delete(NumberClaimRow).where(
 _CLAIMANT = select(NumberClaimRow.job_id).where(
     NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
 )
+
+_PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
+_PAUSED = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
+
+
+def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
+    first = select(func.min(JobRow.due_at)).where(
+        JobRow.status == Status.PENDING, JobRow.account == _PENDING_ACCOUNTS, *conditions
+    )
+    first_due = first.scalar_subquery()
+    return (
+        select(_PENDING_ACCOUNTS)
+        .where(first_due <= bindparam("now"), _PENDING_ACCOUNTS.not_in(_PAUSED))
+        .order_by(first_due)
+    )
+
+
+_DUE_ACCOUNTS = _due_accounts()
+_DUE_ACCOUNTS_OF = _due_accounts(JobRow.source.in_(bindparam("sources", expanding=True)))
 
 
 @cache
@@ -386,13 +407,11 @@ class Jobs:
 
     def release_ready(self) -> int:
         """Free corrections whose original was sent, or given up, while they were lying down to wait for it."""
-        now = self._database.clock.now()
-        ready = originals.overtaken()
         with self._database.read() as connection:
-            if connection.execute(select(JobRow.id).where(ready).limit(1)).first() is None:
+            if connection.execute(_ANY_OVERTAKEN).first() is None:
                 return 0
         with self._database.write() as connection:
-            return release(connection, ready, now)
+            return release(connection, originals.overtaken(), self._database.clock.now())
 
     def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
         """Return when the next job is due, or its lease lapses; None when nothing is under way.
@@ -411,18 +430,12 @@ class Jobs:
 
     def due_accounts(self, *, sources: Sequence[str] | None = None) -> list[str]:
         """Return the accounts that have due jobs and are not paused, longest waiting first."""
-        now = self._database.clock.now()
-        paused = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
-        query = (
-            select(JobRow.account)
-            .where(JobRow.status == Status.PENDING, JobRow.due_at <= now, JobRow.account.not_in(paused))
-            .group_by(JobRow.account)
-            .order_by(func.min(JobRow.due_at))
-        )
+        wanted: dict[str, Any] = {"now": self._database.clock.now()}
+        query = _DUE_ACCOUNTS
         if sources is not None:
-            query = query.where(JobRow.source.in_(sources))
+            query, wanted["sources"] = _DUE_ACCOUNTS_OF, list(sources)
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(query, wanted).scalars())
 
 
 def _held(job: Job) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from connector.ledger.tables import AccountRow, JobRow
 REASON: Final = "ramp_full"
 
 _WAITS: Final = and_(JobRow.status == Status.WAITING, JobRow.reason == REASON)
+_WAITING_ACCOUNTS: Final = select(JobRow.account).where(_WAITS).distinct()
 _UNSENT: Final = JobRow.stage.not_in([Stage.SENT, Stage.RECORDED])
 _EARLY: Final = JobRow.stage.in_([Stage.FOUND, Stage.CONTACT_READY])
 
@@ -144,7 +145,7 @@ class Ramp:
     def refill(self, steps_of: Callable[[str], Sequence[int]]) -> int:
         """Let waiting jobs go on where places are free, or where there are no steps any more; return how many."""
         with self._database.read() as connection:
-            waiting = connection.execute(select(JobRow.account).where(_WAITS).distinct()).scalars().all()
+            waiting = connection.execute(_WAITING_ACCOUNTS).scalars().all()
         return sum(self._refill(account, steps_of(account)) for account in waiting)
 
     def _refill(self, account: str, steps: Sequence[int]) -> int:

@@ -225,9 +225,12 @@ class Reconciliations:
         ended = select(*_RUN).where(ReconciliationRow.account == account, ReconciliationRow.finished_at.is_not(None))
         return self._one(ended)
 
-    def last_begun(self, account: str) -> Reconciliation | None:
-        """Return the newest comparison of an account, ended or not."""
-        return self._one(select(*_RUN).where(ReconciliationRow.account == account))
+    def last_begun(self) -> Mapping[str, Reconciliation]:
+        """Return the newest comparison of each account, ended or not."""
+        newest = select(func.max(ReconciliationRow.id)).group_by(ReconciliationRow.account)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*_RUN).where(ReconciliationRow.id.in_(newest))).all()
+        return {row.account: Reconciliation(**row._mapping) for row in rows}
 
     def _one(self, query: Any) -> Reconciliation | None:
         with self._database.read() as connection:

@@ -40,6 +40,8 @@ class JobRow(Base):
         Index("ix_job_number", "number", "source", "company"),
         Index("ix_job_sent", "sent_at", sqlite_where=text("sent_at IS NOT NULL"),
               postgresql_where=text("sent_at IS NOT NULL")),
+        Index("ix_job_account_sent", "account", "sent_at", sqlite_where=text("sent_at IS NOT NULL"),
+              postgresql_where=text("sent_at IS NOT NULL")),
         Index("ix_job_reference", "reference", sqlite_where=text("reference IS NOT NULL"),
               postgresql_where=text("reference IS NOT NULL")),
         Index("ix_job_mark_due", "account", sqlite_where=text("mark_due"), postgresql_where=text("mark_due")),
@@ -171,6 +173,8 @@ class TaxReportRow(Base):
         Index("ix_tax_report_reference", "reference"),
         Index("ix_tax_report_open", "account", sqlite_where=text("NOT settled"),
               postgresql_where=text("NOT settled")),
+        Index("ix_tax_report_unrecorded", "account", sqlite_where=text("unrecorded"),
+              postgresql_where=text("unrecorded")),
     )  # fmt: skip
 
     id = column(String(64), primary_key=True)  # B2Brouter's
@@ -283,7 +287,6 @@ class AccountRow(Base):
     paused_by = optional(String(128))  # a person; nothing else ends such a pause early
     probe_at = optional(Instant)
     probes = column(Integer, default=0)
-    rung_at = optional(Instant)  # when a worker's bell was last rung
     ramp_step = optional(Integer)  # of the first run, from 1; None: not begun, 0: over
     polled_at = optional(Instant)  # when the last whole look at the states began
     poll_after = optional(Instant)  # not to be looked again before, after a failure

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, and_, func, or_, select, update
 from connector.domain.job import Status
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect, write_entries
+from connector.ledger.loose import different
 from connector.ledger.records import Entry
 from connector.ledger.tables import JobRow, TaxReportRow
 from connector.ports import RemoteTaxReport
@@ -24,6 +25,8 @@ REFUSED: Final = frozenset({"registered_with_errors", "error", "refused"})
 REASON: Final = "tax_report_refused"
 
 _COLUMNS = tuple(getattr(TaxReportRow, name) for name in RemoteTaxReport.__dataclass_fields__)
+
+_UNTOLD = select(different(TaxReportRow.account, TaxReportRow.unrecorded).c.value)
 
 
 class TaxReports:
@@ -111,6 +114,11 @@ class TaxReports:
         connection.execute(update(JobRow).where(fits).values(updated_at=now, **case))
         for row in connection.execute(select(JobRow.id, JobRow.stage).where(JobRow.reference == report.reference)):
             write_entries(connection, row.id, row.stage, now, [entry])
+
+    def untold(self) -> set[str]:
+        """Return the accounts with reports that an ERP has not been told of, whether or not it can be."""
+        with self._database.read() as connection:
+            return set(connection.execute(_UNTOLD).scalars()) - {None}
 
     def unrecorded(self, account: str, source: str, limit: int) -> list[tuple[str, RemoteTaxReport]]:
         """Return reports that the ERP has not been told of yet, each with the key of its document.

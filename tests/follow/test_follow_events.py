@@ -76,7 +76,7 @@ def test_an_event_of_a_document_that_nobody_knows_yet_waits_for_it(sent: House, 
     delivery.tell(str(coming), "registered", ago=-30)
     sent.follow()
     assert outcomes(sent) == [None]
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])
     sent.run()
     assert sent.job("2").reference == str(coming)
     sent.follow()

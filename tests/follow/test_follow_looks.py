@@ -26,9 +26,9 @@ def look(house: House, after: float = 5 * MINUTE) -> None:
 def next_look_after(house: House, seconds: float) -> bool:
     """Whether the next look comes just then."""
     house.advance(seconds - 1)
-    early = house.follower.is_due(ACCOUNT)
+    early = house.follower.due([ACCOUNT])
     house.advance(1)
-    return house.follower.is_due(ACCOUNT) and not early
+    return bool(house.follower.due([ACCOUNT])) and not early
 
 
 def test_without_webhooks_a_look_finds_the_state(sent: House) -> None:
@@ -157,7 +157,7 @@ def test_a_look_that_fails_is_made_again_after_a_minute(sent: House) -> None:
     sent.fault("unavailable_before", operation="list_invoices", times=20)
     look(sent)
     assert sent.job().remote_state == "sending"
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])
     sent.world.faults.clear()
     look(sent, MINUTE)
     assert sent.job().remote_state == "registered"
@@ -183,7 +183,7 @@ def test_an_erp_that_fails_is_told_later_and_the_invoice_stays_done(sent: House)
     look(sent)
     assert "1" not in sent.erp.shown
     assert sent.job().reason is None
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])
     look(sent, MINUTE)
     assert [shown.state for shown in sent.erp.shown["1"]] == ["registered"]
 
@@ -192,14 +192,14 @@ def test_a_document_that_is_gone_from_the_erp_is_not_told_for_ever(sent: House) 
     sent.erp.delete("1")
     look(sent)
     assert "warned" in sent.told()
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])
 
 
 def test_an_erp_that_shows_no_states_is_not_told(sent: House) -> None:
     sent.erp.shows_states = False
     look(sent)
     assert sent.erp.shown == {}
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])
 
 
 # ---------------------------------------------------------------- markers
@@ -238,4 +238,4 @@ def test_a_marker_that_is_refused_is_told_and_not_tried_for_ever(sent: House) ->
     sent.plan = Plan(mark_as={"registered": "nonsense"})
     look(sent)
     assert sent.told()[-1] == "mark_refused"
-    assert not sent.follower.is_due(ACCOUNT)
+    assert not sent.follower.due([ACCOUNT])

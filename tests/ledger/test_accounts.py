@@ -133,14 +133,6 @@ def test_an_account_that_was_paused_before_its_first_use_is_bound_all_the_same(l
     assert [state.name for state in ledger.accounts.all()] == [ACCOUNT]
 
 
-def test_when_a_bell_was_rung_is_remembered(ledger: Ledger) -> None:
-    ledger.accounts.rung(ACCOUNT)
-
-    state = ledger.accounts.get(ACCOUNT)
-    assert state is not None
-    assert state.rung_at == NOON
-
-
 # ---------------------------------------------------------------- offices
 
 

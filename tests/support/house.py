@@ -164,7 +164,7 @@ class House:
 
     def follow(self) -> None:
         """Take in news of what was sent, where there is any or a look is due."""
-        if self.follower.is_due(ACCOUNT):
+        if self.follower.due([ACCOUNT]):
             self.follower.follow(ACCOUNT)
 
     def drain(self, **options: Any) -> int:

@@ -33,7 +33,6 @@ def upgrade() -> None:
         sa.Column("paused_by", sa.String(length=128), nullable=True),
         sa.Column("probe_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("probes", sa.Integer(), nullable=False),
-        sa.Column("rung_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ramp_step", sa.Integer(), nullable=True),
         sa.Column("polled_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("poll_after", sa.DateTime(timezone=True), nullable=True),
@@ -205,6 +204,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("sent_at IS NOT NULL"),
         postgresql_where=sa.text("sent_at IS NOT NULL"),
     )
+    op.create_index(
+        "ix_job_account_sent",
+        "job",
+        ["account", "sent_at"],
+        unique=False,
+        sqlite_where=sa.text("sent_at IS NOT NULL"),
+        postgresql_where=sa.text("sent_at IS NOT NULL"),
+    )
     op.create_index("ix_job_status", "job", ["status", "id"], unique=False)
     op.create_index("ix_job_account", "job", ["account", "id"], unique=False)
     op.create_index("ix_job_issue_date", "job", ["issue_date", "id"], unique=False)
@@ -293,6 +300,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("NOT settled"),
         postgresql_where=sa.text("NOT settled"),
+    )
+    op.create_index(
+        "ix_tax_report_unrecorded",
+        "tax_report",
+        ["account"],
+        unique=False,
+        sqlite_where=sa.text("unrecorded"),
+        postgresql_where=sa.text("unrecorded"),
     )
     op.create_index("ix_tax_report_reference", "tax_report", ["reference"], unique=False)
     op.create_table(
