@@ -334,7 +334,10 @@ def contact_payload(
         {
             **name,
             **_numbers(buyer, country),
-            **_filled(recipient_code=_text(buyer.recipient_code), certified_email=_text(buyer.certified_email)),
+            **_filled(
+                recipient_code=_text((buyer.recipient_code or "").upper()),
+                certified_email=_text(buyer.certified_email),
+            ),
             **_address(buyer),
             "language": codes.language(buyer.language, country),
             "is_client": True,

@@ -130,6 +130,29 @@ def test_a_tax_of_the_query_taxes_may_be_absolute_or_withheld() -> None:
     ]
 
 
+THIRDS = (line(net_amount="0.26", tax_percent=21),) * 3  # 0.1638 together, 0.05 each
+
+
+@pytest.mark.parametrize(
+    ("lines", "tax", "amounts"),
+    [
+        (THIRDS, "0.16", ["0.16"]),
+        (THIRDS, "0.15", ["0.15"]),  # rounded per line
+        ((line(net_amount="0.50", tax_percent=21), line(net_amount="0.10", tax_percent=5)), "0.11", ["0.11", "0.01"]),
+        ((line(net_amount="0.50", tax_percent=21), line(net_amount="0.10", tax_percent=5)), "0.10", ["0.10", "0.00"]),
+        ((line(tax_percent=21),), "21.01", ["21.01"]),  # in no way, but there is no other tax
+        ((line(tax_percent=21),), "20", ["21.00"]),  # that is no rounding
+        ((line(tax_percent=21), line(tax_percent=10)), "31.01", ["21.00", "10.00"]),  # nobody knows whose the cent is
+    ],
+)
+def test_taxes_that_the_erp_keeps_as_one_total_are_told_apart_by_its_way_of_rounding(
+    lines: tuple[dict[str, Any], ...], tax: str, amounts: list[str]
+) -> None:
+    found = mapped(header(tax=tax), *lines).tax_totals
+
+    assert [one.amount for one in found] == [Decimal(amount) for amount in amounts]
+
+
 def test_an_unknown_kind_of_tax_is_a_problem_of_its_document() -> None:
     documents = Documents(
         headers=[header()], lines=[line(line_key=5)], taxes=[{"line_key": 5, "percent": 1, "kind": "x"}]
@@ -152,6 +175,9 @@ def test_a_party_has_its_identifiers_codes_and_nature() -> None:
         header(
             buyer_siret="13001533200013",
             buyer_siren="130015332",
+            buyer_service_code="FACTURES",
+            buyer_legal_scheme="190",
+            buyer_legal_id="00000001001234567000",
             buyer_country="es",
             buyer_is_company=0,
             buyer_dir3_fiscal="L01",
@@ -164,6 +190,8 @@ def test_a_party_has_its_identifiers_codes_and_nature() -> None:
     assert buyer.legal_ids == (
         LegalId(scheme="0009", value="13001533200013"),
         LegalId(scheme="0002", value="130015332"),
+        LegalId(scheme="8017", value="FACTURES"),
+        LegalId(scheme="0190", value="00000001001234567000"),
     )
     assert buyer.dir3_codes == (("01", "L01"), ("02", "L02"), ("03", "L03"))
     assert (buyer.country, buyer.is_company, buyer.is_public_body) == ("ES", False, True)

@@ -14,7 +14,8 @@ from connector.adapters.options import nearest
 from connector.domain.errors import UsageError
 
 _PARTY: Final = (
-    "key name tax_number siren siret country address address2 city postal_code province email phone language"
+    "key name tax_number siren siret service_code legal_scheme legal_id"
+    " country address address2 city postal_code province email phone language"
     " is_company is_public_body dir3_fiscal dir3_receiver dir3_payer recipient_code certified_email"
 )
 

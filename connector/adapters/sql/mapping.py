@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from connector.adapters.database import Row, exact, plain
 from connector.adapters.sql.reader import ONLY_COMPANY, Documents
 from connector.adapters.sql.settings import SqlOptions
+from connector.adapters.sql.sums import computed_tax_totals
 from connector.adapters.values import day
 from connector.domain.countries import country_code
 from connector.domain.errors import DocumentNotUsableError
@@ -36,7 +38,7 @@ Value = TypeVar("Value")
 _YES: Final = frozenset({"1", "t", "true", "y", "yes"})
 _NO: Final = frozenset({"0", "f", "false", "n", "no", ""})
 _DIR3_ROLES: Final = (("01", "dir3_fiscal"), ("02", "dir3_receiver"), ("03", "dir3_payer"))
-_LEGAL_IDS: Final = (("0009", "siret"), ("0002", "siren"))
+_LEGAL_IDS: Final = (("0009", "siret"), ("0002", "siren"), ("8017", "service_code"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Mapper:
 
     def _tax_totals(self, key: str, header: Row, lines: Sequence[Line], kind: Kind) -> tuple[TaxTotal, ...]:
         if self.documents.tax_totals is None:
-            return computed_tax_totals(lines, currency(header) or "")
+            return computed_tax_totals(lines, self._totals(header, kind), currency(header) or "")
         sign = self.sign(kind)
         return tuple(
             TaxTotal(tax=_tax(row), base=sign * amount(row, "base"), amount=sign * amount(row, "amount"))
@@ -184,23 +186,6 @@ class Mapper:
             withholding=in_cents(-abs(withheld), code),
             payable=in_cents(sign * amount(row, "payable"), code),
         )
-
-
-def computed_tax_totals(lines: Sequence[Line], currency: str) -> tuple[TaxTotal, ...]:
-    """Sum the lines per tax and apply its rate, rounded half up at the currency's digits.
-
-    For databases that keep only the total of all taxes. Where the sum of these differs from that total,
-    validation holds the document: then the query tax_totals is needed.
-    """
-    bases: dict[Tax, Decimal] = {}
-    for line in lines:
-        for tax in line.taxes:
-            bases[tax] = bases.get(tax, ZERO) + line.net_amount
-    unit = money(currency).unit
-    return tuple(
-        TaxTotal(tax=tax, base=base, amount=(base * (tax.percent or ZERO) / 100).quantize(unit, ROUND_HALF_UP))
-        for tax, base in bases.items()
-    )
 
 
 # --- single values ---------------------------------------------------------------------------------------
@@ -291,7 +276,7 @@ def _party(row: Row, role: str) -> Party:
         key=value("key") or "",
         name=value("name") or "",
         tax_number=value("tax_number"),
-        legal_ids=tuple(LegalId(scheme=scheme, value=given) for scheme, name in _LEGAL_IDS if (given := value(name))),
+        legal_ids=tuple(_legal_ids(row, role)),
         country=country_code(country),
         address=value("address") or "",
         address2=value("address2") or "",
@@ -307,6 +292,19 @@ def _party(row: Row, role: str) -> Party:
         recipient_code=value("recipient_code"),
         certified_email=value("certified_email"),
     )
+
+
+def _legal_ids(row: Row, role: str) -> Iterator[LegalId]:
+    """Yield the registered identifiers: French ones by their own columns, any other by its scheme (ISO 6523)."""
+    for scheme, name in _LEGAL_IDS:
+        if given := plain(row.get(f"{role}_{name}")):
+            yield LegalId(scheme=scheme, value=given)
+    value = plain(row.get(f"{role}_legal_id"))
+    if value:
+        scheme = (plain(row.get(f"{role}_legal_scheme")) or "").zfill(4)
+        if not re.fullmatch(r"(?!0000)\d{4}", scheme, re.ASCII):
+            raise ValueError(f"{role}_legal_scheme is no scheme of four digits, which {role}_legal_id needs")
+        yield LegalId(scheme=scheme, value=value)
 
 
 def _attachment(row: Row) -> Attachment:

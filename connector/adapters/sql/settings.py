@@ -43,7 +43,7 @@ class SqlOptions(AdapterOptions):
     tax_totals: str | None = Field(
         None,
         description="SELECT of the ERP's total of each tax of the documents IN :keys. Without it they are"
-        " computed from the lines, rounded half up per tax.",
+        " computed from the lines, in the way of rounding that gives the header's tax.",
     )
     attachments: str | None = Field(
         None, description="SELECT of the files that go out with the documents IN :keys, without their contents."
