@@ -153,6 +153,15 @@ def test_progress_or_a_proper_end_clears_the_count(ledger: Ledger, clock: FakeCl
     assert job_of(ledger).lapses == 0
 
 
+def test_one_of_several_effects_of_a_stage_is_progress_too(ledger: Ledger, clock: FakeClock) -> None:
+    lease_one(ledger)
+    crash(ledger, clock)
+    [job] = ledger.jobs.lease(ACCOUNT, 1, suspects=True)
+    job = ledger.jobs.begin(job, Effect.ATTACH)
+
+    assert ledger.jobs.close_intent(job, outcome="done").lapses == 0
+
+
 def test_a_killed_process_leaves_its_job_to_the_next(tables_url: str, ledger: Ledger) -> None:
     """A real process dies by kill -9 between intent and answer."""
     if owner._machine() is None:
