@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, Final
 
-from sqlalchemy import Numeric, Select, cast, func, select
+from sqlalchemy import Numeric, Select, case, cast, func, select
 
 from connector.domain.invoice import Kind
 from connector.domain.job import Status
@@ -17,6 +18,11 @@ from connector.ledger.tables import BudgetRow, JobRow
 
 COUNTED: Final = 100_000
 """Nobody needs to know more exactly than "more than so many"."""
+
+AGES: Final = tuple(timedelta(hours=hours) for hours in (0, 1, 6, 24, 72, 168))
+"""What is not sent yet is told apart by these: each group goes up to the next one."""
+
+_UNDER_WAY: Final = (Status.PENDING, Status.RUNNING, Status.WAITING, Status.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,10 +84,25 @@ class Figures:
 
     def oldest_unsent(self) -> datetime | None:
         """Return when the oldest job that still has to be sent was found; what people left out does not count."""
-        under_way = (Status.PENDING, Status.RUNNING, Status.WAITING, Status.HELD)
-        query = select(func.min(JobRow.created_at)).where(JobRow.status.in_(under_way), JobRow.sent_at.is_(None))
+        query = select(func.min(JobRow.created_at)).where(JobRow.status.in_(_UNDER_WAY), JobRow.sent_at.is_(None))
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def sent_between(self, since: datetime, until: datetime) -> int:
+        """Return how many documents were sent from one instant on, and before another."""
+        query = select(func.count()).select_from(JobRow).where(JobRow.sent_at >= since, JobRow.sent_at < until)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def unsent_by_age(self) -> list[int]:
+        """Return how many jobs still have to be sent, by `AGES` since they were found; of `COUNTED` at most."""
+        now = self._database.clock.now()
+        waiting = (JobRow.status.in_(_UNDER_WAY), JobRow.sent_at.is_(None))
+        some = select(JobRow.created_at).where(*waiting).limit(COUNTED).subquery()
+        older = [func.sum(case((some.c.created_at <= now - age, 1), else_=0)) for age in AGES]
+        with self._database.read() as connection:
+            sums = [int(count or 0) for count in connection.execute(select(*older)).one()]
+        return [count - more for count, more in pairwise([*sums, 0])]
 
     def issued(self, since: datetime, until: datetime) -> Tally:
         """Return what was sent from one instant on, and before another."""

@@ -10,11 +10,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from connector.demo.stage import Stage
+from connector.domain import alarms
 from tests.cli.shop import Shop
 from tests.console.conftest import PASSWORD, Console, served
 
@@ -44,6 +45,7 @@ def pages(console: Console) -> dict[str, str]:
         "bulks": "/bulks",
         **({"bulk": f"/bulks/{bulks[0].id}"} if bulks else {}),
         "accounts": "/accounts",
+        "comparison": f"/comparisons/{console.ledger.reconciliations.recent(1)[0].id}",
         "audit": "/audit",
         "password": "/password",
         "not-found": "/nowhere",
@@ -60,6 +62,10 @@ def stage() -> Iterator[Console]:
             ana.send("/bulks", act="retry", note="Account settings corrected", attention="1", pace="60")
             console.ledger.bulks.work(0)
             ana.send("/accounts/france/pause", note="Month end: wait for the controller")
+            shop.run("reconcile", "--account", "spain")
+            console.ledger.sources.pause("booking", who="ana", note="The ERP moves to another machine", until=None)
+            since = {"since": alarms.instant(datetime.now(UTC) - timedelta(minutes=40))}
+            console.ledger.alarms.begin("work_stalled", "spain", {"account": "spain", **since})
             yield console
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 from sqlalchemy import update
 
@@ -81,6 +82,46 @@ def test_a_paused_account_waits_for_who_paused_it(console: Console, ana: Browser
     assert console.ledger.accounts.get("spain").paused_reason == "paused_by_person"  # type: ignore[union-attr]
     ana.done("/accounts/spain/resume")
     assert console.ledger.accounts.get("spain").paused_reason is None  # type: ignore[union-attr]
+
+
+def test_a_source_is_paused_with_a_note_and_resumed(console: Console, ana: Browser) -> None:
+    assert ana.send("/sources/booking/pause").status_code == 422
+    until = (datetime.now() + timedelta(days=1)).isoformat(timespec="minutes")  # noqa: DTZ005  # as a browser says it
+    text = ana.done("/sources/booking/pause", note="the ERP moves", until=until)
+    assert "ana paused the source booking: the ERP moves" in text
+    assert set(console.ledger.sources.paused()) == {"booking"}
+    assert "paused since" in ana.text("/")
+    ana.done("/sources/booking/resume")
+    assert not console.ledger.sources.paused()
+    assert "paused the source" in ana.text("/audit")
+
+
+def test_a_comparison_is_asked_for_and_read_difference_by_difference(console: Console, ana: Browser) -> None:
+    assert "asked for" in ana.done("/accounts/spain/compare")
+    console.shop.run("reconcile", "--account", "spain")  # as the scheduler will
+    [address] = set(re.findall(r"/comparisons/\d+", ana.text("/accounts")))
+    text = ana.text(address)
+    assert "<code>connector " in text
+    [reason, *_] = re.findall(rf"{address}\?reason=(\w+)", text)
+    assert ana.text(f"{address}?reason={reason}").count('<th scope="row">') >= 1
+    assert ana.get("/comparisons/99999").status_code == 404
+
+
+def test_alarms_that_last_stand_on_the_overview_with_their_cure(console: Console, ana: Browser) -> None:
+    assert "Alarms that last" not in ana.text("/")
+    console.ledger.alarms.begin("work_stalled", "spain", {"account": "spain", "since": "2026-01-02T03:04:05+00:00"})
+    text = ana.text("/")
+    assert "Invoices of account spain have been due since 2 Jan 2026" in text
+    assert "connector run, or connector worker" in text
+    console.ledger.alarms.end("work_stalled", "spain")
+    assert "Alarms that last" not in ana.text("/")
+
+
+def test_charts_have_their_figures_as_a_table(ana: Browser) -> None:
+    text = ana.text("/")
+    assert text.count("Figures as a table") == 2
+    assert 'role="img" aria-label="Invoices sent in each of the last 24 hours"' in text
+    assert "under 1 hour" in text
 
 
 def test_the_end_of_a_pause_lies_ahead(ana: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -10,8 +11,8 @@ from fastapi import APIRouter, Form
 from starlette.responses import Response
 
 from connector.bootstrap import Services
+from connector.operations import standing
 from connector.operations.checkup import Checkup
-from connector.web.console.overview import account_rows, source_rows
 from connector.web.console.visit import User, Visit, check_form
 
 _LONGEST: Final = timedelta(days=366)
@@ -31,8 +32,8 @@ def _show(visit: Visit, *, status: int = 200, wrong: str | None = None, checks: 
     return visit.page(
         "accounts.html",
         status=status,
-        accounts=[{**row, "ramp": _ramp(visit.services, row["name"])} for row in account_rows(visit.services)],
-        sources=source_rows(visit.services),
+        accounts=standing.accounts(visit.services),
+        sources=standing.sources(visit.services),
         budget=visit.services.settings.b2brouter.budget,
         wrong=wrong,
         checks=checks,
@@ -51,22 +52,36 @@ def check(visit: User, form_key: Text = "") -> Response:
 
 
 @routes.post("/accounts/{name}/pause")
-def pause(visit: User, name: str, note: Text = "", until: Text = "", form_key: Text = "") -> Response:
+def pause_account(visit: User, name: str, note: Text = "", until: Text = "", form_key: Text = "") -> Response:
     check_form(visit, form_key)
     if name not in visit.services.settings.accounts:
         return visit.not_found()
+    begin = visit.ledger.accounts.pause_by_person
+    return _pause(visit, note, until, lambda end: begin(name, who=visit.user, note=note.strip(), until=end))
+
+
+@routes.post("/sources/{name}/pause")
+def pause_source(visit: User, name: str, note: Text = "", until: Text = "", form_key: Text = "") -> Response:
+    check_form(visit, form_key)
+    if name not in visit.services.settings.sources:
+        return visit.not_found()
+    begin = visit.ledger.sources.pause
+    return _pause(visit, note, until, lambda end: begin(name, who=visit.user, note=note.strip(), until=end))
+
+
+def _pause(visit: Visit, note: str, until: str, begin: Callable[[datetime | None], None]) -> Response:
     if not note.strip():
         return _show(visit, status=422, wrong="note_missing")
     try:
         end = _instant(until, visit.services.clock.now())
     except ValueError:
         return _show(visit, status=422, wrong="until_wrong")
-    visit.ledger.accounts.pause_by_person(name, who=visit.user, note=note.strip(), until=end)
+    begin(end)
     return visit.go("/accounts")
 
 
 @routes.post("/accounts/{name}/resume")
-def resume(visit: User, name: str, note: Text = "", form_key: Text = "") -> Response:
+def resume_account(visit: User, name: str, note: Text = "", form_key: Text = "") -> Response:
     check_form(visit, form_key)
     if visit.ledger.accounts.get(name) is None:
         return visit.not_found()
@@ -74,8 +89,13 @@ def resume(visit: User, name: str, note: Text = "", form_key: Text = "") -> Resp
     return visit.go("/accounts")
 
 
-def _ramp(services: Services, account: str) -> Any:
-    return services.ledger.ramp.standing(account, services.ramp(account))
+@routes.post("/sources/{name}/resume")
+def resume_source(visit: User, name: str, note: Text = "", form_key: Text = "") -> Response:
+    check_form(visit, form_key)
+    if name not in visit.services.settings.sources:
+        return visit.not_found()
+    visit.ledger.sources.resume(name, who=visit.user, note=note.strip())
+    return visit.go("/accounts")
 
 
 def _instant(text: str, now: datetime) -> datetime | None:

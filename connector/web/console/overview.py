@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from connector.bootstrap import Services
+from connector.domain.alarms import alarm, placed
 from connector.domain.job import Status
 from connector.ledger.causes import Cause
 from connector.ledger.figures import NOTHING, Tally
+from connector.operations import standing
+from connector.web.console.charts import DAYS, Charts, bars
 from connector.web.console.filters import Chosen
-from connector.web.console.visit import User
+from connector.web.console.visit import User, Visit
 from connector.web.remembered import Remembered
 
 GROUPED: Final = 20_000
 """So many jobs that need a person are grouped by cause; who has more begins with these."""
 
 _SHOWN: Final = 30
-_DAYS: Final = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Day:
-    """What was issued on one day, and how high its bar is, in hundredths."""
-
-    day: date
-    tally: Tally
-    height: int
-
-
-class Issued:
-    """What was issued day by day. Days that are over do not change: they are counted once in a process's life."""
-
-    def __init__(self, services: Services) -> None:
-        """Count in a ledger."""
-        self._services = services
-        self._days: dict[date, Tally] = {}
-        self._today = Remembered(10.0, self._count_today)
-
-    def days(self, today: date) -> list[tuple[date, Tally]]:
-        """Return the last days up to today, and at least those of this month."""
-        first = min(today.replace(day=1), today - timedelta(days=_DAYS - 1))
-        past = [first + timedelta(days=n) for n in range((today - first).days)]
-        for one in past:
-            if one not in self._days:
-                self._days[one] = self._count(one)
-        return [*((one, self._days[one]) for one in past), (today, self._today.get())]
-
-    def _count_today(self) -> Tally:
-        return self._count(self._services.clock.now().astimezone().date())
-
-    def _count(self, one: date) -> Tally:
-        return self._services.ledger.figures.issued(_midnight(one), _midnight(one + timedelta(days=1)))
 
 
 class Board:
@@ -66,7 +31,7 @@ class Board:
     def __init__(self, services: Services) -> None:
         """Count in a ledger."""
         ledger = services.ledger
-        self.issued = Issued(services)
+        self.charts = Charts(services)
         self.causes = Remembered(2.0, lambda: ledger.queries.causes(most=GROUPED))
         self.waiting = Remembered(5.0, lambda: ledger.figures.by_reason(Status.WAITING))
         self.pending = Remembered(5.0, lambda: ledger.figures.by_reason(Status.PENDING))
@@ -79,7 +44,7 @@ routes = APIRouter()
 def overview(visit: User) -> Response:
     services, board = visit.services, visit.request.app.state.board
     today = services.clock.now().astimezone().date()
-    days = board.issued.days(today)
+    days = board.charts.issued.days(today)
     found = board.causes.get()
     month = [tally for one, tally in days if (one.year, one.month) == (today.year, today.month)]
     return visit.page(
@@ -93,9 +58,13 @@ def overview(visit: User) -> Response:
         oldest_due=services.ledger.queries.oldest_due(),
         today=days[-1][1],
         month=_together(month),
-        chart=_bars(days[-_DAYS:]),
-        accounts=account_rows(services),
-        sources=source_rows(services),
+        alarms=alarms(visit),
+        issued_days=bars([(one, tally.count) for one, tally in days[-DAYS:]]),
+        sent_hours=board.charts.hours.get(),
+        unsent_ages=board.charts.ages.get(),
+        accounts=standing.accounts(services),
+        sources=standing.sources(services),
+        budget=services.settings.b2brouter.budget,
     )
 
 
@@ -112,28 +81,14 @@ def address_of(cause: Cause) -> str:
     return f"/jobs?{chosen.query}"
 
 
-def account_rows(services: Services) -> list[Mapping[str, Any]]:
-    """Return how each account fares."""
-    states = {state.name: state for state in services.ledger.accounts.all()}
-    names = [*services.settings.accounts, *(name for name in states if name not in services.settings.accounts)]
-    return [
-        {"name": name, "state": states.get(name), "configured": name in services.settings.accounts} for name in names
-    ]
-
-
-def source_rows(services: Services) -> list[Mapping[str, Any]]:
-    """Return how far discovery has come in each source."""
-    every = services.settings.scheduler.discover_every
-    rows: list[Mapping[str, Any]] = []
-    for name in services.settings.sources:
-        state = services.ledger.intake.state(name)
-        looked = state.get("discovered_at")
-        late = looked is None or services.clock.now() - looked > timedelta(seconds=3 * every + 60)
-        adapter = services.settings.sources[name].adapter
-        rows.append(
-            {"name": name, "adapter": adapter, "looked": looked, "swept": state.get("swept_at"), "late": late}
-        )
-    return rows
+def alarms(visit: Visit) -> list[tuple[str, str, datetime]]:
+    """Return the alarms that last: what each says, what to do, and since when."""
+    told = []
+    for lasting in visit.ledger.alarms.lasting():
+        kind, facts = alarm(lasting.code), placed(lasting.details, visit.instant)
+        said = kind.message(facts, visit.language), kind.advice(facts, visit.language)
+        told.append((*said, lasting.since))
+    return told
 
 
 def _together(tallies: list[Tally]) -> Tally:
@@ -141,12 +96,3 @@ def _together(tallies: list[Tally]) -> Tally:
     for tally in tallies:
         whole = whole.plus(tally)
     return whole
-
-
-def _bars(days: list[tuple[date, Tally]]) -> list[Day]:
-    highest = max((tally.count for _, tally in days), default=0) or 1
-    return [Day(one, tally, round(100 * tally.count / highest)) for one, tally in days]
-
-
-def _midnight(one: date) -> datetime:
-    return datetime.combine(one, time_of_day()).astimezone()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
@@ -64,6 +65,10 @@ class Visit:
         """Return a text in the person's language."""
         return text(key, self.language, **blanks)
 
+    def instant(self, value: datetime) -> str:
+        """Return an instant as the person reads it."""
+        return forms.instant(value, self.language)
+
     def page(self, template: str, *, status: int = 200, **facts: Any) -> HTMLResponse:
         """Return a page. Reasons and cures in it speak the person's language."""
         catalogue.speak(self.language)
@@ -82,6 +87,7 @@ class Visit:
             "instant": partial(_time, words),
             "span": forms.span,
             "clock": forms.clock,
+            "hour": lambda value: f"{value.astimezone():%H}:00",
             "reason_of": catalogue.reason,
             "term": catalogue.term,
             "environment": self.services.settings.b2brouter.environment,
