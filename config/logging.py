@@ -32,19 +32,42 @@ class Redaction(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._secrets: tuple[str, ...] = ()
+        self._known: set[str] = set()
+        self._by_start: dict[str, tuple[str, ...]] = {}
 
     def register(self, secrets: Iterable[str]) -> None:
         """Remember secrets, in plain and as they stand in a URL."""
-        forms = {form for secret in secrets if secret for form in (secret, quote(secret, ""), quote_plus(secret))}
-        kept = {form for form in forms if len(form) >= _SHORTEST_SECRET} | set(self._secrets)
-        self._secrets = tuple(sorted(kept, key=len, reverse=True))  # a longer one may contain a shorter one
+        for secret in secrets:
+            if secret and secret not in self._known:
+                self._known.add(secret)
+                for form in {secret, quote(secret, ""), quote_plus(secret)}:
+                    self._strike_out(form)
+
+    def _strike_out(self, form: str) -> None:
+        if len(form) < _SHORTEST_SECRET:
+            return
+        start = form[:_SHORTEST_SECRET]
+        same = {*self._by_start.get(start, ()), form}
+        self._by_start[start] = tuple(sorted(same, key=len, reverse=True))  # a longer one may contain a shorter one
+
+    def forget(self) -> None:
+        """Know no secrets any more."""
+        self._known.clear()
+        self._by_start.clear()
 
     def clean(self, text: str) -> str:
-        """Return a text without secrets."""
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        """Return a text without secrets, however many are known."""
+        clean: list[str] = []
+        begun = at = 0
+        while at <= len(text) - _SHORTEST_SECRET:
+            forms = self._by_start.get(text[at : at + _SHORTEST_SECRET], ())
+            found = next((form for form in forms if text.startswith(form, at)), None)
+            if found is None:
+                at += 1
+                continue
+            clean += text[begun:at], "***"
+            begun = at = at + len(found)
+        return "".join([*clean, text[begun:]])
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, clean."""

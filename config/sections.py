@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator, model_validator
 
+from config.addresses import parts_of, passwords_of
+from config.secrets import options_unsealed, reveal
 from connector.domain.archive import Piece
 from connector.domain.catalogue import Language
-from connector.domain.errors import UsageError
 
 Environment = Literal["simulator", "sandbox", "staging", "production"]
 
@@ -32,6 +33,11 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 WORKING_DAYS: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
 
+_FILED = ("api_key", "webhook_secret", "url", "address", "heartbeat_url")
+"""Secrets that a file or a command may tell."""
+
+Command = Annotated[list[str], Field(min_length=1)]
+
 _REQUESTS_PER_MINUTE = {"simulator": 540, "sandbox": 540, "staging": 540, "production": 900}
 
 
@@ -39,6 +45,36 @@ class Section(BaseModel):
     """A table of the file: unknown keys are errors, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    _place: str = PrivateAttr("")
+
+    def placed(self, place: str) -> None:
+        """Take note of where in the configuration this table stands, for messages."""
+        self._place = place
+
+    def _named(self, name: str) -> str:
+        return f"{self._place}.{name}" if self._place else name
+
+    def _given(self, secret: str) -> bool:
+        """Whether a secret is told in any way."""
+        return any(place is not None for place in self._places(secret))
+
+    def _secret(self, name: str, *, hide: Callable[[str], Iterable[str]] = lambda text: (text,)) -> str:
+        """Return a secret; "" where none is given. See `config.secrets.reveal`."""
+        return reveal(self._named(name), *self._places(name), hide=hide)
+
+    def _places(self, secret: str) -> tuple[SecretStr | None, Path | None, Sequence[str] | None]:
+        names = secret, f"{secret}_file", f"{secret}_command"
+        value, file, command = (getattr(self, name, None) for name in names)
+        return value, file, command
+
+    @model_validator(mode="after")
+    def _one_place_of_a_secret(self) -> Self:
+        for secret in _FILED:
+            _, file, command = self._places(secret)
+            if file is not None and command is not None:
+                raise ValueError(f"give either {secret}_file or {secret}_command")
+        return self
 
 
 class B2BrouterSettings(Section):
@@ -87,10 +123,14 @@ class AccountSettings(Section):
     account_id: str = Field(description="Id or identifier, shown in B2Brouter under Developers.")
     api_key: SecretStr | None = Field(None, description="X-B2B-API-Key; better in api_key_file or the environment.")
     api_key_file: Path | None = Field(None, description="File that holds the key.")
+    api_key_command: Command | None = Field(
+        None, description="Command that prints the key, and its arguments; no shell."
+    )
     webhook_secret: SecretStr | None = Field(
         None, description="Signing secret of the webhook; better in webhook_secret_file or the environment."
     )
     webhook_secret_file: Path | None = Field(None, description="File that holds the signing secret.")
+    webhook_secret_command: Command | None = Field(None, description="Command that prints the signing secret.")
     webhook_secret_before: SecretStr | None = Field(
         None, description="The signing secret before, which counts too while B2Brouter changes to the new one."
     )
@@ -189,7 +229,7 @@ class AccountSettings(Section):
 
     @model_validator(mode="after")
     def _has_key(self) -> AccountSettings:
-        if self.api_key is None and self.api_key_file is None:
+        if not self._given("api_key"):
             raise ValueError("api_key or api_key_file is missing")
         return self
 
@@ -200,26 +240,24 @@ class AccountSettings(Section):
     @property
     def signs_webhooks(self) -> bool:
         """Whether a webhook is set up: there is a secret by which its events are believed."""
-        return self.webhook_secret is not None or self.webhook_secret_file is not None
+        return self._given("webhook_secret")
 
     def webhook_secrets(self) -> Sequence[str]:
         """Return the signing secrets that count, the present one first; none where no webhook is set up.
 
         Raises:
-            UsageError: the file cannot be read or is empty.
+            UsageError: one cannot be read.
         """
-        given = self.webhook_secret, self.webhook_secret_file
-        present = _secret(*given, "webhook_secret_file") if self.signs_webhooks else ""
-        before = self.webhook_secret_before.get_secret_value() if self.webhook_secret_before else ""
+        present, before = self._secret("webhook_secret"), self._secret("webhook_secret_before")
         return [secret for secret in (present, before) if secret]
 
     def key(self) -> str:
         """Return the API key.
 
         Raises:
-            UsageError: the key file cannot be read or is empty.
+            UsageError: it cannot be read.
         """
-        return _secret(self.api_key, self.api_key_file, "api_key_file")
+        return self._secret("api_key")
 
 
 class LedgerSettings(Section):
@@ -227,10 +265,15 @@ class LedgerSettings(Section):
 
     url: SecretStr = Field(SecretStr("sqlite:///connector.db"), description="sqlite:///… or postgresql+psycopg://…")
     url_file: Path | None = Field(None, description="File that holds the URL.")
+    url_command: Command | None = Field(None, description="Command that prints the URL.")
 
     def address(self) -> str:
-        """Return the SQLAlchemy URL, password included."""
-        return _secret(None if self.url_file else self.url, self.url_file, "url_file")
+        """Return the SQLAlchemy URL, password included.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        return self._secret("url", hide=passwords_of)
 
 
 class BrokerSettings(Section):
@@ -238,14 +281,19 @@ class BrokerSettings(Section):
 
     url: SecretStr = Field(SecretStr("memory://"), description="memory://, redis://… or amqp://…")
     url_file: Path | None = Field(None, description="File that holds the URL.")
+    url_command: Command | None = Field(None, description="Command that prints the URL.")
     queue: QueueKind = Field(
         "classic",
         description="Kind of queue on RabbitMQ: classic, or quorum, which is kept on several nodes of a cluster.",
     )
 
     def address(self) -> str:
-        """Return the broker URL, password included."""
-        return _secret(None if self.url_file else self.url, self.url_file, "url_file")
+        """Return the broker URL, password included.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        return self._secret("url", hide=passwords_of)
 
     @property
     def embedded(self) -> bool:
@@ -259,6 +307,7 @@ class SourceSettings(Section):
     adapter: str = Field(description="odoo, dolibarr, tryton, sql, folder or another installed adapter.")
     url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ERP's database; a folder has none.")
     url_file: Path | None = Field(None, description="File that holds the URL.")
+    url_command: Command | None = Field(None, description="Command that prints the URL.")
     account: str | None = Field(None, description="The account that issues, where there is one company.")
     accounts: dict[str, str] | None = Field(None, description="Account by company of the ERP.")
     since: date | None = Field(None, description="Nothing issued before this day is ever sent.")
@@ -303,10 +352,21 @@ class SourceSettings(Section):
         return self
 
     def address(self) -> str | None:
-        """Return the URL of the ERP's database, password included; None where the adapter needs none."""
-        if self.url is None and self.url_file is None:
-            return None
-        return _secret(None if self.url_file else self.url, self.url_file, "url_file")
+        """Return the URL of the ERP's database, password included; None where the adapter needs none.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        url = self._secret("url", hide=passwords_of)
+        return url or None
+
+    def opened_options(self) -> dict[str, Any]:
+        """Return the adapter's own settings, with those opened that are sealed.
+
+        Raises:
+            UsageError: one cannot be opened.
+        """
+        return options_unsealed(self._named("options"), self.options)
 
     @property
     def issuers(self) -> Sequence[str]:
@@ -332,6 +392,7 @@ class RecipientSettings(Section):
         "or of Teams, Slack and a hundred others. A secret; better in address_file or the environment.",
     )
     address_file: Path | None = Field(None, description="File that holds the address.")
+    address_command: Command | None = Field(None, description="Command that prints the address.")
     audience: Literal["operators", "accountants", "both"] = Field(
         "both",
         alias="for",
@@ -363,7 +424,7 @@ class RecipientSettings(Section):
 
     @model_validator(mode="after")
     def _has_address(self) -> RecipientSettings:
-        if self.address is None and self.address_file is None:
+        if not self._given("address"):
             raise ValueError("address or address_file is missing")
         return self
 
@@ -371,9 +432,9 @@ class RecipientSettings(Section):
         """Return the address.
 
         Raises:
-            UsageError: the file cannot be read or is empty.
+            UsageError: it cannot be read.
         """
-        return _secret(None if self.address_file else self.address, self.address_file, "address_file")
+        return self._secret("address", hide=parts_of)
 
 
 class NotificationSettings(Section):
@@ -392,6 +453,7 @@ class NotificationSettings(Section):
         description="Called while all is well, for a dead-man's switch: it raises the alarm when no call comes.",
     )
     heartbeat_url_file: Path | None = Field(None, description="File that holds that URL.")
+    heartbeat_url_command: Command | None = Field(None, description="Command that prints it.")
     heartbeat_method: Literal["GET", "POST"] = Field("GET", description="GET or POST.")
     heartbeat_seconds: float = Field(60, ge=1, description="Seconds between such calls.")
     recipients: dict[str, RecipientSettings] = Field(default_factory=dict, description="Tables by name.")
@@ -404,16 +466,15 @@ class NotificationSettings(Section):
     @property
     def has_heartbeat(self) -> bool:
         """Whether there is a dead-man's switch."""
-        return self.heartbeat_url is not None or self.heartbeat_url_file is not None
+        return self._given("heartbeat_url")
 
     def heartbeat(self) -> str:
         """Return the URL of the dead-man's switch.
 
         Raises:
-            UsageError: the file cannot be read or is empty.
+            UsageError: it cannot be read.
         """
-        file = self.heartbeat_url_file
-        return _secret(None if file else self.heartbeat_url, file, "heartbeat_url_file")
+        return self._secret("heartbeat_url", hide=parts_of)
 
 
 class RetrySettings(Section):
@@ -525,6 +586,14 @@ class ArchiveSettings(Section):
         description="Which files: original (what was sent to B2Brouter), legal (what it delivered), pdf.",
     )
 
+    def opened_options(self) -> dict[str, Any]:
+        """Return the options, with those opened that are sealed.
+
+        Raises:
+            UsageError: one cannot be opened.
+        """
+        return options_unsealed(self._named("options"), self.options)
+
     @property
     def on(self) -> bool:
         """Whether there is an archive."""
@@ -589,15 +658,3 @@ def known_zone(name: str) -> str:
     except (KeyError, ValueError, OSError):
         raise ValueError(f"{name} is no time zone, such as Europe/Madrid") from None
     return name
-
-
-def _secret(value: SecretStr | None, file: Path | None, name: str) -> str:
-    if file is None:
-        return value.get_secret_value() if value else ""
-    try:
-        text = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise UsageError(f"{name} {file} cannot be read: {error.strerror}.") from None
-    if not text:
-        raise UsageError(f"{name} {file} is empty.")
-    return text

@@ -31,6 +31,7 @@ from config.sections import (
     ReconcileSettings,
     RetrySettings,
     SchedulerSettings,
+    Section,
     SourceSettings,
     ViesSettings,
     WebSettings,
@@ -80,6 +81,22 @@ class Settings(BaseSettings):
             for account in source.issuers:
                 found[account][name] = None
         return {account: list(names) for account, names in found.items()}
+
+    @model_validator(mode="after")
+    def _places(self) -> Settings:
+        """Let each table know its name, for messages."""
+        for name, value in self:
+            if isinstance(value, Section):
+                value.placed(name)
+        tables: dict[str, Mapping[str, Section]] = {
+            "accounts": self.accounts,
+            "sources": self.sources,
+            "notifications.recipients": self.notifications.recipients,
+        }
+        for place, named in tables.items():
+            for name, section in named.items():
+                section.placed(f"{place}.{name}")
+        return self
 
     @model_validator(mode="after")
     def _references(self) -> Settings:

@@ -53,7 +53,7 @@ class Erps:
 
 def _open(source: str, settings: SourceSettings) -> Adapter:
     kind = adapters.adapter_class(settings.adapter)
-    adapter = kind.open(source, settings.address(), settings.options)
+    adapter = kind.open(source, settings.address(), settings.opened_options())
     if settings.since_by == "confirmed_at" and not isinstance(adapter, TellsConfirmation):
         raise _no_confirmation(source, "Its ERP does not remember that.")
     return adapter

@@ -299,7 +299,7 @@ class Services:
         from connector.archive.storage import open_storage  # whoever has no archive need not load it
 
         settings = self.settings.archive
-        return open_storage(settings.url, settings.options) if settings.on else None
+        return open_storage(settings.url, settings.opened_options()) if settings.on else None
 
     @cached_property
     def archivist(self) -> Archivist | None:

@@ -45,6 +45,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "users": ("users:users", "Say who may sign in to the console."),
     "tokens": ("tokens:tokens", "Say which machines may use the API."),
     "support-bundle": ("support:support_bundle", "Write one file for somebody who helps, without secrets."),
+    "secrets": ("sealing:secrets", "Seal secrets of the configuration, and make keys for it."),
     "bench": ("bench:bench", "Measure how fast this machine works."),
     "db": ("db:db", "Look after the ledger's database."),
 }

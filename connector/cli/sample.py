@@ -29,7 +29,8 @@ _HEAD: Final = """\
 Configuration of the connector. `connector check` says what is still wrong with it.
 
 Any value can come from the environment instead, as CONNECTOR_<SECTION>__<KEY>, such as
-CONNECTOR_ACCOUNTS__MAIN__API_KEY; secrets also from files of their own (api_key_file, url_file).
+CONNECTOR_ACCOUNTS__MAIN__API_KEY; secrets also from files of their own (api_key_file, url_file), from commands
+(api_key_command, url_command), or sealed (connector secrets seal).
 Lines that begin with "# name =" show the default, or an example where there is none.
 """
 
@@ -44,10 +45,19 @@ _URLS: Final[Mapping[str, str | None]] = {
     "tryton": "postgresql+psycopg://connector:change-me@localhost:5432/tryton",
 }
 
+_VAULT: Final = ["vault", "kv", "get", "-field=value"]
+
 _EXAMPLES: Final[Mapping[str, Any]] = {
     "base_url": "http://127.0.0.1:8790",
     "requests_per_minute": 540,
     "api_key_file": "/etc/connector/api_key",
+    "api_key_command": [*_VAULT, "secret/connector/main"],
+    "webhook_secret_file": "/etc/connector/webhook_secret",
+    "webhook_secret_command": [*_VAULT, "secret/connector/main/webhook"],
+    "webhook_secret_before": "sealed:…",
+    "url_command": [*_VAULT, "secret/connector/url"],
+    "address_command": [*_VAULT, "secret/connector/ops"],
+    "heartbeat_url_command": [*_VAULT, "secret/connector/heartbeat"],
     "webhook_secret": "whsec_test",
     "ramp": [1, 10, 100],
     "url": "postgresql+psycopg://user:change-me@localhost:5432/erp",

@@ -2,89 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from urllib.parse import parse_qsl, unquote, urlsplit
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
 
-from pydantic import SecretStr
-
-from config.sections import AccountSettings
+from config.addresses import parts_of, passwords_of
+from config.sections import BrokerSettings, LedgerSettings, Section, SourceSettings
 from config.settings import Settings
 from connector.domain.errors import UsageError
 
-_WITH_HOSTS = ("http", "https", "json", "jsons", "mailto", "mailtos")
-"""Schemes of addresses that begin with the name of a server; in others a token may stand there."""
-
-_SECRET_PARAMETERS = ("password", "passwd", "pwd", "token", "secret")
 _SECRET_OPTIONS = ("api_key", "password", "token", "secret")
 """Names under which adapters take secrets in their options."""
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
-    """Yield keys, signing secrets, and the passwords inside URLs; files that cannot be read have none."""
+    """Yield keys, signing secrets, and the passwords inside URLs; what cannot be read has none.
+
+    What commands tell is left out: none is run for the sake of a message, and what has been told is known already.
+    """
     for account in settings.accounts.values():
-        yield from _plain(account.webhook_secret_before)
-        yield from _signing(account)
-        yield from _readable(account.key)
+        yield from _readable(account, "webhook_secret", account.webhook_secrets)
+        yield from _readable(account, "api_key", partial(_parts, _whole, account.key))
     for source in settings.sources.values():
-        yield from (str(value) for name, value in source.options.items() if value and name in _SECRET_OPTIONS)
-    asks: list[Callable[[], str | None]] = [settings.ledger.address, settings.broker.address]
-    asks += [source.address for source in settings.sources.values()]
-    for ask in asks:
-        for address in _readable(ask):
-            yield from passwords_of(address)
+        yield from _readable(source, "", partial(_told_options, source.opened_options))
+    urls: list[LedgerSettings | BrokerSettings | SourceSettings] = [settings.ledger, settings.broker]
+    for placed in [*urls, *settings.sources.values()]:
+        yield from _readable(placed, "url", partial(_parts, passwords_of, placed.address))
     for recipient in settings.notifications.recipients.values():
-        for address in _readable(recipient.where):
-            yield from parts_of(address)
-    for url in _readable(settings.notifications.heartbeat):
-        yield from parts_of(url)
+        yield from _readable(recipient, "address", partial(_parts, parts_of, recipient.where))
+    general = settings.notifications
+    yield from _readable(general, "heartbeat_url", partial(_parts, parts_of, general.heartbeat))
 
 
-def parts_of(address: str) -> Iterator[str]:
-    """Yield an address of which all is secret, and its parts that could be told alone: tokens stand anywhere."""
-    yield address
-    yield from passwords_of(address)
-    try:
-        parts = urlsplit(address)
-    except ValueError:
+def _whole(text: str) -> Iterable[str]:
+    return [text]
+
+
+def _parts(of: Callable[[str], Iterable[str]], ask: Callable[[], str | None]) -> Iterable[str]:
+    return of(ask() or "")
+
+
+def _told_options(options: Callable[[], dict[str, Any]]) -> Iterable[str]:
+    return [str(value) for name, value in options().items() if value and name in _SECRET_OPTIONS]
+
+
+def _readable(section: Section, name: str, ask: Callable[[], Iterable[str]]) -> Iterator[str]:
+    if getattr(section, f"{name}_command", None) is not None:
         return
-    yield parts.path
-    yield from filter(None, parts.path.split("/"))
-    yield from (value for _, value in parse_qsl(parts.query))
-    if parts.scheme not in _WITH_HOSTS:
-        yield parts.netloc
-
-
-def passwords_of(url: str) -> Iterator[str]:
-    """Yield the passwords of a URL, as they stand there and decoded."""
     try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return
-    if password:
-        yield password
-        yield unquote(password)
-    for name, value in parse_qsl(parts.query):
-        if any(word in name.lower() for word in _SECRET_PARAMETERS):
-            yield value
-
-
-def _plain(secret: SecretStr | None) -> Iterator[str]:
-    if secret is not None:
-        yield secret.get_secret_value()
-
-
-def _signing(account: AccountSettings) -> Sequence[str]:
-    try:
-        return account.webhook_secrets()
-    except UsageError:
-        return []
-
-
-def _readable(ask: Callable[[], str | None]) -> Iterator[str]:
-    try:
-        value = ask()
+        yield from filter(None, ask())
     except UsageError:
         return
-    if value:
-        yield value

@@ -23,7 +23,7 @@ def _logging_as_it_was() -> Iterator[None]:
     yield
     log._install()
     root.setLevel(level)
-    log.redaction._secrets = ()
+    log.redaction.forget()
 
 
 @pytest.fixture

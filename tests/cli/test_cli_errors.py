@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from config import settings
-from connector.cli.secrets import passwords_of, secrets_of
+from config.addresses import passwords_of
+from connector.cli.secrets import secrets_of
 from connector.domain.errors import UsageError
 from connector.operations.brokers import known_kind
 from tests.cli.shop import Outcome, Shop, call

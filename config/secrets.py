@@ -1,0 +1,236 @@
+"""Where secrets come from: the configuration, a file of their own, or a command; each of them plain or sealed.
+
+A sealed secret (`sealed:…`) is opened with a key that stands apart from it. Every secret that is read here is struck
+out of logs and messages from then on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import SecretStr
+
+from config.logging import redaction
+from connector.domain.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
+
+log = logging.getLogger(__name__)
+
+SEALED: Final = "sealed:"
+
+KEY: Final = "CONNECTOR_SEAL_KEY"
+"""The variable with the keys that open what is sealed, the one that seals first. `…_FILE` names a file of them."""
+
+CREDENTIAL: Final = "seal_key"
+"""The same as a credential of systemd."""
+
+COMMAND_SECONDS: Final = 30.0
+"""Longest time that a command may take to tell a secret."""
+
+REMEMBERED_SECONDS: Final = 900.0
+"""For so long what a command has told is remembered, in memory alone."""
+
+_AGAIN_SECONDS: Final = 60.0
+"""After this a command that failed is tried again, while what it told before stays in force."""
+
+
+def reveal(
+    name: str,
+    value: SecretStr | None,
+    file: Path | None,
+    command: Sequence[str] | None,
+    *,
+    hide: Callable[[str], Iterable[str]] = lambda text: (text,),
+) -> str:
+    """Return a secret; "" where none is given.
+
+    Args:
+        name: of the setting; those of file and command end in `_file` and `_command`.
+        value: what stands in the configuration or the environment, if it is neither in a file nor with a command.
+        file: that holds it.
+        command: that prints it, and its arguments; no shell is involved.
+        hide: returns what of it nobody may see.
+
+    Raises:
+        UsageError: it cannot be read, or not be opened.
+    """
+    if command is not None:
+        text = _told(f"{name}_command", command)
+    elif file is not None:
+        text = _written(f"{name}_file", file)
+    else:
+        text = value.get_secret_value() if value is not None else ""
+    text = unsealed(name, text)
+    redaction.register(hide(text))
+    return text
+
+
+def _written(name: str, file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").strip()
+    except UnicodeDecodeError:
+        raise UsageError(f"{name} {file} cannot be read: it is not UTF-8 text.") from None
+    except OSError as error:
+        raise UsageError(f"{name} {file} cannot be read: {error.strerror}.") from None
+    if not text:
+        raise UsageError(f"{name} {file} is empty.")
+    return text
+
+
+# ---------------------------------------------------------------- told by a command
+
+
+@dataclass(slots=True)
+class _Told:
+    """What a command has told, and until when that counts on the steady clock."""
+
+    text: str | None = None
+    until: float = 0.0
+    asking: threading.Lock = field(default_factory=threading.Lock)
+
+
+_told_by: Final[dict[tuple[str, ...], _Told]] = {}
+
+
+def forget_told() -> None:
+    """Have every command asked again at the next use; where one fails then, what it told before stays in force."""
+    for known in list(_told_by.values()):
+        known.until = 0.0
+
+
+def _told(name: str, command: Sequence[str]) -> str:
+    known = _told_by.setdefault(tuple(command), _Told())
+    with known.asking:
+        if known.text is not None and time.monotonic() < known.until:
+            return known.text
+        try:
+            known.text = _asked(name, command)
+        except UsageError as error:
+            if known.text is None:
+                raise
+            log.warning("%s What it told before stays in force.", error.message)
+            known.until = time.monotonic() + _AGAIN_SECONDS
+        else:
+            known.until = time.monotonic() + REMEMBERED_SECONDS
+        return known.text
+
+
+def _asked(name: str, command: Sequence[str]) -> str:
+    """Run a command. What it says on standard error may repeat the secret, so it is not read."""
+    try:
+        answer = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=COMMAND_SECONDS,
+            check=False,
+        )
+        text = answer.stdout.decode("utf-8").strip()
+    except subprocess.TimeoutExpired:
+        fault = f"does not end within {COMMAND_SECONDS:g} seconds"
+    except OSError as error:
+        fault = f"cannot be run: {error.strerror}"
+    except (UnicodeDecodeError, ValueError):
+        fault = "tells no UTF-8 text"
+    else:
+        if text and answer.returncode == 0:
+            return text
+        fault = f"ended with status {answer.returncode}" if answer.returncode else "tells nothing"
+    raise UsageError(f"{name}: {command[0]} {fault}.", action="Try that command as the connector's user.") from None
+
+
+# ---------------------------------------------------------------- sealed
+
+
+def new_key() -> str:
+    """Return a new key for sealing."""
+    from cryptography.fernet import Fernet
+
+    return Fernet.generate_key().decode("ascii")
+
+
+def sealed(text: str) -> str:
+    """Return a secret sealed with the first key; one that is sealed already is opened and sealed anew.
+
+    Raises:
+        UsageError: there is no key, or it is none.
+    """
+    return SEALED + _keys().encrypt(unsealed("The text", text).encode()).decode("ascii")
+
+
+def unsealed(name: str, text: str) -> str:
+    """Return a secret as it is; only one that is sealed needs a key.
+
+    Raises:
+        UsageError: there is no key, or none of them opens it.
+    """
+    if not text.startswith(SEALED):
+        return text
+    from cryptography.fernet import InvalidToken  # slow to import
+
+    try:
+        return _keys().decrypt(text.removeprefix(SEALED)).decode()
+    except (InvalidToken, UnicodeDecodeError):
+        raise UsageError(
+            f"{name} is sealed, and no key of {KEY} opens it.",
+            action="Give the key that it was sealed with too, or seal the secret anew: connector secrets seal.",
+        ) from None
+
+
+def options_unsealed(place: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Return options, an adapter's for one, with those opened that are sealed.
+
+    Raises:
+        UsageError: one cannot be opened.
+    """
+    return {name: _option_unsealed(f"{place}.{name}", value) for name, value in options.items()}
+
+
+def _option_unsealed(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return options_unsealed(name, value)
+    if not isinstance(value, str) or not value.startswith(SEALED):
+        return value
+    text = unsealed(name, value)
+    redaction.register([text])
+    return text
+
+
+def key_file() -> Path | None:
+    """Return the file that holds the keys, where one is named and the environment does not hold them itself."""
+    if os.environ.get(KEY):
+        return None
+    if named := os.environ.get(f"{KEY}_FILE"):
+        return Path(named)
+    given = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), CREDENTIAL)
+    return given if given.is_file() else None
+
+
+def _keys() -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet
+
+    file = key_file()
+    name = f"{KEY}_FILE" if file else KEY
+    text = _written(name, file) if file else os.environ.get(KEY, "")
+    words = text.replace(",", " ").split()
+    if not words:
+        raise UsageError(
+            f"There is no key to seal or open secrets with: neither {KEY} nor {KEY}_FILE is set.",
+            action="Make one with: connector secrets new-key.",
+        )
+    redaction.register(words)
+    try:
+        return MultiFernet([Fernet(word) for word in words])
+    except ValueError:
+        raise UsageError(f"{name} holds something that is no key of: connector secrets new-key.") from None

@@ -1,0 +1,135 @@
+"""Secrets: from a command, sealed, and never told."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from config import secrets
+from config.logging import redaction
+from config.sections import AccountSettings, SourceSettings
+from config.settings import Settings
+from connector.cli import main
+from connector.domain.errors import UsageError
+
+CANARY = "prod-canary-0815"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in (secrets.KEY, f"{secrets.KEY}_FILE", "CREDENTIALS_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    secrets._told_by.clear()
+    yield
+    secrets._told_by.clear()
+    redaction.forget()
+
+
+def vault(folder: Path, program: str) -> list[str]:
+    """A command that runs a line of Python and notes that it ran."""
+    note = f"open({str(folder / 'calls')!r}, 'a').write('x'); "
+    return [sys.executable, "-c", f"import sys; {note}{program}"]
+
+
+def account(command: list[str]) -> AccountSettings:
+    table = {"account_id": "1", "api_key_command": command}
+    return Settings.model_validate({"accounts": {"main": table}}).accounts["main"]
+
+
+def test_a_command_is_asked_once_and_its_word_is_struck_out_from_then_on(tmp_path: Path) -> None:
+    main_account = account(vault(tmp_path, f"print('  {CANARY} ')"))
+    assert [main_account.key(), main_account.key()] == [CANARY, CANARY]
+    assert (tmp_path / "calls").read_text() == "x"
+    assert redaction.clean(f"key {CANARY}!") == "key ***!"
+
+
+@pytest.mark.parametrize(
+    ("program", "fault"),
+    [
+        (f"print('{CANARY}'); sys.exit('{CANARY}')", "ended with status 1"),
+        ("print()", "tells nothing"),
+        ("sys.stdout.buffer.write(bytes([255]))", "tells no UTF-8 text"),
+        ("import time; time.sleep(60)", "does not end within 0.2 seconds"),
+    ],
+)
+def test_a_command_that_fails_is_named_without_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str, fault: str
+) -> None:
+    monkeypatch.setattr(secrets, "COMMAND_SECONDS", 0.2 if "sleep" in program else 30)
+    with pytest.raises(UsageError) as caught:
+        account(vault(tmp_path, program)).key()
+    assert caught.value.message == f"accounts.main.api_key_command: {sys.executable} {fault}."
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    with pytest.raises(UsageError, match=r"api_key_command: /no/vault cannot be run: No such file or directory\."):
+        account(["/no/vault", CANARY]).key()
+
+
+def test_what_a_command_told_stays_in_force_when_it_fails_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text(CANARY)
+    main_account = account(vault(tmp_path, f"print(open({str(file)!r}).read())"))
+    assert main_account.key() == CANARY
+    file.write_text("another-one")
+    secrets.forget_told()
+    assert main_account.key() == "another-one"
+    file.unlink()
+    secrets.forget_told()
+    with caplog.at_level(logging.WARNING):
+        assert main_account.key() == "another-one"
+    assert "ended with status 1. What it told before stays in force." in caplog.text
+
+
+def test_a_file_and_a_command_for_one_secret_are_one_too_many() -> None:
+    with pytest.raises(ValueError, match="give either api_key_file or api_key_command"):
+        AccountSettings.model_validate({"account_id": "1", "api_key_file": "f", "api_key_command": ["c"]})
+
+
+def sealed_by_command_line(text: str, key: str) -> str:
+    run = CliRunner(env={secrets.KEY: key}).invoke(main, ["secrets", "seal"], input=text, standalone_mode=False)
+    assert run.exception is None
+    assert CANARY not in run.output
+    return run.output.strip()
+
+
+def test_what_is_sealed_is_opened_with_its_key_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = secrets.new_key()
+    sealed = sealed_by_command_line(CANARY + "\n", key)
+    file = tmp_path / "key"
+    file.write_text(key)
+    monkeypatch.setenv(f"{secrets.KEY}_FILE", str(file))
+    holder = tmp_path / "api_key"
+    holder.write_text(sealed)
+    assert AccountSettings(account_id="1", api_key_file=holder).key() == CANARY
+    source = SourceSettings.model_validate(
+        {"adapter": "odoo", "account": "main", "url": sealed, "options": {"api_key": sealed, "limit": 3}}
+    )
+    assert source.address() == CANARY
+    assert source.opened_options() == {"api_key": CANARY, "limit": 3}
+    assert redaction.clean(f"{CANARY} {key}") == "*** ***"
+
+
+def test_keys_are_changed_by_sealing_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = secrets.new_key(), secrets.new_key()
+    sealed = sealed_by_command_line(CANARY, old)
+    anew = sealed_by_command_line(sealed, f"{new},{old}")
+    monkeypatch.setenv(secrets.KEY, new)
+    assert secrets.unsealed("x", anew) == CANARY
+    with pytest.raises(UsageError, match=r"accounts\.main\.api_key is sealed, and no key of CONNECTOR_SEAL_KEY"):
+        secrets.unsealed("accounts.main.api_key", sealed)
+
+
+def test_without_a_key_nothing_is_sealed_or_opened() -> None:
+    for call in (secrets.sealed, lambda text: secrets.unsealed("x", f"sealed:{text}")):
+        with pytest.raises(UsageError, match="There is no key to seal or open secrets with"):
+            call("text")
