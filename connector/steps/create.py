@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from connector.domain import identity
-from connector.domain.errors import OutcomeUnknownError, RefusedError
+from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
@@ -54,6 +54,9 @@ def create(case: Case) -> RemoteInvoice:
         if error.details.get("param", "").startswith("contact"):
             # Deleted at B2Brouter, perhaps: the next attempt looks for it anew.
             case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
+            if not case.job.attempts:
+                facts = {"party": case.invoice.buyer.name}
+                raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
         if error.reason != "number_taken":
             raise
         return _taken(case, error)
@@ -156,7 +159,8 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
     try:
         found = find_ours(case, asked_before=False)
         if found is None and case.job.attempts:
-            raise RefusedError("refused_by_b2brouter", error.details, request_id=error.request_id) from error
+            facts = {**error.details, "number": case.invoice.number or ""}
+            raise RefusedError("number_taken", facts, request_id=error.request_id) from error
     except RefusedError:
         case.settle_intent("refused")
         raise

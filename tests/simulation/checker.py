@@ -37,7 +37,7 @@ class Verdict:
         return tuple(field.name for field in fields(self) if getattr(self, field.name))
 
 
-TOLD = frozenset({"already_exists", "refused_by_b2brouter", "found_twice"})
+TOLD = frozenset({"already_exists", "number_taken", "refused_by_b2brouter", "found_twice"})
 """Reasons that tell a person that the number stands at B2Brouter, where we cannot prove that it is ours."""
 
 
