@@ -134,9 +134,9 @@ lock: setup ## resolve the dependencies anew and write the lock files
 	  echo 'The lock files must hold no addresses.' >&2; exit 1; \
 	fi
 
-wheel: setup ## build the wheel into dist/
-	@$(PIP); pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
-	@ls dist/*.whl
+wheel: setup ## build wheel and sdist into dist/, and list what is in them
+	@rm -rf dist && $(BIN)/python -m hatchling build --target wheel --target sdist --directory dist
+	@$(BIN)/python -m zipfile --list dist/*.whl && tar --list --gzip --file dist/*.tar.gz
 
 clean: ## remove the environment, caches and results
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* coverage.json coverage.xml \

@@ -14,6 +14,7 @@ from connector.ledger.contacts import Contacts
 from connector.ledger.database import Database
 from connector.ledger.deeds import Deeds
 from connector.ledger.directory import Directory
+from connector.ledger.erasure import Erasure
 from connector.ledger.events import Events
 from connector.ledger.figures import Figures
 from connector.ledger.following import Following
@@ -85,6 +86,7 @@ class Ledger:
         self.calls = Calls(self.database)
         self.deeds = Deeds(self.database)
         self.events = Events(self.database)
+        self.erasure = Erasure(self.database)
         self.figures = Figures(self.database)
         self.people = People(self.database)
         self.tokens = Tokens(self.database)

@@ -12,7 +12,7 @@ from connector.domain.errors import LedgerError
 from connector.ledger.database import Database
 
 HEAD = "0001"
-"""The newest migration; a test keeps it true."""
+"""The newest migration; a test keeps it true. They are numbered in their order."""
 
 _UPGRADING = 0x6232_6272
 """Number of the lock that whoever changes the schema holds, within one PostgreSQL database."""
@@ -80,7 +80,8 @@ def require(database: Database) -> None:
     """
     present = version(database)
     if present != HEAD:
+        newer = present is not None and present > HEAD
         raise LedgerError(
             f"The ledger {database.display} has the schema {present or 'of an empty database'}, not {HEAD}.",
-            action="Run: connector db upgrade.",
+            action="Install the version that wrote it, or a later one." if newer else "Run: connector db upgrade.",
         )
