@@ -9,16 +9,16 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import tomllib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from config.files import INCLUDE, Files, Place, Tables
 from config.sections import (
     AccountSettings,
     ArchiveSettings,
@@ -38,6 +38,9 @@ from config.sections import (
     WorkerSettings,
 )
 from connector.domain.errors import UsageError
+
+_MOST_LISTED = 10
+"""Names that a message lists."""
 
 
 class Settings(BaseSettings):
@@ -60,6 +63,18 @@ class Settings(BaseSettings):
     reconcile: ReconcileSettings = Field(default_factory=lambda: ReconcileSettings())
     web: WebSettings = Field(default_factory=lambda: WebSettings())
     console: ConsoleSettings = Field(default_factory=lambda: ConsoleSettings())
+
+    _files: Files | None = PrivateAttr(None)
+
+    @property
+    def files(self) -> Files | None:
+        """The files that it was read from; None where it was not."""
+        return self._files
+
+    def stand_in(self, files: Files) -> Settings:
+        """Take note of the files that it was read from."""
+        self._files = files
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -101,22 +116,23 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _references(self) -> Settings:
         for name, source in self.sources.items():
-            self._know(f"sources.{name}", filter(None, [source.account, *(source.accounts or {}).values()]))
+            self._know(("sources", name), filter(None, [source.account, *(source.accounts or {}).values()]))
         for name, recipient in self.notifications.recipients.items():
-            self._know(f"notifications.recipients.{name}", recipient.accounts)
+            self._know(("notifications", "recipients", name), recipient.accounts)
         names: dict[str, str] = {}
         for name, account_settings in self.accounts.items():
             self._key_fits(name, account_settings)
             other = names.setdefault(account_settings.account_id, name)
             if other != name:
-                raise ValueError(f"accounts.{other} and accounts.{name} are one and the same account_id")
+                raise MisplacedError(("accounts", name), f"and accounts.{other} are one and the same account_id")
         return self
 
-    def _know(self, place: str, accounts: Iterable[str]) -> None:
+    def _know(self, place: Place, accounts: Iterable[str]) -> None:
         for account in accounts:
             if account not in self.accounts:
-                known = ", ".join(self.accounts) or "none"
-                raise ValueError(f"{place} names the account {account!r}, but the accounts are: {known}")
+                raise MisplacedError(
+                    place, f"names the account {account!r}, but the accounts are: {listed(self.accounts)}"
+                )
 
     @model_validator(mode="after")
     def _lease_outlasts_a_call(self) -> Settings:
@@ -130,9 +146,25 @@ class Settings(BaseSettings):
 
     def _key_fits(self, name: str, account: AccountSettings) -> None:
         """Sandbox and production share a host: the key's prefix is all that tells them apart (API 1.1)."""
-        if account.api_key is None or account.api_key_file is not None:
+        if account.api_key is None or account.api_key_file is not None or account.api_key_command is not None:
             return
         reject_foreign_key(name, account.api_key.get_secret_value(), self.b2brouter.environment)
+
+
+class MisplacedError(ValueError):
+    """Something is wrong with one table by name; the file that holds it is to be named."""
+
+    def __init__(self, place: Place, fault: str) -> None:
+        super().__init__(f"{'.'.join(place)} {fault}")
+        self.place = place
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return names for a message, without the many where there are many."""
+    known = list(names)
+    if len(known) <= _MOST_LISTED:
+        return ", ".join(known) or "none"
+    return f"{', '.join(known[:_MOST_LISTED])} and {len(known) - _MOST_LISTED} more"
 
 
 def reject_foreign_key(account: str, key: str, environment: str) -> None:
@@ -141,29 +173,39 @@ def reject_foreign_key(account: str, key: str, environment: str) -> None:
     Raises:
         ValueError: a sandbox key in production, or the other way round.
     """
-    is_test = key.startswith("test_")
+    is_test, place = key.startswith("test_"), ("accounts", account)
     if environment != "production" and key.startswith("prod_"):
-        raise ValueError(f"accounts.{account} has a production key (prod_…), but the environment is {environment}")
+        raise MisplacedError(place, f"has a production key (prod_…), but the environment is {environment}")
     if environment == "production" and is_test:
-        raise ValueError(f"accounts.{account} has a sandbox key (test_…), but the environment is production")
+        raise MisplacedError(place, "has a sandbox key (test_…), but the environment is production")
     if environment == "sandbox" and not is_test:
-        raise ValueError(f"accounts.{account} has no sandbox key: sandbox keys start with test_")
+        raise MisplacedError(place, "has no sandbox key: sandbox keys start with test_")
 
 
 def load(path: Path | None = None) -> Settings:
     """Read the configuration from `path`, else `$CONNECTOR_CONFIG`, else `./connector.toml`.
 
-    Relative paths of secret files, and of SQLite databases, are relative to the working directory.
+    Relative paths of secret files, and of SQLite databases, are relative to the working directory; those of
+    included files to the folder of the file that names them.
 
     Raises:
         UsageError: no such file, bad TOML, unknown key, wrong value; one sentence, no secret in it.
     """
-    file = path or Path(os.environ.get("CONNECTOR_CONFIG") or "connector.toml")
-    data = _read(file)
+    return read(Files(path or Path(os.environ.get("CONNECTOR_CONFIG") or "connector.toml")))
+
+
+def read(files: Files) -> Settings:
+    """Read a configuration from its files, anew where they changed.
+
+    Raises:
+        UsageError: see `load`.
+    """
+    tables = files.tables()
     try:
-        return Settings(**data)
+        settings = Settings(**tables.values)
     except ValidationError as error:
-        raise UsageError(_sentence(error, file), action=f"Correct it in {file}.") from None
+        sentence, file = _sentence(error, tables, files.main)
+        raise UsageError(sentence, action=f"Correct it in {file}.") from None
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         variable = f"CONNECTOR_{name[1].upper()}" if name else "of the connector"
@@ -171,34 +213,21 @@ def load(path: Path | None = None) -> Settings:
             f"The environment variable {variable} cannot be read.",
             action=f"A whole section there is JSON; single values are {variable}__<KEY>.",
         ) from None
+    return settings.stand_in(files)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        with file.open("rb") as stream:
-            return tomllib.load(stream)
-    except FileNotFoundError:
-        raise UsageError(
-            f"There is no configuration file {file}.",
-            action="Write one with: connector init, or name one with --config.",
-        ) from None
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{file} is not valid TOML: {error}.", action="Correct that line.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{file} cannot be read: {reason}.") from None
-
-
-def _sentence(error: ValidationError, file: Path) -> str:
-    """One sentence for the first problem; input values are left out, for they may be secrets."""
-    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
+def _sentence(error: ValidationError, tables: Tables, main: Path) -> tuple[str, Path]:
+    """One sentence for the first problem, and its file; input values are left out, for they may be secrets."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    place = cause.place if isinstance(cause, MisplacedError) else first["loc"]
+    file, where = tables.origin(place, main), ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"{file}: unknown key {where}{_nearest(first['loc'])}"
+        return f"{file}: unknown key {where}{_nearest(first['loc'])}", file
     if first["type"] == "missing":
-        return f"{file}: {where} is missing."
+        return f"{file}: {where} is missing.", file
     message = first["msg"].removeprefix("Value error, ")
-    return f"{file}: {where}: {message}." if where else f"{file}: {message}."
+    return f"{file}: {where}: {message}." if where else f"{file}: {message}.", file
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:
@@ -222,3 +251,5 @@ def _known_keys(path: tuple[int | str, ...]) -> Iterator[str]:
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), None)
     if model is not None:
         yield from (info.alias or name for name, info in model.model_fields.items())
+        if model is Settings:
+            yield INCLUDE

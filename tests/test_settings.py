@@ -182,3 +182,69 @@ def test_two_accounts_cannot_be_one_and_the_same(write: Path) -> None:
     twice = MINIMAL + '[accounts.again]\naccount_id = "1"\napi_key = "other-key"\n'
     with pytest.raises(UsageError, match="one and the same account_id"):
         settings(write, twice)
+
+
+# ---------------------------------------------------------------- more files
+
+
+INCLUDING = 'include = ["accounts.d/*.toml"]\n' + MINIMAL
+
+OTHER = """
+[accounts.other]
+account_id = "2"
+api_key = "test_canary_other"
+
+[sources.second]
+adapter = "odoo"
+url = "postgresql://h/second"
+account = "other"
+
+[notifications.recipients.ops]
+address = "json://h/canary"
+accounts = ["other", "main"]
+"""
+
+
+@pytest.fixture
+def more(write: Path) -> Path:
+    folder = write.parent / "accounts.d"
+    folder.mkdir()
+    return folder / "other.toml"
+
+
+def test_accounts_sources_and_recipients_may_stand_in_files_of_their_own(write: Path, more: Path) -> None:
+    more.write_text(OTHER, encoding="utf-8")
+    (more.parent / ".hidden.toml").write_text("no TOML", encoding="utf-8")
+    found = settings(write, INCLUDING)
+    assert list(found.accounts) == ["main", "other"]
+    assert list(found.sources) == ["erp", "second"]
+    assert found.notifications.recipients["ops"].accounts == ["other", "main"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("[accounts.main]\naccount_id = 3\napi_key = 'test_x'", "accounts.main is in {main} and in {more}."),
+        ("[retry]\nattempts = 3", "{more}: retry cannot stand in an included file."),
+        ("[notifications]\nrepeat_hours = 3", "{more}: notifications.repeat_hours cannot stand in an included file."),
+        ("include = ['x.toml']", "{more}: include cannot stand in an included file."),
+        ("[accounts.other]\naccount_id = 3\napikey = 'canary'", "{more}: unknown key accounts.other.apikey; did you"),
+        ("[accounts.other]\naccount_id = 1\napi_key = 'test_x'", "{more}: accounts.other and accounts.main are one"),
+        ("[sources.x]\nadapter = 'odoo'\naccount = 'mian'", "{more}: sources.x names the account 'mian', but the"),
+        ("[accounts.other", "{more} is not valid TOML: "),
+    ],
+)
+def test_a_mistake_in_an_included_file_names_that_file(write: Path, more: Path, text: str, fault: str) -> None:
+    more.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        settings(write, INCLUDING)
+    assert caught.value.message.startswith(fault.format(main=write, more=more))
+    assert "canary" not in caught.value.message
+
+
+def test_a_file_that_is_named_has_to_be_there(write: Path) -> None:
+    with pytest.raises(UsageError, match=r"connector\.toml includes other\.toml, and there is no such file\."):
+        settings(write, 'include = ["other.toml"]')
+    assert list(settings(write, INCLUDING).accounts) == ["main"]  # a folder may be empty
+    with pytest.raises(UsageError, match="include is a list of files"):
+        settings(write, 'include = "other.toml"')

@@ -11,7 +11,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING
 
 from config.sections import AccountSettings, SourceSettings
-from config.settings import Settings
+from config.settings import Settings, listed
 from connector.bootstrap import telling
 from connector.bootstrap.erps import Erps, as_discovered
 from connector.bootstrap.remotes import Remotes, lease_seconds
@@ -136,7 +136,7 @@ class Services:
         """
         settings = self.settings.sources.get(source)
         if settings is None:
-            known = ", ".join(self.settings.sources) or "none"
+            known = listed(self.settings.sources)
             raise UsageError(f"There is no source {source} in the configuration; there are: {known}.")
         return settings
 

@@ -30,7 +30,8 @@ Configuration of the connector. `connector check` says what is still wrong with 
 
 Any value can come from the environment instead, as CONNECTOR_<SECTION>__<KEY>, such as
 CONNECTOR_ACCOUNTS__MAIN__API_KEY; secrets also from files of their own (api_key_file, url_file), from commands
-(api_key_command, url_command), or sealed (connector secrets seal).
+(api_key_command, url_command), or sealed (connector secrets seal). Accounts, sources and recipients may also stand in
+files of their own: include = ["accounts.d/*.toml"] above the first table.
 Lines that begin with "# name =" show the default, or an example where there is none.
 """
 
