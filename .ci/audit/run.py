@@ -1,8 +1,9 @@
 """Look for known weaknesses: bandit over the code, pip-audit over the lock files; and write the list of components.
 
 `run.py code` needs no network. `run.py` alone does all three. The tools are in build/audit/, where `make audit` puts
-them, so that the lock files hold nothing of them. What bandit finds and we have judged stands in judged.toml, with
-how often and why; one more, or one fewer, fails.
+them, so that the lock files hold nothing of them. Most rules of bandit are ruff's as well, B608 as S608: what is
+accepted there, by a word on the line or in pyproject.toml, is accepted here. What bandit finds besides and a person
+has judged stands in judged.toml, with how often and why; one more, or one fewer, fails.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,9 @@ ROOT: Final = HERE.parents[1]
 BUILD: Final = ROOT / "build" / "audit"
 CODE: Final = ("connector", "workers", "config", ".ci")
 REQUIRED: Final = os.environ.get("SERVICES") == "required"
+IGNORED: Final[Mapping[str, Sequence[str]]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
+    "tool"
+]["ruff"]["lint"]["per-file-ignores"]
 LOCKS: Final = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
 
 
@@ -65,21 +70,32 @@ def code() -> bool:
         print(f"bandit did not work: {done.stderr.strip()}")
         return False
     report = json.loads(done.stdout)
+    left = [entry for entry in report["results"] if not accepted(entry)]
     known = {(entry["file"], entry["rule"]): int(entry["times"]) for entry in judged["finding"]}
-    found = Counter((entry["filename"].removeprefix("./"), entry["test_id"]) for entry in report["results"])
+    found = Counter((entry["filename"], entry["test_id"]) for entry in left)
     wrong = sorted(place for place in known.keys() | found.keys() if found[place] != known.get(place, 0))
-    for file, rule in wrong:
-        print(f"{file}: {rule} found {found[file, rule]} times, judged {known.get((file, rule), 0)} times")
-        for entry in report["results"]:
-            if (entry["filename"].removeprefix("./"), entry["test_id"]) == (file, rule):
+    for place in wrong:
+        print(f"{place[0]}: {place[1]} found {found[place]} times, judged {known.get(place, 0)} times")
+        for entry in left:
+            if (entry["filename"], entry["test_id"]) == place:
                 print(f"  line {entry['line_number']}: {entry['issue_text']}")
     for error in report["errors"]:
         print(f"{error['filename']}: {error['reason']}")
-    lines = report["metrics"]["_totals"]["loc"]
+    lines, total = report["metrics"]["_totals"]["loc"], len(report["results"])
     print(
-        f"bandit: {lines} lines of code, {found.total()} findings, {len(wrong)} of them not as judged in judged.toml"
+        f"bandit: {lines} lines of code, {total} findings, {len(left)} of them judged here, {len(wrong)} places wrong"
     )
     return not wrong and not report["errors"]
+
+
+def accepted(finding: dict[str, Any]) -> bool:
+    """Whether ruff has been told that the same finding is none."""
+    rule, file = f"S{finding['test_id'][1:]}", finding["filename"]
+    for pattern, rules in IGNORED.items():
+        if rule in rules and fnmatch(file, pattern):
+            return True
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    return any(rule in lines[number - 1].partition("# noqa:")[2] for number in finding["line_range"])
 
 
 # ---------------------------------------------------------------- what it depends on
