@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from connector.clock import Clock
-from connector.domain import catalogue
+from connector.domain import catalogue, evidence
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Decision, Policy, decide
 from connector.domain.errors import (
@@ -281,11 +281,11 @@ class Journey:
     def _let_go(self, case: Case, error: StepError) -> None:
         decision = decide(error, attempts=case.job.attempts, policy=self._policy, jitter=random.random())  # noqa: S311
         asked = isinstance(error, OutcomeUnknownError)
-        self._write(case, decision, error.request_id, asked=asked)
+        self._write(case, decision, error, asked=asked)
         if isinstance(error, RefusedError):
             set_aside(case)
 
-    def _write(self, case: Case, decision: Decision, request_id: str | None, *, asked: bool = False) -> None:
+    def _write(self, case: Case, decision: Decision, error: StepError | None, *, asked: bool = False) -> None:
         """Let the job go. `asked`: its request may have left only just now, so the quiet time begins now."""
         question = {"open_since": self._clock.now()} if asked and case.job.open_effect else {}
         entry = Entry(
@@ -294,7 +294,8 @@ class Journey:
             outcome="unknown" if case.job.open_effect else None,
             reason=decision.reason,
             details=dict(decision.details),
-            request_id=request_id,
+            request_id=error.request_id if error else None,
+            answer=_answer(case, error),
         )
         try:
             case.job = self._ledger.jobs.settle(
@@ -330,6 +331,13 @@ class Journey:
                 attempts=attempts,
             )
         self._write(case, decision, None, asked=case.job.looks == 0)
+
+
+def _answer(case: Case, error: StepError | None) -> bytes | None:
+    """What B2Brouter said, where that is why the job goes no further."""
+    if error is None or error.request_id is None or error.request_id != case.remote.last_request_id():
+        return None
+    return evidence.packed(case.remote.last_answer())
 
 
 def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:

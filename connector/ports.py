@@ -483,6 +483,9 @@ class Remote(Protocol):
     def last_request_id(self) -> str | None:
         """Return the request id of this thread's last answer, for the timeline."""
 
+    def last_answer(self) -> bytes | None:
+        """Return the body of this thread's last answer as it came, for the evidence; None where there was none."""
+
 
 class RemoteNews(Protocol):
     """What following asks of one account at B2Brouter. Raises as `Remote` does."""

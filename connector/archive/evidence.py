@@ -37,7 +37,7 @@ erp.json            what the ERP's document said when it was issued
 payload.*           what was sent to B2Brouter, byte by byte
 legal.*             what B2Brouter delivered to the recipient
 invoice.pdf         its PDF
-answers.json        what B2Brouter's answers said, and the ids under which B2Brouter has the requests
+answers.json        B2Brouter's answers as they came, and the ids under which B2Brouter has the requests
 states.json         how it fared after sending
 people.json         who did what to it, and the notes they left
 timeline.json       everything that happened to it
@@ -134,8 +134,8 @@ class _Packer:
         if content is not None:
             self._json(f"{folder}/erp.json", content)
         pieces = self._pieces(job, folder)
-        answers = [event for event in events if event.request_id or event.outcome]
-        self._json(f"{folder}/answers.json", list(map(_event, answers)))
+        answers = self._ledger.queries.answers(job.id)
+        self._json(f"{folder}/answers.json", [_event(event) | {"answer": said} for event, said in answers])
         states = {"remote_state": job.remote_state, "events": [_event(e) for e in events if "state" in e.details]}
         self._json(f"{folder}/states.json", states)
         self._json(f"{folder}/people.json", [_event(event) for event in events if event.who])

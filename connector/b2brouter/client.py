@@ -72,6 +72,10 @@ class B2BrouterClient:
         """Have `check` called at the last moment before each request of this thread leaves."""
         return self._transport.guarded(check)
 
+    def last_answer(self) -> bytes | None:
+        """Return the body of this thread's last answer as it came."""
+        return self._transport.last_answer()
+
     def last_request_id(self) -> str | None:
         """Return the request id of this thread's last answer."""
         return self._transport.last_request_id()

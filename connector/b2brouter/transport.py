@@ -202,6 +202,11 @@ class Transport:
         found: str | None = getattr(self._of_thread, "request_id", None)
         return found
 
+    def last_answer(self) -> bytes | None:
+        """Return the body of this thread's last answer as it came; None where there was none, or it was a file."""
+        found: bytes | None = getattr(self._of_thread, "answer", None)
+        return found
+
     @contextlib.contextmanager
     def guarded(self, check: Guard) -> Iterator[None]:
         """Have `check` called at the last moment before each request of this thread leaves.
@@ -266,9 +271,11 @@ class Transport:
         return result
 
     def _once(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
-        self._of_thread.request_id = self._of_thread.status = None
+        said = self._of_thread
+        said.request_id = said.status = said.answer = None
         reply = self._send(call, deadline)
-        self._of_thread.request_id, self._of_thread.status = reply.request_id, reply.status
+        said.request_id, said.status = reply.request_id, reply.status
+        said.answer = None if call.is_download else reply.content
         if call.is_download and reply.status in _REDIRECTS:
             return reader(_Elsewhere(reply.headers.get("location", "")))
         error = outcome.judge_reply(call.operation, reply, now=self._clock.now(), facts=call.facts)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Numeric, Row, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy import cast as sql_cast
 
+from connector.domain.evidence import unpacked
 from connector.domain.identity import name_key
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import causes
@@ -258,6 +259,15 @@ class Queries:
         query = select(*_EVENT_COLUMNS).where(EventRow.job_id == job_id).order_by(EventRow.id)
         with self._database.read() as connection:
             return [TimelineEvent(**row._mapping) for row in connection.execute(query)]
+
+    def answers(self, job_id: int) -> list[tuple[TimelineEvent, str | None]]:
+        """Return what B2Brouter was asked for, oldest first, each with the answer as it came, where that is kept."""
+        asked = or_(EventRow.request_id.is_not(None), EventRow.outcome.is_not(None))
+        query = select(*_EVENT_COLUMNS, EventRow.answer).where(EventRow.job_id == job_id, asked).order_by(EventRow.id)
+        with self._database.read() as connection:
+            rows = [dict(row._mapping) for row in connection.execute(query)]
+        kept = [row.pop("answer") for row in rows]
+        return [(TimelineEvent(**row), answer and unpacked(answer)) for row, answer in zip(rows, kept, strict=True)]
 
     def causes(self, wanted: Filter = ATTENTION, *, most: int | None = None) -> list[Cause]:
         """Return the jobs that have a reason, by default those that need a person, grouped by what is to be cured.

@@ -97,6 +97,7 @@ class Entry:
     reason: str | None = None
     details: dict[str, str] | None = None
     request_id: str | None = None
+    answer: bytes | None = None  # packed
     who: str | None = None
     note: str | None = None
 

@@ -135,6 +135,7 @@ class EventRow(Base):
     reason = optional(String(64))
     details = optional(Facts)
     request_id = optional(String(128))  # to quote to B2Brouter's support
+    answer = optional(LargeBinary)  # what B2Brouter said, compressed; see domain/evidence.py
     who = optional(String(128))  # a person; nothing means the connector itself
     note = optional(Text)
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector.clock import Clock
-from connector.domain import identity
+from connector.domain import evidence, identity
 from connector.domain.errors import (
     DocumentNotUsableError,
     MisconfiguredError,
@@ -173,6 +173,7 @@ class Case:
             effect=self.job.open_effect,
             outcome="done",
             request_id=self.remote.last_request_id() if self.job.open_effect else None,
+            answer=evidence.packed(self.remote.last_answer()) if self.job.open_effect else None,
         )
         self.job = self.ledger.jobs.advance(self.job, stage, entry=entry, **values)
 

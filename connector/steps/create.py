@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from connector.domain import identity
+from connector.domain import evidence, identity
 from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry, issuing
@@ -177,6 +177,7 @@ def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> Remote
         effect=case.job.open_effect or Effect.CREATE,
         outcome="done",
         request_id=made.request_id,
+        answer=evidence.packed(case.remote.last_answer()) if what == "reached" else None,
         details={"reference": made.id},
     )
     case.advance(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state, **values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connector.domain import evidence
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
@@ -94,6 +95,7 @@ def _arrive(case: Case, state: str, what: str) -> None:
         effect=Effect.SEND,
         outcome="done",
         request_id=case.remote.last_request_id(),
+        answer=evidence.packed(case.remote.last_answer()) if what == "reached" else None,
         details={"state": state},
     )
     case.advance(Stage.SENT, entry=entry, remote_state=state)

@@ -319,6 +319,9 @@ class ScriptedRemote:
     def last_request_id(self) -> str | None:
         return None
 
+    def last_answer(self) -> bytes | None:
+        return None
+
     def read_account(self, *, once: bool = False) -> RemoteAccount:
         return RemoteAccount(id=ACCOUNT_ID)
 

@@ -538,6 +538,7 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.Column("details", sa.Text(), nullable=True),
         sa.Column("request_id", sa.String(length=128), nullable=True),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
         sa.Column("who", sa.String(length=128), nullable=True),
         sa.Column("note", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_event_job_id")),
