@@ -120,7 +120,7 @@ def _erase_events(connection: Connection, ids: Sequence[int]) -> None:
         connection.execute(
             update(EventRow).where(EventRow.id == bindparam("of_event")).values(details=bindparam("kept")), kept
         )
-    connection.execute(update(EventRow).where(EventRow.job_id.in_(ids)).values(note=None))
+    connection.execute(update(EventRow).where(EventRow.job_id.in_(ids)).values(note=None, answer=None))
 
 
 def _erase_contacts(connection: Connection, before: datetime) -> int:

@@ -37,8 +37,11 @@ def test_names_numbers_and_requests_go_and_nothing_is_issued_again(played: Shop)
         played, "SELECT customer, customer_key, tax_number, payload, content, details FROM job WHERE sent_at > ''"
     )
     assert {value for row in gone for value in row} == {None}
-    events = ledger(played, "SELECT event.details FROM event JOIN job ON job.id = job_id WHERE sent_at > ''")
+    events = ledger(
+        played, "SELECT event.details, event.answer FROM event JOIN job ON job.id = job_id WHERE sent_at > ''"
+    )
     assert not any(CUSTOMER in str(row) or NUMBER in str(row) for row in events)
+    assert {answer for _, answer in events} == {None}
     for number, job in {job["number"]: job for job in played.run("jobs", "--json").lines}.items():
         kept = ("key", "total", "issue_date", "stage", "status", "reference", "xref", "remote_state")
         assert {name: job[name] for name in kept} == {name: before[number][name] for name in kept}
