@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector.domain.identity import file_reference
-from connector.domain.invoice import Invoice
+from connector.domain.invoice import Invoice, LegalId
 from connector.domain.job import Stage, Status
 from connector.ledger.actions import RETRY
 from tests.support.builders import CUSTOMER, OTHER_CUSTOMER, credit_note, invoice, line
@@ -210,6 +210,22 @@ def test_a_different_one_is_held_with_both_versions_and_nothing_is_made(
     assert reference in (job.message or "")
     assert writes(house) == []
     assert house.erp.reference_of("1") is None
+
+
+def test_a_recipient_without_a_tax_number_is_told_by_its_registered_one(adopting: House) -> None:
+    """Answers show no more than the contact's id then: the contact is read."""
+    siret = LegalId(scheme="0009", value="13001533200013")
+    body = replace(CUSTOMER, tax_number=None, country="FR", legal_ids=(siret,))
+    for key, number in (("1", "13001533200013"), ("2", "21750001600019")):
+        contact = {"account": 1, "name": "Body", "country": "fr", "cin_scheme": "0009", "cin_value": number}
+        [known] = adopting.plant(contacts=[contact])["contacts"]
+        by_hand(adopting, invoice(key, buyer=body), contact_id=known)
+
+    adopting.issue(invoice("1", buyer=body), invoice("2", buyer=body))
+
+    assert adopting.job("1").status is Status.DONE
+    assert adopting.job("2").reason == "already_exists"
+    assert "21750001600019" in (adopting.job("2").message or "")
 
 
 def test_of_two_with_the_number_none_is_chosen(adopting: House) -> None:

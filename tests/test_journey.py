@@ -1443,6 +1443,27 @@ def test_a_number_that_stays_taken_without_a_document_to_be_found_is_told(house:
     house.assert_issued("1")
 
 
+def test_a_document_that_is_addressed_to_another_contact_is_not_sent(house: House) -> None:
+    """Where no tax number is shown, the contact alone tells."""
+    siret = LegalId(scheme="0009", value="13001533200013")
+    body = replace(CUSTOMER, tax_number=None, country="FR", legal_ids=(siret,))
+    [other] = house.plant(contacts=[{"account": 1, "name": "Other", "country": "fr", "cin_value": "21750001600019"}])[
+        "contacts"
+    ]
+    house.fault("drop_after", operation=CREATE)
+    house.take_in(invoice("1", buyer=body))
+    house.drain()
+    [there] = house.remote_invoices("F-1")
+    there.contact_id = other
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "remote_differs")
+    assert f"contact {other}" in (job.message or "")
+    assert house.requests(SEND) == []
+
+
 def test_a_contact_deleted_at_b2brouter_is_made_anew_by_itself(house: House) -> None:
     house.know_customer(invoice("1"))
     [contact] = house.remote_contacts()

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from connector.domain.comparison import Difference, RemoteFigures, compare_heads, compare_totals
 from connector.domain.errors import LookAgainError, NotSentError, RefusedError
-from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference
+from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference, legal_id_key, tax_number_key
 from connector.domain.invoice import Invoice
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -46,13 +46,17 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
         return marked[0] if marked else None
     invoice = case.invoice
     rivals = [detail for detail in details if _takes_the_number(invoice, detail)]
-    unmarked = [detail for detail in rivals if not detail.file_reference and not differences(invoice, detail)]
+    unmarked = [
+        detail
+        for detail in rivals
+        if not detail.file_reference and not differences(invoice, detail) and is_for_our_contact(case, detail)
+    ]
     if asked_before and len(unmarked) == 1:
         return unmarked[0]
     if case.rules.adopt_existing and len(rivals) == 1 and is_anybodys(case, rivals[0]):
         return rivals[0]
     if rivals:
-        raise RefusedError("already_exists", _foreign(invoice, rivals[0]))
+        raise RefusedError("already_exists", _foreign(case, rivals[0]))
     return None
 
 
@@ -78,7 +82,38 @@ def is_our_file(case: Case, detail: RemoteInvoice) -> bool:
 def is_anybodys(case: Case, detail: RemoteInvoice) -> bool:
     """Whether others made it for this very invoice: it is equal, and no connector made it for another one."""
     foreign = not is_file_reference(detail.file_reference)
-    return foreign and _same_account(case, detail) and not differences(case.invoice, detail)
+    return foreign and _same_account(case, detail) and not _all_differences(case, detail)
+
+
+def is_for_our_contact(case: Case, detail: RemoteInvoice) -> bool:
+    """Whether it is addressed to the contact that our request named; an answer that names none is believed."""
+    return detail.contact_id in {None, case.job.contact_id}
+
+
+def _all_differences(case: Case, detail: RemoteInvoice) -> list[Difference]:
+    """Compare the recipient by its contact, too, where no tax number tells: a body may have none."""
+    found = differences(case.invoice, detail)
+    if found or detail.contact_id is None or (case.invoice.buyer.tax_number and detail.contact_tax_number):
+        return found
+    known_by = _numbers_of(case, detail.contact_id)
+    buyer = case.invoice.buyer
+    wanted = {key for key in (tax_number_key(buyer.tax_number, buyer.country),) if key}
+    wanted |= {legal_id_key(legal.value) for legal in buyer.legal_ids}
+    if wanted & known_by:
+        return []
+    erp, there = (", ".join(sorted(numbers)) or "?" for numbers in (wanted, known_by))
+    return [Difference(field="recipient", erp=erp, remote=there)]
+
+
+def _numbers_of(case: Case, contact_id: str) -> set[str]:
+    """Return the tax and registered numbers of a contact; a unit has those of its body."""
+    contact = case.remote.read_contact(contact_id)
+    if contact is None:
+        return set()
+    own = {legal_id_key(value) for _, value in contact.legal_ids}
+    tax = tax_number_key(contact.tax_number, case.invoice.buyer.country)
+    inherited = _numbers_of(case, contact.parent_id) if contact.parent_id else set()
+    return own | inherited | ({tax} if tax else set())
 
 
 def _same_account(case: Case, detail: RemoteInvoice) -> bool:
@@ -94,10 +129,10 @@ def _takes_the_number(invoice: Invoice, detail: RemoteInvoice) -> bool:
     return same_series and detail.issue_date.year == invoice.issue_date.year
 
 
-def _foreign(invoice: Invoice, detail: RemoteInvoice) -> dict[str, str]:
-    found = differences(invoice, detail)
+def _foreign(case: Case, detail: RemoteInvoice) -> dict[str, str]:
+    found = _all_differences(case, detail)
     return {
-        "number": invoice.number or "",
+        "number": case.invoice.number or "",
         "reference": detail.id,
         "state": detail.state or "?",
         "comparison": join(found) if found else "it is equal in all that can be compared",

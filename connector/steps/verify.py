@@ -5,14 +5,14 @@ To the last cent, unless the operator allows a stated difference: then the timel
 
 from __future__ import annotations
 
-from connector.domain.comparison import compare_heads, compare_totals, excess, is_within
+from connector.domain.comparison import Difference, compare_heads, compare_totals, excess, is_within
 from connector.domain.errors import RefusedError
 from connector.domain.job import Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.explain_totals import explain_totals
-from connector.steps.look_up import figures_of, join
+from connector.steps.look_up import figures_of, is_for_our_contact, is_marked, join
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
 
 
@@ -47,9 +47,19 @@ def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
     figures = figures_of(there)
     if heads := compare_heads(case.invoice, figures):
         return RefusedError("remote_differs", {**facts, "differences": join(heads)})
+    if case.invoice.file_digest is None and not _is_for_its_customer(case, there):
+        ours, theirs = f"contact {case.job.contact_id}", f"contact {there.contact_id}"
+        other = Difference(field="recipient", erp=ours, remote=theirs)
+        return RefusedError("remote_differs", {**facts, "differences": join([other])})
     if totals := compare_totals(case.invoice, figures):
         return RefusedError("totals_differ", {**facts, "differences": join(totals), **explain_totals(case, figures)})
     return None
+
+
+def _is_for_its_customer(case: Case, there: RemoteInvoice) -> bool:
+    """By the contact, or by a tax number, which has been compared and is that of documents that others made."""
+    known = case.invoice.buyer.tax_number and there.contact_tax_number
+    return bool(known) or not is_marked(case, there) or is_for_our_contact(case, there)
 
 
 def _is_allowed(case: Case, there: RemoteInvoice, problem: RefusedError) -> bool:
