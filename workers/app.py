@@ -17,6 +17,7 @@ from celery.signals import worker_shutdown, worker_shutting_down
 from config.sections import BrokerSettings
 from connector.domain.errors import UsageError
 from workers.queues import CLASSIC, QUORUM, quorum_queue
+from workers.tls import broker_tls
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,8 @@ def make_app(broker: BrokerSettings) -> Celery:
             "There is no broker in the configuration: [broker] url is memory://.",
             action="Set redis://… or amqp://…, or use connector run, which needs none.",
         )
-    made = Celery("connector", broker=broker_url, include=["workers.tasks"])
+    address, tls = broker_tls(broker_url)
+    made = Celery("connector", broker=address, include=["workers.tasks"])
     made.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -56,6 +58,7 @@ def make_app(broker: BrokerSettings) -> Celery:
         worker_pool="threads",
         worker_concurrency=16,  # bells answered at once: a busy account must not keep another waiting
         worker_hijack_root_logger=False,
+        broker_use_ssl=tls,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=_transport_options(broker_url),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from connector.ledger import Ledger, schema
 from connector.ledger.tables import JobRow
 from connector.operations.account_rows import AccountRows
 from connector.operations.brokers import reach
+from connector.operations.encryption import unprotected
 from connector.operations.ledgers import missing_file
 from connector.operations.notification_rows import notification_rows
 from connector.operations.preflight import check_account
@@ -50,6 +52,7 @@ class Checkup:
         yield self._configuration()
         yield from self._guard("ledger", self._ledger_rows)
         yield from self._guard("broker", self._broker_rows)
+        yield from map(_without_secrets, self._encryption_rows())
         for account in self._services.settings.accounts:
             yield from self._guard(f"account {account}", lambda name=account: self._account_rows(name))  # type: ignore[misc]
         for source in self._services.settings.sources:
@@ -109,6 +112,20 @@ class Checkup:
             yield ok("broker", "none is configured: the work is done within connector run and connector sync")
             return
         yield ok("broker", f"{reach(broker)} answers")
+
+    def _encryption_rows(self) -> Iterator[CheckRow]:
+        """Say which connections to other machines are open to listeners; nothing where none is."""
+        settings = self._services.settings
+        asks: dict[str, Callable[[], str | None]] = {
+            "ledger": settings.ledger.address,
+            "broker": settings.broker.address,
+            **{name: source.address for name, source in settings.sources.items()},
+        }
+        for name, ask in asks.items():
+            with suppress(UsageError):  # a URL that cannot be read has a row of its own
+                if cure := unprotected(ask() or ""):
+                    told = "passwords and invoices cross the network where others can read or change them"
+                    yield warning(f"{name}: encryption", told, f"Write into its URL: {cure}.")
 
     def _archive_rows(self) -> Iterator[CheckRow]:
         storage = self._services.storage
