@@ -43,10 +43,11 @@ _ENTRY = insert(EventRow)
 # Of jobs that this transaction has locked while they were pending.
 _LEASE = (
     update(JobRow)
-    .where(JobRow.id.in_(bindparam("due", expanding=True)))
+    .where(JobRow.id.in_(bindparam("due")))
     .values(status=next_status(Status.PENDING, Event.LEASED), fence=JobRow.fence + 1)
     .returning(*COLUMNS)
 )
+_LEASED = select(*COLUMNS).where(JobRow.status == Status.RUNNING).with_for_update(skip_locked=True)
 _RELEASE = (
     update(JobRow)
     .values(
@@ -85,7 +86,7 @@ def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 _DUE_ACCOUNTS = _due_accounts()
-_DUE_ACCOUNTS_OF = _due_accounts(JobRow.source.in_(bindparam("sources", expanding=True)))
+_DUE_ACCOUNTS_OF = _due_accounts(JobRow.source.in_(bindparam("sources")))
 
 
 @cache
@@ -106,7 +107,7 @@ def _due(*, suspects: bool, of_sources: bool) -> Select[Any]:
         .with_for_update(skip_locked=True, of=JobRow)
     )
     if of_sources:
-        query = query.where(JobRow.source.in_(bindparam("sources", expanding=True)))
+        query = query.where(JobRow.source.in_(bindparam("sources")))
     if suspects:
         return query.where(JobRow.lapses > 0).order_by(JobRow.lapses, JobRow.due_at, JobRow.id)
     return query.where(JobRow.lapses == 0).order_by(JobRow.due_at, JobRow.id)
@@ -379,9 +380,7 @@ class Jobs:
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            leased = connection.execute(
-                select(*COLUMNS).where(JobRow.status == Status.RUNNING).with_for_update(skip_locked=True)
-            ).all()
+            leased = connection.execute(_LEASED).all()
             dead: dict[str | None, bool] = {}
             count = 0
             for job in map(job_of, leased):
