@@ -33,7 +33,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 WORKING_DAYS: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
 
-_FILED = ("api_key", "webhook_secret", "url", "address", "heartbeat_url")
+_FILED = ("api_key", "webhook_secret", "url", "address", "heartbeat_url", "client_secret")
 """Secrets that a file or a command may tell."""
 
 Command = Annotated[list[str], Field(min_length=1)]
@@ -629,6 +629,67 @@ class WebSettings(Section):
         None, description="Address of the proxy in front, whose word about where requests come from is believed."
     )
     session_hours: float = Field(12, gt=0, le=168, description="Hours after which people sign in again.")
+
+
+class OidcSettings(Section):
+    """Sign-in to the console through an OpenID Connect provider, beside the local users."""
+
+    issuer: str = Field(
+        "",
+        pattern=r"^(https://\S+|http://(127\.0\.0\.1|localhost)(:\d+)?(/\S*)?)?$",
+        description="Address of the provider, as it calls itself (pip install 'b2brouter-connector[oidc]'); empty: "
+        "local users alone. It sends people back to web.public_url and /sign-in/callback.",
+    )
+    client_id: str = Field("", description="Our name at the provider.")
+    client_secret: SecretStr | None = Field(
+        None, description="Our secret there, if it has given one; better in client_secret_file or the environment."
+    )
+    client_secret_file: Path | None = Field(None, description="File that holds the secret.")
+    client_secret_command: Command | None = Field(None, description="Command that prints the secret.")
+    label: str = Field("OpenID Connect", description="What people know the provider by.")
+    scopes: list[str] = Field(["openid", "profile", "email"], description="What is asked for; openid always.")
+    name_claim: str = Field("preferred_username", description="Claim that is the person's name here.")
+    role_claim: str = Field(
+        "groups", description="Claim that the role comes from; with dots where it lies deeper: realm_access.roles."
+    )
+    operators: list[str] = Field([], description="Its values that make an operator.")
+    viewers: list[str] = Field([], description="Its values that make a viewer; nobody else is let in.")
+
+    @property
+    def on(self) -> bool:
+        """Whether there is a provider."""
+        return bool(self.issuer)
+
+    def secret(self) -> str:
+        """Return the client secret; empty where there is none.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        return self._secret("client_secret")
+
+    @model_validator(mode="after")
+    def _complete(self) -> OidcSettings:
+        if self.on and not self.client_id:
+            raise ValueError("oidc.issuer is set, but client_id is missing")
+        if self.on and not (self.operators or self.viewers):
+            raise ValueError("oidc.operators or oidc.viewers must name values of role_claim, or nobody could come in")
+        if self.on and "openid" not in self.scopes:
+            raise ValueError("oidc.scopes: openid is missing")
+        return self
+
+
+class TracingSettings(Section):
+    """Traces for OpenTelemetry: what each invoice and each request took, with ids alone."""
+
+    endpoint: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of a collector that takes OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces (pip "
+        "install 'b2brouter-connector[otel]'); empty: no traces. Headers come from OTEL_EXPORTER_OTLP_HEADERS.",
+    )
+    service: str = Field("b2brouter-connector", min_length=1, description="Name under which the traces are found.")
+    ratio: float = Field(1.0, gt=0, le=1, description="Share of the traces that is kept.")
 
 
 class ConsoleSettings(Section):

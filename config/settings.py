@@ -28,11 +28,13 @@ from config.sections import (
     FollowSettings,
     LedgerSettings,
     NotificationSettings,
+    OidcSettings,
     ReconcileSettings,
     RetrySettings,
     SchedulerSettings,
     Section,
     SourceSettings,
+    TracingSettings,
     ViesSettings,
     WebSettings,
     WorkerSettings,
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = Field(default_factory=lambda: ArchiveSettings())
     reconcile: ReconcileSettings = Field(default_factory=lambda: ReconcileSettings())
     web: WebSettings = Field(default_factory=lambda: WebSettings())
+    oidc: OidcSettings = Field(default_factory=lambda: OidcSettings())
+    tracing: TracingSettings = Field(default_factory=lambda: TracingSettings())
     console: ConsoleSettings = Field(default_factory=lambda: ConsoleSettings())
 
     _files: Files | None = PrivateAttr(None)

@@ -44,6 +44,7 @@ from connector.steps.send import send
 from connector.steps.set_aside import set_aside
 from connector.steps.validate import validate
 from connector.steps.verify import verify
+from connector.tracing import span, step
 
 log = logging.getLogger(__name__)
 
@@ -248,7 +249,9 @@ class Journey:
             vat_check=desk.vat_check,
         )
         try:
-            self.work(case, stopping)
+            with span("invoice", job=job.id, account=job.account, source=job.source) as told:
+                self.work(case, stopping)
+                told.set_attribute("connector.stage", str(case.job.stage))
         finally:
             settled(case.job)
 
@@ -350,20 +353,20 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
     while case.job.stage is not Stage.RECORDED and not stopping():
         match case.job.stage:
             case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect in MAKING:
-                made = settle(case)
+                made = step(settle, case)
             case Stage.FOUND | Stage.CONTACT_READY:
-                made = adopt(case)
+                made = step(adopt, case)
                 if made is None:
-                    validate(case)
-                    check_vat_number(case)
-                    admit(case)
-                    resolve_contact(case)
-                    made = create(case)
+                    step(validate, case)
+                    step(check_vat_number, case)
+                    step(admit, case)
+                    step(resolve_contact, case)
+                    made = step(create, case)
             case Stage.CREATED:
-                verify(case, made)
+                step(verify, case, made)
             case Stage.VERIFIED:
-                admit(case)
-                if attach(case):
-                    send(case)
+                step(admit, case)
+                if step(attach, case):
+                    step(send, case)
             case Stage.SENT:
-                record(case)
+                step(record, case)

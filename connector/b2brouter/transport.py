@@ -33,6 +33,7 @@ from connector.clock import Clock, SystemClock
 from connector.crashpoints import crashpoint
 from connector.domain.errors import NotSentError, OutOfTimeError, RefusedError, StepError, UsageError
 from connector.tls import trusted
+from connector.tracing import span
 
 T = TypeVar("T")
 Watch = Callable[[Operation, StepError | None], None]
@@ -262,7 +263,12 @@ class Transport:
 
     def _exchange(self, call: Call, reader: Callable[[Any], T], deadline: float) -> T:
         try:
-            result = self._once(call, reader, deadline)
+            with span(f"b2brouter {call.operation}") as told:
+                try:
+                    result = self._once(call, reader, deadline)
+                finally:
+                    told.set_attribute("http.response.status_code", self.last_status() or 0)
+                    told.set_attribute("connector.request_id", self.last_request_id() or "")
         except StepError as error:
             if not self._stop.is_set():  # what we cut off ourselves says nothing of the other side
                 self._watch(call.operation, error)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from config.sections import AccountSettings, SourceSettings
 from config.settings import Settings, listed
+from connector import tracing
 from connector.bootstrap import telling
 from connector.bootstrap.erps import Erps, as_discovered
 from connector.bootstrap.remotes import Remotes, lease_seconds
@@ -101,8 +102,14 @@ class Services:
         if not self._ledger_open:
             self.upgrade_ledger()
             self.ledger.stamps.check_ledger()
+            self._trace()
             self._ledger_open = True
         return self.ledger
+
+    def _trace(self) -> None:
+        wanted = self.settings.tracing
+        if wanted.endpoint:
+            tracing.begin(wanted.endpoint, service=wanted.service, ratio=wanted.ratio)
 
     def upgrade_ledger(self) -> None:
         """Bring an embedded ledger to the schema of this version; others must be there already.
@@ -387,6 +394,8 @@ class Services:
         """Give back all connections."""
         if self._ledger_open:
             self._fold()
+        if self.settings.tracing.endpoint:
+            tracing.end()
         self.erps.close()
         self.remotes.close()
         if "ledger" in self.__dict__:  # it may not have been needed

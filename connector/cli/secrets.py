@@ -30,6 +30,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         yield from _readable(placed, "url", partial(_parts, passwords_of, placed.address))
     for recipient in settings.notifications.recipients.values():
         yield from _readable(recipient, "address", partial(_parts, parts_of, recipient.where))
+    yield from _readable(settings.oidc, "client_secret", partial(_parts, _whole, settings.oidc.secret))
     general = settings.notifications
     yield from _readable(general, "heartbeat_url", partial(_parts, parts_of, general.heartbeat))
 

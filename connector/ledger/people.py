@@ -46,6 +46,9 @@ class Session:
     form_key: str
 
 
+_FROM_PROVIDER: Final = "provider "
+"""In place of a password: only a provider lets this user in."""
+
 _USER = tuple(getattr(UserRow, name) for name in User.__dataclass_fields__)
 
 
@@ -77,6 +80,25 @@ class People:
         statement = insert_dialect(self._database)(UserRow).values(values).on_conflict_do_nothing()
         with self._database.write() as connection:
             return connection.execute(statement.returning(UserRow.name)).one_or_none() is not None
+
+    def admit(self, name: str, role: Role, subject: str) -> bool:
+        """Let somebody be a user whom a provider has let in; return false where the name is another's.
+
+        Such a user has no password here. The role is what the provider says now.
+
+        Args:
+            name: as the provider says it.
+            role: what they may do.
+            subject: digest of who they are at the provider, for good.
+        """
+        mark = f"{_FROM_PROVIDER}{subject}"
+        values = {"name": name, "role": role, "password": mark, "created_at": self._database.clock.now()}
+        upsert = insert_dialect(self._database)(UserRow).values(values)
+        upsert = upsert.on_conflict_do_update(
+            index_elements=["name"], set_={"role": role}, where=UserRow.password == mark
+        )
+        with self._database.write() as connection:
+            return connection.execute(upsert.returning(UserRow.name)).one_or_none() is not None
 
     def set_password(self, name: str, password: str, *, keep: str | None = None) -> bool:
         """Set a user's password and sign all browsers out, but the one of the session `keep`.

@@ -139,7 +139,7 @@ class PatientWeb:
 def _refuse_strangers(services: Services) -> None:
     """What other machines can reach begins with its users, not with whoever comes first."""
     host = services.settings.web.host
-    if not _is_loopback(host) and not services.ledger.people.has_users():
+    if not _is_loopback(host) and not services.settings.oidc.on and not services.ledger.people.has_users():
         raise UsageError(
             f"The web would listen on {host}, where other machines reach it, and nobody could sign in yet.",
             action="Add a user first: connector users add NAME --role operator; or listen on 127.0.0.1.",

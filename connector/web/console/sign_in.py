@@ -35,26 +35,32 @@ routes = APIRouter()
 @routes.get("/sign-in")
 def show(visit: Anyone, target: str = "/") -> Response:
     if visit.session is not None:
-        return visit.go(_inside(target))
-    return _form(visit, target=target)
+        return visit.go(inside(target))
+    return form(visit, target=target)
 
 
 @routes.post("/sign-in")
 def sign_in(visit: Anyone, name: Text = "", password: Text = "", door: Text = "", target: Text = "/") -> Response:
     ledger, address = visit.ledger, address_of(visit.request, visit.services)
     if not hmac.compare_digest(door.encode(), visit.request.cookies.get(_DOOR, "-").encode()):
-        return _form(visit, target=target, status=403, error=visit.t("sign_in_again"))
+        return form(visit, target=target, status=403, error=visit.t("sign_in_again"))
     if not people.may_try(ledger, name, address):
         log.warning("too many failed sign-ins from %s", address)
-        return _form(visit, target=target, status=429, error=visit.t("sign_in_too_often"))
+        return form(visit, target=target, status=429, error=visit.t("sign_in_too_often"))
     if not people.is_password_of(ledger, name, password):
         ledger.people.failed(name, address)
         log.warning("a failed sign-in from %s", address)
-        return _form(visit, target=target, status=401, error=visit.t("sign_in_wrong"))
-    shown = ledger.people.begin(name, hours=visit.services.settings.web.session_hours)
-    ledger.deeds.write(name, "sign_in", address)
-    answer = visit.go(_inside(target))
-    answer.set_cookie(COOKIE, shown, **_kept(visit, round(visit.services.settings.web.session_hours * 3600)))
+        return form(visit, target=target, status=401, error=visit.t("sign_in_wrong"))
+    return signed_in(visit, name, target)
+
+
+def signed_in(visit: Visit, name: str, target: str) -> Response:
+    """Sign the browser in as a user who has proven to be that, and send it where it wanted to go."""
+    hours = visit.services.settings.web.session_hours
+    shown = visit.ledger.people.begin(name, hours=hours)
+    visit.ledger.deeds.write(name, "sign_in", address_of(visit.request, visit.services))
+    answer = visit.go(inside(target))
+    answer.set_cookie(COOKIE, shown, **kept(visit, round(hours * 3600)))
     answer.delete_cookie(_DOOR)
     return answer
 
@@ -71,9 +77,9 @@ def sign_out(visit: User, form_key: Text = "") -> Response:
 
 @routes.post("/language")
 def language(visit: Anyone, language: Text = "", target: Text = "/") -> Response:
-    answer = visit.go(_inside(target))
+    answer = visit.go(inside(target))
     if language in NAMES:
-        answer.set_cookie("language", language, **_kept(visit, _YEAR))
+        answer.set_cookie("language", language, **kept(visit, _YEAR))
         if visit.session is not None:
             visit.ledger.people.set_language(visit.user, language)
     return answer
@@ -103,17 +109,19 @@ def password(visit: User, present: Text = "", wanted: Text = "", form_key: Text 
     return visit.page("password.html", error=None, done=True)
 
 
-def _form(visit: Visit, *, target: str, status: int = 200, error: str | None = None) -> Response:
+def form(visit: Visit, *, target: str, status: int = 200, error: str | None = None) -> Response:
+    """Return the page at which people sign in."""
     door = secrets.token_urlsafe(24)
-    nobody = not visit.ledger.people.has_users()
-    answer = visit.page(
-        "sign_in.html", status=status, target=target, error=error, door=door, nobody=nobody, longest=LONGEST_PASSWORD
-    )
-    answer.set_cookie(_DOOR, door, **{**_kept(visit, 3600), "samesite": "strict"})
+    provider = visit.services.settings.oidc
+    nobody = not provider.on and not visit.ledger.people.has_users()
+    shown = {"target": target, "error": error, "door": door, "nobody": nobody, "provider": provider}
+    answer = visit.page("sign_in.html", status=status, longest=LONGEST_PASSWORD, **shown)
+    answer.set_cookie(_DOOR, door, **{**kept(visit, 3600), "samesite": "strict"})
     return answer
 
 
-def _kept(visit: Visit, seconds: int) -> dict[str, Any]:
+def kept(visit: Visit, seconds: int) -> dict[str, Any]:
+    """Return how a cookie is kept for so long."""
     return {
         "max_age": seconds,
         "httponly": True,
@@ -135,7 +143,7 @@ def address_of(request: Request, services: Services) -> str:
     return peer
 
 
-def _inside(target: str) -> str:
+def inside(target: str) -> str:
     """Return where to go on, within this console: an address of another site would be a trap."""
     parts = urlsplit(target)
     well = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
