@@ -113,6 +113,8 @@ def _fill(template: str, event: TimelineEvent) -> str:
     names = ("contact", "how", "reference", "state", "file", "report", "kind", "message")
     unknown = dict.fromkeys(names, "?")
     facts = {**unknown, **event.details, "effect": _word(_EFFECTS[event.effect])}
+    if "how" in event.details:
+        facts["how"] = catalogue.translated("how", event.details["how"])
     return _word(template, **{name: facts[name] for name in catalogue.placeholders(template)})
 
 

@@ -96,6 +96,7 @@ def test_empty_values_are_none() -> None:
         ({"issue_date": "01/09/2026"}, "'01/09/2026' is no date of the form 2026-01-31"),
         ({"net": None}, "net is empty"),
         ({"tax": "a lot"}, "tax: 'a lot' is not a number"),
+        ({"buyer_legal_id": "1", "buyer_legal_scheme": "KvK"}, "buyer_legal_scheme is no scheme of four digits"),
         ({"kind": "X"}, "the kind 'X' is not one of F"),
     ],
 )

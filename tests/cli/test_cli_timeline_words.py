@@ -27,3 +27,8 @@ def test_a_phrase_is_told_in_every_language_with_its_blanks(phrase: str) -> None
         told = catalogue.term("timeline", phrase, language, **blanks)
         assert told != phrase.format(**blanks)
         assert all(value in told for value in blanks.values())
+
+
+@pytest.mark.parametrize("how", ["known", "found", "created", "updated"])
+def test_how_a_contact_was_come_by_is_told_in_every_language(how: str) -> None:
+    assert all(catalogue.translated("how", how, language) != how for language in ("es", "fr", "ca"))
