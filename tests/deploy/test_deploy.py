@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+import venv
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,38 @@ adapter = "odoo"
 account = "main"
 since = 2026-01-01
 """
+
+
+@pytest.mark.slow
+def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path) -> None:
+    """Everything but the engine: the image's commands, on the files that may get into it."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", "")
+    steps = [line.removeprefix("RUN ") for line in dockerfile.splitlines() if line.startswith("RUN ")]
+    source, target, outer = tmp_path / "src", tmp_path / "opt", tmp_path / "outer"
+    source.mkdir()
+    allowed = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    for name in [line[1:] for line in allowed if line.startswith("!")]:
+        there = DEPLOY.parent / name
+        copy = shutil.copytree if there.is_dir() else shutil.copy
+        copy(there, source / name)
+    venv.create(outer, with_pip=True)
+    program = target / "bin" / "connector"
+    for step in steps[:-1]:  # the last one makes the user
+        command = step.replace("/opt/connector", str(target)).replace("/src/", f"{source}/")
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=source,
+            env={**os.environ, "PATH": f"{outer / 'bin'}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert run(str(program), "--version", folder=tmp_path).stdout.startswith("connector")
+    installed = {path.name for path in (target / "lib").glob("python*/site-packages/*")}
+    assert {"connector", "workers", "config"} <= installed
+    assert not {"pip", "hatchling", "tests", "setuptools"} & installed
 
 
 def settings_are_known(environment: dict[str, str], folder: Path, configuration: str = LEAST) -> None:
