@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
@@ -32,9 +32,6 @@ QueueKind = Literal["classic", "quorum"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 WORKING_DAYS: list[Weekday] = ["mon", "tue", "wed", "thu", "fri"]
-
-_FILED = ("api_key", "webhook_secret", "url", "address", "heartbeat_url", "client_secret")
-"""Secrets that a file or a command may tell."""
 
 Command = Annotated[list[str], Field(min_length=1)]
 
@@ -70,11 +67,29 @@ class Section(BaseModel):
 
     @model_validator(mode="after")
     def _one_place_of_a_secret(self) -> Self:
-        for secret in _FILED:
-            _, file, command = self._places(secret)
-            if file is not None and command is not None:
-                raise ValueError(f"give either {secret}_file or {secret}_command")
+        for name in self.model_fields_set:
+            secret = name.removesuffix("_command")
+            if secret != name and f"{secret}_file" in self.model_fields_set:
+                raise ValueError(f"give either {secret}_file or {name}")
         return self
+
+    def secret_files(self) -> Iterator[Path]:
+        """Yield the files that hold its secrets."""
+        for name in self.model_fields_set:
+            if name.endswith("_file"):
+                yield getattr(self, name)
+
+    def see_secrets(self) -> None:
+        """See that its secrets can be read; what commands tell is not asked for.
+
+        Raises:
+            UsageError: one cannot.
+        """
+        for name in self.model_fields_set:
+            secret = name.removesuffix("_file")
+            value, file, command = self._places(secret)
+            if command is None and (file is not None or isinstance(value, SecretStr)):
+                reveal(self._named(secret), value, file, None, hide=lambda _: ())
 
 
 class B2BrouterSettings(Section):

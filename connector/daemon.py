@@ -15,6 +15,7 @@ from connector.domain.errors import OutsideError
 from connector.duties import Duties, rounds
 from connector.errands import archive, discover, drain, follow, notify, open_ledger, reconcile
 from connector.lookout import Lookout
+from connector.reload import Reloader
 from connector.web.server import PatientWeb, WebServer
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def run(settings: Settings, stop: Event) -> None:
     services = Services(settings, stop=stop)
     open_ledger(services)
     web = PatientWeb(services)
-    lookout = Lookout(services)
+    lookout, reloader = Lookout(services), Reloader(services)
     crew = Crew(min(3 * len(settings.accounts) + len(settings.sources) + 3, _MOST_THREADS))
     duties = Duties(
         services,
@@ -57,8 +58,10 @@ def run(settings: Settings, stop: Event) -> None:
     try:
         web.start()
         lookout.start()
+        reloader.start()
         rounds(duties, stop)
     finally:
+        reloader.stop()
         web.stop()
         lookout.stop()
         crew.dismiss()
@@ -78,12 +81,13 @@ def serve(settings: Settings, stop: Event) -> None:
     services = Services(settings, stop=stop)
     services.open_ledger()
     web = WebServer(services).start()
-    lookout = Lookout(services).start()
+    lookout, reloader = Lookout(services).start(), Reloader(services).start()
     try:
         while not stop.wait(_GLANCE):
             if not web.is_serving:
                 raise OutsideError("The web does not answer any more.", action="The log says why.")
     finally:
+        reloader.stop()
         lookout.stop()
         web.stop()
         services.close()

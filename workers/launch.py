@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from celery.signals import worker_ready
+
 from config.settings import Settings
 from connector.lookout import Lookout
+from connector.reload import Reloader
 from workers.app import make_app
 from workers.broker import reach
 
@@ -28,7 +31,9 @@ def worker(settings: Settings, config: Path | None) -> None:
     reach(app)
     if config is not None:
         os.environ["CONNECTOR_CONFIG"] = str(config.resolve())
-    Lookout(tasks.services()).start()  # it ends with the process
+    Lookout(tasks.services()).start()  # these two end with the process
+    reloader = Reloader(tasks.services()).start()
+    worker_ready.connect(lambda **_: reloader.listen(), weak=False)  # Celery would begin anew at SIGHUP
     app.worker_main(
         [
             "worker",

@@ -17,6 +17,7 @@ from connector.domain.errors import OutsideError
 from connector.duties import ARCHIVE_EVERY, FOLLOW_EVERY, NOTIFY_EVERY, RECONCILE_LOOK, Duties, rounds
 from connector.errands import open_ledger
 from connector.lookout import Lookout
+from connector.reload import Reloader
 from workers.broker import Bell, reach
 
 log = logging.getLogger(__name__)
@@ -48,11 +49,12 @@ def main(settings: Settings, stop: Event) -> None:
         archive=bell.archive,
         reconcile=bell.reconcile,
     )
-    lookout = Lookout(services).start()
+    lookout, reloader = Lookout(services).start(), Reloader(services).start()
     log.info("the scheduler works; ledger %s", services.ledger.database.display)
     try:
         rounds(duties, stop)
     finally:
+        reloader.stop()
         lookout.stop()
         duties.leave()
         services.close()

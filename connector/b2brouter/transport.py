@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 import urllib.request
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -71,6 +72,12 @@ class Call:
     body_type: str = "application/json"
     is_download: bool = False  # the answer is a file, not JSON; see `Transport.download`
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def _close_all(links: dict[threading.Thread, _Link]) -> None:
+    for link in list(links.values()):
+        link.client.close()
+    links.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,8 @@ class Transport:
         self._lock = threading.Lock()
         self._of_thread = threading.local()
         self._closed = False
+        # A transport that nobody has any more, for its account has another key, closes its connections by itself.
+        weakref.finalize(self, _close_all, self._links).atexit = False
 
     @override
     def __repr__(self) -> str:
@@ -226,9 +235,7 @@ class Transport:
         """Close the connections of all threads. Calls made afterwards fail."""
         with self._lock:
             self._closed = True
-            links, self._links = list(self._links.values()), {}
-        for link in links:
-            link.client.close()
+            _close_all(self._links)
 
     # ------------------------------------------------------------ one try after another
 

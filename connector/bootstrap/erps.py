@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
+from collections.abc import Collection
+from dataclasses import dataclass, field
 
 from config.sections import SourceSettings
 from connector import adapters
@@ -10,14 +14,23 @@ from connector.discovery import Source
 from connector.domain.errors import UsageError
 from connector.ports import Adapter, TellsConfirmation
 
+log = logging.getLogger(__name__)
+
+_LONGEST_USE = 3600.0
+"""Seconds after which an adapter that was replaced is closed; it opens itself again for whoever still uses it."""
+
 
 class Erps:
-    """The adapters of one process, each opened when it is first asked for."""
+    """The adapters of one process, each opened when it is first asked for, and anew when its source is another.
+
+    Whoever has an adapter in hand goes on with it; it is closed long after another took its place.
+    """
 
     def __init__(self) -> None:
         """Open nothing yet."""
         self._lock = threading.RLock()
-        self._adapters: dict[str, Adapter] = {}
+        self._opened: dict[str, _Opened] = {}
+        self._replaced: list[tuple[float, Adapter]] = []
         self._many: dict[str, tuple[Adapter, bool]] = {}
 
     def adapter(self, source: str, settings: SourceSettings) -> Adapter:
@@ -27,14 +40,41 @@ class Erps:
             UsageError: there is no such adapter, or its options are wrong.
         """
         with self._lock:
-            if source not in self._adapters:
-                self.use(source, _open(source, settings))
-            return self._adapters[source]
+            opened = self._opened.get(source)
+            if opened is None or not opened.suits(settings):
+                address = settings.address()
+                opened = _Opened(settings, address, _open(source, settings, address))
+                self._put(source, opened)
+            return opened.adapter
 
     def use(self, source: str, adapter: Adapter) -> None:
-        """Have a source read through an adapter that is open already."""
+        """Have a source read through an adapter that is open already, whatever its settings say."""
         with self._lock:
-            self._adapters[source] = adapter
+            self._put(source, _Opened(None, None, adapter))
+
+    def _put(self, source: str, opened: _Opened) -> None:
+        self._retire(source)
+        self._opened[source] = opened
+
+    def _retire(self, source: str) -> None:
+        before = self._opened.pop(source, None)
+        if before is not None:
+            self._replaced.append((time.monotonic(), before.adapter))
+
+    def keep(self, sources: Collection[str]) -> None:
+        """Forget the adapters of other sources."""
+        with self._lock:
+            for gone in self._opened.keys() - set(sources):
+                self._retire(gone)
+
+    def close_replaced(self) -> None:
+        """Close the adapters that were replaced so long ago that nobody works with them any more."""
+        latest = time.monotonic() - _LONGEST_USE
+        with self._lock:
+            over = [adapter for since, adapter in self._replaced if since <= latest]
+            self._replaced = [(since, adapter) for since, adapter in self._replaced if since > latest]
+        for adapter in over:
+            adapter.close()
 
     def many_companies(self, source: str, adapter: Adapter) -> bool:
         """Whether several companies issue in an ERP; it is asked once."""
@@ -47,13 +87,33 @@ class Erps:
 
     def close(self) -> None:
         """Give back all connections."""
-        for adapter in self._adapters.values():
-            adapter.close()
+        with self._lock:
+            for source in list(self._opened):
+                self._retire(source)
+            for _, adapter in self._replaced:
+                adapter.close()
 
 
-def _open(source: str, settings: SourceSettings) -> Adapter:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    settings: SourceSettings | None  # None: any
+    address: str | None = field(repr=False)
+    adapter: Adapter
+
+    def suits(self, settings: SourceSettings) -> bool:
+        """Whether it is what these settings lead to; an address that cannot be read now is as it was."""
+        if self.settings is None:
+            return True
+        try:
+            return self.settings == settings and self.address == settings.address()
+        except UsageError as error:
+            log.warning("%s The address of before stays in force.", error.message)
+            return True
+
+
+def _open(source: str, settings: SourceSettings, address: str | None) -> Adapter:
     kind = adapters.adapter_class(settings.adapter)
-    adapter = kind.open(source, settings.address(), settings.opened_options())
+    adapter = kind.open(source, address, settings.opened_options())
     if settings.since_by == "confirmed_at" and not isinstance(adapter, TellsConfirmation):
         raise _no_confirmation(source, "Its ERP does not remember that.")
     return adapter

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from connector.meter import Meter
 if TYPE_CHECKING:
     from connector.b2brouter.client import B2BrouterClient
     from connector.b2brouter.transport import Transport
+
+log = logging.getLogger(__name__)
 
 
 def lease_seconds(timeout: float) -> float:
@@ -39,7 +42,10 @@ class Line:
 
 
 class Remotes:
-    """The lines of one process, each made when it is first asked for."""
+    """The lines of one process, each made when it is first asked for, and anew when its account or key is another.
+
+    Whoever has a line in hand goes on with it; its connections are closed when nobody has it any more.
+    """
 
     def __init__(
         self,
@@ -77,12 +83,27 @@ class Remotes:
         Raises:
             UsageError: its key cannot be read or is for another environment.
         """
-        key = settings.key()
         with self._lock:
             line = self._lines.get(account)
-            if line is None or line.settings != settings or line.key != key:
-                line = self._lines[account] = self._connect(account, settings, key)
-            return line
+            same = line if line is not None and line.settings == settings else None
+            try:
+                key = settings.key()
+            except UsageError as error:
+                if same is None:
+                    raise
+                log.warning("%s The key of before stays in force.", error.message)
+                return same
+            if same is None or same.key != key:
+                same = self._lines[account] = self._connect(account, settings, key)
+            return same
+
+    def keep(self, accounts: Collection[str]) -> None:
+        """Forget the lines of other accounts, and the budgets of keys that nobody has any more."""
+        with self._lock:
+            for gone in self._lines.keys() - set(accounts):
+                del self._lines[gone]
+            for unused in self._budgets.keys() - {line.key for line in self._lines.values()}:
+                del self._budgets[unused]
 
     def _connect(self, account: str, settings: AccountSettings, key: str) -> Line:
         # HTTP is slow to import, and a pass that finds nothing due has no use for it.

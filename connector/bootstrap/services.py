@@ -8,13 +8,14 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import cache, cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from config.sections import AccountSettings, SourceSettings
 from config.settings import Settings, listed
 from connector import tracing
 from connector.bootstrap import telling
 from connector.bootstrap.erps import Erps, as_discovered
+from connector.bootstrap.made import made_of_settings
 from connector.bootstrap.remotes import Remotes, lease_seconds
 from connector.bootstrap.rulebook import Rulebook
 from connector.changes import Changes
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "console")
+"""Sections that count until the end of the process."""
+
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
 
@@ -70,6 +74,7 @@ class Services:
             stop: set from outside when the process shall end.
         """
         self.settings = settings
+        self.made: dict[str, tuple[Settings, Any]] = {}
         self.stop = stop or threading.Event()
         self._ledger_open = False
         self.meter = Meter(lambda: self.ledger.calls)
@@ -171,12 +176,12 @@ class Services:
         """
         return self.remotes.line(account, self.rulebook.account(account)).remote
 
-    @cached_property
+    @made_of_settings
     def rulebook(self) -> Rulebook:
         """What the operator has decided about accounts."""
         return Rulebook(self.settings, lambda account: self.ledger.accounts.get(account))
 
-    @cached_property
+    @made_of_settings
     def discovery(self) -> Discovery:
         """Finds what is new in the sources."""
         scheduler = self.settings.scheduler
@@ -199,7 +204,7 @@ class Services:
             recheck_batch=scheduler.recheck_batch,
         )
 
-    @cached_property
+    @made_of_settings
     def journey(self) -> Journey:
         """Takes jobs along their way."""
         retry = self.settings.retry
@@ -244,7 +249,7 @@ class Services:
             vat_check=self._vat_check,
         )
 
-    @cached_property
+    @made_of_settings
     def _vat_check(self) -> VatCheck | None:
         vies = self.settings.vies
         if vies.unregistered == "ignore":
@@ -258,17 +263,17 @@ class Services:
             keep=timedelta(days=vies.keep_days),
         )
 
-    @cached_property
+    @made_of_settings
     def recipients(self) -> Sequence[Recipient]:
         """Who is told."""
         return telling.recipients(self.settings.notifications)
 
-    @cached_property
+    @made_of_settings
     def notifier(self) -> Notifier:
         """Tells people."""
         return telling.notifier(self.settings, self.ledger, self.clock, self.recipients, self.writer)
 
-    @cached_property
+    @made_of_settings
     def writer(self) -> Writer:
         """Writes what people are told."""
         return Writer(environment=self.settings.b2brouter.environment, console=self.settings.web.public_url)
@@ -278,7 +283,22 @@ class Services:
         """Sees what falls silent; it begins to watch when it is first asked for."""
         return telling.watch(self.settings, self.ledger, self.clock)
 
-    @cached_property
+    def adopt(self, settings: Settings) -> Sequence[str]:
+        """Go by another configuration from now on; what has begun goes on by the one before.
+
+        Returns:
+            The sections that are other ones and take effect at the next start only.
+        """
+        later = [name for name in _FIXED if getattr(settings, name) != getattr(self.settings, name)]
+        kept = {name: getattr(self.settings, name) for name in _FIXED}
+        self.settings = settings.model_copy(update=kept)
+        self.remotes.keep(self.settings.accounts)
+        self.erps.keep(self.settings.sources)
+        if "watch" in self.__dict__:
+            self.watch.expect(telling.expected(self.settings))
+        return later
+
+    @made_of_settings
     def heartbeat(self) -> Heartbeat | None:
         """Calls the dead-man's switch; None where there is none."""
         return telling.heartbeat(self.settings.notifications, self.ledger)

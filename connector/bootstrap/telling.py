@@ -17,7 +17,7 @@ from connector.notify.heartbeat import Heartbeat
 from connector.notify.notifier import Notifier
 from connector.notify.recipients import Recipient
 from connector.notify.texts import Writer
-from connector.notify.watch import Watch, WatchedAccount, WatchedSource
+from connector.notify.watch import Expected, Watch, WatchedAccount, WatchedSource
 
 
 def recipients(general: NotificationSettings) -> Sequence[Recipient]:
@@ -58,13 +58,15 @@ def notifier(settings: Settings, ledger: Ledger, clock: Clock, to: Sequence[Reci
 
 def watch(settings: Settings, ledger: Ledger, clock: Clock) -> Watch:
     """Return who sees what falls silent, from now on."""
+    environment = settings.b2brouter.environment
+    return Watch(ledger, clock=clock, environment=environment, office=SCHEDULER, expected=expected(settings))
+
+
+def expected(settings: Settings) -> Expected:
+    """Return what is missed where it does not happen."""
     general = settings.notifications
-    return Watch(
-        ledger,
-        clock=clock,
+    return Expected(
         zone=ZoneInfo(general.time_zone),
-        environment=settings.b2brouter.environment,
-        office=SCHEDULER,
         accounts=[
             WatchedAccount(
                 name=name,

@@ -89,7 +89,7 @@ def _in_the_erp(services: Services, job: Job) -> Invoice:
 
 
 def _at_b2brouter(services: Services, job: Job, reference: str) -> RemoteInvoice:
-    check_account(services, job.account)
+    check_account(services.settings, job.account)
     try:
         services.ensure_account(job.account)
         there = services.remote(job.account).read_invoice(reference)

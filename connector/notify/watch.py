@@ -26,6 +26,9 @@ ACCOUNT_IS_ANOTHER: Final = "account_is_another"
 SOURCE_IS_ANOTHER: Final = "source_is_another"
 LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 
+_OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER})
+_SCHEDULER: Final = "scheduler"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedAccount:
@@ -46,6 +49,17 @@ class WatchedSource:
     working_days: frozenset[int]  # Monday is 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What is expected of an installation."""
+
+    zone: ZoneInfo  # of working days
+    accounts: Sequence[WatchedAccount]
+    sources: Sequence[WatchedSource]
+    stalled: timedelta  # how long due work may be left lying
+    silent: timedelta  # how long the scheduler's office may be empty
+
+
 class Watch:
     """Looks at the ledger and sees what is missing there."""
 
@@ -54,37 +68,32 @@ class Watch:
         ledger: Ledger,
         *,
         clock: Clock,
-        zone: ZoneInfo,
         environment: str,
         office: str,
-        accounts: Sequence[WatchedAccount],
-        sources: Sequence[WatchedSource],
-        stalled: timedelta,
-        silent: timedelta,
+        expected: Expected,
     ) -> None:
         """Begin to watch: what was missing before that is nobody's fault yet.
 
         Args:
             ledger: to look at.
             clock: where the time comes from.
-            zone: of working days.
             environment: of B2Brouter, as configured.
             office: of the scheduler.
-            accounts: what is expected of each.
-            sources: what is expected of each.
-            stalled: how long due work may be left lying.
-            silent: how long the scheduler's office may be empty.
+            expected: what is missed where it does not happen.
         """
         self._ledger = ledger
         self._clock = clock
-        self._zone = zone
         self._environment = environment
         self._office = office
-        self._accounts = accounts
-        self._sources = sources
-        self._stalled = stalled
-        self._silent = silent
-        self._began = clock.now()
+        self._began: dict[str, datetime] = {}
+        self.expect(expected)
+
+    def expect(self, expected: Expected) -> None:
+        """Expect this from now on; of what is expected anew, what was missing before is nobody's fault either."""
+        now = self._clock.now()
+        names = [_SCHEDULER, *map(_called, expected.sources), *map(_called, expected.accounts)]
+        self._began = {name: self._began.get(name, now) for name in names}
+        self._expected = expected
 
     def look(self) -> None:
         """Begin and end the alarms of this watch.
@@ -94,14 +103,22 @@ class Watch:
         """
         self._ledger.alarms.end(LEDGER_IS_A_COPY, "")  # else nobody would be here
         self._look_for_scheduler()
-        for source in self._sources:
+        for source in self._expected.sources:
             self._look_at_source(source)
-        for account in self._accounts:
+        for account in self._expected.accounts:
             self._look_at_account(account)
+        self._end_what_is_not_expected()
+
+    def _end_what_is_not_expected(self) -> None:
+        """Nobody looks into an ERP that has left the configuration: nothing of it can be missing."""
+        sources = {source.name for source in self._expected.sources}
+        for alarm in self._ledger.alarms.lasting():
+            if alarm.code in _OF_SOURCES and alarm.subject not in sources:
+                self._ledger.alarms.end(alarm.code, alarm.subject)
 
     def _look_for_scheduler(self) -> None:
         until = self._ledger.offices.held_until(self._office)
-        self._judge(SCHEDULER_SILENT, "", {}, last=until, limit=self._silent)
+        self._judge(SCHEDULER_SILENT, "", {}, last=until, limit=self._expected.silent, began=self._began[_SCHEDULER])
 
     def all_is_well(self) -> bool:
         """Whether looks into all ERPs succeed, due work is taken up, and a scheduler is in office."""
@@ -109,7 +126,7 @@ class Watch:
         silent = {NO_LOOK, WORK_STALLED, SCHEDULER_SILENT, SOURCE_IS_ANOTHER, LEDGER_IS_A_COPY}
         if any(alarm.code in silent for alarm in self._ledger.alarms.lasting()):
             return False
-        return all(self._is_fresh(source, now) for source in self._sources)
+        return all(self._is_fresh(source, now) for source in self._expected.sources)
 
     def _is_fresh(self, source: WatchedSource, now: datetime) -> bool:
         if source.name in self._ledger.sources.paused():
@@ -125,12 +142,13 @@ class Watch:
             return
         state = self._ledger.intake.state(source.name)
         facts = {"source": source.name}
-        self._judge(NO_LOOK, source.name, facts, last=state.get("discovered_at"), limit=source.no_look)
+        last, began = state.get("discovered_at"), self._began[_called(source)]
+        self._judge(NO_LOOK, source.name, facts, last=last, limit=source.no_look, began=began)
         found: datetime | None = state.get("found_at")
         if source.silent_after is None or found is None:
             self._tell(NOTHING_FOUND, source.name, None)
             return
-        days = working_days_between(found, now, source.working_days, self._zone)
+        days = working_days_between(found, now, source.working_days, self._expected.zone)
         told = facts | {"since": instant(found), "days": str(days)}
         self._tell(NOTHING_FOUND, source.name, told if days >= source.silent_after else None)
 
@@ -147,7 +165,8 @@ class Watch:
         state = self._ledger.accounts.get(account.name)
         paused = state is not None and state.paused_reason is not None  # which is an alarm of its own
         due = None if paused else self._ledger.ages.left_lying(account.name)
-        self._judge(WORK_STALLED, account.name, facts, last=due or now, limit=self._stalled)
+        limit, began = self._expected.stalled, self._began[_called(account)]
+        self._judge(WORK_STALLED, account.name, facts, last=due or now, limit=limit, began=began)
         self._tell(INVOICES_OVERDUE, account.name, self._overdue(account, now))
 
     def _overdue(self, account: WatchedAccount, now: datetime) -> Mapping[str, str] | None:
@@ -165,15 +184,22 @@ class Watch:
         }
 
     def _judge(
-        self, code: str, subject: str, facts: Mapping[str, str], *, last: datetime | None, limit: timedelta
+        self,
+        code: str,
+        subject: str,
+        facts: Mapping[str, str],
+        *,
+        last: datetime | None,
+        limit: timedelta,
+        began: datetime,
     ) -> None:
         """Begin an alarm when something is too long ago; end it only when it is not.
 
-        While this watch has not lasted for the limit, what is missing may just be about to happen: nothing begins.
+        While it has not been watched for the limit, what is missing may just be about to happen: nothing begins.
         """
         now = self._clock.now()
-        since = last or self._began
-        if now - max(since, self._began) > limit:
+        since = last or began
+        if now - max(since, began) > limit:
             self._tell(code, subject, {**facts, "since": instant(since)})
         elif last is not None and now - last <= limit:
             self._tell(code, subject, None)
@@ -183,3 +209,8 @@ class Watch:
             self._ledger.alarms.end(code, subject)
         else:
             self._ledger.alarms.begin(code, subject, facts)
+
+
+def _called(watched: WatchedAccount | WatchedSource) -> str:
+    """Return a name that an account and a source never share."""
+    return f"{type(watched).__name__} {watched.name}"

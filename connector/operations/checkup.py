@@ -139,7 +139,7 @@ class Checkup:
 
     def _account_rows(self, account: str) -> Iterator[CheckRow]:
         name = f"account {account}"
-        check_account(self._services, account)
+        check_account(self._services.settings, account)
         if self._ledger is not None:
             yield from self._stamp_rows(account)
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from config.settings import reject_foreign_key
+from config.settings import Settings, reject_foreign_key
 from connector.bootstrap import Services
 from connector.domain.errors import UsageError
 
@@ -18,7 +18,7 @@ def check_configuration(services: Services, sources: Sequence[str]) -> None:
     for name in sources:
         services.adapter(name)
     for account in accounts_of(services, sources):
-        check_account(services, account)
+        check_account(services.settings, account)
 
 
 def accounts_of(services: Services, sources: Sequence[str]) -> Sequence[str]:
@@ -27,7 +27,7 @@ def accounts_of(services: Services, sources: Sequence[str]) -> Sequence[str]:
     return [name for name in services.settings.accounts if wanted & set(services.sources_of(name))]
 
 
-def check_account(services: Services, account: str) -> None:
+def check_account(settings: Settings, account: str) -> None:
     """See that the key of an account can be read and is for this environment.
 
     A command that tells it is asked when the key is needed: to ask for all of many accounts would take long.
@@ -35,11 +35,9 @@ def check_account(services: Services, account: str) -> None:
     Raises:
         UsageError: it is not.
     """
-    if services.settings.accounts[account].api_key_command is not None:
+    if settings.accounts[account].api_key_command is not None:
         return
     try:
-        reject_foreign_key(
-            account, services.settings.accounts[account].key(), services.settings.b2brouter.environment
-        )
+        reject_foreign_key(account, settings.accounts[account].key(), settings.b2brouter.environment)
     except ValueError as error:
         raise UsageError(f"{error}.", action="Use the key of that environment.") from None

@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter
@@ -19,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from connector.bootstrap import Services
 from connector.clock import Clock
+from connector.domain.errors import UsageError
 from connector.domain.notice import TEST, Notice, notice
 from connector.domain.signature import HEADER, Signature, signature_of
 from connector.ledger import Ledger
@@ -38,6 +40,9 @@ _COMPLAIN_EVERY: Final = 60.0
 """Seconds between lines in the log about refused requests."""
 
 
+_NO_SUCH: Final = 404
+
+
 class RefusedRequestError(Exception):
     """A request that is not B2Brouter's, or not now: the status, and why in a few words."""
 
@@ -49,11 +54,13 @@ class RefusedRequestError(Exception):
 
 def router(services: Services) -> APIRouter:
     """Return the address that B2Brouter calls."""
-    secrets = {name: settings.webhook_secrets() for name, settings in services.settings.accounts.items()}
+    for settings in services.settings.accounts.values():
+        if settings.webhook_secret_command is None:  # commands are asked when an event comes
+            settings.webhook_secrets()
     web = services.settings.web
     receiver = Receiver(
         services.ledger,
-        secrets=secrets,
+        secrets=partial(_secrets_of, services),
         tolerance=web.webhook_tolerance,
         longest=web.webhook_bytes,
         clock=services.clock,
@@ -67,6 +74,16 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
+async def _secrets_of(services: Services, account: str) -> Sequence[str]:
+    """Return the secrets of an account as the configuration has them now."""
+    settings = services.settings.accounts.get(account)
+    if settings is None:
+        return []
+    if settings.webhook_secret_command is None:
+        return settings.webhook_secrets()
+    return await run_in_threadpool(settings.webhook_secrets)  # a command may take its time
+
+
 class Receiver:
     """Takes what is signed, and refuses everything else."""
 
@@ -74,7 +91,7 @@ class Receiver:
         self,
         ledger: Ledger,
         *,
-        secrets: Mapping[str, Sequence[str]],
+        secrets: Callable[[str], Awaitable[Sequence[str]]],
         tolerance: float,
         longest: int,
         clock: Clock,
@@ -83,7 +100,8 @@ class Receiver:
 
         Args:
             ledger: where events are stored.
-            secrets: those that sign for each account, the present one and perhaps the one before.
+            secrets: gives those that sign for an account, the present one and perhaps the one before; none where
+                there is no such account. May raise `UsageError`: they cannot be read now.
             tolerance: seconds that the time of a signature may differ from ours.
             longest: bytes of a body.
             clock: where the time comes from.
@@ -109,9 +127,13 @@ class Receiver:
         return PlainTextResponse("stored")
 
     async def _verified(self, account: str, request: Request) -> Notice:
-        secrets = self._secrets.get(account)
+        try:
+            secrets = await self._secrets(account)
+        except UsageError as error:
+            log.error("%s", error.message)
+            raise RefusedRequestError(503, "not now") from None
         if not secrets:
-            raise RefusedRequestError(404, "no such webhook")
+            raise RefusedRequestError(_NO_SUCH, "no such webhook")
         signature = self._signature(request)
         body = await self._body(request)
         if not signature.is_genuine(body, secrets):
@@ -162,6 +184,6 @@ class Receiver:
         self._refused += 1
         now = self._clock.monotonic()
         if self._complained_at is None or now - self._complained_at >= _COMPLAIN_EVERY:
-            name = account if account in self._secrets else "that does not exist"
+            name = account if error.status != _NO_SUCH else "that does not exist"
             log.warning("webhook of account %s: %s; requests refused: %s", name, error.why, self._refused)
             self._complained_at, self._refused = now, 0

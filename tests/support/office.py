@@ -58,7 +58,6 @@ class Office:
     def use_key(self, api_key: str) -> None:
         settings = self.services.settings.model_dump()
         settings["accounts"]["main"]["api_key"] = api_key
-        del self.services.rulebook
         self.services.settings = Settings.model_validate(settings)
 
     def waiting_for(self) -> set[str | None]:

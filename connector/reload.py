@@ -1,0 +1,185 @@
+"""Taking over what changed in the configuration, while the process runs.
+
+Accounts, sources, recipients and how often what is done are taken over at once; what is under way is never cut off.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any, Final
+
+from config import secrets
+from config.files import Files, Stamp, stamp_of
+from config.sections import Section
+from config.settings import Settings, listed, read
+from connector.bootstrap import Services
+from connector.crew import logged
+from connector.domain.errors import UsageError
+from connector.operations.preflight import check_account
+
+log = logging.getLogger(__name__)
+
+UNREADABLE: Final = "configuration_unreadable"
+
+LOOK_EVERY: Final = 5.0
+"""Seconds between looks at the files. What changed counts when two looks find it the same: it is written by then."""
+
+_LAST_WORDS: Final = 10.0
+
+_TABLES: Final = ("accounts", "sources", "recipients")
+
+
+class Reloader:
+    """A thread in every process that lasts: it looks at the configuration's files, at once on SIGHUP."""
+
+    def __init__(self, services: Services) -> None:
+        """Prepare it; what the parts go by now is what the files said."""
+        self._services = services
+        self._files = services.settings.files
+        self._latest = services.settings  # as last read, whether or not it could be taken over
+        self._judged = self._seen = self._stamps() if self._files else {}
+        self._fault: UsageError | None = None
+        self._told = True  # by a process before, perhaps
+        self._wake, self._stop = Event(), Event()
+        self._thread = Thread(target=self._watch, name="reload", daemon=True)
+        self._before: Any = None
+
+    def start(self) -> Reloader:
+        """Begin to look. SIGHUP is listened to where the process has no terminal whose end it would be."""
+        if self._files is None:
+            return self
+        self.listen()
+        self._thread.start()
+        return self
+
+    def listen(self) -> None:
+        """Look at once when SIGHUP comes."""
+        if threading.current_thread() is threading.main_thread() and not os.isatty(0):
+            self._before = signal.signal(signal.SIGHUP, lambda *_: self._wake.set())
+
+    def stop(self) -> None:
+        """Look no longer."""
+        if self._files is None:
+            return
+        if self._before is not None:
+            signal.signal(signal.SIGHUP, self._before)
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(timeout=_LAST_WORDS)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            logged("configuration", self.look)
+            if self._wake.wait(LOOK_EVERY) and not self._stop.is_set():
+                self._wake.clear()
+                logged("configuration", self.look_at_once)
+
+    def look_at_once(self) -> None:
+        """Take over what changed, even if it is still being written, and have secrets told anew.
+
+        Raises:
+            LedgerError: see `look`.
+        """
+        secrets.forget_told()
+        self._seen = self._stamps()
+        self.look()
+
+    def look(self) -> None:
+        """Take over what changed since the last look, if it was the same then.
+
+        Raises:
+            LedgerError: an alarm could not be written; the next look tries again.
+        """
+        if self._files is None:
+            return
+        self._services.erps.close_replaced()
+        stamps = self._stamps()
+        settled, self._seen = stamps == self._seen, stamps
+        if settled and stamps != self._judged:
+            changed = {path for path, _ in stamps.items() ^ self._judged.items()}
+            self._take_over(self._files, changed)
+            # What a new configuration names besides is looked at from now on; the rest may have changed meanwhile.
+            self._judged = {path: stamps.get(path, stamp) for path, stamp in self._stamps().items()}
+        self._tell(self._files)
+
+    def _take_over(self, files: Files, changed: set[Path]) -> None:
+        try:
+            settings = self._latest = read(files)
+            self._see_secrets(settings, changed)
+        except UsageError as error:
+            log.error("the configuration of before stays in force: %s %s", error.message, error.action)
+            self._fault = error
+            return
+        self._fault = None
+        before, later = self._services.settings, self._services.adopt(settings)
+        log.info("the configuration was read again: %s", listed(map(str, sorted(changed))))
+        for line in _differences(before, settings):
+            log.info("the configuration changed: %s", line)
+        for section in later:
+            log.warning("the configuration changed: [%s] takes effect at the next start", section)
+        for file in sorted(changed.intersection([*settings.ledger.secret_files(), *settings.broker.secret_files()])):
+            log.warning("the configuration changed: %s takes effect at the next start", file)
+
+    def _tell(self, files: Files) -> None:
+        """See that there is an alarm while the files cannot be used, and none otherwise."""
+        alarms, file = self._services.ledger.alarms, str(files.main)
+        if self._fault is not None:
+            alarms.begin(UNREADABLE, file, {"file": file, "fault": self._fault.message})
+            self._told = True
+        elif self._told:
+            alarms.end(UNREADABLE, file)
+            self._told = False
+
+    def _see_secrets(self, settings: Settings, changed: set[Path]) -> None:
+        """See that the secrets that are new can be read; the others are in use already."""
+        before = dict(_named(self._services.settings))
+        seal = secrets.key_file() in changed
+        for name, section in _named(settings):
+            if seal or section != before.get(name) or not changed.isdisjoint(section.secret_files()):
+                section.see_secrets()
+                if name[0] == "accounts":
+                    check_account(settings, name[1])
+
+    def _stamps(self) -> Mapping[Path, Stamp | None]:
+        """Return the stamps of all files that count."""
+        if self._files is None:
+            return {}
+        paths = set(self._files.all())
+        for settings in {id(each): each for each in (self._services.settings, self._latest)}.values():
+            general: list[Section] = [settings.ledger, settings.broker, settings.notifications]
+            for section in [*general, *(section for _, section in _named(settings))]:
+                paths.update(section.secret_files())
+        key = secrets.key_file()
+        return {path: stamp_of(path) for path in (paths if key is None else paths | {key})}
+
+
+def _named(settings: Settings) -> Iterator[tuple[tuple[str, str], Section]]:
+    """Yield the tables by name."""
+    tables: Mapping[str, Mapping[str, Section]] = {
+        "accounts": settings.accounts,
+        "sources": settings.sources,
+        "recipients": settings.notifications.recipients,
+    }
+    for table, named in tables.items():
+        for name, section in named.items():
+            yield (table, name), section
+
+
+def _differences(before: Settings, now: Settings) -> Iterator[str]:
+    """Yield what is other in the tables by name, a line for each kind."""
+    old, new = dict(_named(before)), dict(_named(now))
+    for table in _TABLES:
+        kinds = {
+            "new": [name for kind, name in new.keys() - old.keys() if kind == table],
+            "gone": [name for kind, name in old.keys() - new.keys() if kind == table],
+            "other": [key[1] for key in new.keys() & old.keys() if key[0] == table and new[key] != old[key]],
+        }
+        for kind, names in kinds.items():
+            if names:
+                yield f"{table}, {kind}: {listed(sorted(names))}"
