@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "console")
+_FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "oidc", "tracing", "console")
 """Sections that count until the end of the process."""
 
 _CLAIMED = 5
