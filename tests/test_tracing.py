@@ -9,10 +9,13 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from config.settings import Settings
 from connector import tracing
+from connector.bootstrap import Services
 from connector.domain.errors import NotSentError, UsageError
 from tests.support.builders import invoice
 from tests.support.house import House
+from tests.web.conftest import configuration
 
 
 @pytest.fixture
@@ -64,6 +67,13 @@ def test_off_there_is_nothing(house: House) -> None:
     with tracing.span("nothing") as one, tracing.span("more", id=1) as other:
         assert one is other
     tracing.end()
+
+
+def test_who_only_looks_ends_no_traces_of_others(embedded_url: str, spans: InMemorySpanExporter) -> None:
+    settings = Settings(**configuration(embedded_url), tracing={"endpoint": "http://collector"})
+    Services(settings, only_looking=True).close()
+    tracing.step(dict)
+    assert [span.name for span in told(spans)] == ["dict"]
 
 
 def test_without_the_libraries_it_is_said_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

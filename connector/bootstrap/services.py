@@ -412,10 +412,10 @@ class Services:
 
     def close(self) -> None:
         """Give back all connections."""
-        if self._ledger_open:
+        if self._ledger_open:  # else others of this process count and trace
             self._fold()
-        if self.settings.tracing.endpoint:
-            tracing.end()
+            if self.settings.tracing.endpoint:
+                tracing.end()
         self.erps.close()
         self.remotes.close()
         if "ledger" in self.__dict__:  # it may not have been needed

@@ -127,6 +127,9 @@ def pages(ledger: Ledger) -> list[str]:
         "/audit?who=nobody",
         "/api/v1/jobs?limit=100",
         "/api/v1/causes",
+        "/api/v1/accounts",
+        "/api/v1/sources",
+        f"/api/v1/events?after={ledger.events.newest() - 1000}&wait=0",
         "/metrics",
     ]
 
