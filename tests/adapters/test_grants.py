@@ -114,7 +114,7 @@ def booking(url: str) -> Site:
         pytest.param(("odoo19", odoo), id="odoo", marks=pytest.mark.postgres),
         pytest.param(("_tryton_postgres", tryton), id="tryton", marks=[pytest.mark.postgres, pytest.mark.slow]),
         pytest.param(("own_dolibarr", dolibarr), id="dolibarr", marks=pytest.mark.mariadb),
-        pytest.param(("postgres_url", booking), id="sql", marks=pytest.mark.postgres),
+        pytest.param(("postgres_url", booking), id="sql", marks=[pytest.mark.postgres, pytest.mark.slow]),
         pytest.param(("mariadb_url", booking), id="sql, mariadb", marks=[pytest.mark.mariadb, pytest.mark.slow]),
     ]
 )
