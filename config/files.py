@@ -75,11 +75,11 @@ class Files:
             _put(values, place, table)
         return Tables(values, origins)
 
-    def all(self) -> Iterator[Path]:
+    def all(self) -> Iterator[str]:
         """Yield those that are there now, as far as that can be told: secrets have files besides."""
-        yield self.main
+        yield str(self.main)
         try:
-            yield from self._included(self._values(self.main).get(INCLUDE, []))
+            yield from self._found(self._values(self.main).get(INCLUDE, []))
         except UsageError:
             return
 
@@ -95,15 +95,18 @@ class Files:
             del self._read[gone]
 
     def _included(self, patterns: object) -> Iterator[Path]:
+        return map(Path, self._found(patterns))
+
+    def _found(self, patterns: object) -> Iterator[str]:
         if not isinstance(patterns, list) or not all(isinstance(each, str) for each in patterns):
             raise UsageError(f'{self.main}: include is a list of files, such as ["accounts.d/*.toml"].')
-        folder = self.main.parent
-        seen = {self.main}
+        folder = str(self.main.parent)
+        seen = {str(self.main)}
         for pattern in patterns:
             found = sorted(glob.glob(pattern, root_dir=folder, recursive=True))  # noqa: PTH207 - leaves out hidden files
             if not found and not glob.has_magic(pattern):
                 raise UsageError(f"{self.main} includes {pattern}, and there is no such file.")
-            for file in (folder / name for name in found):
+            for file in (os.path.join(folder, name) for name in found):  # noqa: PTH118 - see `stamp_of`
                 if file not in seen:
                     seen.add(file)
                     yield file

@@ -33,7 +33,9 @@ class Redaction(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self._known: set[str] = set()
-        self._by_start: dict[str, tuple[str, ...]] = {}
+        self._forms: set[str] = set()
+        self._starts: set[str] = set()
+        self._lengths: tuple[int, ...] = ()
 
     def register(self, secrets: Iterable[str]) -> None:
         """Remember secrets, in plain and as they stand in a URL."""
@@ -46,28 +48,36 @@ class Redaction(logging.Filter):
     def _strike_out(self, form: str) -> None:
         if len(form) < _SHORTEST_SECRET:
             return
-        start = form[:_SHORTEST_SECRET]
-        same = {*self._by_start.get(start, ()), form}
-        self._by_start[start] = tuple(sorted(same, key=len, reverse=True))  # a longer one may contain a shorter one
+        self._forms.add(form)
+        self._starts.add(form[:_SHORTEST_SECRET])
+        if len(form) not in self._lengths:  # a longer one may contain a shorter one
+            self._lengths = tuple(sorted((*self._lengths, len(form)), reverse=True))
 
     def forget(self) -> None:
         """Know no secrets any more."""
         self._known.clear()
-        self._by_start.clear()
+        self._forms.clear()
+        self._starts.clear()
+        self._lengths = ()
 
     def clean(self, text: str) -> str:
         """Return a text without secrets, however many are known."""
         clean: list[str] = []
         begun = at = 0
         while at <= len(text) - _SHORTEST_SECRET:
-            forms = self._by_start.get(text[at : at + _SHORTEST_SECRET], ())
-            found = next((form for form in forms if text.startswith(form, at)), None)
-            if found is None:
+            length = self._length_at(text, at)
+            if length is None:
                 at += 1
                 continue
             clean += text[begun:at], "***"
-            begun = at = at + len(found)
+            begun = at = at + length
         return "".join([*clean, text[begun:]])
+
+    def _length_at(self, text: str, at: int) -> int | None:
+        """Return how long the secret is that begins at a place of a text."""
+        if text[at : at + _SHORTEST_SECRET] not in self._starts:
+            return None
+        return next((length for length in self._lengths if text[at : at + length] in self._forms), None)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Let every record pass, clean."""

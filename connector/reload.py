@@ -9,8 +9,8 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -30,6 +30,9 @@ UNREADABLE: Final = "configuration_unreadable"
 LOOK_EVERY: Final = 5.0
 """Seconds between looks at the files. What changed counts when two looks find it the same: it is written by then."""
 
+_MOST_OF_THE_TIME: Final = 100.0
+"""Where there are thousands of files, looks are so far apart that they take a hundredth of a core at most."""
+
 _LAST_WORDS: Final = 10.0
 
 _TABLES: Final = ("accounts", "sources", "recipients")
@@ -43,7 +46,8 @@ class Reloader:
         self._services = services
         self._files = services.settings.files
         self._latest = services.settings  # as last read, whether or not it could be taken over
-        self._judged = self._seen = self._stamps() if self._files else {}
+        self._known: list[tuple[Settings, frozenset[str]]] = []
+        self._judged = self._seen = self._stamps()
         self._fault: UsageError | None = None
         self._told = True  # by a process before, perhaps
         self._wake, self._stop = Event(), Event()
@@ -75,8 +79,10 @@ class Reloader:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
+            began = time.thread_time()
             logged("configuration", self.look)
-            if self._wake.wait(LOOK_EVERY) and not self._stop.is_set():
+            pause = max(LOOK_EVERY, _MOST_OF_THE_TIME * (time.thread_time() - began))
+            if self._wake.wait(pause) and not self._stop.is_set():
                 self._wake.clear()
                 logged("configuration", self.look_at_once)
 
@@ -108,7 +114,7 @@ class Reloader:
             self._judged = {path: stamps.get(path, stamp) for path, stamp in self._stamps().items()}
         self._tell(self._files)
 
-    def _take_over(self, files: Files, changed: set[Path]) -> None:
+    def _take_over(self, files: Files, changed: set[str]) -> None:
         try:
             settings = self._latest = read(files)
             self._see_secrets(settings, changed)
@@ -118,12 +124,13 @@ class Reloader:
             return
         self._fault = None
         before, later = self._services.settings, self._services.adopt(settings)
-        log.info("the configuration was read again: %s", listed(map(str, sorted(changed))))
+        log.info("the configuration was read again: %s", listed(sorted(changed)))
         for line in _differences(before, settings):
             log.info("the configuration changed: %s", line)
         for section in later:
             log.warning("the configuration changed: [%s] takes effect at the next start", section)
-        for file in sorted(changed.intersection([*settings.ledger.secret_files(), *settings.broker.secret_files()])):
+        fixed = [*settings.ledger.secret_files(), *settings.broker.secret_files(), *settings.oidc.secret_files()]
+        for file in sorted(changed.intersection(map(str, fixed))):
             log.warning("the configuration changed: %s takes effect at the next start", file)
 
     def _tell(self, files: Files) -> None:
@@ -136,27 +143,35 @@ class Reloader:
             alarms.end(UNREADABLE, file)
             self._told = False
 
-    def _see_secrets(self, settings: Settings, changed: set[Path]) -> None:
+    def _see_secrets(self, settings: Settings, changed: set[str]) -> None:
         """See that the secrets that are new can be read; the others are in use already."""
         before = dict(_named(self._services.settings))
-        seal = secrets.key_file() in changed
+        seal = str(secrets.key_file()) in changed
         for name, section in _named(settings):
-            if seal or section != before.get(name) or not changed.isdisjoint(section.secret_files()):
+            if seal or section != before.get(name) or not changed.isdisjoint(map(str, section.secret_files())):
                 section.see_secrets()
                 if name[0] == "accounts":
                     check_account(settings, name[1])
 
-    def _stamps(self) -> Mapping[Path, Stamp | None]:
+    def _stamps(self) -> Mapping[str, Stamp | None]:
         """Return the stamps of all files that count."""
         if self._files is None:
             return {}
-        paths = set(self._files.all())
-        for settings in {id(each): each for each in (self._services.settings, self._latest)}.values():
-            general: list[Section] = [settings.ledger, settings.broker, settings.notifications]
-            for section in [*general, *(section for _, section in _named(settings))]:
-                paths.update(section.secret_files())
-        key = secrets.key_file()
-        return {path: stamp_of(path) for path in (paths if key is None else paths | {key})}
+        paths = {*self._files.all(), *self._secret_files(self._services.settings), *self._secret_files(self._latest)}
+        if (key := secrets.key_file()) is not None:
+            paths.add(str(key))
+        return {path: stamp_of(path) for path in paths}
+
+    def _secret_files(self, settings: Settings) -> frozenset[str]:
+        """Return the files of a configuration's secrets; found once, for there may be thousands."""
+        for known, files in self._known:
+            if known is settings:
+                return files
+        general: list[Section] = [settings.ledger, settings.broker, settings.notifications, settings.oidc]
+        sections = [*general, *(section for _, section in _named(settings))]
+        files = frozenset(str(file) for section in sections for file in section.secret_files())
+        self._known = [*self._known[-1:], (settings, files)]
+        return files
 
 
 def _named(settings: Settings) -> Iterator[tuple[tuple[str, str], Section]]:
