@@ -56,7 +56,7 @@ class Office:
             self.clock.advance(every)
 
     def use_key(self, api_key: str) -> None:
-        settings = self.services.settings.model_dump()
+        settings = self.services.settings.model_dump(exclude_unset=True)
         settings["accounts"]["main"]["api_key"] = api_key
         self.services.settings = Settings.model_validate(settings)
 
