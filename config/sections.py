@@ -69,15 +69,15 @@ class Section(BaseModel):
     def _one_place_of_a_secret(self) -> Self:
         for name in self.model_fields_set:
             secret = name.removesuffix("_command")
-            if secret != name and f"{secret}_file" in self.model_fields_set:
+            if secret != name and None not in self._places(secret)[1:]:
                 raise ValueError(f"give either {secret}_file or {name}")
         return self
 
     def secret_files(self) -> Iterator[Path]:
         """Yield the files that hold its secrets."""
         for name in self.model_fields_set:
-            if name.endswith("_file"):
-                yield getattr(self, name)
+            if name.endswith("_file") and (file := getattr(self, name)) is not None:
+                yield file
 
     def see_secrets(self) -> None:
         """See that its secrets can be read; what commands tell is not asked for.

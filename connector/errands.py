@@ -44,6 +44,11 @@ def drain(services: Services, account: str, *, stopping: Callable[[], bool]) -> 
     Raises:
         LedgerError: the ledger failed.
     """
+    book = services.rulebook
+    if book.misses(account):
+        log.warning("account %s has left the configuration: its jobs wait until it comes back", account)
+    if not book.knows(account):
+        return
     try:
         prepare(services, account)
         services.journey.drain(account, seconds=services.settings.worker.drain_seconds, stopping=stopping)

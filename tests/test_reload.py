@@ -11,6 +11,7 @@ import pytest
 from config import secrets
 from config.settings import load
 from connector.bootstrap import Services
+from connector.errands import drain
 from connector.reload import UNREADABLE, Reloader
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
@@ -97,6 +98,9 @@ def test_accounts_come_and_go_and_what_did_not_change_is_kept(
     running.more.unlink()
     running.look()
     assert list(services.settings.accounts) == ["main"]
+    for _ in range(3):
+        drain(services, "other", stopping=lambda: False)
+    assert caplog.text.count("account other has left the configuration: its jobs wait until it comes back") == 1
     assert not services.ledger.alarms.lasting()
     told = [line.removeprefix("the configuration changed: ") for line in caplog.messages]
     assert [line for line in told if "accounts" in line and "more.toml" not in line] == [

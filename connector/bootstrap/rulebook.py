@@ -27,10 +27,18 @@ class Rulebook:
         self._settings = settings
         self._state_of = state_of
         self._levels: dict[str, Levels] = {}
+        self._missed: set[str] = set()
 
     def knows(self, account: str) -> bool:
         """Whether an account is configured."""
         return account in self._settings.accounts
+
+    def misses(self, account: str) -> bool:
+        """Whether an account is not configured and nobody has asked before: it is named once, not at every bell."""
+        if self.knows(account) or account in self._missed:
+            return False
+        self._missed.add(account)
+        return True
 
     def account(self, name: str) -> AccountSettings:
         """Return the settings of an account.
