@@ -12,7 +12,7 @@ from connector.domain.invoice import AllowanceCharge, Invoice, Kind, Original, P
 from connector.domain.job import Status
 from connector.ledger.actions import RELEASE, RETRY, SKIP
 from connector.validation import levels_of
-from tests.support.builders import CUSTOMER, IRPF, IVA, credit_note, invoice, line, tax_totals, totals
+from tests.support.builders import CUSTOMER, IRPF, IVA, OTHER_CUSTOMER, credit_note, invoice, line, tax_totals, totals
 from tests.support.house import House, Opener
 
 WRONG = replace(CUSTOMER, tax_number="ESA28015866")
@@ -508,6 +508,14 @@ def test_more_credited_than_billed_goes_with_a_warning(house: House) -> None:
     assert warnings(house, "3") == ["credited_too_much"]
     [told] = [event.details for event in house.timeline("3") if event.what == "warned"]
     assert told == {"number": "F-1", "total": "121.00", "credited": "145.20", "currency": "EUR"}
+
+
+def test_a_credit_note_for_another_customer_than_its_original_s_goes_with_a_warning(house: House) -> None:
+    original = invoice("1", line("100.00"))
+    house.issue(original, replace(credit_note("2", original, line("10.00")), buyer=OTHER_CUSTOMER))
+
+    house.assert_issued("1", "2")
+    assert warnings(house, "2") == ["original_of_another_customer"]
 
 
 def test_more_credited_than_billed_is_held_where_the_account_wants_that(house: House) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import BlockedError, LookAgainError, RefusedError
+from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Stage, Status
 from connector.ledger.originals import GIVEN_UP
@@ -11,7 +12,6 @@ from connector.ledger.records import Job
 from connector.steps.case import Case
 from connector.validation import LATER, Level
 
-_EXCEEDED = "credited_too_much"
 _PAUSE = 5.0
 """Seconds until it is asked again whether discovery has ended."""
 
@@ -22,7 +22,7 @@ def await_original(case: Case) -> None:
     Raises:
         BlockedError: `original_waiting`, released when the original has been sent.
         RefusedError: the original is not named, not to be found, not to be issued, or waits for this one; or, where
-            the account wants that held, more is taken away than was billed.
+            the account wants that held, it billed another customer or less than is taken away.
         LookAgainError: the original may not have been found yet.
     """
     invoice = case.invoice
@@ -42,6 +42,7 @@ def await_original(case: Case) -> None:
     elif not found[0].stage.reached(Stage.SENT):
         _is_on_its_way(case, original, found[0])
     else:
+        _is_of_its_customer(case, invoice, found[0])
         _is_not_exceeded(case, invoice, found[0])
 
 
@@ -100,6 +101,20 @@ def _refer(case: Case, original: Original) -> None:
     case.warn("original_external", {"number": original.number, "date": day})
 
 
+def _is_of_its_customer(case: Case, invoice: Invoice, original: Job) -> None:
+    mine = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
+    if mine and original.tax_number and mine != original.tax_number:
+        facts = {"number": original.number or "", "customer": original.customer or original.tax_number}
+        _object(case, "original_of_another_customer", facts)
+
+
+def _object(case: Case, reason: str, facts: dict[str, str]) -> None:
+    """Hold the document or say it in the timeline, as the account wants."""
+    if case.rules.levels.get(reason, LATER[reason]) is Level.BLOCK:
+        raise RefusedError(reason, facts)
+    case.warn(reason, facts)
+
+
 def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
     """Several credit notes may lower one invoice; together they should not take away more than it billed."""
     if not invoice.is_credit_note or original.total is None or original.currency != invoice.currency:
@@ -108,6 +123,4 @@ def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
     if credited > original.total:
         facts = {"number": original.number or "", "total": f"{original.total:f}", "credited": f"{credited:f}"}
         facts["currency"] = invoice.currency or ""
-        if case.rules.levels.get(_EXCEEDED, LATER[_EXCEEDED]) is Level.BLOCK:
-            raise RefusedError(_EXCEEDED, facts)
-        case.warn(_EXCEEDED, facts)
+        _object(case, "credited_too_much", facts)

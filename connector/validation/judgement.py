@@ -25,13 +25,21 @@ ALL: Final[tuple[Rule, ...]] = (
 
 BY_ID: Final[Mapping[str, Rule]] = MappingProxyType({rule.id: rule for rule in ALL})
 
-LATER: Final[Mapping[str, Level]] = MappingProxyType({"credited_too_much": Level.WARN, "issuer_differs": Level.BLOCK})
+LATER: Final[Mapping[str, Level]] = MappingProxyType(
+    {
+        "credited_too_much": Level.WARN,
+        "original_of_another_customer": Level.WARN,
+        "issuer_differs": Level.BLOCK,
+    }
+)
 """Reasons that a step gives, for they need more than the document; their levels are chosen like the rules'."""
 
 Levels = Mapping[str, Level]
 """Levels by rule that differ from the rules' own."""
 
 AS_THEY_ARE: Final[Levels] = MappingProxyType({})
+ON_TRIAL: Final[Levels] = MappingProxyType({"issuer_differs": Level.WARN})
+"""Outside production: accounts for trials belong to made-up companies."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import load
+from connector.bootstrap import Services
 from connector.domain.errors import UsageError
 from connector.domain.invoice import Payment
 from connector.domain.job import Status
@@ -57,6 +58,18 @@ def test_levels_and_the_policy_of_totals_are_settings(configured: Callable[[str]
 
     assert account.rules == {"iban_wrong": "warn"}
     assert str(account.allow_difference) == "0.01"
+
+
+@pytest.mark.parametrize(("environment", "level"), [("production", None), ("sandbox", Level.WARN)])
+def test_accounts_for_trials_may_issue_for_companies_that_do_not_own_them(
+    configured: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, environment: str, level: Level | None
+) -> None:
+    path = configured("")
+    monkeypatch.setenv("CONNECTOR_B2BROUTER__ENVIRONMENT", environment)
+    if environment == "production":
+        path.write_text(path.read_text().replace("test_key", "prod_key"))
+
+    assert Services(load(path)).levels("main").get("issuer_differs") is level
 
 
 @pytest.mark.parametrize(
