@@ -39,6 +39,7 @@ class Intake:
     def __init__(self, database: Database) -> None:
         """Write into a ledger."""
         self._database = database
+        self._all_new: set[str] = set()  # sources whose last page was; the next one is likely to be
 
     def add(
         self,
@@ -60,8 +61,9 @@ class Intake:
             upto: where the page ended; remembered with it, if that is further than ever before.
         """
         ours = [found for found in page if account_of(found.company) is not None]
+        trusted = source in self._all_new
         with self._database.read() as connection:
-            new, moved = bulk.compared(connection, source, ours, _RESTING)
+            new, moved = (ours, []) if trusted else bulk.compared(connection, source, ours, _RESTING)
             last = _position(connection, source)
         further = upto is not None and (last is None or upto.order > last.order)
         if not (new or moved or further):
@@ -70,12 +72,18 @@ class Intake:
         with self._database.write() as connection:
             new, named = self._matched(connection, source, new, account_of)
             count = self._insert(connection, source, new, account_of, now) if new else 0
+            if trusted and count < len(ours):
+                _, moved = bulk.compared(connection, source, ours, _RESTING)
             if moved or named:
                 self._refresh(connection, source, [*moved, *named], now)
             if count:
                 connection.execute(update(SourceRow).where(SourceRow.name == source).values(found_at=now))
             if further and upto is not None:
                 _remember(self._database, connection, source, {"changed_at": upto.changed_at, "key": upto.key})
+        if count and count == len(ours):
+            self._all_new.add(source)
+        else:
+            self._all_new.discard(source)
         return count
 
     def _matched(
