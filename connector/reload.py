@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from config import secrets
 from config.files import Files, Stamp, stamp_of
-from config.sections import Section
+from config.sections import AccountSettings, Section, SourceSettings
 from config.settings import Settings, listed, read
 from connector.bootstrap import Services
 from connector.crew import logged
@@ -117,7 +117,7 @@ class Reloader:
     def _take_over(self, files: Files, changed: set[str]) -> None:
         try:
             settings = self._latest = read(files)
-            self._see_secrets(settings, changed)
+            self._see_usable(settings, changed)
         except UsageError as error:
             log.error("the configuration of before stays in force: %s %s", error.message, error.action)
             self._fault = error
@@ -143,15 +143,21 @@ class Reloader:
             alarms.end(UNREADABLE, file)
             self._told = False
 
-    def _see_secrets(self, settings: Settings, changed: set[str]) -> None:
-        """See that the secrets that are new can be read; the others are in use already."""
+    def _see_usable(self, settings: Settings, changed: set[str]) -> None:
+        """See that what is new can be used, its secrets included; the rest is in use already."""
         before = dict(_named(self._services.settings))
         seal = str(secrets.key_file()) in changed
-        for name, section in _named(settings):
-            if seal or section != before.get(name) or not changed.isdisjoint(map(str, section.secret_files())):
+        for (table, name), section in _named(settings):
+            if (
+                seal
+                or section != before.get((table, name))
+                or not changed.isdisjoint(map(str, section.secret_files()))
+            ):
                 section.see_secrets()
-                if name[0] == "accounts":
-                    check_account(settings, name[1])
+                if isinstance(section, AccountSettings):
+                    check_account(settings, name)
+                if isinstance(section, SourceSettings):
+                    self._services.erps.see(name, section)
 
     def _stamps(self) -> Mapping[str, Stamp | None]:
         """Return the stamps of all files that count."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from config import secrets
+from config.logging import redaction
 from config.settings import load
 from connector.bootstrap import Services
 from connector.errands import drain
 from connector.reload import UNREADABLE, Reloader
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
+
+T = TypeVar("T")
 
 MAIN = """
 include = ["accounts.d/*.toml"]
@@ -24,8 +29,8 @@ url = "sqlite:///{folder}/ledger.db"
 account_id = "1"
 api_key_file = "{folder}/key"
 [sources.erp]
-adapter = "sql"
-url = "sqlite://"
+adapter = "odoo"
+url = "postgresql+psycopg://u:p@127.0.0.1/erp"
 account = "main"
 [retry]
 attempts = 5
@@ -37,8 +42,8 @@ account_id = "2"
 api_key = "test_other"
 webhook_secret = "whsec_other"
 [sources.second]
-adapter = "sql"
-url = "sqlite://"
+adapter = "odoo"
+url = "postgresql+psycopg://u:p@127.0.0.1/erp"
 account = "other"
 """
 
@@ -141,6 +146,9 @@ def test_what_cannot_be_used_is_said_once_and_the_configuration_of_before_stays(
     running.write('[accounts.new]\naccount_id = 9\napi_key_file = "nowhere"\n', running.more)
     running.look()
     assert running.faults() == ["accounts.new.api_key_file nowhere cannot be read: No such file or directory."]
+    running.write(OTHER + "[sources.second.options]\nno_such = 1\n", running.more)
+    running.look()
+    assert running.faults()[0].startswith("Unknown key sources.second.options.no_such")
     running.write(OTHER, running.more)
     running.look()
     assert running.faults() == []
@@ -201,3 +209,42 @@ def test_connections_of_a_client_that_nobody_has_any_more_are_closed(running: Ru
     assert not client.is_closed
     del line
     assert client.is_closed
+
+
+@pytest.mark.slow
+def test_ten_thousand_accounts_in_files_of_their_own_cost_seconds_to_load_and_little_to_watch(tmp_path: Path) -> None:
+    (tmp_path / "accounts.d").mkdir()
+    (tmp_path / "keys").mkdir()
+    main = tmp_path / "connector.toml"
+    main.write_text(f'include = ["accounts.d/*.toml"]\n[ledger]\nurl = "sqlite:///{tmp_path}/ledger.db"\n')
+    for n in range(10_000):
+        (tmp_path / "keys" / str(n)).write_text(f"test_key_{n}")
+        (tmp_path / "accounts.d" / f"{n}.toml").write_text(
+            f'[accounts.a{n}]\naccount_id = "{n}"\napi_key_file = "{tmp_path}/keys/{n}"\n'
+            f'[sources.s{n}]\nadapter = "odoo"\nurl = "postgresql+psycopg://u:p@h/{n}"\naccount = "a{n}"\n'
+        )
+    spent = {}
+
+    def measured(name: str, act: Callable[[], T]) -> T:
+        began = time.process_time()
+        result = act()
+        spent[name] = round(time.process_time() - began, 2)
+        return result
+
+    services = Services(measured("load", lambda: load(main)))
+    services.open_ledger()
+    reloader = Reloader(services)
+    reloader.look()
+    measured("look", reloader.look)
+    (tmp_path / "accounts.d" / "7.toml").unlink()
+    reloader.look()
+    measured("take over", reloader.look)
+    assert len(services.settings.accounts) == 9_999
+    measured("read all keys", lambda: [account.key() for account in services.settings.accounts.values()])
+    print(spent)  # noqa: T201 - the figures of docs/operations.md
+    assert spent["load"] < 10
+    assert spent["look"] < 1
+    assert spent["take over"] < 10
+    assert spent["read all keys"] < 5
+    services.close()
+    redaction.forget()

@@ -29,6 +29,7 @@ class Erps:
     def __init__(self) -> None:
         """Open nothing yet."""
         self._lock = threading.RLock()
+        self._kinds: dict[str, adapters.AdapterClass] = {}
         self._opened: dict[str, _Opened] = {}
         self._replaced: list[tuple[float, Adapter]] = []
         self._many: dict[str, tuple[Adapter, bool]] = {}
@@ -43,9 +44,27 @@ class Erps:
             opened = self._opened.get(source)
             if opened is None or not opened.suits(settings):
                 address = settings.address()
-                opened = _Opened(settings, address, _open(source, settings, address))
+                opened = _Opened(settings, address, self._open(source, settings, address))
                 self._put(source, opened)
             return opened.adapter
+
+    def see(self, source: str, settings: SourceSettings) -> None:
+        """See that a source could be opened; nobody is connected to, and no command is asked for its address.
+
+        Raises:
+            UsageError: it could not.
+        """
+        if settings.url_command is None:
+            with self._lock:
+                self._open(source, settings, settings.address()).close()
+
+    def _open(self, source: str, settings: SourceSettings, address: str | None) -> Adapter:
+        if settings.adapter not in self._kinds:  # looking for it takes its time, and sources may be thousands
+            self._kinds[settings.adapter] = adapters.adapter_class(settings.adapter)
+        adapter = self._kinds[settings.adapter].open(source, address, settings.opened_options())
+        if settings.since_by == "confirmed_at" and not isinstance(adapter, TellsConfirmation):
+            raise _no_confirmation(source, "Its ERP does not remember that.")
+        return adapter
 
     def use(self, source: str, adapter: Adapter) -> None:
         """Have a source read through an adapter that is open already, whatever its settings say."""
@@ -109,14 +128,6 @@ class _Opened:
         except UsageError as error:
             log.warning("%s The address of before stays in force.", error.message)
             return True
-
-
-def _open(source: str, settings: SourceSettings, address: str | None) -> Adapter:
-    kind = adapters.adapter_class(settings.adapter)
-    adapter = kind.open(source, address, settings.opened_options())
-    if settings.since_by == "confirmed_at" and not isinstance(adapter, TellsConfirmation):
-        raise _no_confirmation(source, "Its ERP does not remember that.")
-    return adapter
 
 
 def as_discovered(name: str, settings: SourceSettings, adapter: Adapter) -> Source:
