@@ -51,6 +51,9 @@ log = logging.getLogger(__name__)
 _FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "oidc", "tracing", "console")
 """Sections that count until the end of the process."""
 
+_ARITHMETIC_STANDS: Final = timedelta(minutes=5)
+"""For so long an account is not asked again how it calculates, whatever is held for it; `retry` asks at once."""
+
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
 
@@ -366,6 +369,8 @@ class Services:
         state = self.ledger.accounts.get(account)
         if state is None or state.paused_reason is not None:
             return None
+        if state.arithmetic_at is not None and self.clock.now() - state.arithmetic_at < _ARITHMETIC_STANDS:
+            return state.arithmetic
         try:
             return ask_arithmetic(self.remote(account), self.ledger.accounts, account)
         except UsageError:  # its key cannot be read: whoever works for it says so

@@ -48,6 +48,7 @@ class AccountState:
     rounding_method: str | None
     round_before_sum: bool | None
     apply_taxes_per_line: bool | None
+    arithmetic_at: datetime | None
     number_guard: bool | None
     list_delay: float | None
     probed_at: datetime | None
@@ -122,7 +123,7 @@ class Accounts:
             "account_id": account_id,
             "remote_id": remote_id,
             "tax_number": tax_number,
-            **_settings(arithmetic),
+            **_settings(arithmetic, self._database.clock.now()),
         }
         insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         unbound = AccountRow.environment.is_(None)
@@ -133,9 +134,9 @@ class Accounts:
         """Keep what a probe found: it decides what a lost create that is not found again leads to."""
         self._upsert(name, number_guard=number_guard, list_delay=list_delay, probed_at=self._database.clock.now())
 
-    def learn(self, name: str, arithmetic: Way) -> None:
-        """Remember how the account calculates by now."""
-        self._upsert(name, **_settings(arithmetic))
+    def learn(self, name: str, arithmetic: Way | None) -> None:
+        """Remember how the account calculates by now; None where it was asked and did not say."""
+        self._upsert(name, **_settings(arithmetic, self._database.clock.now()))
 
     def check_stamp(self, name: str, *, environment: str, account_id: str) -> bool:
         """Return whether the account is stamped, with just this environment and account id.
@@ -257,13 +258,14 @@ class Accounts:
         connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
-def _settings(arithmetic: Way | None) -> dict[str, Any]:
+def _settings(arithmetic: Way | None, now: datetime) -> dict[str, Any]:
     if arithmetic is None:
-        return {}
+        return {"arithmetic_at": now}
     return {
         "rounding_method": str(arithmetic.method),
         "round_before_sum": arithmetic.round_before_sum,
         "apply_taxes_per_line": arithmetic.apply_taxes_per_line,
+        "arithmetic_at": now,
     }
 
 

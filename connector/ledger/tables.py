@@ -279,6 +279,7 @@ class AccountRow(Base):
     rounding_method = optional(String(32))  # how the account calculates, as last read
     round_before_sum = optional(Boolean)
     apply_taxes_per_line = optional(Boolean)
+    arithmetic_at = optional(Instant)  # when it was last asked how it calculates
     number_guard = optional(Boolean)  # found by a probe; None: never probed
     list_delay = optional(Double)  # seconds, found by a probe
     probed_at = optional(Instant)

@@ -37,8 +37,7 @@ def ask_arithmetic(remote: Remote, accounts: Accounts, account: str) -> Way | No
         way = remote.read_account().arithmetic
     except StepError:  # an explanation is not worth a failure
         return None
-    if way is not None:
-        accounts.learn(account, way)
+    accounts.learn(account, way)
     return way
 
 

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("rounding_method", sa.String(length=32), nullable=True),
         sa.Column("round_before_sum", sa.Boolean(), nullable=True),
         sa.Column("apply_taxes_per_line", sa.Boolean(), nullable=True),
+        sa.Column("arithmetic_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("number_guard", sa.Boolean(), nullable=True),
         sa.Column("list_delay", sa.Double(), nullable=True),
         sa.Column("probed_at", sa.DateTime(timezone=True), nullable=True),
