@@ -104,7 +104,7 @@ def _refer(case: Case, original: Original) -> None:
 def _is_of_its_customer(case: Case, invoice: Invoice, original: Job) -> None:
     mine = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
     if mine and original.tax_number and mine != original.tax_number:
-        facts = {"number": original.number or "", "customer": original.customer or original.tax_number}
+        facts = {"number": original.number or "", "party": original.customer or original.tax_number}
         _object(case, "original_of_another_customer", facts)
 
 

@@ -260,7 +260,8 @@ def test_nothing_in_the_code_changes_or_removes_what_the_timeline_holds() -> Non
 
     for file in Path(connector.ledger.__file__).parent.glob("*.py"):
         source = file.read_text(encoding="utf-8")
-        assert "update(EventRow)" not in source, file.name
+        if file.name != "erasure.py":  # a person's deed: personal data goes, what happened stays
+            assert "update(EventRow)" not in source, file.name
         assert "delete(EventRow)" not in source, file.name
 
 

@@ -157,6 +157,7 @@ class Desk:
             apply_taxes_per_line=way.apply_taxes_per_line,
         )
         self.invoice = document
+        self.file_reference = "ours"
         self.rules = SimpleNamespace(allow_difference=allowed)
         self.job = SimpleNamespace(
             fingerprint=document.fingerprint(), open_effect=None, reason=None, reference="77", account="main"
