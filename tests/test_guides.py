@@ -138,7 +138,7 @@ def test_once_cured_in_the_erp_the_next_sync_issues_it(shop: Shop, story: Story)
 
 
 def test_a_running_daemon_issues_whatever_is_cured_without_a_restart(shop: Shop) -> None:
-    config = shop.changed(extra="\n[scheduler]\ndiscover_every = 0.5\n")
+    config = shop.changed(("discover_every = 1", "discover_every = 0.5"))
     daemon = shop.process("run", config=config)
     try:
         wait_until(lambda: all(status(shop, story) == ("held", story.reason) for story in ALL))

@@ -51,9 +51,6 @@ log = logging.getLogger(__name__)
 _FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "oidc", "tracing", "console")
 """Sections that count until the end of the process."""
 
-_ARITHMETIC_STANDS: Final = timedelta(minutes=5)
-"""For so long an account is not asked again how it calculates, whatever is held for it; `retry` asks at once."""
-
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
 
@@ -365,11 +362,15 @@ class Services:
         return self.rulebook.rules(account, source, lambda: self.many_companies(source))
 
     def _arithmetic(self, account: str) -> Way | None:
-        """Return how an account calculates now; None where it does not say, and while it is paused."""
+        """Return how an account calculates now; None where it does not say, and while it is paused.
+
+        It is asked no more often than an ERP is looked into, whatever is held for it.
+        """
         state = self.ledger.accounts.get(account)
         if state is None or state.paused_reason is not None:
             return None
-        if state.arithmetic_at is not None and self.clock.now() - state.arithmetic_at < _ARITHMETIC_STANDS:
+        stands = timedelta(seconds=self.settings.scheduler.discover_every)
+        if state.arithmetic_at is not None and self.clock.now() - state.arithmetic_at < stands:
             return state.arithmetic
         try:
             return ask_arithmetic(self.remote(account), self.ledger.accounts, account)

@@ -57,6 +57,7 @@ class Stage:
         options = resources.files("connector.cli").joinpath("samples", "sql.toml").read_text(encoding="utf-8")
         since = self._today - timedelta(days=SINCE_DAYS)
         pace = "timeout = 2\nquiet_time = 2.4" if quick else "timeout = 10\nquiet_time = 20"
+        looks = "\n[scheduler]\ndiscover_every = 1\n" if quick else ""
         return f"""\
 [b2brouter]
 environment = "simulator"
@@ -76,7 +77,7 @@ url = {toml(f"sqlite:///{self.folder / 'connector.db'}")}
 
 [retry]
 base = 0.1
-
+{looks}
 [sources.booking]
 adapter = "sql"
 url = {toml(f"sqlite:///{self.erp}")}

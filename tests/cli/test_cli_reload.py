@@ -36,8 +36,8 @@ class Live:
             "sources.booking", "sources.second"
         ).replace(both, 'accounts = { "1" = "spain" }')
         self.config = shop.changed(
-            (spain, ""), (both, 'accounts = { "2" = "france" }'), ("[b2brouter]", INCLUDE), name="live.toml",
-            extra="\n[scheduler]\ndiscover_every = 2\n",
+            (spain, ""), (both, 'accounts = { "2" = "france" }'), ("[b2brouter]", INCLUDE),
+            ("discover_every = 1", "discover_every = 2"), name="live.toml",
         )  # fmt: skip
         self.more = shop.folder / "more" / "spain.toml"
         self.more.parent.mkdir()

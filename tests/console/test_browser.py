@@ -38,7 +38,7 @@ def daemon(console: Console) -> Iterator[None]:
 
     text = console.shop.config.read_text(encoding="utf-8")
     path = console.shop.folder / "daemon.toml"
-    path.write_text(text.replace("[ledger]", "[web]\nport = 0\n\n[scheduler]\ndiscover_every = 0.5\n\n[ledger]"))
+    path.write_text(text.replace("[ledger]", "[web]\nport = 0\n\n[ledger]"))
     stop = Event()
     thread = Thread(target=run, args=(settings.load(path), stop))
     thread.start()

@@ -116,7 +116,7 @@ def test_a_preview_counts_what_would_change_and_why_others_would_not(ledger: Led
     held(ledger, 5)
     add_many(ledger, 7)
     with ledger.database.write() as connection:
-        connection.execute(update(JobRow).where(JobRow.id == 6).values(status=Status.RUNNING))
+        connection.execute(update(JobRow).where(JobRow.key == "5").values(status=Status.RUNNING))
         connection.execute(update(JobRow).values(total=Decimal("10.10"), currency="EUR"))
     found = preview(ledger, RETRY, Filter())
     assert (found.count, found.credit_notes, found.left_out) == (6, 1, 1)
