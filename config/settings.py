@@ -107,6 +107,12 @@ class Settings(BaseSettings):
         for name, value in self:
             if isinstance(value, Section):
                 value.placed(name)
+        for place, name, section in self.named():
+            section.placed(f"{place}.{name}")
+        return self
+
+    def named(self) -> Iterator[tuple[str, str, Section]]:
+        """Yield the tables of which there may be any number, each with its place and its name."""
         tables: dict[str, Mapping[str, Section]] = {
             "accounts": self.accounts,
             "sources": self.sources,
@@ -114,8 +120,7 @@ class Settings(BaseSettings):
         }
         for place, named in tables.items():
             for name, section in named.items():
-                section.placed(f"{place}.{name}")
-        return self
+                yield place, name, section
 
     @model_validator(mode="after")
     def _references(self) -> Settings:

@@ -181,15 +181,9 @@ class Reloader:
 
 
 def _named(settings: Settings) -> Iterator[tuple[tuple[str, str], Section]]:
-    """Yield the tables by name."""
-    tables: Mapping[str, Mapping[str, Section]] = {
-        "accounts": settings.accounts,
-        "sources": settings.sources,
-        "recipients": settings.notifications.recipients,
-    }
-    for table, named in tables.items():
-        for name, section in named.items():
-            yield (table, name), section
+    """Yield the tables by name, each under the last word of its place."""
+    for place, name, section in settings.named():
+        yield (place.rpartition(".")[2], name), section
 
 
 def _differences(before: Settings, now: Settings) -> Iterator[str]:
