@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, select, text, type_coerce
@@ -42,60 +43,69 @@ _COMPARED_POSTGRESQL: Final = text("""
     ORDER BY d.place
 """)
 
+_VARIABLES: Final = 30_000
+"""Of one statement; SQLite takes 32,766."""
+
 Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 
 def insert_jobs(
-    database: Database, connection: Connection, documents: Sequence[Mapping[str, Any]], common: Mapping[str, Any]
+    database: Database, connection: Connection, values: Mapping[str, Sequence[Any]], common: Mapping[str, Any]
 ) -> int:
     """Insert jobs that are not there yet, each with the first line of its timeline; return how many were new.
 
     Args:
         database: the ledger's.
         connection: a transaction that may write.
-        documents: the columns that differ from document to document; the same ones for each, in one order.
+        values: the columns that differ from document to document, each with the values of all documents.
         common: the other columns, the same for all.
     """
-    values = {
-        name: _converted(connection, name, column)
-        for name, column in zip(documents[0], zip(*(each.values() for each in documents), strict=True), strict=True)
-    }
+    stored = {name: _converted(connection, name, column) for name, column in values.items()}
     shared = {name: _converted(connection, name, [value])[0] for name, value in common.items()}
     found = {"at": shared["created_at"], "what": "found", "stage": shared["stage"]}
     insert = _insert_sqlite if database.is_sqlite else _insert_postgresql
-    return insert(connection, values, shared, found)
+    return insert(connection, stored, shared, found)
 
 
 def _insert_sqlite(
     connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
 ) -> int:
-    """One statement for many rows; nobody else writes meanwhile, so what is new has the highest ids."""
-    names = ", ".join((*values, *shared))
-    marks = ", ".join("?" for _ in (*values, *shared))
+    """Many rows a statement, so that other threads run on; nobody else writes, so what is new has the highest ids."""
     last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM job").scalar_one()
-    same = tuple(shared.values())
-    rows = [(*row, *same) for row in zip(*values.values(), strict=True)]
-    connection.exec_driver_sql(f"INSERT INTO job ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING", rows)
+    columns = ", ".join(f"column{place}" for place, _ in enumerate(values, start=1))
+    row = f"({', '.join('?' for _ in values)})"
+    for some in _batches([*zip(*values.values(), strict=True)], _VARIABLES // len(values)):
+        statement = (
+            f"INSERT INTO job ({', '.join((*values, *shared))})"
+            f" SELECT {columns}{', ?' * len(shared)} FROM (VALUES {', '.join([row] * len(some))})"
+            f" WHERE true ON CONFLICT DO NOTHING"
+        )
+        connection.exec_driver_sql(statement, (*shared.values(), *chain.from_iterable(some)))
     later = _LATER.format(at="?", what="?", stage="?", found="job WHERE id > ?")
     return connection.exec_driver_sql(later, (*found.values(), last)).rowcount
+
+
+def _batches(rows: list[tuple[Any, ...]], most: int) -> Iterator[list[tuple[Any, ...]]]:
+    for start in range(0, len(rows), most):
+        yield rows[start : start + most]
 
 
 def _insert_postgresql(
     connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
 ) -> int:
-    """One statement with all rows in one text: the server takes it apart sooner than the driver makes arrays."""
-    columns = ", ".join(f"{name} {_type(connection, name)}" for name in values)
-    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
-    selected = ", ".join((*(f"d.{name}" for name in values), *(f":{name}" for name in shared)))
+    """One statement, a text for each column: the server takes it apart sooner than the driver makes arrays."""
+    typed = [f"CAST({name} AS {_type(connection, name)})" for name in values]
+    selected = ", ".join((*typed, *(f":{name}" for name in shared)))
+    listed = ", ".join(f"json_array_elements_text(CAST(:{name} AS json))" for name in values)
     later = _LATER.format(at=":at", what=":what", stage=":first_stage", found="fresh")
     statement = text(
         f"WITH fresh AS (INSERT INTO job ({', '.join((*values, *shared))})"
-        f" SELECT {selected} FROM json_to_recordset(CAST(:documents AS json)) AS d ({columns})"
+        f" SELECT {selected} FROM ROWS FROM ({listed}) AS d ({', '.join(values)})"
         f" ON CONFLICT DO NOTHING RETURNING id) {later}"
     )
     said = {"at": found["at"], "what": found["what"], "first_stage": found["stage"]}
-    documents = json.dumps(rows, default=str)  # days and times
-    return connection.execute(statement, {"documents": documents, **shared, **said}).rowcount
+    columns = {name: json.dumps(column, default=str) for name, column in values.items()}  # days and times
+    return connection.execute(statement, {**columns, **shared, **said}).rowcount
 
 
 def compared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, select, update
@@ -130,12 +131,14 @@ class Intake:
         account_of: Callable[[str], str | None],
         now: datetime,
     ) -> int:
-        documents = [
-            {"company": found.company, "key": found.key, "account": account_of(found.company), **_head(found)}
-            for found in new
-        ]
+        values: dict[str, list[Any]] = {
+            "company": [found.company for found in new],
+            "key": [found.key for found in new],
+            "account": [account_of(found.company) for found in new],
+            **{name: [*map(of, new)] for name, of in _HEAD.items()},
+        }
         common = {"source": source, **_FIRST, "due_at": now, "created_at": now, "updated_at": now}
-        return bulk.insert_jobs(self._database, connection, documents, common)
+        return bulk.insert_jobs(self._database, connection, values, common)
 
     def _refresh(self, connection: Connection, source: str, moved: Sequence[Found], now: datetime) -> None:
         """Bring known jobs up to date that rest before anything left, and wake those that the ERP may have cured."""
@@ -212,19 +215,35 @@ def _by_company(page: Iterable[Found]) -> dict[str, list[str]]:
     return keys
 
 
+def _size(found: Found) -> float | None:
+    return None if found.total is None else float(found.total)
+
+
+def _customer(found: Found) -> str | None:
+    return (found.customer or "")[:255] or None
+
+
+def _customer_key(found: Found) -> str | None:
+    return name_key(found.customer)[:255] or None
+
+
+_HEAD: Final[Mapping[str, Callable[[Found], Any]]] = {
+    "kind": attrgetter("kind"),
+    "number": attrgetter("number"),
+    "issue_date": attrgetter("issue_date"),
+    "currency": attrgetter("currency"),
+    "total": attrgetter("total"),
+    "size": _size,
+    "customer": _customer,
+    "customer_key": _customer_key,
+    "original_key": attrgetter("original_key"),
+    "changed_at": attrgetter("changed_at"),
+}
+"""What a job knows of its document, by column."""
+
+
 def _head(found: Found) -> dict[str, Any]:
-    return {
-        "kind": found.kind,
-        "number": found.number,
-        "issue_date": found.issue_date,
-        "currency": found.currency,
-        "total": found.total,
-        "size": None if found.total is None else float(found.total),
-        "customer": (found.customer or "")[:255] or None,
-        "customer_key": name_key(found.customer)[:255] or None,
-        "original_key": found.original_key,
-        "changed_at": found.changed_at,
-    }
+    return {name: of(found) for name, of in _HEAD.items()}
 
 
 def _wake(connection: Connection, job: Job, guard: Any, values: Mapping[str, Any], now: datetime) -> None:
