@@ -31,7 +31,7 @@ MUTATION_ARGS ?=
 # What `make audit` looks at: all, or code alone, which needs no network once the tool is there.
 AUDIT ?= all
 
-CHECKED := connector workers config tests .ci/check_coverage.py .ci/audit/run.py
+CHECKED := connector workers config tests .ci/check_coverage.py .ci/audit/run.py .ci/site/check.py .ci/site/hooks.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -48,7 +48,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs services test nightly coverage mutants mutation audit deploy-check torture screenshots lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs site services test nightly coverage mutants mutation audit deploy-check torture screenshots lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,10 @@ demo: setup ## set up and watch a dozen invoices meet their fates
 
 docs: setup ## write the pages that are made from the software, docs/reasons*.md
 	@$(BIN)/python -m connector.docs
+
+site: setup-dev ## build the documentation as a site, into build/site/; a broken link fails
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@$(BIN)/python .ci/site/check.py build/site
 
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
