@@ -60,7 +60,7 @@ setup-dev: $(DEV) ## the same, with the tools for tests and checks
 demo: setup ## set up and watch a dozen invoices meet their fates
 	@$(BIN)/python -m connector.demo
 
-docs: setup ## write the pages that are made from the software, docs/reasons*.md
+docs: setup ## write the pages that are made from the software: reasons, configuration, commands
 	@$(BIN)/python -m connector.docs
 
 site: setup-dev ## build the documentation as a site, into build/site/; a broken link fails

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 from typing_extensions import override
 
 from connector import __version__
@@ -48,6 +49,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "secrets": ("sealing:secrets", "Seal secrets of the configuration, and make keys for it."),
     "bench": ("bench:bench", "Measure how fast this machine works."),
     "db": ("db:db", "Look after the ledger's database."),
+    "completion": ("completion:completion", "Have the shell complete commands and options."),
 }
 """Name -> where the command is, below this package, and its line in the help."""
 
@@ -76,6 +78,13 @@ class LazyGroup(Group):
             hint = f" Did you mean {close[0]}?" if close else ""
             ctx.fail(f"There is no command {args[0]}.{hint}")
         return super().resolve_command(ctx, args)
+
+    @override
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete names without importing what is behind them."""
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        return [*(CompletionItem(name, help=COMMANDS[name][1]) for name in names), *options]
 
     @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -48,7 +48,7 @@ _URLS: Final[Mapping[str, str | None]] = {
 
 _VAULT: Final = ["vault", "kv", "get", "-field=value"]
 
-_EXAMPLES: Final[Mapping[str, Any]] = {
+EXAMPLES: Final[Mapping[str, Any]] = {
     "base_url": "http://127.0.0.1:8790",
     "requests_per_minute": 540,
     "api_key_file": "/etc/connector/api_key",
@@ -98,7 +98,7 @@ def sample(adapter: str, *, today: date | None = None) -> str:
     """
     year = (today or datetime.now(UTC).date()).year
     options = _ready_options(adapter)
-    url = _URLS.get(adapter, _EXAMPLES["url"])
+    url = _URLS.get(adapter, EXAMPLES["url"])
     values: dict[str, dict[str, Any]] = {
         "b2brouter": {"environment": "simulator", "base_url": "http://127.0.0.1:8790"},
         "accounts": {"account_id": "1", "api_key": "test_key"},
@@ -122,12 +122,12 @@ def _ready_options(adapter: str) -> str:
 
 def _sections(choice: Choice) -> Iterator[str]:
     for name, info in Settings.model_fields.items():
-        model = _model(info)
+        model = model_of(info)
         table = f"{name}.{_NAMES[name]}" if name in _NAMES else name
         yield ""
         yield from _comment(getdoc(model) or "")
         yield f"[{table}]"
-        inner = {key: _model(entry) for key, entry in model.model_fields.items() if _holds_tables(entry)}
+        inner = {key: model_of(entry) for key, entry in model.model_fields.items() if holds_tables(entry)}
         yield from _settings(model, choice.values.get(name, {}), leave_out={"options", *inner})
         if "options" in model.model_fields:
             yield from _options(table, choice)
@@ -166,17 +166,17 @@ def _required(name: str, info: FieldInfo, values: Mapping[str, Any]) -> bool:
 def _default(name: str, info: FieldInfo) -> Any:
     default = info.get_default(call_default_factory=True) if not info.is_required() else None
     if default is PydanticUndefined or default is None:
-        return _EXAMPLES.get(name, "")
+        return EXAMPLES.get(name, "")
     return default
 
 
-def _model(info: FieldInfo) -> type[BaseModel]:
+def model_of(info: FieldInfo) -> type[BaseModel]:
     """Return the model of a section; of a table by name, that of its entries."""
     candidates = [info.annotation, *get_args(info.annotation)]
     return next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
 
 
-def _holds_tables(info: FieldInfo) -> bool:
+def holds_tables(info: FieldInfo) -> bool:
     """Whether a setting is a table of tables by name."""
     return any(isinstance(item, type) and issubclass(item, BaseModel) for item in get_args(info.annotation))
 

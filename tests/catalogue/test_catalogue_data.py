@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import connector
-from connector import docs
 from connector.cli.session import LANGUAGES as COMMAND_LINE
+from connector.docs import reasons
 from connector.domain import catalogue
 from connector.domain.catalogue import LANGUAGES, Reason, placeholders
 from connector.ledger.causes import COLUMNS
@@ -113,15 +113,8 @@ def test_no_text_of_a_reason_is_written_anywhere_else() -> None:
 # ---------------------------------------------------------------- the pages
 
 
-@pytest.mark.parametrize("name", docs.pages())
-def test_the_pages_are_as_the_catalogue_is(name: str) -> None:
-    page = ROOT / "docs" / name
-
-    assert page.read_text(encoding="utf-8") == docs.pages()[name], "make docs"
-
-
 def test_there_is_a_page_for_every_language_and_an_anchor_for_every_reason() -> None:
-    pages = docs.pages()
+    pages = reasons.pages()
 
     assert len(pages) == len(LANGUAGES)
     for text in pages.values():
@@ -129,9 +122,3 @@ def test_there_is_a_page_for_every_language_and_an_anchor_for_every_reason() -> 
         assert set(re.findall("^### (.*)$", text, re.MULTILINE)) == set(catalogue.reasons())
         assert "{" not in text
     assert catalogue.reason("iban_wrong").anchor == "docs/reasons.md#iban_wrong"
-
-
-def test_the_pages_are_written_where_one_says(tmp_path: Path) -> None:
-    docs.write(tmp_path)
-
-    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(docs.pages())

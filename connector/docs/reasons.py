@@ -1,20 +1,13 @@
-"""The pages of the documentation that are made from the software: `python -m connector.docs [FOLDER]`, or make docs.
-
-They are for the people who act on a reason, in their language; a test keeps them as the catalogue is.
-"""
+"""The catalogue of reasons, for the people who act on them, in their language."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Final
 
 from connector.domain import catalogue
 from connector.domain.catalogue import ENGLISH, LANGUAGES, Reason, Who, term
-
-_FOLDER: Final = Path("docs")
 
 _NAMES: Final[Mapping[str, str]] = {"en": "English", "es": "Español", "fr": "Français", "ca": "Català"}
 
@@ -24,14 +17,8 @@ _ORDER: Final = (Who.ACCOUNTANT, Who.OPERATOR, Who.ITSELF, Who.NOBODY)
 
 
 def pages() -> Mapping[str, str]:
-    """Return the pages by file name."""
+    """Return the pages of all languages by file name."""
     return {_name(language): _reasons(language) for language in LANGUAGES}
-
-
-def write(folder: Path) -> None:
-    """Write the pages."""
-    for name, text in pages().items():
-        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _name(language: str) -> str:
@@ -76,7 +63,3 @@ def _section(entry: Reason, language: str) -> Iterator[str]:
 def _shown(texts: Mapping[str, str], language: str) -> str:
     text = texts.get(language) or texts[ENGLISH]
     return re.sub(r"{(\w+)}", lambda name: f"‹{term('fact', name[1], language)}›", text)
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]) if len(sys.argv) > 1 else _FOLDER)
