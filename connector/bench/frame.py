@@ -145,6 +145,66 @@ class Report:
         }
 
 
+@dataclass(slots=True)
+class Taken:
+    """What one question took, each time that it was asked, in milliseconds."""
+
+    name: str
+    clock: list[float] = field(default_factory=list)
+    computing: list[float] = field(default_factory=list)  # of the measured process
+    statements: list[float] = field(default_factory=list)  # of the clock: until the ledger's database had answered
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """One line of a benchmark of questions: medians over all times that it was asked."""
+
+    name: str
+    times: int
+    ms: float
+    slowest_ms: float
+    cpu_ms: float
+    statements_ms: float
+
+    @classmethod
+    def of(cls, taken: Sequence[Taken]) -> Cost:
+        """Return the medians of the same question in several runs."""
+        clock = [ms for each in taken for ms in each.clock]
+        return cls(
+            name=taken[0].name,
+            times=len(clock),
+            ms=median(clock),
+            slowest_ms=max(clock),
+            cpu_ms=median(ms for each in taken for ms in each.computing),
+            statements_ms=median(ms for each in taken for ms in each.statements),
+        )
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+        return {name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """The result of a benchmark of questions."""
+
+    benchmark: str
+    runs: int
+    rows: Sequence[Cost]
+    plans: Mapping[str, Sequence[str]] = field(default_factory=dict)  # how the database goes about some of them
+    machine: Machine = field(default_factory=Machine.this)
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+        return {
+            "benchmark": self.benchmark,
+            "runs": self.runs,
+            "rows": [row.record() for row in self.rows],
+            "plans": {name: list(lines) for name, lines in self.plans.items()},
+            "machine": asdict(self.machine),
+        }
+
+
 def _processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():

@@ -14,7 +14,8 @@ from connector.domain.errors import UsageError
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-    from connector.bench.frame import Report
+    from connector.bench.frame import Costs, Report
+    from connector.bench.start import Starts
     from connector.bench.throughput import Throughput
 
 _COLUMNS: Final = (
@@ -25,7 +26,27 @@ _THROUGHPUT: Final = (
     Column("who"),
     *(Column(title, right=True) for title in ("invoices a second", "CPU ms an invoice")),
 )
+_COSTS: Final = (
+    Column("what", wraps=True),
+    *(Column(title, right=True) for title in ("median ms", "slowest", "CPU ms", "statements ms")),
+)
+_STARTS: Final = (
+    Column("what", wraps=True),
+    *(Column(title, right=True) for title in ("seconds", "CPU seconds", "MB")),
+)
 _USUAL_SERVER: Final = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+_POSTGRES: Final = click.option(
+    "--postgres",
+    metavar="URL",
+    help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
+)
+_RUNS: Final = click.option(
+    "--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told."
+)
+_JOBS: Final = click.option(
+    "--jobs", default=1_000_000, show_default=True, type=click.IntRange(2000), help="In the made-up ledger."
+)
 
 
 @click.group("bench", cls=Group)
@@ -35,12 +56,8 @@ def bench() -> None:
 
 @bench.command("discovery")
 @click.option("--invoices", default=1_000_000, show_default=True, type=click.IntRange(1), help="In the made-up ERP.")
-@click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told.")
-@click.option(
-    "--postgres",
-    metavar="URL",
-    help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
-)
+@_RUNS
+@_POSTGRES
 @click.pass_obj
 def discovery(session: Session, invoices: int, runs: int, postgres: str | None) -> None:
     """Discover a large ERP on SQLite and PostgreSQL: invoices a second, and memory.
@@ -59,12 +76,8 @@ def discovery(session: Session, invoices: int, runs: int, postgres: str | None) 
 @click.option("--invoices", default=1000, show_default=True, type=click.IntRange(1), help="Of 30 customers.")
 @click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Invoices in flight.")
 @click.option("--latency", default=0.05, show_default=True, type=click.FloatRange(0), help="Seconds of each call.")
-@click.option("--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told.")
-@click.option(
-    "--postgres",
-    metavar="URL",
-    help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
-)
+@_RUNS
+@_POSTGRES
 @click.option("--redis", metavar="URL", help="Where the pace is shared when the ledger is in PostgreSQL.")
 @click.pass_obj
 def throughput(
@@ -81,6 +94,44 @@ def throughput(
     server = _server(postgres)
     for result in benchmark.measure(setting, runs, postgres=server, redis=redis):
         _show_throughput(session.output, result)
+    _tell_of_none(session, server)
+
+
+@bench.command("console")
+@_JOBS
+@click.option("--times", default=10, show_default=True, type=click.IntRange(1), help="That each page is asked for.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="That issue meanwhile.")
+@_RUNS
+@_POSTGRES
+@click.pass_obj
+def console(session: Session, jobs: int, times: int, workers: int, runs: int, postgres: str | None) -> None:
+    """Ask for pages of the console and of the API over a large ledger in PostgreSQL, while workers issue into it.
+
+    The CPU time is that of the process that answers, and that asks; statements are what it waits for the ledger.
+    """
+    from connector.bench import console as benchmark
+
+    server = _server(postgres)
+    if server is not None:
+        _show_costs(session.output, benchmark.measure(jobs, runs, times, workers, server=server))
+    _tell_of_none(session, server)
+
+
+@bench.command("start")
+@click.option("--idle", default=60.0, show_default=True, type=click.FloatRange(1), help="Seconds of an idle daemon.")
+@_RUNS
+@_POSTGRES
+@click.pass_obj
+def start(session: Session, idle: float, runs: int, postgres: str | None) -> None:
+    """Start commands, and a daemon that has nothing to do: seconds, memory, and what idling costs.
+
+    The ledger is in SQLite, then in PostgreSQL; the ERP has ten invoices, which are issued already.
+    """
+    from connector.bench import start as benchmark
+
+    server = _server(postgres)
+    for result in benchmark.measure(runs, idle, postgres=server):
+        _show_starts(session.output, result)
     _tell_of_none(session, server)
 
 
@@ -108,6 +159,45 @@ def _show_throughput(output: Output, result: Throughput) -> None:
     output.line(
         f"Ratio {result.ratio:.2f}. An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
         f" {result.commits:.2f} commits of the ledger. {result.machine.told()}."
+    )
+    output.line()
+
+
+def _show_costs(output: Output, result: Costs) -> None:
+    if output.json:
+        output.record(result.record())
+        return
+    output.line(f"{result.benchmark}, medians of {result.runs} runs of {result.rows[0].times // result.runs} times")
+    output.table(
+        _COSTS,
+        [
+            (row.name, *(f"{ms:,.1f}" for ms in (row.ms, row.slowest_ms, row.cpu_ms, row.statements_ms)))
+            for row in result.rows
+        ],
+    )
+    for name, lines in result.plans.items():
+        output.line(f"How the database goes about {name}:")
+        for line in lines:
+            output.line(f"  {line}")
+    output.line(f"{result.machine.told()}.")
+    output.line()
+
+
+def _show_starts(output: Output, result: Starts) -> None:
+    if output.json:
+        output.record(result.record())
+        return
+    output.line(f"{result.benchmark}, medians of {result.runs}")
+    output.table(
+        _STARTS,
+        [
+            (row.name, f"{row.seconds:,.2f}", f"{row.cpu_seconds:,.2f}", f"{row.peak_memory_mb:,.0f}")
+            for row in result.rows
+        ],
+    )
+    output.line(
+        f"An idle daemon takes {result.idle_share:.2%} of a core, over {result.idle_seconds:g} s."
+        f" {result.machine.told()}."
     )
     output.line()
 

@@ -64,16 +64,17 @@ class Cause:
 
     def add(self, row: Any) -> None:
         """Count a job."""
-        if self.ids:
+        if row.details != self.details:
             self._compare(row.details)
         self.ids.append(row.id)
         if row.total is not None:
             signed = -row.total if row.kind is Kind.CREDIT_NOTE else row.total
             currency = row.currency or "?"
             self.sums[currency] = self.sums.get(currency, Decimal(0)) + signed
-        self.oldest = min(filter(None, (self.oldest, row.issue_date)), default=None)
-        self.newest = max(filter(None, (self.newest, row.issue_date)), default=None)
-        self.since = min(filter(None, (self.since, row.updated_at)), default=None)
+        if row.issue_date is not None:
+            self.oldest = min(self.oldest or row.issue_date, row.issue_date)
+            self.newest = max(self.newest or row.issue_date, row.issue_date)
+        self.since = min(self.since or row.updated_at, row.updated_at)
 
     def _compare(self, details: Mapping[str, str]) -> None:
         for name in {*self.details, *details}:

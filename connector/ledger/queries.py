@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -166,6 +167,7 @@ ATTENTION: Final = Filter(attention=True)
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
 _PAGE = 1000
+_RESTING = 20_000
 
 
 class Queries:
@@ -274,18 +276,20 @@ class Queries:
 
         Where `most` says so, of the first so many.
         """
-        return causes.grouped(islice(self._resting(wanted), most))
+        with closing(self._resting(wanted)) as resting:
+            return causes.grouped(islice(resting, most))
 
-    def _resting(self, wanted: Filter) -> Iterator[Row[Any]]:
-        after = 0
-        query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None))
-        while True:
+    def _resting(self, wanted: Filter) -> Generator[Row[Any]]:
+        """Yield rows by id, in large pages: no index has this order, so each page costs a look at all of them."""
+        after, full = 0, True
+        query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None)).order_by(JobRow.id)
+        while full:
+            number = 0
             with self._database.read() as connection:
-                page = connection.execute(query.where(JobRow.id > after).order_by(JobRow.id).limit(_PAGE)).all()
-            if not page:
-                return
-            yield from page
-            after = page[-1].id
+                for row in connection.execute(query.where(JobRow.id > after).limit(_RESTING)):
+                    yield row
+                    number, after = number + 1, row.id
+            full = number == _RESTING
 
     def unknown_refusals(self) -> list[RemoteMessage]:
         """Return how often B2Brouter refused with which words, as far as the catalogue does not know them.

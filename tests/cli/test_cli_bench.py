@@ -60,6 +60,40 @@ def test_throughput_is_measured_on_both_databases_beside_a_bare_client(postgres_
     assert bench_databases(postgres_url) <= before
 
 
+@pytest.mark.slow
+def test_pages_are_measured_over_a_ledger_of_its_own_while_a_worker_issues(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+    options = ("--jobs", "2500", "--times", "2", "--runs", "1", "--workers", "1")
+
+    shown = call("bench", "console", *options, "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    [report] = shown.lines
+    pages = {row["name"]: row for row in report["rows"]}
+    assert {"/", "/accounts", "/jobs?q=customer+12345", "/metrics"} <= pages.keys()
+    for page in pages.values():
+        assert page["times"] == 2
+        assert 0 < page["statements_ms"] <= page["slowest_ms"]
+        assert page["ms"] < 5000
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
+def test_starts_and_an_idle_daemon_are_measured_on_both_databases(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+
+    shown = call("bench", "start", "--runs", "1", "--idle", "5", "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    assert [report["benchmark"] for report in shown.lines] == ["start on SQLite", "start on PostgreSQL"]
+    for report in shown.lines:
+        rows = {row["name"]: row for row in report["rows"]}
+        assert rows["connector --version"]["peak_memory_mb"] < rows["connector check"]["peak_memory_mb"] < 200
+        assert 0 < rows["connector run, until it is ready"]["cpu_seconds"] < 10
+        assert 0 < report["idle_share"] < 0.1
+    assert bench_databases(postgres_url) <= before
+
+
 def test_a_server_that_does_not_answer_is_told() -> None:
     shown = call("bench", "discovery", "--invoices", "500", "--runs", "1", "--postgres", "postgresql://127.0.0.1:9/x")
     assert shown.status == 2

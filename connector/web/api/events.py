@@ -142,9 +142,9 @@ async def _told(caller: Caller, place: int, wait: int) -> AsyncIterator[str]:
     try:
         for look in count(1):
             events = await run_in_threadpool(caller.ledger.events.after, place, PAGE)
-            for event in events:
-                yield _written(event)
-                place = event.id
+            if events:
+                yield "".join(map(_written, events))
+                place = events[-1].id
             if look % _SURE_EVERY == 0:
                 if not await run_in_threadpool(caller.ledger.tokens.is_valid, caller.token):
                     return
