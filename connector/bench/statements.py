@@ -50,16 +50,19 @@ def taken(name: str, watched: Watched, times: int, act: Callable[[], object]) ->
 def planned(database: Database) -> Iterator[list[str]]:
     """Collect the plans of all statements that are executed in the block, a line for each step of a plan.
 
-    Each is asked for just before its statement is executed, in the same transaction and with the same values.
+    Each is asked for just before its statement is executed for the first time, in the same transaction and with the
+    same values.
     """
     lines: list[str] = []
+    seen: set[str] = set()
     explain = "EXPLAIN QUERY PLAN " if database.is_sqlite else "EXPLAIN (COSTS OFF) "
 
     def ask(connection: Any, _cursor: Any, statement: str, values: Any, _context: Any, _many: bool) -> None:
-        if statement.lstrip().startswith(_PLANNED):
+        if statement.lstrip().startswith(_PLANNED) and statement not in seen:
+            seen.add(statement)
             with closing(connection.connection.cursor()) as cursor:
                 cursor.execute(explain + statement, values)
-                lines.extend(str(row[-1]).strip() for row in cursor.fetchall())
+                lines.extend(str(row[-1]) for row in cursor.fetchall())
 
     event.listen(database.engine, "before_cursor_execute", ask)
     try:

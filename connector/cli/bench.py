@@ -97,6 +97,31 @@ def throughput(
     _tell_of_none(session, server)
 
 
+@bench.command("ledger")
+@_JOBS
+@click.option(
+    "--times",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 25),
+    help="That each question is asked, in a run.",
+)
+@_RUNS
+@_POSTGRES
+@click.pass_obj
+def ledger(session: Session, jobs: int, times: int, runs: int, postgres: str | None) -> None:
+    """Lease, sweep, and ask what the scheduler and the console ask, over a large ledger on SQLite and PostgreSQL.
+
+    The plans by which the database leases and sweeps are shown.
+    """
+    from connector.bench import ledger as benchmark
+
+    server = _server(postgres)
+    for result in benchmark.measure(jobs, runs, times, postgres=server):
+        _show_costs(session.output, result)
+    _tell_of_none(session, server)
+
+
 @bench.command("console")
 @_JOBS
 @click.option("--times", default=10, show_default=True, type=click.IntRange(1), help="That each page is asked for.")

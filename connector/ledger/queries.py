@@ -20,6 +20,7 @@ from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import causes
 from connector.ledger.causes import Cause
 from connector.ledger.database import Database
+from connector.ledger.loose import different
 from connector.ledger.records import COLUMNS, LIGHT_COLUMNS, Job, job_of
 from connector.ledger.tables import EventRow, JobRow
 
@@ -166,6 +167,12 @@ ATTENTION: Final = Filter(attention=True)
 
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
+_OLDEST_PENDING = select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING)
+# The first of each account's: there may be a million that are due, and the index begins with the account.
+_ACCOUNTS_DUE = different(JobRow.account, JobRow.status == Status.PENDING)
+_OLDEST_DUE = select(
+    func.min(_OLDEST_PENDING.where(JobRow.account == _ACCOUNTS_DUE.c.value).scalar_subquery())
+).select_from(_ACCOUNTS_DUE)
 _PAGE = 1000
 _RESTING = 20_000
 
@@ -336,9 +343,9 @@ class Queries:
 
     def oldest_due(self, *, sources: Sequence[str] | None = None) -> datetime | None:
         """Return since when the longest waiting due job waits: the age of this is the health of the work."""
-        query = select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING)
+        query = _OLDEST_DUE
         if sources is not None:
-            query = query.where(JobRow.source.in_(sources))
+            query = _OLDEST_PENDING.where(JobRow.source.in_(sources))
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
 

@@ -61,6 +61,24 @@ def test_throughput_is_measured_on_both_databases_beside_a_bare_client(postgres_
 
 
 @pytest.mark.slow
+def test_a_ledger_is_measured_on_both_databases_and_plans_are_shown(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+    options = ("--jobs", "5000", "--times", "2", "--runs", "2", "--postgres", postgres_url)
+
+    shown = call("bench", "ledger", *options, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    names = [report["benchmark"] for report in shown.lines]
+    assert names == ["ledger of 5,000 invoices on SQLite", "ledger of 5,000 invoices on PostgreSQL"]
+    for report in shown.lines:
+        rows = {row["name"]: row for row in report["rows"]}
+        assert {row["times"] for row in rows.values()} == {4}
+        assert rows["lease of 16, kept"]["ms"] > 0
+        assert any("ix_job_due" in line for line in report["plans"]["a lease"])
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
 def test_pages_are_measured_over_a_ledger_of_its_own_while_a_worker_issues(postgres_url: str) -> None:
     before = bench_databases(postgres_url)
     options = ("--jobs", "2500", "--times", "2", "--runs", "1", "--workers", "1")
