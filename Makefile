@@ -64,7 +64,7 @@ docs: setup ## write the pages that are made from the software: reasons, configu
 	@$(BIN)/python -m connector.docs
 
 site: setup-dev ## build the documentation as a site, into build/site/; a broken link fails
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@$(BIN)/python .ci/site/check.py build/site
 
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
