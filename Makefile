@@ -28,6 +28,9 @@ TORTURE_ARGS ?=
 # Which modules `make mutation` changes (files of .ci/mutation/), or --sample N --seed S; all mutants of all by default.
 MUTATION_ARGS ?=
 
+# How much `make api-check` tries: --examples N, --seed S.
+API_ARGS ?=
+
 # What `make audit` looks at: all, or code alone, which needs no network once the tool is there.
 AUDIT ?= all
 
@@ -48,7 +51,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs site services test nightly coverage mutants mutation audit deploy-check torture screenshots lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs site services test nightly coverage mutants mutation audit api-check deploy-check torture screenshots lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -70,11 +73,11 @@ site: setup-dev ## build the documentation as a site, into build/site/; a broken
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-nightly: setup-dev ## what takes hours: the long tests, coverage, missing safeguards, mutants, a thousand scenarios
+nightly: setup-dev ## what takes hours: long tests, the API, coverage, missing safeguards, mutants, a thousand scenarios
 	@failed=; \
 	run() { echo "$$*"; "$$@" || failed="$$failed $$2"; }; \
 	E2E_ROUNDS=3 run $(MAKE) test PYTEST_ARGS="-m 'slow or nightly'"; \
-	for target in audit coverage mutants mutation torture; do run $(MAKE) $$target; done; \
+	for target in audit api-check coverage mutants mutation torture; do run $(MAKE) $$target; done; \
 	test -z "$$failed"
 
 coverage: setup-dev ## the tests once more, with what they execute measured; at least 90 % of lines
@@ -95,6 +98,10 @@ audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneD
 	get build/audit/code/bandit bandit==1.9.4; \
 	test "$(AUDIT)" = code || get build/audit/dependencies/pip_audit pip-audit==2.10.1 cyclonedx-bom==7.5.0
 	@SERVICES=$(SERVICES) $(BIN)/python .ci/audit/run.py $(AUDIT)
+
+api-check: setup-dev ## try the API against its description, with every kind of token (schemathesis; API_ARGS)
+	@test -d build/api/tool/schemathesis || { $(PIP); pip install --quiet --target build/api/tool schemathesis==4.32.5; }
+	@PYTHONPATH=. $(BIN)/python -m tests.console.conformance $(API_ARGS)
 
 deploy-check: setup-dev ## the deployment files against systemd, kubectl and the schemas of Compose and Kubernetes
 	@$(PIP); test -d build/deploy/kubernetes_validate || pip install --quiet --no-warn-conflicts --no-deps \

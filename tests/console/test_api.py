@@ -11,9 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from connector.domain.job import Status
 from connector.domain.people import Scope
+from connector.ledger.tables import JobRow
 from connector.web.api.events import STREAMS
 from tests.cli.shop import call
 from tests.console.conftest import Console
@@ -110,8 +112,11 @@ def test_an_invoice_is_told_as_on_the_command_line(console: Console, machine: Ma
 def test_what_is_not_there_or_means_nothing_is_a_problem(machine: Machine) -> None:
     assert is_problem(machine.get("/jobs/999999"), 404)
     assert is_problem(machine.get("/nowhere"), 404)
-    for wrong in ({"status": "nonsense"}, {"limit": "0"}, {"after": "there"}, {"colour": "red"}, {"reason": "none"}):
+    for wrong in ({"status": "nonsense"}, {"limit": "0"}, {"after": "there"}, {"colour": "red"}, {"reason": "none"},
+                  {"since": "0"}, {"until": "31/01/2026"}):  # fmt: skip
         assert is_problem(machine.get("/jobs", **wrong), 422), wrong
+    for until in ("0", 4102444800, "2126-01-01", "2126-01-01T00:00:00"):  # not as it is written, or without a zone
+        assert is_problem(machine.post("/accounts/spain/pause", {"note": "x", "until": until}), 422), until
 
 
 def test_an_act_counts_once_however_often_it_is_sent(console: Console, machine: Machine) -> None:
@@ -131,8 +136,19 @@ def test_an_act_counts_once_however_often_it_is_sent(console: Console, machine: 
 
 def test_a_decision_needs_a_note(console: Console, machine: Machine) -> None:
     job = console.job("B-0114")
-    assert is_problem(machine.post(f"/jobs/{job.id}/actions", {"action": "skip"}), 422)
+    for wish in ({"action": "skip"}, {"action": "hold", "note": " "}):
+        assert is_problem(machine.post(f"/jobs/{job.id}/actions", wish), 422)
     assert console.job("B-0114").status is Status.HELD
+
+
+def test_a_correction_goes_without_its_original_only_with_a_note(console: Console, machine: Machine) -> None:
+    job = console.job("B-0116")
+    given_up = update(JobRow).where(JobRow.id == job.id)
+    with console.ledger.database.write() as connection:
+        connection.execute(given_up.values(reason="original_skipped"))
+    assert is_problem(machine.post(f"/jobs/{job.id}/actions", {"action": "release"}), 409)
+    with console.ledger.database.write() as connection:
+        connection.execute(given_up.values(reason=job.reason))
 
 
 def test_many_are_acted_on_and_stopped(console: Console, machine: Machine) -> None:
@@ -184,6 +200,7 @@ def test_a_comparison_is_asked_for_and_read_difference_by_difference(console: Co
     assert is_problem(machine.post("/accounts/nowhere/compare", {}), 404)
     console.shop.run("reconcile", "--account", "spain")  # as the scheduler will
     [compared, *_] = machine.get("/comparisons").json()["comparisons"]
+    assert machine.post("/accounts/spain/resume", {}).json()["comparison"] == compared
     assert (compared["account"], compared["fault"]) == ("spain", None)
     assert sum(compared["by_reason"].values()) == compared["differences"] > 1
     address = f"/comparisons/{compared['id']}/differences"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from connector.operations import standing
 from connector.web.api.caller import Actor, Caller, Key, Reader, once
 from connector.web.api.records import AccountRecord, Accounts, SourceRecord, Sources
+from connector.web.api.values import Instant
 
 
 class Pause(BaseModel):
@@ -18,7 +19,7 @@ class Pause(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: str = Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$")
-    until: AwareDatetime | None = Field(None, description="By default until somebody resumes it.")
+    until: Instant | None = Field(None, description="By default until somebody resumes it.")
 
 
 class Resume(BaseModel):

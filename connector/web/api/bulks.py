@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -15,8 +15,15 @@ from connector.ledger.bulks import Bulk
 from connector.web.api.caller import Actor, Key, Reader, once
 from connector.web.api.jobs import Action, Wanted
 from connector.web.api.records import BulkRecord
+from connector.web.api.values import Pace
 
 BulkId = Annotated[int, Path(ge=1, lt=2**63)]
+
+
+class Chosen(Wanted):
+    """Which invoices are meant, told in JSON, where true is not written as text."""
+
+    attention: StrictBool = Field(False, description="Only what needs a person.")
 
 
 class NewBulk(BaseModel):
@@ -25,9 +32,9 @@ class NewBulk(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     action: Action
-    filter: Wanted
+    filter: Chosen
     note: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Why.")
-    pace: int | None = Field(None, ge=1, le=60_000, description="Invoices a minute; by default as fast as it goes.")
+    pace: Pace | None = Field(None, description="Invoices a minute; by default as fast as it goes.")
 
 
 routes = APIRouter(tags=["many invoices"])

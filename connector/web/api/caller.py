@@ -86,7 +86,7 @@ def once(caller: Caller, key: str, body: BaseModel | None, act: Callable[[], Bas
     known = tokens.claim(name, key, request)
     if known is None:
         try:
-            answer = act().model_dump_json()
+            answer = act().model_dump_json(by_alias=True)
         except BaseException:
             tokens.give_up(name, key)
             raise

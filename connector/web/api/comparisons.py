@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from connector.domain import catalogue
 from connector.operations.records import comparison_record, difference_record
 from connector.web.api.caller import Actor, Key, Reader, once
 from connector.web.api.records import AskedRecord, ComparisonRecord, Comparisons, DifferencePage, DifferenceRecord
+from connector.web.api.values import Reason
 
 ComparisonId = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -29,7 +29,7 @@ def list_comparisons(caller: Reader) -> Comparisons:
 def list_differences(
     caller: Reader,
     comparison_id: ComparisonId,
-    reason: Annotated[str | None, Query(max_length=64)] = None,
+    reason: Annotated[Reason | None, Query()] = None,
     after: Annotated[int, Query(ge=0, lt=2**31, description="`next` of the last page.")] = 0,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> DifferencePage:
@@ -37,8 +37,6 @@ def list_differences(
     compared = caller.ledger.reconciliations.get(comparison_id)
     if compared is None:
         raise HTTPException(404, "There is no such comparison any more.")
-    if reason is not None and reason not in catalogue.reasons():
-        raise HTTPException(422, "reason: there is no such reason")
     found = caller.ledger.reconciliations.differences(comparison_id, reason=reason, after=after, limit=limit + 1)
     shown = [DifferenceRecord(**difference_record(compared.account, one)) for one in found[:limit]]
     return DifferencePage(differences=shown, next=after + limit if len(found) > limit else None)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
@@ -39,7 +40,7 @@ _SURE_EVERY: Final = 15
 
 _NEVER: Final = 2**63
 
-Place = Annotated[int | None, Field(ge=0, lt=_NEVER)]
+Place = Annotated[int, Field(ge=0, lt=_NEVER)] | SkipJsonSchema[None]
 
 
 class StreamedEvent(EventRecord):
@@ -86,7 +87,19 @@ _DESCRIBED: Final[dict[int | str, dict[str, Any]]] = {
         "it as JSON. A line that begins with a colon says that the stream is alive.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "itemSchema": {
+                    "type": "object",
+                    "properties": {
+                        "id": {"type": "string"},
+                        "event": {"type": "string"},
+                        "data": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": StreamedEvent.model_json_schema(),
+                        },
+                    },
+                    "required": ["id", "event", "data"],
+                },
                 "example": 'id: 4711\nevent: reached\ndata: {"id": 4711, "job_id": 12, "stage": "sent", …}\n\n',
             }
         },

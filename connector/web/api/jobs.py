@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date
-from decimal import Decimal
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -11,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from connector.domain import catalogue
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS
@@ -21,6 +19,7 @@ from connector.ledger.records import Job
 from connector.operations.records import cause_record, event_record
 from connector.web.api.caller import Actor, Key, Reader, once
 from connector.web.api.records import Acted, CauseRecord, Causes, EventRecord, JobPage, JobRecord, JobWithEvents
+from connector.web.api.values import Amount, Day, Reason
 
 JobId = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -34,13 +33,13 @@ class Wanted(BaseModel):
 
     status: Status | None = None
     stage: Stage | None = None
-    reason: str | None = Field(None, max_length=64)
+    reason: Reason | None = None
     source: str | None = Field(None, max_length=64)
     account: str | None = Field(None, max_length=64)
-    since: date | None = Field(None, description="First day of issue.")
-    until: date | None = Field(None, description="Last day of issue.")
-    at_least: Decimal | None = Field(None, gt=-(10**15), lt=10**15, description="Smallest total.")
-    at_most: Decimal | None = Field(None, gt=-(10**15), lt=10**15, description="Largest total.")
+    since: Day | None = Field(None, description="First day of issue.")
+    until: Day | None = Field(None, description="Last day of issue.")
+    at_least: Amount | None = Field(None, description="Smallest total.")
+    at_most: Amount | None = Field(None, description="Largest total.")
     search: str | None = Field(
         None,
         max_length=100,
@@ -50,13 +49,7 @@ class Wanted(BaseModel):
     attention: bool = Field(False, description="Only what needs a person.")
 
     def filter(self, ledger: Ledger) -> Filter:
-        """Return the filter of the ledger.
-
-        Raises:
-            HTTPException: 422, there is no such reason.
-        """
-        if self.reason is not None and self.reason not in catalogue.reasons():
-            raise HTTPException(422, "reason: there is no such reason")
+        """Return the filter of the ledger."""
         among = ledger.queries.named(self.search) if self.search else None
         return Filter(
             status=self.status,
@@ -82,13 +75,30 @@ class Page(Wanted):
     limit: int = Field(100, ge=1, le=500)
 
 
-class Act(BaseModel):
-    """What is to be done to one invoice."""
+class Decision(BaseModel):
+    """An act that takes an invoice off its way, and why."""
 
     model_config = ConfigDict(extra="forbid")
 
-    action: Action
-    note: str = Field("", max_length=1000, pattern=r"^[^\x00]*$", description="Why; needed for hold and skip.")
+    action: Literal["hold", "skip"]
+    note: str = Field(min_length=1, max_length=1000, pattern=r"^[^\x00]*\S[^\x00]*$", description="Why.")
+
+
+class Onward(BaseModel):
+    """An act that lets an invoice go on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Literal["retry", "release"]
+    note: str = Field(
+        "",
+        max_length=1000,
+        pattern=r"^[^\x00]*$",
+        description="Why; needed to release a correction whose original does not go.",
+    )
+
+
+Act = Annotated[Decision | Onward, Field(discriminator="action")]
 
 
 routes = APIRouter(tags=["invoices"])
@@ -113,9 +123,8 @@ def read_job(caller: Reader, job_id: JobId) -> JobWithEvents:
 def act_on_job(caller: Actor, job_id: JobId, wish: Act, key: Key) -> Response:
     """Retry, hold, release or skip one invoice."""
     job = _job(caller.ledger, job_id)
-    decides = wish.action in {"hold", "skip"} or (wish.action == "release" and job.reason in GIVEN_UP)
-    if decides and not wish.note.strip():
-        raise HTTPException(422, "note: say why")
+    if wish.action == "release" and job.reason in GIVEN_UP and not wish.note.strip():
+        raise HTTPException(409, "The original of this correction does not go: say why it is to go alone.")
 
     def act() -> Acted:
         done = caller.ledger.actions.perform(ACTS[wish.action], [job], who=caller.who, note=wish.note.strip())
