@@ -102,6 +102,7 @@ class Installation:
     accounts: Mapping[str, str] | str = field(default_factory=lambda: BOTH)  # or one for all
     timeout: float = 5
     quiet_time: float = 8
+    lease: float | None = None  # seconds until another takes up the job of a killed worker; by default the product's
     threads: int = 16
     retry_base: float = 0.3
     unknown_outcome: str = "repeat"
@@ -152,6 +153,7 @@ port = 0
 base = {self.retry_base}
 [worker]
 threads = {self.threads}
+{f"lease_seconds = {self.lease}" if self.lease else ""}
 [scheduler]
 discover_every = 1
 [sources.erp]

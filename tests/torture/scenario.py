@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import signal
-import socket
 import sqlite3
 import threading
 import time
@@ -25,7 +24,7 @@ from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Erp, cut
 from tests.torture.nursery import Child, Nursery
 from tests.torture.plan import LEASE, LONGEST_FIRE, QUIET, TIMEOUT, Event, Plan
-from tests.torture.remote import Remote
+from tests.torture.remote import Remote, free_port
 from tests.torture.rooms import Rooms, Wire
 
 STOP_LIMIT = 20.0
@@ -67,7 +66,7 @@ class Scenario:
         self._wire = wire
         self._folder = folder
         self._chance = random.Random(f"{plan.seed} while it runs")
-        self._port = _free_port()
+        self._port = free_port()
         self._remote = Remote(self._port)
         self._simulator: Child | None = None
         self._children: list[Child] = []
@@ -596,12 +595,6 @@ since = 2020-01-01
         if not [f for f in self.result.findings if f.kind != "unpreventable"]:
             shutil.rmtree(self._folder, ignore_errors=True)
             self.result.folder = None
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 def _is_stopped(pid: int) -> bool:
