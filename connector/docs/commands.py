@@ -10,6 +10,7 @@ import click
 
 from connector.cli import ending
 from connector.cli.group import COMMANDS, main
+from connector.docs.markdown import plain
 
 _HEAD: Final = f"""\
 <!-- This page is made from the commands in connector/cli/; change those, then: make docs -->
@@ -56,7 +57,7 @@ def _command(
 ) -> Iterator[str]:
     """Describe a command, and those in it."""
     yield f"{'#' * level} {context.command_path}"
-    yield inspect.cleandoc(command.help or "")
+    yield plain(inspect.cleandoc(command.help or ""))
     yield f"```sh\n{' '.join([context.command_path, *command.collect_usage_pieces(context)])}\n```"
     if options := _listed(command, context, general):
         yield options
@@ -69,4 +70,4 @@ def _command(
 def _listed(command: click.Command, context: click.Context, leave_out: Collection[str | None]) -> str:
     """Return the options of a command, a line each; arguments are explained in its text."""
     records = [parameter.get_help_record(context) for parameter in command.params if parameter.name not in leave_out]
-    return "\n".join(f"- `{names}`: {meaning}" for names, meaning in filter(None, records) if meaning)
+    return "\n".join(f"- `{names}`: {plain(meaning)}" for names, meaning in filter(None, records) if meaning)

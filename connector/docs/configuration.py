@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from config.settings import Settings
 from connector.adapters import adapter_class
 from connector.cli.sample import EXAMPLES, holds_tables, model_of, toml
+from connector.docs.markdown import plain
 
 ADAPTERS: Final = ("odoo", "dolibarr", "tryton", "sql", "folder")
 """Those that come with the product; others have manuals of their own."""
@@ -34,9 +35,9 @@ Secrets may stand in files (`api_key_file`), come from a command (`api_key_comma
 
 ## include
 
-list of text, above the first table · no default · for example `["accounts.d/*.toml"]`
-
 More files with accounts, sources and recipients, by patterns relative to the file that names them.
+
+list of text, above the first table · no default · for example `["accounts.d/*.toml"]`
 """
 
 _BOUNDS: Final = {
@@ -89,8 +90,8 @@ def _settings(
         key = info.alias or name
         kind = _kind(schema["properties"][key], schema.get("$defs", {}))
         yield f"### {before}{key}"
-        yield " · ".join([kind, *_values(name, info), f"`{variable}__{key.upper()}`"])
         yield _paragraph(info.description or "")
+        yield " · ".join([kind, *_values(name, info), f"`{variable}__{key.upper()}`"])
 
 
 def _variable(place: str) -> str:
@@ -128,4 +129,4 @@ def _kind(schema: Mapping[str, Any], known: Mapping[str, Any]) -> str:
 
 
 def _paragraph(text: str) -> str:
-    return " ".join(text.split())
+    return plain(" ".join(text.split()))

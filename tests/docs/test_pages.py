@@ -16,6 +16,7 @@ from connector import docs
 from connector.adapters import adapter_class, installed
 from connector.cli.group import COMMANDS, main
 from connector.docs import commands, configuration
+from connector.docs.markdown import plain
 
 ROOT = Path(connector.__file__).parents[1]
 
@@ -66,7 +67,7 @@ def test_every_setting_stands_on_the_page_with_its_meaning_and_its_variable() ->
     assert len(expected) > 100
     assert [name for name in described if ": " not in name] == expected
     for name, text in described.items():
-        values, meaning, *_ = text.strip().split("\n\n")
+        meaning, values, *_ = text.strip().split("\n\n")
         assert re.search(r"`CONNECTOR_[A-Z0-9_]+`$", values), name
         assert meaning, name
 
@@ -93,6 +94,12 @@ def test_a_setting_says_what_it_takes_and_what_holds_without_it() -> None:
 
 def test_no_default_of_a_secret_is_hidden_by_stars() -> None:
     assert "*****" not in configuration.page()
+
+
+def test_a_star_in_a_description_stays_a_star() -> None:
+    assert r"\*.pdf, Annex\*" in configuration.page()
+    assert r"manifests/\*/\*.sha256" in commands.page()
+    assert plain("all of `*.pdf` and <more>") == "all of `*.pdf` and &lt;more>"
 
 
 # ---------------------------------------------------------------- commands
