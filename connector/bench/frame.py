@@ -19,6 +19,8 @@ from statistics import median
 from time import perf_counter, process_time
 from typing import Any, TypeVar
 
+from connector.domain.errors import UsageError
+
 Result = TypeVar("Result")
 
 
@@ -76,6 +78,21 @@ def peak_memory() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+def resident_memory() -> int:
+    """Return the bytes that this process holds in memory now.
+
+    Raises:
+        UsageError: this system does not tell.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        raise UsageError(
+            "How much memory a process holds can be measured on Linux alone.", action="Run this benchmark there."
+        ) from None
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
+
+
 def in_a_process(work: Callable[..., Result], *arguments: Any) -> Result:
     """Run something in a fresh process, so that its memory is its own; return what it returns."""
     context = multiprocessing.get_context("spawn")
@@ -130,6 +147,7 @@ class Report:
 
     benchmark: str
     runs: int
+    counted: str = "invoices"  # what the items are
     rows: Sequence[Row]
     peak_memory: int  # bytes, the highest of all runs
     machine: Machine = field(default_factory=Machine.this)
@@ -139,6 +157,7 @@ class Report:
         return {
             "benchmark": self.benchmark,
             "runs": self.runs,
+            "counted": self.counted,
             "rows": [row.record() for row in self.rows],
             "peak_memory_mb": round(self.peak_memory / 1_000_000, 1),
             "machine": asdict(self.machine),

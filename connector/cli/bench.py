@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from sqlalchemy import URL
 
     from connector.bench.frame import Costs, Report
+    from connector.bench.memory import Memory
     from connector.bench.start import Starts
     from connector.bench.throughput import Throughput
 
-_COLUMNS: Final = (
-    Column("pass", wraps=True),
-    *(Column(title, right=True) for title in ("invoices", "seconds", "a second", "CPU seconds", "a CPU second")),
-)
+_RATES: Final = ("seconds", "a second", "CPU seconds", "a CPU second", "CPU ms each")
 _THROUGHPUT: Final = (
     Column("who"),
     *(Column(title, right=True) for title in ("invoices a second", "CPU ms an invoice")),
@@ -122,6 +120,24 @@ def ledger(session: Session, jobs: int, times: int, runs: int, postgres: str | N
     _tell_of_none(session, server)
 
 
+@bench.command("webhooks")
+@click.option("--requests", default=5000, show_default=True, type=click.IntRange(1), help="Of each kind.")
+@_RUNS
+@_POSTGRES
+@click.pass_obj
+def webhooks(session: Session, requests: int, runs: int, postgres: str | None) -> None:
+    """Send webhooks to a process that answers: genuine ones, and those that B2Brouter did not sign.
+
+    The CPU time is that of the process that answers. The ledger is in SQLite, then in PostgreSQL.
+    """
+    from connector.bench import webhooks as benchmark
+
+    server = _server(postgres)
+    for report in benchmark.measure(requests, runs, postgres=server):
+        _show(session.output, report)
+    _tell_of_none(session, server)
+
+
 @bench.command("console")
 @_JOBS
 @click.option("--times", default=10, show_default=True, type=click.IntRange(1), help="That each page is asked for.")
@@ -157,6 +173,21 @@ def start(session: Session, idle: float, runs: int, postgres: str | None) -> Non
     server = _server(postgres)
     for result in benchmark.measure(runs, idle, postgres=server):
         _show_starts(session.output, result)
+    _tell_of_none(session, server)
+
+
+@bench.command("memory")
+@click.option("--invoices", default=100_000, show_default=True, type=click.IntRange(500), help="That are issued.")
+@click.option("--threads", default=16, show_default=True, type=click.IntRange(1, 256), help="Invoices in flight.")
+@_POSTGRES
+@click.pass_obj
+def memory(session: Session, invoices: int, threads: int, postgres: str | None) -> None:
+    """Issue many invoices with one worker, and look at its memory all the while: after the first tenth it is flat."""
+    from connector.bench import memory as benchmark
+
+    server = _server(postgres)
+    for result in benchmark.measure(invoices, threads, postgres=server):
+        _show_memory(session.output, result)
     _tell_of_none(session, server)
 
 
@@ -208,6 +239,22 @@ def _show_costs(output: Output, result: Costs) -> None:
     output.line()
 
 
+def _show_memory(output: Output, result: Memory) -> None:
+    if output.json:
+        output.record(result.record())
+        return
+    output.line(f"{result.benchmark}: {result.span.items:,} invoices, {result.threads} in flight")
+    output.table(
+        (Column("invoices", right=True), Column("MB", right=True)),
+        [(f"{sample.invoices:,}", f"{sample.memory / 1_000_000:,.1f}") for sample in result.samples],
+    )
+    output.line(
+        f"After the first tenth an invoice adds {result.slope:,.1f} bytes; {result.span.seconds:,.0f} s in all."
+        f" {result.machine.told()}."
+    )
+    output.line()
+
+
 def _show_starts(output: Output, result: Starts) -> None:
     if output.json:
         output.record(result.record())
@@ -249,7 +296,7 @@ def _show(output: Output, report: Report) -> None:
         return
     output.line(f"{report.benchmark}, medians of {report.runs}")
     output.table(
-        _COLUMNS,
+        (Column("pass", wraps=True), *(Column(title, right=True) for title in (report.counted, *_RATES))),
         [
             (
                 row.name,
@@ -258,6 +305,7 @@ def _show(output: Output, report: Report) -> None:
                 _count(row.per_second),
                 f"{row.cpu_seconds:,.1f}",
                 _count(row.per_cpu_second),
+                f"{1000 * row.cpu_seconds / row.items:,.2f}" if row.items else "",
             )
             for row in report.rows
         ],

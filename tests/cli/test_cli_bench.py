@@ -79,6 +79,38 @@ def test_a_ledger_is_measured_on_both_databases_and_plans_are_shown(postgres_url
 
 
 @pytest.mark.slow
+def test_webhooks_are_measured_on_both_databases(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+
+    shown = call("bench", "webhooks", "--requests", "60", "--runs", "1", "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    assert [report["benchmark"] for report in shown.lines] == ["webhooks on SQLite", "webhooks on PostgreSQL"]
+    for report in shown.lines:
+        rows = {row["name"]: row for row in report["rows"]}
+        assert rows.keys() >= {"genuine and new", "genuine, told again", "forged signature"}
+        assert {row["items"] for row in rows.values()} == {60}
+        assert all(row["per_cpu_second"] > 0 for row in rows.values())
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_worker_is_sampled_on_both_databases(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+
+    shown = call("bench", "memory", "--invoices", "500", "--postgres", postgres_url, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    assert [report["benchmark"] for report in shown.lines] == ["memory on SQLite", "memory on PostgreSQL"]
+    for report in shown.lines:
+        first, *_, last = report["samples"]
+        assert (first["invoices"], last["invoices"]) == (0, 500)
+        assert 30e6 < first["memory"] < last["memory"] < 300e6
+        assert report["bytes_an_invoice"] < 100_000
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
 def test_pages_are_measured_over_a_ledger_of_its_own_while_a_worker_issues(postgres_url: str) -> None:
     before = bench_databases(postgres_url)
     options = ("--jobs", "2500", "--times", "2", "--runs", "1", "--workers", "1")
