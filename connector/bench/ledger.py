@@ -150,12 +150,14 @@ def give_back(ledger: Ledger) -> None:
 
 
 def plans(ledger: Ledger) -> dict[str, list[str]]:
-    """Return by which plans a ledger leases, sweeps and finds accounts with work; all of it is done for that."""
+    """Return by which plans a ledger leases, sweeps and finds what has work; all of it is done for that."""
     found: dict[str, list[str]] = {}
     for name, act in (
         ("a lease", lambda: ledger.jobs.lease(_ACCOUNT, LEASED)),
         ("a sweep", ledger.jobs.rescue),
         ("accounts with work", ledger.jobs.due_accounts),
+        ("accounts with documents to mark", ledger.following.accounts_to_mark),
+        ("sources that have not been told", ledger.following.untold),
     ):
         with planned(ledger.database) as lines:
             act()

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Numeric, Row, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Numeric, Row, Select, and_, func, literal, or_, select, true, tuple_
 from sqlalchemy import cast as sql_cast
 
 from connector.domain.evidence import unpacked
@@ -58,7 +58,7 @@ class Filter:
 
     def clause(self) -> ColumnElement[bool]:
         """Return the condition."""
-        wanted: list[ColumnElement[bool]] = [JobRow.id > 0]
+        wanted: list[ColumnElement[bool]] = [true()]
         if self.ids:
             wanted.append(JobRow.id.in_(self.ids))
         for column, value in (
@@ -288,15 +288,17 @@ class Queries:
 
     def _resting(self, wanted: Filter) -> Generator[Row[Any]]:
         """Yield rows by id, in large pages: no index has this order, so each page costs a look at all of them."""
-        after, full = 0, True
         query = select(*causes.COLUMNS).where(wanted.clause(), JobRow.reason.is_not(None)).order_by(JobRow.id)
-        while full:
+        page = query
+        while True:
             number = 0
             with self._database.read() as connection:
-                for row in connection.execute(query.where(JobRow.id > after).limit(_RESTING)):
+                for row in connection.execute(page.limit(_RESTING)):
                     yield row
-                    number, after = number + 1, row.id
-            full = number == _RESTING
+                    number += 1
+            if number < _RESTING:
+                return
+            page = query.where(JobRow.id > row.id)
 
     def unknown_refusals(self) -> list[RemoteMessage]:
         """Return how often B2Brouter refused with which words, as far as the catalogue does not know them.

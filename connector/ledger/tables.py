@@ -44,8 +44,8 @@ class JobRow(Base):
               postgresql_where=text("sent_at IS NOT NULL")),
         Index("ix_job_reference", "reference", sqlite_where=text("reference IS NOT NULL"),
               postgresql_where=text("reference IS NOT NULL")),
-        Index("ix_job_mark_due", "account", sqlite_where=text("mark_due"), postgresql_where=text("mark_due")),
-        Index("ix_job_unrecorded", "source", sqlite_where=text("state_unrecorded"),
+        Index("ix_job_mark_due", "account", sqlite_where=text("mark_due = 1"), postgresql_where=text("mark_due")),
+        Index("ix_job_unrecorded", "source", sqlite_where=text("state_unrecorded = 1"),
               postgresql_where=text("state_unrecorded")),
         # What the console lists, latest first: each filter that may be alone has an order to be read in.
         Index("ix_job_status", "status", "id"),
@@ -172,9 +172,9 @@ class TaxReportRow(Base):
     __tablename__ = "tax_report"
     __table_args__ = (
         Index("ix_tax_report_reference", "reference"),
-        Index("ix_tax_report_open", "account", sqlite_where=text("NOT settled"),
+        Index("ix_tax_report_open", "account", sqlite_where=text("settled = 0"),
               postgresql_where=text("NOT settled")),
-        Index("ix_tax_report_unrecorded", "account", sqlite_where=text("unrecorded"),
+        Index("ix_tax_report_unrecorded", "account", sqlite_where=text("unrecorded = 1"),
               postgresql_where=text("unrecorded")),
     )  # fmt: skip
 

@@ -17,6 +17,8 @@ INDEXES = {
     "a lease": {"ix_job_due", "pk_job", "INTEGER PRIMARY KEY"},
     "a sweep": {"ix_job_leased", "ix_job_status"},
     "accounts with work": {"ix_job_due"},
+    "accounts with documents to mark": {"ix_job_mark_due"},
+    "sources that have not been told": {"ix_job_unrecorded"},
 }
 
 

@@ -19,8 +19,8 @@ def _tell_of_large_ledgers() -> None:
     Nobody else writes such figures: they stay as they are.
     """
     op.execute("ANALYZE")  # makes the table, which is empty as yet
-    op.execute("INSERT INTO sqlite_stat1 VALUES ('job', 'ix_job_status', '1000000 200000 1')")
-    op.execute("INSERT INTO sqlite_stat1 VALUES ('job', 'ix_job_status_reason', '1000000 200000 20000')")
+    op.execute("INSERT INTO sqlite_stat1 VALUES ('job', 'ix_job_status', '1000000 20000 1')")
+    op.execute("INSERT INTO sqlite_stat1 VALUES ('job', 'ix_job_status_reason', '1000000 20000 2000')")
     op.execute("ANALYZE sqlite_schema")  # reads it
 
 
@@ -181,7 +181,7 @@ def upgrade() -> None:
         "job",
         ["account"],
         unique=False,
-        sqlite_where=sa.text("mark_due"),
+        sqlite_where=sa.text("mark_due = 1"),
         postgresql_where=sa.text("mark_due"),
     )
     op.create_index("ix_job_number", "job", ["number", "source", "company"], unique=False)
@@ -260,7 +260,7 @@ def upgrade() -> None:
         "job",
         ["source"],
         unique=False,
-        sqlite_where=sa.text("state_unrecorded"),
+        sqlite_where=sa.text("state_unrecorded = 1"),
         postgresql_where=sa.text("state_unrecorded"),
     )
     op.create_table(
@@ -311,7 +311,7 @@ def upgrade() -> None:
         "tax_report",
         ["account"],
         unique=False,
-        sqlite_where=sa.text("NOT settled"),
+        sqlite_where=sa.text("settled = 0"),
         postgresql_where=sa.text("NOT settled"),
     )
     op.create_index(
@@ -319,7 +319,7 @@ def upgrade() -> None:
         "tax_report",
         ["account"],
         unique=False,
-        sqlite_where=sa.text("unrecorded"),
+        sqlite_where=sa.text("unrecorded = 1"),
         postgresql_where=sa.text("unrecorded"),
     )
     op.create_index("ix_tax_report_reference", "tax_report", ["reference"], unique=False)
@@ -693,7 +693,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_job_unrecorded",
         table_name="job",
-        sqlite_where=sa.text("state_unrecorded"),
+        sqlite_where=sa.text("state_unrecorded = 1"),
         postgresql_where=sa.text("state_unrecorded"),
     )
     op.drop_table("bulk_item")
@@ -748,7 +748,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_job_mark_due",
         table_name="job",
-        sqlite_where=sa.text("mark_due"),
+        sqlite_where=sa.text("mark_due = 1"),
         postgresql_where=sa.text("mark_due"),
     )
     op.drop_index(
