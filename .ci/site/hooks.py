@@ -29,6 +29,8 @@ ORIGINS: Final = {page: origin for origin, page in BESIDE.items()}
 
 LINK: Final = re.compile(r"(?<=\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
 
+TRANSLATED: Final = re.compile(r"\.(?P<language>[a-z]{2})\.md$")
+
 PICTURE: Final = re.compile(r'<img alt="(?P<alt>[^"]*)" src="(?P<source>[^":]+\.svg)" ?/?>')
 
 
@@ -63,3 +65,9 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
         return f'<span class="drawing" role="img" aria-label="{picture["alt"]}">{drawing}</span>'
 
     return PICTURE.sub(drawn, html)
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001
+    """Let a page such as reasons.es.md say its language to browsers and screen readers."""
+    name = TRANSLATED.search(page.file.src_uri)
+    return output.replace('<html lang="en"', f'<html lang="{name["language"]}"', 1) if name else output

@@ -96,6 +96,10 @@ def test_no_default_of_a_secret_is_hidden_by_stars() -> None:
     assert "*****" not in configuration.page()
 
 
+def test_a_page_that_a_description_names_is_linked() -> None:
+    assert "[validation.md](validation.md) lists them" in configuration.page()
+
+
 def test_a_star_in_a_description_stays_a_star() -> None:
     assert r"\*.pdf, Annex\*" in configuration.page()
     assert r"manifests/\*/\*.sha256" in commands.page()

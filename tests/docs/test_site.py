@@ -54,6 +54,11 @@ def test_the_picture_stands_in_the_page_so_that_its_text_can_be_selected(site: P
         assert ">The ledger, our own database</text>" in (site / page).read_text(encoding="utf-8")
 
 
+def test_a_translated_page_says_its_language(site: Path) -> None:
+    assert '<html lang="ca"' in (site / "reasons.ca.html").read_text(encoding="utf-8")
+    assert '<html lang="en"' in (site / "reasons.html").read_text(encoding="utf-8")
+
+
 def test_search_works_from_a_folder_too(site: Path) -> None:
     """Opened without a server, the index is read as a script, and a frame takes the place of the worker."""
     assert (site / "search" / "search_index.js").read_text(encoding="utf-8").startswith("var __index = {")
