@@ -70,7 +70,16 @@ def _measured(name: str, count: int, runs: int, times: int, server: URL | None) 
 
 
 def run(url: str, times: int) -> Run:
-    """Ask everything so many times; in a process of its own."""
+    """Ask everything so many times, then look at the plans; in a process of its own."""
+    costs, ledger = asked(url, times), Ledger(url)
+    found = plans(ledger)
+    give_back(ledger)
+    ledger.close()
+    return Run(costs, found)
+
+
+def asked(url: str, times: int) -> list[Taken]:
+    """Ask everything so many times; leave no lease."""
     accounts = {name: {"account_id": str(n), "api_key": "test_key"} for n, name in enumerate(ledgers.ACCOUNTS, 1)}
     options: dict[str, Any] = {"ledger": {"url": url}, "accounts": accounts}
     services = Services(Settings(**options), stop=Event())
@@ -78,10 +87,9 @@ def run(url: str, times: int) -> Run:
     watched = Watched(services.ledger.database.engine)
     acts = {**_work(services.ledger), **_rounds(services), **_console(services.ledger)}
     costs = [taken(name, watched, times, act) for name, act in acts.items()]
-    found = plans(services.ledger)
     give_back(services.ledger)
     services.close()
-    return Run(costs, found)
+    return costs
 
 
 def _work(ledger: Ledger) -> dict[str, Callable[[], object]]:

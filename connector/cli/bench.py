@@ -6,32 +6,15 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from connector.cli import measured
 from connector.cli.command import Group
-from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
-    from connector.bench.frame import Costs, Report
-    from connector.bench.memory import Memory
-    from connector.bench.start import Starts
-    from connector.bench.throughput import Throughput
 
-_RATES: Final = ("seconds", "a second", "CPU seconds", "a CPU second", "CPU ms each")
-_THROUGHPUT: Final = (
-    Column("who"),
-    *(Column(title, right=True) for title in ("invoices a second", "CPU ms an invoice")),
-)
-_COSTS: Final = (
-    Column("what", wraps=True),
-    *(Column(title, right=True) for title in ("median ms", "slowest", "CPU ms", "statements ms")),
-)
-_STARTS: Final = (
-    Column("what", wraps=True),
-    *(Column(title, right=True) for title in ("seconds", "CPU seconds", "MB")),
-)
 _USUAL_SERVER: Final = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 _POSTGRES: Final = click.option(
@@ -66,7 +49,7 @@ def discovery(session: Session, invoices: int, runs: int, postgres: str | None) 
 
     server = _server(postgres)
     for report in benchmark.measure(invoices, runs, postgres=server):
-        _show(session.output, report)
+        measured.rates(session.output, report)
     _tell_of_none(session, server)
 
 
@@ -91,7 +74,7 @@ def throughput(
     setting = benchmark.Setting(invoices=invoices, threads=threads, latency=latency)
     server = _server(postgres)
     for result in benchmark.measure(setting, runs, postgres=server, redis=redis):
-        _show_throughput(session.output, result)
+        measured.throughput(session.output, result)
     _tell_of_none(session, server)
 
 
@@ -116,7 +99,7 @@ def ledger(session: Session, jobs: int, times: int, runs: int, postgres: str | N
 
     server = _server(postgres)
     for result in benchmark.measure(jobs, runs, times, postgres=server):
-        _show_costs(session.output, result)
+        measured.costs(session.output, result)
     _tell_of_none(session, server)
 
 
@@ -134,7 +117,7 @@ def webhooks(session: Session, requests: int, runs: int, postgres: str | None) -
 
     server = _server(postgres)
     for report in benchmark.measure(requests, runs, postgres=server):
-        _show(session.output, report)
+        measured.rates(session.output, report)
     _tell_of_none(session, server)
 
 
@@ -154,7 +137,7 @@ def console(session: Session, jobs: int, times: int, workers: int, runs: int, po
 
     server = _server(postgres)
     if server is not None:
-        _show_costs(session.output, benchmark.measure(jobs, runs, times, workers, server=server))
+        measured.costs(session.output, benchmark.measure(jobs, runs, times, workers, server=server))
     _tell_of_none(session, server)
 
 
@@ -172,7 +155,7 @@ def start(session: Session, idle: float, runs: int, postgres: str | None) -> Non
 
     server = _server(postgres)
     for result in benchmark.measure(runs, idle, postgres=server):
-        _show_starts(session.output, result)
+        measured.starts(session.output, result)
     _tell_of_none(session, server)
 
 
@@ -187,91 +170,38 @@ def memory(session: Session, invoices: int, threads: int, postgres: str | None) 
 
     server = _server(postgres)
     for result in benchmark.measure(invoices, threads, postgres=server):
-        _show_memory(session.output, result)
+        measured.memory(session.output, result)
+    _tell_of_none(session, server)
+
+
+@bench.command("retention")
+@_JOBS
+@click.option(
+    "--erase", default=100_000, show_default=True, type=click.IntRange(1), help="About so many, the oldest."
+)
+@click.option(
+    "--times", default=10, show_default=True, type=click.IntRange(1, 25), help="That each question is asked."
+)
+@_POSTGRES
+@click.pass_obj
+def retention(session: Session, jobs: int, erase: int, times: int, postgres: str | None) -> None:
+    """Weigh a large ledger in PostgreSQL, erase its oldest invoices, and ask it the same before and after.
+
+    With 5,000,000 invoices it takes 12 GB of the server's disk while it runs.
+    """
+    from connector.bench import retention as benchmark
+
+    if erase >= jobs:
+        raise UsageError("--erase is not less than --jobs.", action="Give less, such as a tenth.")
+    server = _server(postgres)
+    if server is not None:
+        measured.retention(session.output, benchmark.measure(jobs, erase, times, server=server))
     _tell_of_none(session, server)
 
 
 def _tell_of_none(session: Session, server: URL | None) -> None:
     if server is None and not session.json:
         session.output.line(f"No PostgreSQL at {_USUAL_SERVER}: name one with --postgres.")
-
-
-def _show_throughput(output: Output, result: Throughput) -> None:
-    if output.json:
-        output.record(result.record())
-        return
-    setting = result.setting
-    output.line(
-        f"{result.benchmark}: {setting.invoices:,} invoices, {setting.threads} in flight,"
-        f" {setting.latency * 1000:g} ms a call, medians of {result.runs}"
-    )
-    output.table(
-        _THROUGHPUT,
-        [
-            ("connector", f"{result.per_second:,.1f}", f"{result.cpu_ms:,.2f}"),
-            ("bare client", f"{result.bare_per_second:,.1f}", f"{result.bare_cpu_ms:,.2f}"),
-        ],
-    )
-    output.line(
-        f"Ratio {result.ratio:.2f}. An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
-        f" {result.commits:.2f} commits of the ledger. {result.machine.told()}."
-    )
-    output.line()
-
-
-def _show_costs(output: Output, result: Costs) -> None:
-    if output.json:
-        output.record(result.record())
-        return
-    output.line(f"{result.benchmark}, medians of {result.runs} runs of {result.rows[0].times // result.runs} times")
-    output.table(
-        _COSTS,
-        [
-            (row.name, *(f"{ms:,.1f}" for ms in (row.ms, row.slowest_ms, row.cpu_ms, row.statements_ms)))
-            for row in result.rows
-        ],
-    )
-    for name, lines in result.plans.items():
-        output.line(f"How the database goes about {name}:")
-        for line in lines:
-            output.line(f"  {line}")
-    output.line(f"{result.machine.told()}.")
-    output.line()
-
-
-def _show_memory(output: Output, result: Memory) -> None:
-    if output.json:
-        output.record(result.record())
-        return
-    output.line(f"{result.benchmark}: {result.span.items:,} invoices, {result.threads} in flight")
-    output.table(
-        (Column("invoices", right=True), Column("MB", right=True)),
-        [(f"{sample.invoices:,}", f"{sample.memory / 1_000_000:,.1f}") for sample in result.samples],
-    )
-    output.line(
-        f"After the first tenth an invoice adds {result.slope:,.1f} bytes; {result.span.seconds:,.0f} s in all."
-        f" {result.machine.told()}."
-    )
-    output.line()
-
-
-def _show_starts(output: Output, result: Starts) -> None:
-    if output.json:
-        output.record(result.record())
-        return
-    output.line(f"{result.benchmark}, medians of {result.runs}")
-    output.table(
-        _STARTS,
-        [
-            (row.name, f"{row.seconds:,.2f}", f"{row.cpu_seconds:,.2f}", f"{row.peak_memory_mb:,.0f}")
-            for row in result.rows
-        ],
-    )
-    output.line(
-        f"An idle daemon takes {result.idle_share:.2%} of a core, over {result.idle_seconds:g} s."
-        f" {result.machine.told()}."
-    )
-    output.line()
 
 
 def _server(url: str | None) -> URL | None:
@@ -288,31 +218,3 @@ def _server(url: str | None) -> URL | None:
             f"No PostgreSQL answers at the address of --postgres: {type(error).__name__}.",
             action="Write it as postgresql://user@host:5432/postgres.",
         ) from error
-
-
-def _show(output: Output, report: Report) -> None:
-    if output.json:
-        output.record(report.record())
-        return
-    output.line(f"{report.benchmark}, medians of {report.runs}")
-    output.table(
-        (Column("pass", wraps=True), *(Column(title, right=True) for title in (report.counted, *_RATES))),
-        [
-            (
-                row.name,
-                _count(row.items),
-                f"{row.seconds:,.1f}",
-                _count(row.per_second),
-                f"{row.cpu_seconds:,.1f}",
-                _count(row.per_cpu_second),
-                f"{1000 * row.cpu_seconds / row.items:,.2f}" if row.items else "",
-            )
-            for row in report.rows
-        ],
-    )
-    output.line(f"Peak memory: {report.peak_memory / 1_000_000:,.0f} MB. {report.machine.told()}.")
-    output.line()
-
-
-def _count(number: int | None) -> str:
-    return f"{number:,}" if number else ""

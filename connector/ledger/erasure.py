@@ -65,11 +65,11 @@ class Erasure:
             note: why.
             tax_number: only of the customer with this number, in the spelling of `connector jobs`.
         """
-        jobs = 0
-        while ids := self._some(before, tax_number):
+        jobs, last = 0, 0
+        while ids := self._some(before, tax_number, after=last):
             with self._database.write() as connection:
                 _erase_jobs(connection, ids)
-            jobs += len(ids)
+            jobs, last = jobs + len(ids), ids[-1]
         with self._database.write() as connection:
             contacts = _erase_contacts(connection, before)
             connection.execute(delete(VatNumberRow).where(VatNumberRow.asked_at < before))
@@ -78,8 +78,10 @@ class Erasure:
             write_deed(connection, now, who=who, what=ERASED, subject="", count=jobs, note=note)
         return Erased(jobs=jobs, contacts=contacts)
 
-    def _some(self, before: datetime, tax_number: str | None) -> Sequence[int]:
-        query = select(JobRow.id).where(_past(before, tax_number)).order_by(JobRow.id).limit(_AT_ONCE)
+    def _some(self, before: datetime, tax_number: str | None, *, after: int) -> Sequence[int]:
+        """Return the next ones by id: those that were erased already, perhaps millions, are not looked at again."""
+        meant = and_(_past(before, tax_number), JobRow.id > after)
+        query = select(JobRow.id).where(meant).order_by(JobRow.id).limit(_AT_ONCE)
         with self._database.read() as connection:
             return connection.execute(query).scalars().all()
 

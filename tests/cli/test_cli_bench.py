@@ -111,6 +111,22 @@ def test_the_memory_of_a_worker_is_sampled_on_both_databases(postgres_url: str) 
 
 
 @pytest.mark.slow
+def test_a_ledger_is_weighed_before_and_after_its_oldest_invoices_are_erased(postgres_url: str) -> None:
+    before = bench_databases(postgres_url)
+    options = ("--jobs", "21000", "--erase", "1000", "--times", "1", "--postgres", postgres_url)
+
+    shown = call("bench", "retention", *options, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    [report] = shown.lines
+    assert 900 < report["erasing"]["items"] <= 1000
+    assert report["after"]["job"] < 0.5 * report["before"]["job"]
+    assert 0 < report["after"]["timeline"] < report["before"]["timeline"]
+    assert [row["name"] for row in report["asked_before"]] == [row["name"] for row in report["asked_after"]]
+    assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
 def test_pages_are_measured_over_a_ledger_of_its_own_while_a_worker_issues(postgres_url: str) -> None:
     before = bench_databases(postgres_url)
     options = ("--jobs", "2500", "--times", "2", "--runs", "1", "--workers", "1")
