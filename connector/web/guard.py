@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from connector.web.api.problems import problem
 
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -22,6 +25,9 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+"""No address of ours has them; one with a line break would be taken for a page instead of the API."""
+
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 _FROM_ELSEWHERE: Final = ("/webhooks/", "/api/")
 """Here other machines write: they are known by signature or token, never by a cookie."""
@@ -52,6 +58,9 @@ class Guard:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
+        if _CONTROL.search(scope["path"]):
+            await problem(400, "The address has control characters.")(scope, receive, send_with_headers)
+            return
         if _comes_from_another_site(scope):
             await PlainTextResponse("This form comes from another site.", 403)(scope, receive, send_with_headers)
             return

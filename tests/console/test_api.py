@@ -112,6 +112,7 @@ def test_an_invoice_is_told_as_on_the_command_line(console: Console, machine: Ma
 def test_what_is_not_there_or_means_nothing_is_a_problem(machine: Machine) -> None:
     assert is_problem(machine.get("/jobs/999999"), 404)
     assert is_problem(machine.get("/nowhere"), 404)
+    assert is_problem(machine.post("/sources/a%0Ab/resume", {}), 400)  # and not the page where people sign in
     for wrong in ({"status": "nonsense"}, {"limit": "0"}, {"after": "there"}, {"colour": "red"}, {"reason": "none"},
                   {"since": "0"}, {"until": "31/01/2026"}):  # fmt: skip
         assert is_problem(machine.get("/jobs", **wrong), 422), wrong
