@@ -18,7 +18,7 @@ from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Books, Document, Erp, make_books
 from tests.torture.remote import Remote, free_port
 
-FAULTS = ("--drop-after", "0.02", "--drop-before", "0.01", "--error-503", "0.01", "--error-429", "0.01")
+FAULTS = ("--drop-after", "0.02", "--drop-before", "0.01", "--error-503", "0.02")
 
 BOOKING = (EXAMPLES / "booking.toml").read_text(encoding="utf-8").partition("[sources.booking.options]")[2]
 
