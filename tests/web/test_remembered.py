@@ -1,4 +1,4 @@
-"""What many look at is counted seldom: for some seconds it is good enough, and for longer where counting takes long."""
+"""What many look at is counted once for some seconds, and for longer where counting takes long."""
 
 from __future__ import annotations
 
