@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import socket
 import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
@@ -20,6 +22,7 @@ from connector.domain.errors import (
     SourceNotPermittedError,
     SourceUnavailableError,
 )
+from connector.ports import CheckRow
 from tests.adapters.databases import execute
 from tests.support.odoo import OdooDatabase
 
@@ -175,6 +178,26 @@ def test_a_check_up_names_what_is_wrong_and_raises_nothing(odoo19: OdooDatabase)
     execute(odoo19.url, "DROP TABLE res_bank CASCADE")
     assert last_row(odoo19.url)[2] == "The database of source erp has no table res_bank, or our user may not see it."
     assert last_row(f"postgresql://erp:{PASSWORD}@127.0.0.1:1/odoo")[:2] == ("connection", "failed")
+
+
+def test_a_check_up_names_a_table_of_a_module_that_may_not_be_read(odoo: OdooDatabase) -> None:
+    """The rights by table that docs/odoo.md tells are those of an Odoo without Facturae."""
+    page = (Path(__file__).parents[2] / "docs" / "odoo.md").read_text(encoding="utf-8")
+    told = re.search(r"^(GRANT SELECT ON [^;]*)TO connector;", page, re.MULTILINE)
+    assert told
+
+    def tables_row(url: str) -> CheckRow:
+        adapter = OdooAdapter.open("erp", url, {"write_back": "none"})
+        row = next(row for row in adapter.check() if row.name == "tables")
+        adapter.close()
+        return row
+
+    with user_with(odoo.url, told[1]) as url:
+        row = tables_row(url)
+        assert row.status == "failed"
+        assert re.fullmatch(r"Our user may not read l10n_es_edi_facturae\w+\.", row.message)
+        execute(odoo.url, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO PUBLIC")
+        assert tables_row(url).status == "ok"
 
 
 def test_a_check_up_advises_an_index_where_there_are_many_documents(

@@ -24,7 +24,7 @@ from connector.adapters.rights import ALL, Right, grants
 from connector.adapters.schema import Schema, require, require_readable
 from connector.adapters.writeback.columns import written_rights
 from connector.adapters.writeback.side_table import SideTable
-from connector.domain.errors import DocumentNotUsableError, UsageError
+from connector.domain.errors import DocumentNotUsableError, SourceNotPermittedError, UsageError
 from connector.domain.invoice import Invoice
 from connector.ports import CheckRow, Company, File, Found, Position
 
@@ -132,7 +132,13 @@ class OdooAdapter(DatabaseAdapter):
         return [*rows, self._write_back_row()]
 
     def _readable(self, schema: Schema) -> str:
-        return require_readable(require(schema, source=self._database.source, action=NO_ODOO))
+        told = require_readable(require(schema, source=self._database.source, action=NO_ODOO))
+        for (table, _), column in sorted(schema.columns.items()):
+            if table in LINKS and not column.readable:  # a module's own, read whenever they are there
+                raise SourceNotPermittedError(
+                    f"Our user may not read {table}.", action=f"GRANT SELECT ON {table} TO our user."
+                )
+        return told
 
     def _attachments_row(self, schema: Schema) -> CheckRow:
         rights = [schema.columns.get((ATTACHMENTS, name)) for name in COLUMNS]
