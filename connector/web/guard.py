@@ -25,6 +25,9 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+LARGEST: Final = 1_000_000
+"""Bytes that the body of a request to the console or the API may have; it is held in memory."""
+
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 """No address of ours has them; one with a line break would be taken for a page instead of the API."""
 
@@ -58,13 +61,29 @@ class Guard:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        if _CONTROL.search(scope["path"]):
-            await problem(400, "The address has control characters.")(scope, receive, send_with_headers)
+        refusal = _refusal(scope)
+        if refusal is not None:
+            await problem(*refusal)(scope, receive, send_with_headers)
             return
         if _comes_from_another_site(scope):
             await PlainTextResponse("This form comes from another site.", 403)(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
+
+
+def _refusal(scope: Scope) -> tuple[int, str] | None:
+    """Why a request is not even looked at, whoever sent it: nobody has shown a token or a session yet."""
+    if _CONTROL.search(scope["path"]):
+        return 400, "The address has control characters."
+    if scope["path"].startswith("/webhooks/"):
+        return None  # it has limits of its own
+    headers = Headers(scope=scope)
+    if "transfer-encoding" in headers:
+        return 411, "Say how long the body is (Content-Length)."
+    length = headers.get("content-length", "0")
+    if not length.isdigit() or int(length[:20]) > LARGEST:
+        return 413, f"The body is larger than {LARGEST} bytes."
+    return None
 
 
 def _comes_from_another_site(scope: Scope) -> bool:

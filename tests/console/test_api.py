@@ -17,6 +17,7 @@ from connector.domain.job import Status
 from connector.domain.people import Scope
 from connector.ledger.tables import JobRow
 from connector.web.api.events import STREAMS
+from connector.web.guard import LARGEST
 from tests.cli.shop import call
 from tests.console.conftest import Console
 
@@ -118,6 +119,12 @@ def test_what_is_not_there_or_means_nothing_is_a_problem(machine: Machine) -> No
         assert is_problem(machine.get("/jobs", **wrong), 422), wrong
     for until in ("0", 4102444800, "2126-01-01", "2126-01-01T00:00:00"):  # not as it is written, or without a zone
         assert is_problem(machine.post("/accounts/spain/pause", {"note": "x", "until": until}), 422), until
+
+
+def test_a_body_that_would_fill_the_memory_is_not_read(console: Console) -> None:
+    for stranger in (console.address + "/api/v1/jobs/1/actions", console.address + "/sign-in"):
+        assert is_problem(httpx.post(stranger, content=b" " * (LARGEST + 1)), 413)
+        assert is_problem(httpx.post(stranger, content=iter([b"{}"])), 411)  # of unknown length
 
 
 def test_an_act_counts_once_however_often_it_is_sent(console: Console, machine: Machine) -> None:
