@@ -10,7 +10,7 @@ from starlette.responses import Response
 from connector.operations import standing
 from connector.web.api.caller import Actor, Caller, Key, Reader, once
 from connector.web.api.records import AccountRecord, Accounts, SourceRecord, Sources
-from connector.web.api.values import Instant
+from connector.web.api.values import Instant, Name
 
 
 class Pause(BaseModel):
@@ -41,7 +41,7 @@ def list_accounts(caller: Reader) -> Accounts:
 
 
 @routes.post("/accounts/{name}/pause", response_model=AccountRecord)
-def pause_account(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
+def pause_account(caller: Actor, name: Name, wish: Pause, key: Key) -> Response:
     """Let an account's invoices wait."""
     _account(caller, name)
     _ahead(caller, wish)
@@ -54,7 +54,7 @@ def pause_account(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
 
 
 @routes.post("/accounts/{name}/resume", response_model=AccountRecord)
-def resume_account(caller: Actor, name: str, wish: Resume, key: Key) -> Response:
+def resume_account(caller: Actor, name: Name, wish: Resume, key: Key) -> Response:
     """End a pause, whoever began it."""
     _account(caller, name)
 
@@ -72,7 +72,7 @@ def list_sources(caller: Reader) -> Sources:
 
 
 @routes.post("/sources/{name}/pause", response_model=SourceRecord)
-def pause_source(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
+def pause_source(caller: Actor, name: Name, wish: Pause, key: Key) -> Response:
     """Leave an ERP alone: it is not looked into, nothing is written into it, and its invoices wait."""
     _source(caller, name)
     _ahead(caller, wish)
@@ -85,7 +85,7 @@ def pause_source(caller: Actor, name: str, wish: Pause, key: Key) -> Response:
 
 
 @routes.post("/sources/{name}/resume", response_model=SourceRecord)
-def resume_source(caller: Actor, name: str, wish: Resume, key: Key) -> Response:
+def resume_source(caller: Actor, name: Name, wish: Resume, key: Key) -> Response:
     """End the pause of a source."""
     _source(caller, name)
 

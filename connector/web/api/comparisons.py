@@ -11,7 +11,7 @@ from starlette.responses import Response
 from connector.operations.records import comparison_record, difference_record
 from connector.web.api.caller import Actor, Key, Reader, once
 from connector.web.api.records import AskedRecord, ComparisonRecord, Comparisons, DifferencePage, DifferenceRecord
-from connector.web.api.values import Reason
+from connector.web.api.values import Name, Reason
 
 ComparisonId = Annotated[int, Path(ge=1, lt=2**63)]
 
@@ -43,7 +43,7 @@ def list_differences(
 
 
 @routes.post("/accounts/{name}/compare", response_model=AskedRecord)
-def ask_comparison(caller: Actor, name: str, key: Key) -> Response:
+def ask_comparison(caller: Actor, name: Name, key: Key) -> Response:
     """Have an account's three sides compared; the connector does it when it has time, within minutes."""
     if name not in caller.services.settings.accounts:
         raise HTTPException(404, "There is no such account in the configuration.")

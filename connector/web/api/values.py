@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
+from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, WithJsonSchema
 
 from connector.domain import catalogue
@@ -46,6 +47,9 @@ def _counted(value: object) -> object:
 
 Reason = Annotated[str, AfterValidator(_known), Field(json_schema_extra=_list_reasons)]
 """A reason of the catalogue."""
+
+Name = Annotated[str, Path(pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""Name of an account or a source, in an address."""
 
 Amount = Annotated[
     Decimal,
