@@ -25,6 +25,10 @@ SCENARIOS ?= 1000
 SEED ?= 1
 TORTURE_ARGS ?=
 
+# How many invoices the day of `make soak` has, and more: --minutes M, --broker rabbitmq, --seed S.
+SOAK_INVOICES ?= 50000
+SOAK_ARGS ?=
+
 # Which modules `make mutation` changes (files of .ci/mutation/), or --sample N --seed S; all mutants of all by default.
 MUTATION_ARGS ?=
 
@@ -51,7 +55,7 @@ PIP_INSTALL := pip install --quiet --require-hashes --only-binary :all:
 # An environment whose interpreter has gone is made again.
 $(shell test -x $(BIN)/python || rm -f $(RUNTIME) $(DEV))
 
-.PHONY: help setup setup-dev demo docs site services test nightly coverage mutants mutation audit api-check deploy-check torture screenshots lint format lock wheel clean
+.PHONY: help setup setup-dev demo docs site services test nightly coverage mutants mutation audit api-check deploy-check torture soak screenshots lint format lock wheel clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -73,11 +77,11 @@ site: setup-dev ## build the documentation as a site, into build/site/; a broken
 test: setup-dev ## set up and run the tests; SERVICES=required allows no skipped service
 	SERVICES=$(SERVICES) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
-nightly: setup-dev ## what takes hours: long tests, the API, coverage, missing safeguards, mutants, a thousand scenarios
+nightly: setup-dev ## what takes hours: long tests, the API, coverage, missing safeguards, mutants, a thousand scenarios, a day
 	@failed=; \
 	run() { echo "$$*"; "$$@" || failed="$$failed $$2"; }; \
 	E2E_ROUNDS=3 run $(MAKE) test PYTEST_ARGS="-m 'slow or nightly'"; \
-	for target in audit api-check coverage mutants mutation torture; do run $(MAKE) $$target; done; \
+	for target in audit api-check coverage mutants mutation torture soak; do run $(MAKE) $$target; done; \
 	test -z "$$failed"
 
 coverage: setup-dev ## the tests once more, with what they execute measured; at least 90 % of lines
@@ -111,6 +115,9 @@ deploy-check: setup-dev ## the deployment files against systemd, kubectl and the
 
 torture: setup-dev ## kill, pause and deceive real processes, then audit (SCENARIOS=1000, SEED=1)
 	@$(BIN)/python -m tests.torture --scenarios $(SCENARIOS) --seed $(SEED) $(TORTURE_ARGS)
+
+soak: setup-dev ## a day of an office in minutes, with all that may go wrong in it (SOAK_INVOICES=50000; SOAK_ARGS)
+	@$(BIN)/python -m tests.soak --invoices $(SOAK_INVOICES) $(SOAK_ARGS)
 
 services: ## start the databases and brokers that tests can use (Debian; installs them when run by root)
 	@bash .ci/services

@@ -60,6 +60,10 @@ class Running:
     def running(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def kill(self) -> None:
         """Kill -9, children included."""
         if self.running:
@@ -111,6 +115,7 @@ class Installation:
     adapter: str = "odoo"
     options: str = ""  # of the adapter, in TOML
     crash_at: str = ""  # where its processes die; see connector/crashpoints.py
+    environment: Mapping[str, str] = field(default_factory=dict)  # settings beyond these
     _started: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -214,7 +219,13 @@ adapter = "{self.adapter}"
         unwanted = ("CONNECTOR_",) if self.measured else ("CONNECTOR_", "COVERAGE_PROCESS_")
         clean = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
         dying = {"CONNECTOR_CRASH_AT": self.crash_at} if self.crash_at else {}
-        return {**clean, **dying, "CONNECTOR_CONFIG": str(self.config), "TMPDIR": str(self.folder)}
+        return {
+            **clean,
+            **dying,
+            **self.environment,
+            "CONNECTOR_CONFIG": str(self.config),
+            "TMPDIR": str(self.folder),
+        }
 
     def end(self) -> None:
         for started in self._started:

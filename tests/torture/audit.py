@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -63,6 +64,42 @@ class Evidence:
     guard: bool
     pauses: Sequence[Pause]
 
+    @cached_property
+    def living(self) -> Mapping[tuple[int, str], Sequence[Mapping[str, Any]]]:
+        """What is at B2Brouter, by account and number."""
+        return _by_number(self.documents["invoices"])
+
+    @cached_property
+    def gone(self) -> Mapping[tuple[int, str], Sequence[Mapping[str, Any]]]:
+        """What was withdrawn, by account and number."""
+        return _by_number(self.documents["deleted_invoices"])
+
+    @cached_property
+    def effects(self) -> Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]:
+        """What the journal saw happen to invoices, by action and number."""
+        found: dict[tuple[str, str], list[Mapping[str, Any]]] = defaultdict(list)
+        for entry in self.journal:
+            for effect in entry["effects"]:
+                if effect.get("kind") == "invoice":
+                    found[effect.get("action"), effect.get("number")].append(effect)
+        return found
+
+    @cached_property
+    def account_of(self) -> Mapping[Any, int]:
+        """Account of each document that is or was at B2Brouter, by its id."""
+        return {
+            remote["id"]: remote["account_id"]
+            for group in ("invoices", "deleted_invoices")
+            for remote in self.documents[group]
+        }
+
+
+def _by_number(documents: Sequence[Mapping[str, Any]]) -> Mapping[tuple[int, str], Sequence[Mapping[str, Any]]]:
+    found: dict[tuple[int, str], list[Mapping[str, Any]]] = defaultdict(list)
+    for remote in documents:
+        found[remote["account_id"], remote["number"]].append(remote)
+    return found
+
 
 def examine(evidence: Evidence) -> list[Finding]:
     """Return all that is wrong."""
@@ -103,13 +140,8 @@ def _document(evidence: Evidence, document: Document, job: Mapping[str, Any] | N
     yield from _reference(evidence, document, name, there, job)
 
 
-def _living(evidence: Evidence, document: Document) -> list[Mapping[str, Any]]:
-    account = int(OFFICES[document.office][1])
-    return [
-        remote
-        for remote in evidence.documents["invoices"]
-        if remote["account_id"] == account and remote["number"] == document.number
-    ]
+def _living(evidence: Evidence, document: Document) -> Sequence[Mapping[str, Any]]:
+    return evidence.living.get((int(OFFICES[document.office][1]), document.number), ())
 
 
 def _once(evidence: Evidence, document: Document, name: str, there: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -120,11 +152,7 @@ def _once(evidence: Evidence, document: Document, name: str, there: Sequence[Map
         yield Finding(kind, f"{name}: documents {', '.join(str(remote['id']) for remote in there)}")
     account = int(OFFICES[document.office][1])
     made = _happened(evidence, account, document.number, "created")
-    gone = sum(
-        1
-        for remote in evidence.documents["deleted_invoices"]
-        if remote["account_id"] == account and remote["number"] == document.number
-    )
+    gone = len(evidence.gone.get((account, document.number), ()))
     if made - gone > max(1, len(there)):
         yield Finding(kind, f"{name}: created {made} times by the journal, withdrawn {gone} times")
     sent = sum(remote["sent_times"] for remote in there)
@@ -137,21 +165,10 @@ def _once(evidence: Evidence, document: Document, name: str, there: Sequence[Map
 
 
 def _happened(evidence: Evidence, account: int, number: str, action: str) -> int:
-    foreign = {
-        remote["id"]
-        for group in ("invoices", "deleted_invoices")
-        for remote in evidence.documents[group]
-        if remote["account_id"] != account
-    }
     return sum(
         1
-        for entry in evidence.journal
-        for effect in entry["effects"]
-        if effect.get("kind") == "invoice"
-        and effect.get("action") == action
-        and effect.get("number") == number
-        and effect.get("account", account) == account
-        and effect.get("id") not in foreign
+        for effect in evidence.effects.get((action, number), ())
+        if effect.get("account", account) == account and evidence.account_of.get(effect.get("id"), account) == account
     )
 
 

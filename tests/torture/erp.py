@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import psycopg
 from sqlalchemy.engine import make_url
@@ -87,31 +87,53 @@ class Customer:
     country: str
 
 
+@dataclass(frozen=True)
+class Mix:
+    """How an ERP's documents are made up: shares of all, and the fewest and most good customers of an office."""
+
+    customers: tuple[int, int] = (1, 3)
+    credit_notes: float = 0.2
+    mistyped: float = 0.06
+    off: float = 0.05
+
+
+MISTYPED: Final = 99
+"""Last two digits of the customer whose tax number is wrong."""
+
+
 @dataclass
 class Books:
     """All that a scenario's ERP will hold."""
 
     customers: list[Customer] = field(default_factory=list)
     documents: list[Document] = field(default_factory=list)
+    invoices: dict[int, list[Document]] = field(default_factory=lambda: {office: [] for office in OFFICES})
+    mix: Mix = field(default_factory=Mix)
+
+    def good_customers(self, office: int) -> list[int]:
+        return [c.key for c in self.customers if c.office == office and c.key % 100 != MISTYPED]
 
 
-def make_books(chance: random.Random, *, first: int, count: int) -> Books:
+def make_books(chance: random.Random, *, first: int, count: int, mix: Mix | None = None) -> Books:
     """Invent documents: mostly good invoices, some credit notes, a few that nobody may send."""
-    books = Books()
+    books = Books(mix=mix or Mix())
     for office in OFFICES:
-        for position in range(chance.randint(1, 3)):
+        for position in range(chance.randint(*books.mix.customers)):
             key = office * 100 + position
             country, vat = ("ES", _nif(chance)) if office == 1 else ("FR", _french(chance))
             books.customers.append(Customer(key, office, f"Customer {key}", vat, country))
-        books.customers.append(Customer(office * 100 + 99, office, "Mistyped", "ES00000000X", "ES"))
+        books.customers.append(Customer(office * 100 + MISTYPED, office, "Mistyped", "ES00000000X", "ES"))
     for position in range(count):
-        books.documents.append(_document(chance, books, first + position, position))
+        document = _document(chance, books, first + position, position)
+        books.documents.append(document)
+        if not document.is_credit_note:
+            books.invoices[document.office].append(document)
     return books
 
 
 def _document(chance: random.Random, books: Books, key: int, position: int) -> Document:
     office = chance.choice((1, 1, 2))
-    customer = chance.choice([c.key for c in books.customers if c.office == office and c.key % 100 != 99])
+    customer = chance.choice(books.good_customers(office))
     number = f"T-{key:04}"
     codes = ["ES21", "ES10"] if office == 1 else ["FR20"]
     lines = [
@@ -119,9 +141,8 @@ def _document(chance: random.Random, books: Books, key: int, position: int) -> D
         for _ in range(chance.randint(1, 4))
     ]
     document = Document(key, office, customer, number, lines)
-    roll = chance.random()
-    before = [d for d in books.documents if d.office == office and not d.is_credit_note]
-    if roll < 0.2 and before:
+    roll, mix, before = chance.random(), books.mix, books.invoices[office]
+    if roll < mix.credit_notes and before:
         original = chance.choice(before)
         document.customer, document.original = original.customer, original.key
         if original.fate != "issued":
@@ -129,10 +150,10 @@ def _document(chance: random.Random, books: Books, key: int, position: int) -> D
             mistyped = original.reason == "vat_number_wrong"
             document.fate = "held" if mistyped else "waiting"
             document.reason = "vat_number_wrong" if mistyped else "original_waiting"
-    elif roll < 0.26 and position:
-        document.customer = office * 100 + 99
+    elif roll < mix.credit_notes + mix.mistyped and position:
+        document.customer = office * 100 + MISTYPED
         document.fate, document.reason = "held", "vat_number_wrong"
-    elif roll < 0.31 and position:
+    elif roll < mix.credit_notes + mix.mistyped + mix.off and position:
         document.off_by, document.fate, document.reason = Decimal(1), "held", "totals_do_not_add_up"
     return document
 
@@ -199,31 +220,29 @@ class Erp:
                   f"c{c.key}@example.com", 0] for c in books.customers],
             )  # fmt: skip
 
-    def confirm(self, documents: Sequence[Document]) -> None:
-        """Put documents in, confirmed."""
-        now = datetime.now(UTC).replace(microsecond=0)
+    def confirm(self, documents: Sequence[Document], *, age: timedelta = timedelta()) -> None:
+        """Put documents in, confirmed; with an age, their time of change is so long ago when they become visible."""
+        now = (datetime.now(UTC) - age).replace(microsecond=0)
         today = now.date() - timedelta(days=1)
+        projects: list[Sequence[Any]] = []
+        tasks: list[Sequence[Any]] = []
+        vats: list[Sequence[Any]] = []
+        for d in documents:
+            sign = -1 if d.is_credit_note else 1
+            vat = sum((amount for _, amount in d.taxes().values()), Decimal(0))
+            projects.append(
+                [d.key, d.office, d.customer, f"Project {d.key}", "invoiced", "R" if sign < 0 else "F",
+                 d.number, today.isoformat(), today.isoformat(), "EUR", None, d.original, sign * d.net,
+                 sign * vat, None, None, sign * d.total, None, None, now.strftime("%Y-%m-%d %H:%M:%S")]
+            )  # fmt: skip
+            tasks += [
+                [d.key * 100 + place, d.key, place, f"Work {place}", sign * line.quantity, "hour", line.rate,
+                 None, sign * line.amount, line.code] for place, line in enumerate(d.lines)
+            ]  # fmt: skip
+            vats += [[d.key, code, sign * base, sign * amount] for code, (base, amount) in d.taxes().items()]
         with self._cursor() as cursor:
-            for d in documents:
-                sign = -1 if d.is_credit_note else 1
-                vat = sum((amount for _, amount in d.taxes().values()), Decimal(0))
-                self._many(
-                    cursor, "project",
-                    [[d.key, d.office, d.customer, f"Project {d.key}", "invoiced", "R" if sign < 0 else "F",
-                      d.number, today.isoformat(), today.isoformat(), "EUR", None, d.original, sign * d.net,
-                      sign * vat, None, None, sign * d.total, None, None,
-                      now.strftime("%Y-%m-%d %H:%M:%S")]],
-                )  # fmt: skip
-                self._many(
-                    cursor, "task",
-                    [[d.key * 100 + place, d.key, place, f"Work {place}", sign * line.quantity, "hour", line.rate,
-                      None, sign * line.amount, line.code] for place, line in enumerate(d.lines)],
-                )  # fmt: skip
-                self._many(
-                    cursor, "project_vat",
-                    [[d.key, code, sign * base, sign * amount]
-                     for code, (base, amount) in d.taxes().items()],
-                )  # fmt: skip
+            for table, rows in (("project", projects), ("task", tasks), ("project_vat", vats)):
+                self._many(cursor, table, rows)
 
     def rows(self) -> dict[int, tuple[str | None, str | None]]:
         """Key -> reference and xref, as they stand there."""
