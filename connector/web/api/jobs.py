@@ -70,7 +70,7 @@ class Page(Wanted):
     """Which invoices, and which of their pages."""
 
     after: str | None = Field(
-        None, pattern=r"^(\d{4}-\d\d-\d\d_)?[0-9]{1,18}$", description="`next` of the last page."
+        None, pattern=r"^([1-9][0-9]{0,6}_)?[0-9]{1,18}$", description="`next` of the last page."
     )
     limit: int = Field(100, ge=1, le=500)
 
@@ -154,13 +154,10 @@ def _place(after: str | None) -> Place | None:
     if after is None:
         return None
     day, _, number = after.rpartition("_")
-    try:
-        return Place(id=int(number), day=date.fromisoformat(day) if day else None)
-    except ValueError:
-        raise HTTPException(422, "after: that is no place in the list") from None
+    return Place(id=int(number), day=date.fromordinal(min(int(day), date.max.toordinal())) if day else None)
 
 
 def _shown(place: Place | None) -> str | None:
     if place is None:
         return None
-    return f"{place.day.isoformat()}_{place.id}" if place.day else str(place.id)
+    return f"{place.day.toordinal()}_{place.id}" if place.day else str(place.id)
