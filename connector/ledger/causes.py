@@ -92,7 +92,9 @@ class Groups:
         """Count a job that has a reason, or a row selected with `COLUMNS`; return its cause."""
         facts = identifying(row.reason, row.details, {name: getattr(row, name) or "" for name in _OF_THE_JOB})
         key = (row.reason, *facts.values())
-        cause = self._found.setdefault(key, Cause(reason=row.reason, facts=facts, details=dict(row.details)))
+        cause = self._found.get(key)
+        if cause is None:
+            cause = self._found[key] = Cause(reason=row.reason, facts=facts, details=dict(row.details))
         cause.add(row)
         return cause
 
