@@ -1,0 +1,54 @@
+"""Old documents lose what is personal or heavy, in many batches; their rows and the steps of their timelines stay."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from connector.bench import ledgers
+from connector.ledger import Ledger
+
+COUNT = 1500
+"""More than two batches."""
+
+
+@pytest.fixture
+def old(ledger_url: str) -> Ledger:
+    """Documents that were issued in the course of a year, each with its timeline."""
+    ledger = Ledger(ledger_url)
+    ledgers.fill(ledger, COUNT, told=1)
+    with ledger.database.write() as connection:
+        connection.execute(text("UPDATE job SET status = 'done', reason = NULL, sent_at = created_at"))
+    return ledger
+
+
+def number(ledger: Ledger, question: str) -> int:
+    with ledger.database.read() as connection:
+        return int(connection.execute(text(f"SELECT count(*) FROM {question}")).scalar_one())
+
+
+def test_all_batches_are_erased_and_every_row_stays(old: Ledger) -> None:
+    tomorrow = old.database.clock.now() + timedelta(days=1)
+    assert old.erasure.count(tomorrow) == COUNT
+
+    assert old.erasure.erase(tomorrow, who="ana", note="kept long enough").jobs == COUNT
+
+    assert old.erasure.count(tomorrow) == 0
+    assert number(old, "job") == COUNT
+    assert number(old, "job WHERE payload IS NOT NULL OR content IS NOT NULL OR customer IS NOT NULL") == 0
+    assert number(old, "job WHERE reference IS NULL AND key IS NULL") == 0
+    assert number(old, "event WHERE what <> ''") == 8 * COUNT
+    assert number(old, "event WHERE answer IS NOT NULL OR note IS NOT NULL") == 0
+    old.close()
+
+
+def test_what_was_sent_later_is_left_alone(old: Ledger) -> None:
+    half_a_year_ago = old.database.clock.now() - timedelta(days=182)
+
+    erased = old.erasure.erase(half_a_year_ago, who="ana", note="kept long enough").jobs
+
+    assert abs(erased - COUNT / 2) < 10
+    assert number(old, "job WHERE payload IS NOT NULL") == COUNT - erased
+    old.close()
