@@ -100,6 +100,7 @@ class Day:
         self._edited: set[str] = set()
         self._killed: set[str] = set()
         self._outage = False
+        self._began, self._looks, self._warm_at = 0.0, 0, 0.0
 
     def run(self) -> Result:
         """Do it all, and leave nothing running."""
@@ -159,21 +160,23 @@ class Day:
 
     def _live(self) -> None:
         events = deque(self.plan.events)
-        samples = deque(number / SAMPLES_AN_HOUR for number in range(HOURS * SAMPLES_AN_HOUR + 1))
-        began = time.monotonic()
-        while (now := (time.monotonic() - began) / self.plan.hour) < HOURS or self._arrivals:
+        self._began = time.monotonic()
+        while (now := self._now) < HOURS or self._arrivals:
             self._confirm(now)
             while events and events[0].at <= now:
                 self._happen(events.popleft(), now)
             for ending in [one for one in self._endings if one[0] <= now]:
                 self._endings.remove(ending)
                 ending[1]()
-            if samples and samples[0] <= now:
-                self._look_around(samples.popleft())
+            self._look_around()
             time.sleep(TICK)
         for _, end in self._endings:
             end()
-        self._look_around(HOURS)
+
+    @property
+    def _now(self) -> float:
+        """Hours since the beginning; they go on after the day until all is at rest."""
+        return (time.monotonic() - self._began) / self.plan.hour
 
     def _confirm(self, now: float) -> None:
         """Whoever cannot reach the ERP confirms as soon as it is back."""
@@ -189,7 +192,12 @@ class Day:
         except psycopg.OperationalError:
             self._arrivals.extendleft(reversed(due))
 
-    def _look_around(self, hour: float) -> None:
+    def _look_around(self) -> None:
+        """Every quarter of an hour: who holds how much memory, and how much is left to do."""
+        hour = self._now
+        if hour * SAMPLES_AN_HOUR < self._looks:
+            return
+        self._looks = int(hour * SAMPLES_AN_HOUR) + 1
         for post, process in self._crew.items():
             if post not in self._killed and process.running:
                 series = self.result.memory.setdefault(post, Series(post))
@@ -198,7 +206,9 @@ class Day:
         left = counts["pending"] + counts["running"]
         if left > self.result.backlog:
             self.result.backlog, self.result.backlog_at = left, hour
-        if not hour % 1:
+        if hour < HOURS / 4 or counts["done"] < self.plan.invoices / 4:
+            self._warm_at = hour
+        if self._looks % SAMPLES_AN_HOUR == 1:
             self._say(f"{clock(hour)}  {dict(sorted(counts.items()))}")
         if not self._outage:
             self._resume()
@@ -314,7 +324,9 @@ class Day:
             elif time.monotonic() - moved > STANDSTILL:
                 self.result.findings.append(audit.Finding("stuck", f"{STANDSTILL:g} s without a change: {counts}"))
                 break
-            self._resume()
+            self._look_around()
+        for series in self.result.memory.values():
+            series.warm_at = self._warm_at
         self.result.rest_after = time.monotonic() - began
 
     def _retry(self) -> bool:

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import linear_regression, median
+from statistics import linear_regression
 from typing import Final
 
 from tests.soak.plan import HOURS
 
-WARM: Final = HOURS / 4
-"""Hours after which a process has seen all kinds of work."""
-
 MOST_GROWTH: Final = 0.10
-"""Share of what a process holds when it is warm by which it may grow in the rest of the day."""
+"""Share of what a warm process holds by which it may grow from then on."""
 
 LEAST_ALLOWED: Final = 12.0
-"""Megabytes by which any process may grow: the arenas of an allocator are not given back at once."""
+"""Megabytes by which any process may grow: an allocator does not give its arenas back at once."""
 
 
 @dataclass
@@ -26,29 +23,33 @@ class Series:
 
     name: str
     samples: list[tuple[float, float]] = field(default_factory=list)
+    warm_at: float = HOURS / 4  # a quarter of the day is over, and a quarter of the work is done
 
-    def around(self, hour: float) -> float:
-        """Megabytes about that hour; the nearest sample's."""
-        return min(self.samples, key=lambda sample: abs(sample[0] - hour))[1]
+    @property
+    def later(self) -> Sequence[tuple[float, float]]:
+        """The samples of the warm process."""
+        return [sample for sample in self.samples if sample[0] >= self.warm_at]
 
     @property
     def warm(self) -> float:
-        """Megabytes as the second quarter begins."""
-        first = [held for hour, held in self.samples if WARM <= hour < WARM + 2]
-        return median(first) if first else self.around(WARM)
+        """Megabytes when it is warm."""
+        return self.later[0][1] if self.later else 0.0
+
+    @property
+    def last(self) -> float:
+        """Megabytes at the end."""
+        return self.samples[-1][1]
 
     @property
     def slope(self) -> float:
-        """Megabytes an hour after the first quarter, by least squares."""
-        later: Sequence[tuple[float, float]] = [sample for sample in self.samples if sample[0] >= WARM]
-        if len(later) < 2:
-            return 0.0
-        return linear_regression(*zip(*later, strict=True)).slope
+        """Megabytes an hour of the warm process, by least squares."""
+        later = self.later
+        return linear_regression(*zip(*later, strict=True)).slope if len(later) > 1 else 0.0
 
     @property
     def growth(self) -> float:
-        """Megabytes by which it grew in the last three quarters, by that slope."""
-        return self.slope * (HOURS - WARM)
+        """Megabytes by which it grew since it was warm, by that slope."""
+        return self.slope * (self.samples[-1][0] - self.warm_at)
 
     @property
     def limit(self) -> float:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from tests.soak.day import Result
-from tests.soak.memory import WARM, Series
-from tests.soak.plan import HOURS, clock
+from tests.soak.memory import Series
+from tests.soak.plan import clock
 from tests.torture.audit import KINDS
 
 
@@ -32,7 +32,7 @@ def table(result: Result) -> str:
 
 def _told(series: Series) -> str:
     """What a process held, and by how much that grew."""
-    held = f"{series.warm:.0f} MB at {clock(WARM)}, {series.around(HOURS):.0f} MB at the end"
+    held = f"{series.warm:.0f} MB at {clock(series.warm_at)}, {series.last:.0f} MB at the end"
     grown = f"{series.slope:+.2f} MB an hour, {series.growth:+.1f} MB of at most {series.limit:.0f}"
     return f"{held}; {grown}{'' if series.is_flat else ' **grows**'}"
 
