@@ -269,6 +269,7 @@ class Journey:
         try:
             walk(case, stopping)
             if case.job.stage is not Stage.RECORDED:
+                case.pay()
                 self._ledger.jobs.give_back(case.job)
         except LeaseLostError:
             log.warning("job %s: the lease was lost; another worker has it", case.job.id)
@@ -301,6 +302,7 @@ class Journey:
             answer=_answer(case, error),
         )
         try:
+            case.pay()
             case.job = self._ledger.jobs.settle(
                 case.job,
                 decision.event,

@@ -26,7 +26,7 @@ from connector.ledger import originals
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.loose import different
-from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
+from connector.ledger.records import COLUMNS, Entry, Job, Progress, issuing, job_of
 from connector.ledger.tables import AccountRow, EventRow, JobRow, NumberClaimRow
 
 POISON = 3
@@ -181,6 +181,7 @@ class Jobs:
         *,
         payload: bytes | None = None,
         invoice: Invoice | None = None,
+        owed: Sequence[Progress] = (),
     ) -> Job:
         """Write down, durably, that an effect is about to be caused. Only then may it be.
 
@@ -189,6 +190,7 @@ class Jobs:
             effect: what is about to happen.
             payload: the exact bytes that will be sent; kept, so that a repetition sends the same.
             invoice: what the payload was made from; its number at the account is claimed for this job.
+            owed: stages that were reached and not written yet.
 
         Raises:
             LeaseLostError: the job is in other hands.
@@ -203,8 +205,11 @@ class Jobs:
         with self._database.write() as connection:
             if invoice is not None:
                 self._claim_number(connection, job, number_key(invoice))
-            after = self._change(connection, job, values, [Entry(what="intent", effect=effect)])
+            entries = [*(each.told() for each in owed), Entry(what="intent", effect=effect)]
+            after = self._change(connection, job, {**_columns(owed), **values}, entries)
+            _die_at(owed, "before_outcome")
             crashpoint(effect, "before_intent")
+        _die_at(owed, "after_outcome")
         crashpoint(effect, "after_intent")
         return after
 
@@ -268,34 +273,34 @@ class Jobs:
         crashpoint(entry.effect, "after_outcome")
         return after
 
-    def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
+    def advance(
+        self, job: Job, stage: Stage, *, entry: Entry | None = None, owed: Sequence[Progress] = (), **values: Any
+    ) -> Job:
         """Reach a stage: settles the open question, forgets the failures of the step, keeps the lease.
+
+        Args:
+            job: as last written.
+            stage: that was reached.
+            entry: what the timeline shall say.
+            owed: stages that were reached before and not written yet.
+            values: further columns.
 
         Raises:
             LeaseLostError: the job is in other hands; what was reached stays an open question.
         """
         entry = entry or Entry(what="reached", effect=job.open_effect, outcome="done")
-        changed = {
-            "stage": stage,
-            "attempts": 0,
-            "lapses": 0,  # progress: whatever killed the workers before is behind us
-            "open_effect": None,
-            "open_since": None,
-            "looks": 0,
-            "reason": None,
-            "details": None,
-            **values,
-        }
+        reached = [*owed, Progress(stage, entry, values)]
+        changed = _columns(reached)
         with self._database.write() as connection:
             if stage is Stage.SENT:
                 changed["sent_at"] = self._database.clock.now()
             if stage is Stage.RECORDED:
                 changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
-            after = self._change(connection, job, changed, [entry])
+            after = self._change(connection, job, changed, [each.told() for each in reached])
             if stage is Stage.SENT:
                 release_followers(connection, after, after.updated_at)
-            crashpoint(entry.effect, "before_outcome")
-        crashpoint(entry.effect, "after_outcome")
+            _die_at(reached, "before_outcome")
+        _die_at(reached, "after_outcome")
         return after
 
     def settle(
@@ -437,6 +442,15 @@ class Jobs:
             return list(connection.execute(query, wanted).scalars())
 
 
+def _columns(reached: Sequence[Progress]) -> dict[str, Any]:
+    return {name: value for each in reached for name, value in each.columns().items()}
+
+
+def _die_at(reached: Sequence[Progress], point: str) -> None:
+    for each in reached:
+        crashpoint(each.entry.effect, point)
+
+
 def _held(job: Job) -> Mapping[str, Any]:
     """Return the values by which a statement finds a job under the lease it was read with."""
     return {"held_id": job.id, "held_fence": job.fence}
@@ -475,7 +489,7 @@ def write_alike(
 def write_entries(connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]) -> None:
     """Append to the timeline of a job."""
     for entry in entries:
-        connection.execute(_ENTRY, {"job_id": job_id, "at": now, "stage": stage, **entry.values()})
+        connection.execute(_ENTRY, {"job_id": job_id, "at": now, **entry.values(stage)})
 
 
 def insert_or_ignore(database: Database, table: Any) -> Any:

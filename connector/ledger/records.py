@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -100,10 +101,42 @@ class Entry:
     answer: bytes | None = None  # packed
     who: str | None = None
     note: str | None = None
+    stage: Stage | None = None  # None: where the job is once all is written that is written with this
 
-    def values(self) -> dict[str, Any]:
-        """Return its columns."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+    def values(self, stage: Stage) -> dict[str, Any]:
+        """Return its columns, for a job at a stage."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__} | {"stage": self.stage or stage}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A stage that a job in hand has reached, as it is written: alone, or with what is written next."""
+
+    stage: Stage
+    entry: Entry
+    values: Mapping[str, Any] = field(default_factory=dict)  # further columns
+
+    def columns(self) -> dict[str, Any]:
+        """Return what it changes: the open question is settled, the failures of the step are forgotten."""
+        return {
+            "stage": self.stage,
+            "attempts": 0,
+            "lapses": 0,  # progress: whatever killed the workers before is behind us
+            "open_effect": None,
+            "open_since": None,
+            "looks": 0,
+            "reason": None,
+            "details": None,
+            **self.values,
+        }
+
+    def told(self) -> Entry:
+        """Return the line of the timeline."""
+        return replace(self.entry, stage=self.stage)
+
+    def of(self, job: Job) -> Job:
+        """Return the job as it will be."""
+        return replace(job, **{**self.columns(), "details": {}})
 
 
 def judged(invoice: Invoice) -> dict[str, Any]:

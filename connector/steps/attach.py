@@ -38,7 +38,7 @@ def attach(case: Case) -> bool:
     wanted = case.invoice.attachments
     if not wanted:
         return True
-    there = case.remote.read_invoice(case.job.reference or "")
+    there = case.there()
     if there is None:
         start_over_if_missing(case)
         return False

@@ -25,8 +25,8 @@ from connector.domain.errors import (
 from connector.domain.invoice import Invoice
 from connector.domain.job import Effect, Stage
 from connector.ledger import Ledger
-from connector.ledger.records import Entry, Job, judged
-from connector.ports import Adapter, HoldsFiles, Remote, VatRegister
+from connector.ledger.records import Entry, Job, Progress, judged
+from connector.ports import Adapter, HoldsFiles, Remote, RemoteInvoice, VatRegister
 from connector.validation import Levels
 
 
@@ -107,6 +107,7 @@ class Case:
         self.vat_check = vat_check
         self.own_email: str | None = None  # of the customer, where its contact has another customer's data
         self._document = document
+        self._owed: list[Progress] = []
 
     @property
     def invoice(self) -> Invoice:
@@ -163,8 +164,9 @@ class Case:
         return (self.clock.now() - asked).total_seconds() if asked else 0.0
 
     def begin(self, effect: Effect, **values: Any) -> None:
-        """Commit the intent; see `Jobs.begin`."""
-        self.job = self.ledger.jobs.begin(self.job, effect, **values)
+        """Commit the intent, with what is owed; see `Jobs.begin`."""
+        self.job = self.ledger.jobs.begin(self.job, effect, owed=self._owed, **values)
+        self._owed = []
 
     def advance(self, stage: Stage, *, entry: Entry | None = None, **values: Any) -> None:
         """Reach a stage; see `Jobs.advance`."""
@@ -175,10 +177,33 @@ class Case:
             request_id=self.remote.last_request_id() if self.job.open_effect else None,
             answer=evidence.packed(self.remote.last_answer()) if self.job.open_effect else None,
         )
-        self.job = self.ledger.jobs.advance(self.job, stage, entry=entry, **values)
+        self.job = self.ledger.jobs.advance(self.job, stage, entry=entry, owed=self._owed, **values)
+        self._owed = []
+
+    def owe(self, stage: Stage, *, entry: Entry, **values: Any) -> None:
+        """Reach a stage as `advance` does, but write so only together with what is written next: a commit less.
+
+        A process that dies before that finds the question open which was open before, and looks for the answer.
+        Nobody outside but the ERP is waited for meanwhile.
+        """
+        progress = Progress(stage, entry, values)
+        self._owed.append(progress)
+        self.job = progress.of(self.job)
+
+    def pay(self) -> None:
+        """Write what is owed."""
+        if self._owed:
+            last = self._owed.pop()
+            self.advance(last.stage, entry=last.entry, **last.values)
+
+    def there(self) -> RemoteInvoice | None:
+        """Read the document at B2Brouter; None where it is gone."""
+        self.pay()
+        return self.remote.read_invoice(self.job.reference or "")
 
     def settle_intent(self, outcome: str, **details: str) -> None:
         """Close the open question at the stage where the job is; see `Jobs.close_intent`."""
+        self.pay()
         self.job = self.ledger.jobs.close_intent(
             self.job, outcome=outcome, request_id=self.remote.last_request_id(), details=details
         )
@@ -188,10 +213,12 @@ class Case:
         said = self.ledger.queries.timeline(self.job.id)
         facts = dict(details)
         if not any((entry.what, entry.reason, entry.details) == ("warned", reason, facts) for entry in said):
+            self.pay()
             self.job = self.ledger.jobs.note(self.job, Entry(what="warned", reason=reason, details=facts))
 
     def count_look(self) -> None:
         """Remember that a look-up found nothing."""
+        self.pay()
         self.job = self.ledger.jobs.look(self.job)
 
     @contextmanager

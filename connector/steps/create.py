@@ -123,6 +123,7 @@ def _remembered(case: Case) -> RemoteInvoice:
     reference = case.invoice.reference or ""
     ours = identity.xref(case.remote.environment, case.remote.account_id, reference)
     if reference and case.invoice.xref in {None, ours}:
+        case.pay()
         there = case.remote.read_invoice(reference)
         if there is not None and _is_remembered(case, there):
             # From here on the ERP's content of now is what the document is held against.
@@ -180,5 +181,6 @@ def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> Remote
         answer=evidence.packed(case.remote.last_answer()) if what == "reached" else None,
         details={"reference": made.id},
     )
-    case.advance(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state, **values)
+    reach = case.owe if what == "reached" else case.advance
+    reach(Stage.CREATED, entry=entry, reference=made.id, remote_state=made.state, **values)
     return made

@@ -73,4 +73,5 @@ def _arrive(case: Case, contact_id: str, how: str) -> None:
     entry = Entry(what="reached", outcome="done", request_id=request_id, details={"contact": contact_id, "how": how})
     # Frozen bytes name the contact that they were made for.
     stale = {"payload": None} if case.job.contact_id not in {None, contact_id} else {}
-    case.advance(Stage.CONTACT_READY, entry=entry, contact_id=contact_id, **stale)
+    reach = case.owe if how == KNOWN else case.advance
+    reach(Stage.CONTACT_READY, entry=entry, contact_id=contact_id, **stale)

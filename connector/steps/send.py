@@ -80,10 +80,9 @@ def _adopt(case: Case, error: RefusedError | None = None) -> None:
 
 
 def _state(case: Case) -> str:
-    reference = case.job.reference or ""
-    there = case.remote.read_invoice(reference)
+    there = case.there()
     if there is None:
-        raise RefusedError("remote_missing", {"reference": reference})
+        raise RefusedError("remote_missing", {"reference": case.job.reference or ""})
     if there.state is None:  # unclear is not "new": read again
         raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
     return there.state

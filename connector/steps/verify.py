@@ -29,13 +29,13 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
     if start_over_if_changed(case):
         return
     complete = made is not None and made.total is not None and made.taxes is not None
-    there = made if complete else case.remote.read_invoice(case.job.reference or "")
+    there = made if complete else case.there()
     if there is None:
         start_over_if_missing(case)
         return
     problem = _problem(case, there)
     if problem is None or _is_allowed(case, there, problem):
-        case.advance(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
+        case.owe(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
     elif not _is_mended(case, problem):
         raise problem
 

@@ -51,7 +51,7 @@ def start_over_if_missing(case: Case) -> None:
 def withdraw(case: Case) -> bool:
     """Delete the unsent document; return whether it is gone. Nothing happens to one that was sent."""
     reference = case.job.reference or ""
-    there = case.remote.read_invoice(reference)
+    there = case.there()
     if there is not None:
         if there.state not in UNSENT:
             if case.job.open_effect is Effect.WITHDRAW:
