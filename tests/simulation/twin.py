@@ -19,7 +19,7 @@ from connector.domain.job import Effect, Event, Stage, Status, next_status
 from connector.ledger.actions import DECIDED_BY_RETRY
 from connector.ledger.contacts import ContactLink
 from connector.ledger.jobs import POISON
-from connector.ledger.records import Entry, Job, judged
+from connector.ledger.records import Entry, Job, Progress, judged
 from connector.ports import Found
 from tests.support.clock import FakeClock
 
@@ -38,6 +38,10 @@ def _with(job: Job, values: Mapping[str, Any]) -> Job:
 
 
 _CLOSED: Mapping[str, Any] = {"open_effect": None, "open_since": None, "looks": 0}
+
+
+def _reached(stages: Sequence[Progress]) -> dict[str, Any]:
+    return {name: value for each in stages for name, value in {**each.columns(), "details": {}}.items()}
 
 
 class TwinJobs:
@@ -85,8 +89,16 @@ class TwinJobs:
             for job in taken
         ]
 
-    def begin(self, job: Job, effect: Effect, *, payload: bytes | None = None, invoice: Invoice | None = None) -> Job:
-        values: dict[str, Any] = {"open_effect": effect, "open_since": self._clock.now(), "looks": 0}
+    def begin(
+        self,
+        job: Job,
+        effect: Effect,
+        *,
+        payload: bytes | None = None,
+        invoice: Invoice | None = None,
+        owed: Sequence[Progress] = (),
+    ) -> Job:
+        values = _reached(owed) | {"open_effect": effect, "open_since": self._clock.now(), "looks": 0}
         if payload is not None:
             values["payload"] = payload
         if invoice is not None:
@@ -112,16 +124,10 @@ class TwinJobs:
         progress = {"attempts": 0, "lapses": 0} if outcome == "done" else {}
         return self._change(job, **_CLOSED, **progress)
 
-    def advance(self, job: Job, stage: Stage, *, entry: Entry | None = None, **values: Any) -> Job:
-        changed = {
-            "stage": stage,
-            "attempts": 0,
-            "lapses": 0,
-            **_CLOSED,
-            "reason": None,
-            "details": {},
-            **values,
-        }
+    def advance(
+        self, job: Job, stage: Stage, *, entry: Entry | None = None, owed: Sequence[Progress] = (), **values: Any
+    ) -> Job:
+        changed = _reached([*owed, Progress(stage, entry or Entry(what="reached"), values)])
         if stage is Stage.SENT:
             changed["sent_at"] = self._clock.now()
         if stage is Stage.RECORDED:
