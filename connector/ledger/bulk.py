@@ -1,7 +1,6 @@
 """A page of documents at once: a statement or two, and no work of SQLAlchemy's for each row.
 
-Discovery of a large ERP spends its time here. Values are converted by the columns' own types, so that what is
-stored does not differ from what other statements store.
+Discovery of a large ERP spends its time here.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, Select, String, select, text, type_coerce
 
 from connector.domain.job import Status
+from connector.ledger import raw
 from connector.ledger.database import Database
 from connector.ledger.tables import JobRow
 from connector.ports import Found
@@ -43,6 +43,8 @@ _COMPARED_POSTGRESQL: Final = text("""
     ORDER BY d.place
 """)
 
+_JOB: Final[Any] = JobRow.__table__
+
 _VARIABLES: Final = 30_000
 """Of one statement; SQLite takes 32,766."""
 
@@ -60,24 +62,23 @@ def insert_jobs(
         values: the columns that differ from document to document, each with the values of all documents.
         common: the other columns, the same for all.
     """
-    stored = {name: _converted(connection, name, column) for name, column in values.items()}
-    shared = {name: _converted(connection, name, [value])[0] for name, value in common.items()}
+    stored = {name: raw.converted(connection, _JOB, name, column) for name, column in values.items()}
+    shared = {name: raw.converted(connection, _JOB, name, [value])[0] for name, value in common.items()}
     found = {"at": shared["created_at"], "what": "found", "stage": shared["stage"]}
     insert = _insert_sqlite if database.is_sqlite else _insert_postgresql
     return insert(connection, stored, shared, found)
 
 
 def _insert_sqlite(
-    connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
+    connection: Connection, values: Mapping[str, Sequence[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
 ) -> int:
     """Many rows a statement, so that other threads run on; nobody else writes, so what is new has the highest ids."""
     last = connection.exec_driver_sql("SELECT COALESCE(MAX(id), 0) FROM job").scalar_one()
     columns = ", ".join(f"column{place}" for place, _ in enumerate(values, start=1))
-    row = f"({', '.join('?' for _ in values)})"
     for some in _batches([*zip(*values.values(), strict=True)], _VARIABLES // len(values)):
         statement = (
             f"INSERT INTO job ({', '.join((*values, *shared))})"
-            f" SELECT {columns}{', ?' * len(shared)} FROM (VALUES {', '.join([row] * len(some))})"
+            f" SELECT {columns}{', ?' * len(shared)} FROM (VALUES {raw.values(connection, len(values), len(some))})"
             f" WHERE true ON CONFLICT DO NOTHING"
         )
         connection.exec_driver_sql(statement, (*shared.values(), *chain.from_iterable(some)))
@@ -91,10 +92,10 @@ def _batches(rows: list[tuple[Any, ...]], most: int) -> Iterator[list[tuple[Any,
 
 
 def _insert_postgresql(
-    connection: Connection, values: Mapping[str, list[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
+    connection: Connection, values: Mapping[str, Sequence[Any]], shared: Mapping[str, Any], found: Mapping[str, Any]
 ) -> int:
     """One statement, a text for each column: the server takes it apart sooner than the driver makes arrays."""
-    typed = [f"CAST({name} AS {_type(connection, name)})" for name in values]
+    typed = [raw.typed(connection.dialect, _JOB, name, name) for name in values]
     selected = ", ".join((*typed, *(f":{name}" for name in shared)))
     listed = ", ".join(f"json_array_elements_text(CAST(:{name} AS json))" for name in values)
     later = _LATER.format(at=":at", what=":what", stage=":first_stage", found="fresh")
@@ -161,15 +162,3 @@ def _among(connection: Connection, wanted: Statement, keys: Sequence[str]) -> St
     else:
         listed = text("job.key = ANY(CAST(:keys AS text[]))").bindparams(keys=list(keys))
     return wanted.where(listed)
-
-
-def _converted(connection: Connection, name: str, values: Sequence[Any]) -> list[Any]:
-    """Return values of a column as it stores them."""
-    kind = JobRow.__table__.c[name].type
-    convert = kind.dialect_impl(connection.dialect).bind_processor(connection.dialect)
-    return [convert(value) for value in values] if convert else list(values)
-
-
-def _type(connection: Connection, name: str) -> str:
-    """Return a column's type, without the order of its texts."""
-    return str(JobRow.__table__.c[name].type.compile(dialect=connection.dialect)).partition(" COLLATE ")[0]

@@ -14,11 +14,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.crashpoints import crashpoint
-from connector.domain.errors import LeaseLostError, RefusedError
 from connector.domain.identity import number_key
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Effect, Event, Stage, Status, next_status
@@ -26,8 +25,9 @@ from connector.ledger import originals
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.loose import different
+from connector.ledger.pen import Change, Pen
 from connector.ledger.records import COLUMNS, Entry, Job, Progress, issuing, job_of
-from connector.ledger.tables import AccountRow, EventRow, JobRow, NumberClaimRow
+from connector.ledger.tables import AccountRow, EventRow, JobRow
 
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
@@ -38,7 +38,6 @@ _HELD = and_(
     JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"), JobRow.status == Status.RUNNING
 )
 _WRITE = update(JobRow).where(_HELD)
-_CHANGE = _WRITE.returning(*COLUMNS)
 _ENTRY = insert(EventRow)
 # Of jobs that this transaction has locked while they were pending.
 _LEASE = (
@@ -61,14 +60,6 @@ _RELEASE = (
 )
 _ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
-# No question about an earlier number of this job is open where it claims one: that number is free again.
-_FREE_NUMBER = delete(NumberClaimRow).where(
-    NumberClaimRow.job_id == bindparam("claimant"), NumberClaimRow.number_key != bindparam("claimed")
-)
-_CLAIMANT = select(NumberClaimRow.job_id).where(
-    NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
-)
-
 _PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
 _PAUSED = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
 
@@ -127,6 +118,7 @@ class Jobs:
         self._database = database
         self.lease_seconds = lease_seconds
         self._owner = owner
+        self._pen = Pen(database, self._until)
 
     @property
     def owner(self) -> str:
@@ -202,24 +194,15 @@ class Jobs:
             values["payload"] = payload
         if invoice is not None:
             values |= issuing(invoice)
-        with self._database.write() as connection:
-            if invoice is not None:
-                self._claim_number(connection, job, number_key(invoice))
-            entries = [*(each.told() for each in owed), Entry(what="intent", effect=effect)]
-            after = self._change(connection, job, {**_columns(owed), **values}, entries)
-            _die_at(owed, "before_outcome")
-            crashpoint(effect, "before_intent")
-        _die_at(owed, "after_outcome")
-        crashpoint(effect, "after_intent")
-        return after
-
-    def _claim_number(self, connection: Connection, job: Job, number: str) -> None:
-        place = {"account": job.account, "number_key": number}
-        connection.execute(_FREE_NUMBER, {"claimant": job.id, "claimed": number})
-        connection.execute(insert_or_ignore(self._database, NumberClaimRow), {**place, "job_id": job.id})
-        holder = connection.execute(_CLAIMANT, place).scalar_one()
-        if holder != job.id:
-            raise RefusedError("number_clash", {"other": str(holder)})
+        return self._pen.write(
+            Change(
+                job=job,
+                values={**_columns(owed), **values},
+                entries=[*(each.told() for each in owed), Entry(what="intent", effect=effect)],
+                number=number_key(invoice) if invoice is not None else None,
+                points=[*_points(owed), (effect, "intent")],
+            )
+        )
 
     def claim(self, job: Job, invoice: Invoice) -> Job:
         """Claim the document's number at the account for this job, though nothing is about to be caused.
@@ -228,24 +211,16 @@ class Jobs:
             LeaseLostError: the job is in other hands.
             RefusedError: `number_clash`, another job owns the number.
         """
-        with self._database.write() as connection:
-            self._claim_number(connection, job, number_key(invoice))
-            return self._change(connection, job, {}, [])
+        return self._pen.write(Change(job=job, values={}, number=number_key(invoice)))
 
     def look(self, job: Job) -> Job:
         """Count a look-up that found nothing; the question stays open."""
-        with self._database.write() as connection:
-            return self._change(
-                connection,
-                job,
-                {"looks": job.looks + 1},
-                [Entry(what="looked_up", effect=job.open_effect, outcome="absent")],
-            )
+        entry = Entry(what="looked_up", effect=job.open_effect, outcome="absent")
+        return self._pen.write(Change(job=job, values={"looks": job.looks + 1}, entries=[entry]))
 
     def note(self, job: Job, entry: Entry) -> Job:
         """Append to the timeline; nothing else changes."""
-        with self._database.write() as connection:
-            return self._change(connection, job, {}, [entry])
+        return self._pen.write(Change(job=job, values={}, entries=[entry]))
 
     def close_intent(
         self, job: Job, *, outcome: str, request_id: str | None = None, details: Mapping[str, str] | None = None
@@ -267,11 +242,7 @@ class Jobs:
         )
         progress = {"attempts": 0, "lapses": 0} if outcome == "done" else {}
         closed = {"open_effect": None, "open_since": None, "looks": 0, **progress}
-        with self._database.write() as connection:
-            after = self._change(connection, job, closed, [entry])
-            crashpoint(entry.effect, "before_outcome")
-        crashpoint(entry.effect, "after_outcome")
-        return after
+        return self._pen.write(Change(job=job, values=closed, entries=[entry], points=[(entry.effect, "outcome")]))
 
     def advance(
         self, job: Job, stage: Stage, *, entry: Entry | None = None, owed: Sequence[Progress] = (), **values: Any
@@ -291,17 +262,19 @@ class Jobs:
         entry = entry or Entry(what="reached", effect=job.open_effect, outcome="done")
         reached = [*owed, Progress(stage, entry, values)]
         changed = _columns(reached)
-        with self._database.write() as connection:
-            if stage is Stage.SENT:
-                changed["sent_at"] = self._database.clock.now()
-            if stage is Stage.RECORDED:
-                changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
-            after = self._change(connection, job, changed, [each.told() for each in reached])
-            if stage is Stage.SENT:
-                release_followers(connection, after, after.updated_at)
-            _die_at(reached, "before_outcome")
-        _die_at(reached, "after_outcome")
-        return after
+        if stage is Stage.SENT:
+            changed["sent_at"] = self._database.clock.now()
+        if stage is Stage.RECORDED:
+            changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
+        return self._pen.write(
+            Change(
+                job=job,
+                values=changed,
+                entries=[each.told() for each in reached],
+                also=_release_followers if stage is Stage.SENT else None,
+                points=_points(reached),
+            )
+        )
 
     def settle(
         self,
@@ -338,11 +311,7 @@ class Jobs:
             **_FREE,
             **values,
         }
-        with self._database.write() as connection:
-            after = self._change(connection, job, changed, [entry])
-            crashpoint("settle", "before_commit")
-        crashpoint("settle", "after_commit")
-        return after
+        return self._pen.write(Change(job=job, values=changed, entries=[entry], points=[("settle", "commit")]))
 
     def give_back(self, job: Job) -> None:
         """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""
@@ -350,17 +319,6 @@ class Jobs:
         with self._database.write() as connection:
             back = {"status": next_status(Status.RUNNING, Event.RETURNED), "updated_at": now, **_FREE}
             connection.execute(_WRITE, {**back, **_held(job)})
-
-    def _change(self, connection: Connection, job: Job, values: Mapping[str, Any], entries: Sequence[Entry]) -> Job:
-        """The one guarded write. It is also a sign of life: the lease is extended with it."""
-        now = self._database.clock.now()
-        alive = {"leased_until": self._until(now), "updated_at": now}
-        row = connection.execute(_CHANGE, {**alive, **values, **_held(job)}).one_or_none()
-        if row is None:
-            raise LeaseLostError(f"job {job.id} is in other hands")
-        after = job_of(row)
-        write_entries(connection, after.id, after.stage, now, entries)
-        return after
 
     def remember_original(self, job: Job, original: Original, key: str | None) -> Job:
         """Write down which document a correction follows, before anybody is asked for that document.
@@ -375,8 +333,7 @@ class Jobs:
         known = {"original_key": key, "original_number": original.number, "original_date": original.date}
         if all(getattr(job, name) == value for name, value in known.items()):
             return job
-        with self._database.write() as connection:
-            return self._change(connection, job, known, [])
+        return self._pen.write(Change(job=job, values=known))
 
     def rescue(self) -> int:
         """Free the jobs whose holder is dead or silent past its lease; return how many.
@@ -446,9 +403,8 @@ def _columns(reached: Sequence[Progress]) -> dict[str, Any]:
     return {name: value for each in reached for name, value in each.columns().items()}
 
 
-def _die_at(reached: Sequence[Progress], point: str) -> None:
-    for each in reached:
-        crashpoint(each.entry.effect, point)
+def _points(reached: Sequence[Progress]) -> list[tuple[str | None, str]]:
+    return [(each.entry.effect, "outcome") for each in reached]
 
 
 def _held(job: Job) -> Mapping[str, Any]:
@@ -460,6 +416,10 @@ def release_followers(connection: Connection, original: Job, now: datetime) -> N
     """Let the corrections that rest because of this document be judged anew."""
     of_it = {"of_source": original.source, "of_company": original.company, "of_key": original.key}
     _released(connection, connection.execute(_RELEASE_FOLLOWERS, {"released": now, **of_it}).all(), now)
+
+
+def _release_followers(connection: Connection, original: Job) -> None:
+    release_followers(connection, original, original.updated_at)
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:

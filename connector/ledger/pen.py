@@ -1,0 +1,200 @@
+"""The guarded writes of a process's workers: what they write at the same time goes into one transaction.
+
+A commit costs more than what it commits, and a statement for many rows hardly more than one for a single row. Each
+write stands under the fence of the lease it was made under. Where one of several may not be written, none is, and
+each is tried alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import Connection, Dialect, and_, bindparam, delete, select
+
+from connector.crashpoints import crashpoint
+from connector.domain.errors import LeaseLostError, LedgerError, RefusedError
+from connector.domain.job import Status
+from connector.ledger import raw
+from connector.ledger.database import Database
+from connector.ledger.records import Entry, Job
+from connector.ledger.tables import EventRow, JobRow, NumberClaimRow
+from connector.ledger.together import Together
+
+_JOB: Final[Any] = JobRow.__table__
+_EVENT: Final[Any] = EventRow.__table__
+_CLAIM: Final[Any] = NumberClaimRow.__table__
+
+_CLAIMS: Final = select(NumberClaimRow.account, NumberClaimRow.number_key, NumberClaimRow.job_id).where(
+    NumberClaimRow.job_id.in_(bindparam("jobs", expanding=True))
+)
+_NUMBER: Final = and_(
+    NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
+)
+_HOLDER: Final = select(NumberClaimRow.job_id).where(_NUMBER)
+_FREE: Final = delete(NumberClaimRow).where(_NUMBER, NumberClaimRow.job_id == bindparam("job"))
+
+_ENTRY: Final = ("job_id", "at", *Entry.__dataclass_fields__)
+
+_NEWS: Final = ("remote_state", "state_changed_at", "state_event", "state_note", "state_recorded_at")
+"""What others may have written about a job in hand meanwhile: news of B2Brouter."""
+
+_KNOWN: Final = frozenset(Job.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a worker writes about the job in its hands."""
+
+    job: Job
+    values: Mapping[str, Any]
+    entries: Sequence[Entry] = ()
+    number: str | None = None  # the document's, in one spelling, to be claimed at the account
+    also: Callable[[Connection, Job], None] | None = None  # what else belongs into the transaction
+    points: Sequence[tuple[str | None, str]] = ()  # (effect, "intent"), …; see `crashpoints`
+
+
+class Pen:
+    """Writes changes, and extends the leases with them: each is a sign of life."""
+
+    def __init__(self, database: Database, until: Callable[[datetime], datetime]) -> None:
+        """Write into a ledger.
+
+        Args:
+            database: the ledger's.
+            until: when a lease ends that shows life at a time.
+        """
+        self._database = database
+        self._until = until
+        self._together = Together(self._write)
+
+    def write(self, change: Change) -> Job:
+        """Write a change durably; return the job as it is then.
+
+        Raises:
+            LeaseLostError: the job is in other hands.
+            RefusedError: `number_clash`, another job owns the number.
+            LedgerError: nothing was written, or it is not known.
+        """
+        after = self._together.do(change)
+        for effect, what in change.points:
+            crashpoint(effect, f"after_{what}")
+        return after
+
+    def _write(self, changes: Sequence[Change]) -> Sequence[Job | Exception]:
+        try:
+            return self._at_once(changes)
+        except (LeaseLostError, RefusedError) as error:
+            return [error] if len(changes) == 1 else [self._alone(change) for change in changes]
+
+    def _alone(self, change: Change) -> Job | Exception:
+        try:
+            return self._at_once([change])[0]
+        except (LeaseLostError, RefusedError, LedgerError) as error:
+            return error
+
+    def _at_once(self, changes: Sequence[Change]) -> Sequence[Job]:
+        """Write all changes or none."""
+        with self._database.write() as connection:
+            now = self._database.clock.now()
+            _claim(connection, changes)
+            after = _change(connection, changes, {"leased_until": self._until(now), "updated_at": now})
+            _tell(connection, changes, after, now)
+            for change in changes:
+                if change.also is not None:
+                    change.also(connection, after[change.job.id])
+            for effect, what in chain.from_iterable(change.points for change in changes):
+                crashpoint(effect, f"before_{what}")
+        return [after[change.job.id] for change in changes]
+
+
+def _change(connection: Connection, changes: Sequence[Change], alive: Mapping[str, Any]) -> Mapping[int, Job]:
+    """Write the columns of jobs, those that the same columns are written of together.
+
+    The jobs are in nobody else's hands, so that no two transactions wait for each other's rows.
+    """
+    alike: dict[tuple[str, ...], dict[int, tuple[Job, Mapping[str, Any]]]] = {}
+    for change in changes:
+        values = {**alive, **change.values}
+        alike.setdefault(tuple(values), {})[change.job.id] = (change.job, values)
+    after: dict[int, Job] = {}
+    for names, some in alike.items():
+        rows = [(job.id, job.fence, *values.values()) for job, values in some.values()]
+        written = _update(connection, names, rows)
+        if len(written) < len(some):
+            [lost, *_] = some.keys() - written.keys()
+            raise LeaseLostError(f"job {lost} is in other hands")
+        after |= {id_: _after(*some[id_], news) for id_, news in written.items()}
+    return after
+
+
+def _after(job: Job, values: Mapping[str, Any], news: Mapping[str, Any]) -> Job:
+    known = {name: value for name, value in values.items() if name in _KNOWN}
+    return replace(job, **{**known, **news, "details": known.get("details", job.details) or {}})
+
+
+def _tell(connection: Connection, changes: Sequence[Change], after: Mapping[int, Job], now: datetime) -> None:
+    """Append to the timelines."""
+    rows = []
+    for change in changes:
+        job = after[change.job.id]
+        for entry in change.entries:
+            told = {"job_id": job.id, "at": now, **entry.values(job.stage)}
+            rows.append([told[name] for name in _ENTRY])
+    if rows:
+        raw.insert(connection, _EVENT, _ENTRY, rows)
+
+
+def _claim(connection: Connection, changes: Sequence[Change]) -> None:
+    """Claim numbers for jobs, and give up what they claimed before: a job has one number.
+
+    No question about an earlier number of a job is open where it claims one: that number is free again.
+
+    Raises:
+        RefusedError: `number_clash`.
+    """
+    # In one order everywhere: two that wait for each other's numbers would wait for ever.
+    wanted = sorted((change.job.account, change.number, change.job.id) for change in changes if change.number)
+    if not wanted:
+        return
+    names = ("account", "number_key", "job_id")
+    raw.insert(connection, _CLAIM, names, wanted, otherwise="ON CONFLICT DO NOTHING")
+    jobs = tuple(id_ for *_, id_ in wanted)
+    claims = {(row.account, row.number_key, row.job_id) for row in connection.execute(_CLAIMS, {"jobs": jobs})}
+    for account, number, _ in (each for each in wanted if each not in claims):
+        holder = connection.execute(_HOLDER, {"account": account, "number_key": number}).scalar_one()
+        raise RefusedError("number_clash", {"other": str(holder)})
+    for account, number, job in claims.difference(wanted):
+        connection.execute(_FREE, {"account": account, "number_key": number, "job": job})
+
+
+def _update(
+    connection: Connection, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]
+) -> Mapping[int, Mapping[str, Any]]:
+    """Write columns of jobs that are in the hands of whoever has their fence; return the news of those written."""
+    columns = ("id", "fence", *names)
+    written = connection.exec_driver_sql(
+        _guarded(connection.dialect, columns, raw.values(connection, len(columns), len(rows))),
+        raw.flat(connection, _JOB, columns, rows),
+    )
+    return {
+        id_: {name: raw.read(connection, _JOB, name, value) for name, value in zip(_NEWS, news, strict=True)}
+        for id_, *news in written
+    }
+
+
+@cache
+def _guarded(dialect: Dialect, columns: tuple[str, ...], rows: str) -> str:
+    id_, fence, *others = (
+        f"{name} = {raw.typed(dialect, _JOB, name, f'v.column{place}')}"
+        for place, name in enumerate(columns, start=1)
+    )
+    return (
+        f"UPDATE job SET {', '.join(others)} FROM (VALUES {rows}) AS v"  # noqa: S608 - names of our own columns
+        f" WHERE job.{id_} AND job.{fence} AND job.status = '{Status.RUNNING}'"
+        f" RETURNING job.id, {', '.join(f'job.{name}' for name in _NEWS)}"
+    )

@@ -1,0 +1,75 @@
+"""Work that threads ask for at the same time, done together by one of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_MOST: Final = 64
+
+
+@dataclass(eq=False, slots=True)
+class _Slot(Generic[Item, Result]):
+    """What one thread asks for, and what came of it."""
+
+    item: Item
+    result: Result | None = None
+    error: BaseException | None = None
+    done: bool = False
+
+
+class Together(Generic[Item, Result]):
+    """Whoever comes while work is under way waits; the first of those that wait does the work of all of them.
+
+    A thread that comes alone is served at once.
+    """
+
+    def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
+        """Prepare.
+
+        Args:
+            work: does it for several, and returns for each its result or its error, in the same order. What it
+                raises is everybody's error.
+        """
+        self._work = work
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
+        self._waiting: list[_Slot[Item, Result]] = []
+
+    def do(self, item: Item) -> Result:
+        """Have one's own done.
+
+        Raises:
+            Exception: whatever the work returns or raises for it.
+        """
+        mine: _Slot[Item, Result] = _Slot(item)
+        with self._lock:
+            self._waiting.append(mine)
+        while not mine.done:
+            with self._turn:
+                if not mine.done:
+                    self._serve()
+        if mine.error is not None:
+            raise mine.error
+        return mine.result  # type: ignore[return-value]  # done without an error
+
+    def _serve(self) -> None:
+        with self._lock:
+            slots, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        try:
+            for slot, outcome in zip(slots, self._work([slot.item for slot in slots]), strict=True):
+                if isinstance(outcome, Exception):
+                    slot.error = outcome
+                else:
+                    slot.result = outcome
+        except BaseException as error:  # noqa: BLE001 - each of them raises it
+            for slot in slots:
+                slot.error = error
+        finally:
+            for slot in slots:
+                slot.done = True
