@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -201,6 +201,7 @@ class Invoice:
     attachments: tuple[Attachment, ...] = ()
     reference: str | None = None  # what the ERP already holds from an earlier write-back; not content
     xref: str | None = None
+    _known_fingerprint: str | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def is_credit_note(self) -> bool:
@@ -209,13 +210,17 @@ class Invoice:
 
     def fingerprint(self) -> str:
         """Return a hash of all content: it differs exactly when the ERP document or its customer changed."""
-        content = replace(self, reference=None, xref=None)
-        canonical = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(canonical.encode()).hexdigest()
+        known = self._known_fingerprint
+        if known is None:
+            content = replace(self, reference=None, xref=None)
+            canonical = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+            known = hashlib.sha256(canonical.encode()).hexdigest()
+            object.__setattr__(self, "_known_fingerprint", known)  # a document is asked for it at every step
+        return known
 
 
 def _plain(value: Any) -> Any:
-    if value is None or isinstance(value, str):  # first, for most are: every document is hashed several times
+    if value is None or isinstance(value, str):  # first, for most are
         return value
     if isinstance(value, Decimal):
         return decimal_text(value)
@@ -229,7 +234,7 @@ def _plain(value: Any) -> Any:
 
 @cache
 def _names(kind: Any) -> tuple[str, ...] | None:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+    return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
 
 
 def decimal_text(value: Decimal) -> str:

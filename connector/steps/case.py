@@ -123,7 +123,9 @@ class Case:
         """
         with erp_errors():
             document = self.adapter.load([self.job.key]).get(self.job.key)
-        self._document = usable(document)
+        fresh = usable(document)
+        if self._document != fresh:
+            self._document = fresh
         return self._document
 
     def file(self) -> bytes:

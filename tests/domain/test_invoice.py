@@ -57,7 +57,7 @@ OTHER: dict[str, Any] = {
 NOT_CONTENT = {"reference", "xref"}  # what we write back ourselves must not look like a change
 
 
-@pytest.mark.parametrize("field", [f.name for f in fields(Invoice) if f.name not in NOT_CONTENT])
+@pytest.mark.parametrize("field", [f.name for f in fields(Invoice) if f.compare and f.name not in NOT_CONTENT])
 def test_a_change_of_any_field_changes_the_fingerprint(field: str) -> None:
     document = invoice("1")
 

@@ -8,7 +8,7 @@ still the others go on, then it continues where it stood.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -527,10 +527,6 @@ class _Inline:
         return future
 
 
-def _wait(futures: Collection[Future[None]], **_: Any) -> tuple[Collection[Future[None]], set[Future[None]]]:
-    return futures, set()
-
-
 class _Dice:
     @staticmethod
     def random() -> float:
@@ -567,7 +563,6 @@ def staged() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     with (
         mock.patch.object(journey, "ThreadPoolExecutor", _Inline),
-        mock.patch.object(journey, "wait", _wait),
         mock.patch.object(journey, "random", _Dice),
         mock.patch.object(owners, "this_process", _owner),
         mock.patch.object(owners, "is_dead", _is_dead),

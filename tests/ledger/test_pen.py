@@ -1,0 +1,138 @@
+"""What several workers write at once: one transaction, as if each had written alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from connector.bench.throughput import tallied
+from connector.domain.errors import LeaseLostError, LedgerError, RefusedError
+from connector.domain.identity import number_key
+from connector.domain.job import Effect, Stage
+from connector.ledger import Ledger
+from connector.ledger.pen import Change
+from connector.ledger.records import Entry, Job, issuing
+from connector.ledger.tables import NumberClaimRow
+from tests.support.builders import NOON, invoice
+from tests.support.ledgers import ACCOUNT, add, job_of, told
+
+
+@pytest.fixture
+def hands(ledger: Ledger) -> list[Job]:
+    """Four jobs in the hands of four workers."""
+    add(ledger, *(invoice(key) for key in "1234"))
+    return ledger.jobs.lease(ACCOUNT, 4)
+
+
+def intent(job: Job, number: str | None = None) -> Change:
+    document = invoice(job.key, number=number or f"F-{job.key}")
+    return Change(
+        job=job,
+        values={"open_effect": Effect.CREATE, "open_since": NOON, "payload": b"{}", **issuing(document)},
+        entries=[Entry(what="intent", effect=Effect.CREATE)],
+        number=number_key(document),
+    )
+
+
+def arrival(job: Job, stage: Stage = Stage.CREATED) -> Change:
+    facts = {"reference": f"10000{job.key}"}
+    return Change(
+        job=job,
+        values={"stage": stage, "reference": f"10000{job.key}", "details": None},
+        entries=[Entry(what="reached", details=facts), Entry(what="warned", reason="vat_register_silent")],
+    )
+
+
+def together(ledger: Ledger, *changes: Change) -> list[Job | Exception]:
+    return list(ledger.jobs._pen._write(changes))
+
+
+def claims(ledger: Ledger) -> dict[str, int]:
+    with ledger.database.read() as connection:
+        return {row.number_key: row.job_id for row in connection.execute(select(*NumberClaimRow.__table__.c))}
+
+
+def test_changes_of_several_kinds_are_one_transaction_and_leave_what_each_alone_would(
+    ledger: Ledger, hands: list[Job]
+) -> None:
+    with tallied(ledger.database.engine) as tally:
+        after = together(ledger, intent(hands[0]), arrival(hands[1]), intent(hands[2]), arrival(hands[3]))
+
+    assert tally.commits == 1
+    assert tally.statements == 5  # two for the numbers, one for each kind of change, one for all timelines
+    assert after == [job_of(ledger, key) for key in "1234"]
+    assert [told(ledger, job)[-1] for job in hands] == ["intent", "warned", "intent", "warned"]
+    assert ledger.queries.timeline(hands[1].id)[-2].details == {"reference": "100002"}
+
+
+def test_who_lost_the_lease_is_told_and_the_others_have_written(ledger: Ledger, hands: list[Job]) -> None:
+    stale = replace(hands[1], fence=hands[1].fence - 1)
+
+    first, lost, third = together(ledger, intent(hands[0]), intent(stale), arrival(hands[2]))
+
+    assert isinstance(lost, LeaseLostError)
+    assert first == job_of(ledger, "1")
+    assert third == job_of(ledger, "3")
+    assert told(ledger, hands[1])[-1] == "found"
+    assert hands[1].id not in claims(ledger).values()
+
+
+def test_of_two_jobs_with_one_number_the_first_has_it(ledger: Ledger, hands: list[Job]) -> None:
+    one, other, third = together(ledger, intent(hands[0], "F-9"), intent(hands[1], "F-9"), arrival(hands[2]))
+
+    assert isinstance(one, Job)
+    assert isinstance(third, Job)
+    assert isinstance(other, RefusedError)
+    assert (other.reason, other.details) == ("number_clash", {"other": str(hands[0].id)})
+    assert job_of(ledger, "2").open_effect is None
+    assert list(claims(ledger).values()) == [hands[0].id]
+
+
+def test_a_number_is_free_again_once_its_job_claims_another(ledger: Ledger, hands: list[Job]) -> None:
+    renamed, *_ = together(ledger, intent(hands[0], "F-8"), arrival(hands[2]))
+    assert isinstance(renamed, Job)
+
+    together(ledger, intent(renamed, "F-9"), intent(hands[1], "F-8"))
+
+    assert claims(ledger) == {
+        number_key(invoice("1", number="F-9")): hands[0].id,
+        number_key(invoice("2", number="F-8")): hands[1].id,
+    }
+
+
+def test_news_that_came_meanwhile_is_kept_and_known(ledger: Ledger, hands: list[Job]) -> None:
+    with ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET remote_state = 'accepted', state_changed_at = updated_at")
+
+    [after] = together(ledger, arrival(hands[0], Stage.SENT))
+
+    assert isinstance(after, Job)
+    assert (after.remote_state, after.state_changed_at) == ("accepted", NOON)
+    assert after == job_of(ledger, "1")
+
+
+def test_where_the_ledger_fails_nothing_of_it_is_written(
+    ledger: Ledger, hands: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(_connection: object, _job: Job) -> None:
+        raise LedgerError("The ledger is gone.")
+
+    with pytest.raises(LedgerError):
+        together(ledger, intent(hands[0]), replace(arrival(hands[1]), also=fails))
+
+    assert [told(ledger, job)[-1] for job in hands] == ["found"] * 4
+    assert claims(ledger) == {}
+
+
+@pytest.mark.parametrize("change", [intent, arrival])
+def test_a_write_is_a_sign_of_life(ledger: Ledger, hands: list[Job], change: Callable[[Job], Change]) -> None:
+    ledger.database.clock.advance(30)  # type: ignore[attr-defined]
+
+    [after] = together(ledger, change(hands[0]))
+
+    assert isinstance(after, Job)
+    assert after.leased_until is not None
+    assert (after.leased_until - ledger.database.clock.now()).total_seconds() == ledger.jobs.lease_seconds
