@@ -1,7 +1,7 @@
-"""Throughput of a worker: invoices a second, and what one costs, beside a bare client that makes the same calls.
+"""Throughput of a worker: invoices a second, and what one costs, beside bare clients that make the same calls.
 
 The connector's work is done in a process of its own, against the simulator in another one that answers after a set
-time. The bare client does nothing but the calls: no ERP, no ledger, no judgement of answers. It knows the contacts.
+time; so is that of the bare clients.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,24 +21,16 @@ from sqlalchemy import URL, Engine, event
 
 from config.settings import Settings
 from connector import errands
-from connector.b2brouter.payloads import invoice_payload
-from connector.bench import erp
+from connector.bench import bare, erp
 from connector.bench.discovery import Rooms
 from connector.bench.frame import Machine, Span, in_a_process, timed
 from connector.bootstrap import Services
-from connector.domain.invoice import Invoice
 from connector.domain.job import Status
 from connector.ledger import schema
 
 CUSTOMERS: Final = 30
 _ACCOUNT: Final = "main"
 _SOURCE: Final = "bench"
-_KEY: Final = "test_key"
-_VERSION: Final = "2026-03-02"
-_CONTACT: Final = (
-    b'{"contact": {"name": "Customer", "country": "es", "tin_scheme": "9920", "tin_value": "ES10000001S",'
-    b' "address": "Calle Mayor 1", "city": "Madrid", "postalcode": "28013", "is_client": true}}'
-)
 _NO_LIMIT: Final = 1_000_000
 """Requests a minute: here the pace is not what is measured."""
 
@@ -78,9 +69,11 @@ class Throughput:
     setting: Setting
     runs: int
     per_second: float
-    bare_per_second: float
     cpu_ms: float  # of the worker, per invoice
+    bare_per_second: float  # with the same HTTP library, in threads
     bare_cpu_ms: float
+    streams_per_second: float  # over raw connections of asyncio
+    streams_cpu_ms: float
     calls: float  # per invoice, those for contacts included
     statements: float
     commits: float
@@ -88,15 +81,20 @@ class Throughput:
 
     @property
     def ratio(self) -> float:
-        """Of the bare client's rate."""
+        """Of the rate of the bare client with the same library."""
         return self.per_second / self.bare_per_second
+
+    @property
+    def ratio_to_streams(self) -> float:
+        """Of the rate of the raw one."""
+        return self.per_second / self.streams_per_second
 
     def record(self) -> Mapping[str, Any]:
         """Return it for machines."""
         figures = {
             name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(self).items()
         }
-        return {**figures, "ratio": round(self.ratio, 2)}
+        return {**figures, "ratio": round(self.ratio, 2), "ratio_to_streams": round(self.ratio_to_streams, 2)}
 
 
 def measure(setting: Setting, runs: int, *, postgres: URL | None, redis: str | None) -> Iterator[Throughput]:
@@ -108,7 +106,8 @@ def measure(setting: Setting, runs: int, *, postgres: URL | None, redis: str | N
 
 def _measured(name: str, setting: Setting, runs: int, server: URL | None, redis: str | None) -> Throughput:
     ours: list[Run] = []
-    bare: list[Span] = []
+    threads: list[Span] = []
+    streams: list[Span] = []
     for number in range(runs):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="connector-bench-")))
@@ -117,21 +116,32 @@ def _measured(name: str, setting: Setting, runs: int, server: URL | None, redis:
             ledger = stack.enter_context(Rooms(folder, server).room(f"ledger{number}"))
             with simulator(setting.latency) as address:
                 ours.append(in_a_process(work, source, ledger, address, redis, setting))
-            with simulator(setting.latency) as address:
-                bare.append(in_a_process(only_call, source, address, setting))
+            for client, spans in ((bare.in_threads, threads), (bare.on_streams, streams)):
+                with simulator(setting.latency) as address:
+                    spans.append(in_a_process(client, source, address, setting.invoices, setting.threads))
     count = setting.invoices
     return Throughput(
         benchmark=f"throughput on {name}",
         setting=setting,
         runs=runs,
-        per_second=median(count / run.span.seconds for run in ours),
-        bare_per_second=median(count / span.seconds for span in bare),
-        cpu_ms=median(1000 * run.span.cpu_seconds / count for run in ours),
-        bare_cpu_ms=median(1000 * span.cpu_seconds / count for span in bare),
+        per_second=_rate(run.span for run in ours),
+        cpu_ms=_cost(run.span for run in ours),
+        bare_per_second=_rate(threads),
+        bare_cpu_ms=_cost(threads),
+        streams_per_second=_rate(streams),
+        streams_cpu_ms=_cost(streams),
         calls=median(run.calls / count for run in ours),
         statements=median(run.tally.statements / count for run in ours),
         commits=median(run.tally.commits / count for run in ours),
     )
+
+
+def _rate(spans: Iterable[Span]) -> float:
+    return median(span.items / span.seconds for span in spans)
+
+
+def _cost(spans: Iterable[Span]) -> float:
+    return median(1000 * span.cpu_seconds / span.items for span in spans)
 
 
 @contextmanager
@@ -184,7 +194,7 @@ def settings(source: str, ledger: str, address: str, redis: str | None, threads:
     """Return the configuration of a worker for the made-up ERP."""
     values: dict[str, Any] = {
         "b2brouter": {"base_url": address, "requests_per_minute": _NO_LIMIT},
-        "accounts": {_ACCOUNT: {"account_id": "1", "api_key": _KEY}},
+        "accounts": {_ACCOUNT: {"account_id": "1", "api_key": bare.KEY}},
         "ledger": {"url": ledger},
         "broker": {"url": redis} if redis else {},
         "worker": {"threads": threads},
@@ -215,41 +225,3 @@ def tallied(engine: Engine) -> Iterator[Tally]:
     finally:
         for name, listener in listeners:
             event.remove(engine, name, listener)
-
-
-def _bodies(source: str, count: int, contact: int) -> Iterator[bytes]:
-    """Yield what is posted for each invoice."""
-    adapter = erp.adapter(source)
-    for key, document in adapter.load([str(number) for number in range(1, count + 1)]).items():
-        assert isinstance(document, Invoice)
-        yield invoice_payload(
-            document, contact_id=str(contact), file_reference=key, api_version=_VERSION, amend_reason=None
-        )
-    adapter.close()
-
-
-def only_call(source: str, address: str, setting: Setting) -> Span:
-    """Make the calls that the same invoices need, with the same library and as many threads, and nothing else."""
-    import httpx
-
-    headers = {"X-B2B-API-Key": _KEY, "X-B2B-API-Version": _VERSION}
-    mine = threading.local()
-
-    def call(path: str, body: bytes | None = None) -> Any:
-        if not hasattr(mine, "client"):
-            mine.client = httpx.Client(base_url=address, headers=headers, timeout=30)
-        typed = {"Content-Type": "application/json"}
-        answer = mine.client.post(path, content=body, headers=typed)
-        if not answer.is_success:
-            raise AssertionError(f"{path} was answered {answer.status_code}: {answer.text}")
-        return answer.json() if answer.content else None
-
-    def issue(body: bytes) -> None:
-        call(f"/invoices/send_invoice/{call('/accounts/1/invoices', body)['invoice']['id']}")
-
-    contact = call("/accounts/1/contacts", _CONTACT)["contact"]["id"]
-    bodies = list(_bodies(source, setting.invoices, contact))
-    with timed(setting.invoices) as span, ThreadPoolExecutor(setting.threads) as pool:
-        for _ in pool.map(issue, bodies):
-            pass
-    return span

@@ -64,10 +64,11 @@ def discovery(session: Session, invoices: int, runs: int, postgres: str | None) 
 def throughput(
     session: Session, invoices: int, threads: int, latency: float, runs: int, postgres: str | None, redis: str | None
 ) -> None:
-    """Issue invoices with one worker, beside a bare client that makes the same calls.
+    """Issue invoices with one worker, beside bare clients that do nothing but make the same calls.
 
-    Both talk to a simulator in a process of its own, which answers each call after a set time. The ratio depends
-    less on who else uses the machine than the rates do, and the processor time of an invoice least of all.
+    One has the same HTTP library and as many threads; the other is raw asyncio. All talk to a simulator
+    in a process of its own, which answers each call after a set time. The ratios depend less on who else uses the
+    machine than the rates do, and the processor time of an invoice least of all.
     """
     from connector.bench import throughput as benchmark
 

@@ -54,7 +54,7 @@ def rates(output: Output, report: Report) -> None:
 
 
 def throughput(output: Output, result: Throughput) -> None:
-    """Tell what a worker reaches, beside a bare client."""
+    """Tell what a worker reaches, beside bare clients."""
     if output.json:
         output.record(result.record())
         return
@@ -67,11 +67,13 @@ def throughput(output: Output, result: Throughput) -> None:
         _THROUGHPUT,
         [
             ("connector", f"{result.per_second:,.1f}", f"{result.cpu_ms:,.2f}"),
-            ("bare client", f"{result.bare_per_second:,.1f}", f"{result.bare_cpu_ms:,.2f}"),
+            ("httpx in threads", f"{result.bare_per_second:,.1f}", f"{result.bare_cpu_ms:,.2f}"),
+            ("asyncio streams", f"{result.streams_per_second:,.1f}", f"{result.streams_cpu_ms:,.2f}"),
         ],
     )
     output.line(
-        f"Ratio {result.ratio:.2f}. An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
+        f"Ratio {result.ratio:.2f} to httpx, {result.ratio_to_streams:.2f} to streams."
+        f" An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
         f" {result.commits:.2f} commits of the ledger. {result.machine.told()}."
     )
     output.line()

@@ -36,7 +36,7 @@ _NUMBER: Final = and_(
     NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
 )
 _HOLDER: Final = select(NumberClaimRow.job_id).where(_NUMBER)
-_FREE: Final = delete(NumberClaimRow).where(_NUMBER, NumberClaimRow.job_id == bindparam("job"))
+_FREE: Final = delete(NumberClaimRow).where(_NUMBER)
 
 _ENTRY: Final = ("job_id", "at", *Entry.__dataclass_fields__)
 
@@ -88,8 +88,8 @@ class Pen:
     def _write(self, changes: Sequence[Change]) -> Sequence[Job | Exception]:
         try:
             return self._at_once(changes)
-        except (LeaseLostError, RefusedError) as error:
-            return [error] if len(changes) == 1 else [self._alone(change) for change in changes]
+        except (LeaseLostError, RefusedError):
+            return [self._alone(change) for change in changes]
 
     def _alone(self, change: Change) -> Job | Exception:
         try:
@@ -125,8 +125,7 @@ def _change(connection: Connection, changes: Sequence[Change], alive: Mapping[st
     for names, some in alike.items():
         rows = [(job.id, job.fence, *values.values()) for job, values in some.values()]
         written = _update(connection, names, rows)
-        if len(written) < len(some):
-            [lost, *_] = some.keys() - written.keys()
+        for lost in (id_ for id_ in some if id_ not in written):
             raise LeaseLostError(f"job {lost} is in other hands")
         after |= {id_: _after(*some[id_], news) for id_, news in written.items()}
     return after
@@ -168,8 +167,8 @@ def _claim(connection: Connection, changes: Sequence[Change]) -> None:
     for account, number, _ in (each for each in wanted if each not in claims):
         holder = connection.execute(_HOLDER, {"account": account, "number_key": number}).scalar_one()
         raise RefusedError("number_clash", {"other": str(holder)})
-    for account, number, job in claims.difference(wanted):
-        connection.execute(_FREE, {"account": account, "number_key": number, "job": job})
+    for account, number, _ in claims.difference(wanted):
+        connection.execute(_FREE, {"account": account, "number_key": number})
 
 
 def _update(

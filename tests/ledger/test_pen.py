@@ -74,6 +74,7 @@ def test_who_lost_the_lease_is_told_and_the_others_have_written(ledger: Ledger, 
     first, lost, third = together(ledger, intent(hands[0]), intent(stale), arrival(hands[2]))
 
     assert isinstance(lost, LeaseLostError)
+    assert f"job {stale.id} " in str(lost)
     assert first == job_of(ledger, "1")
     assert third == job_of(ledger, "3")
     assert told(ledger, hands[1])[-1] == "found"
@@ -101,6 +102,30 @@ def test_a_number_is_free_again_once_its_job_claims_another(ledger: Ledger, hand
         number_key(invoice("1", number="F-9")): hands[0].id,
         number_key(invoice("2", number="F-8")): hands[1].id,
     }
+
+
+def test_the_same_number_at_another_account_is_another_number(ledger: Ledger) -> None:
+    for account in ("a", "main", "z"):
+        add(ledger, invoice(f"{account}-1"), account=account)
+    jobs = {account: ledger.jobs.lease(account, 1)[0] for account in ("a", "main", "z")}
+    for job in jobs.values():
+        together(ledger, intent(job, "F-8"))
+    taken = [intent(replace(jobs["main"], id=jobs["a"].id, fence=1), "F-8")]
+
+    [clash] = together(ledger, *taken)
+    assert isinstance(clash, RefusedError)
+    assert clash.details == {"other": str(jobs["main"].id)}
+
+    together(ledger, intent(jobs["main"], "F-9"))
+    with ledger.database.read() as connection:
+        rows = connection.execute(select(NumberClaimRow.account, NumberClaimRow.number_key)).all()
+    assert sorted((row.account, row.number_key) for row in rows) == sorted(
+        [
+            ("a", number_key(invoice("1", number="F-8"))),
+            ("main", number_key(invoice("1", number="F-9"))),
+            ("z", number_key(invoice("1", number="F-8"))),
+        ]
+    )
 
 
 def test_news_that_came_meanwhile_is_kept_and_known(ledger: Ledger, hands: list[Job]) -> None:
