@@ -154,6 +154,24 @@ def test_taxes_that_the_erp_keeps_as_one_total_are_told_apart_by_its_way_of_roun
     assert [one.amount for one in found] == [Decimal(amount) for amount in amounts]
 
 
+def test_taxes_have_the_same_order_whatever_the_database_gives_them_in() -> None:
+    """A database may give rows that a query does not order as it likes: that is no change of the document."""
+    taxes = [
+        {"line_key": 7, "kind": "withholding", "percent": 15, "label": "IRPF"},
+        {"line_key": 7, "kind": "surcharge", "percent": Decimal("5.2"), "label": "RE"},
+        {"line_key": 7, "percent": 21, "label": "ES21"},
+    ]
+    totals = [
+        {"document_key": 1, "percent": 10, "base": 40, "amount": 4, "label": "ES10"},
+        {"document_key": 1, "percent": 0, "category": "E", "base": 10, "amount": 0, "label": "E1"},
+        {"document_key": 1, "percent": 21, "base": 50, "amount": Decimal("10.5"), "label": "ES21"},
+    ]
+    one = mapped(header(), line(line_key=7), taxes=taxes, tax_totals=totals)
+    other = mapped(header(), line(line_key=7), taxes=taxes[::-1], tax_totals=totals[::-1])
+    assert one.fingerprint() == other.fingerprint()
+    assert [tax.kind for tax in one.lines[0].taxes] == [TaxKind.VAT, TaxKind.SURCHARGE, TaxKind.WITHHOLDING]
+
+
 def test_an_unknown_kind_of_tax_is_a_problem_of_its_document() -> None:
     documents = Documents(
         headers=[header()], lines=[line(line_key=5)], taxes=[{"line_key": 5, "percent": 1, "kind": "x"}]

@@ -161,7 +161,7 @@ class Mapper:
 
     def _line_taxes(self, row: Row) -> tuple[Tax, ...]:
         if self.documents.taxes is not None:
-            return tuple(_tax(tax) for tax in self.taxes.get(str(row.get("line_key")), []))
+            return tuple(sorted((_tax(tax) for tax in self.taxes.get(str(row.get("line_key")), [])), key=_rank))
         if row.get("tax_percent") is None:
             return ()
         return (_tax({name.removeprefix("tax_"): value for name, value in row.items()}),)
@@ -172,10 +172,11 @@ class Mapper:
         if self.documents.tax_totals is None:
             return computed_tax_totals(lines, self._totals(header, kind), currency(header) or "")
         sign = self.sign(kind)
-        return tuple(
+        totals = (
             TaxTotal(tax=_tax(row), base=sign * amount(row, "base"), amount=sign * amount(row, "amount"))
             for row in self.tax_totals.get(key, [])
         )
+        return tuple(sorted(totals, key=lambda total: (_rank(total.tax), total.base, total.amount)))
 
     def _totals(self, row: Row, kind: Kind) -> Totals:
         sign, code = self.sign(kind), currency(row)
@@ -236,6 +237,20 @@ def truth(value: Any, column: str) -> bool:
     if word in _YES:
         return True
     raise ValueError(f"{column} is {value!r}, which is neither yes nor no")
+
+
+_KINDS: Final = tuple(TaxKind)
+
+
+def _rank(tax: Tax) -> tuple[Any, ...]:
+    """Order taxes: that of the rows is the database's whim, and must not make two documents of one."""
+    known = tax.percent is not None
+    return (
+        _KINDS.index(tax.kind),
+        known,
+        tax.percent or 0,
+        *(text or "" for text in (tax.category, tax.reason, tax.name, tax.source_name)),
+    )
 
 
 def _tax(row: Row) -> Tax:
