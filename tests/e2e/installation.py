@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 ROUNDS: Final = int(os.environ.get("E2E_ROUNDS", "1"))
 """How often the tests with chance in them are repeated, each time with other seeds."""
@@ -255,11 +256,18 @@ adapter = "{self.adapter}"
         return self.ledger("SELECT name, paused_reason FROM account WHERE paused_reason IS NOT NULL")
 
     def ledger(self, query: str) -> list[tuple[Any, ...]]:
-        """What the ledger's tables say."""
+        """What the ledger's tables say; a crowded server is asked again for half a minute."""
         engine = create_engine(self.ledger_url)
+        limit = time.monotonic() + 30
         try:
-            with engine.connect() as connection:
-                return [tuple(row) for row in connection.execute(text(query))]
+            while True:
+                try:
+                    with engine.connect() as connection:
+                        return [tuple(row) for row in connection.execute(text(query))]
+                except OperationalError:
+                    if time.monotonic() > limit:
+                        raise
+                    time.sleep(0.5)
         finally:
             engine.dispose()
 
