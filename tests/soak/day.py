@@ -34,6 +34,9 @@ STANDSTILL: Final = 120.0
 """Seconds in which something must come to its end as long as not everything has."""
 
 STATES_LIMIT: Final = 90.0
+LONGEST_TIMELINE: Final = 60
+"""Entries that even a document has not which met everything that can go wrong on such a day."""
+
 SAMPLES_AN_HOUR: Final = 4
 
 
@@ -91,7 +94,7 @@ class Day:
         self._it = Installation(
             folder, self._remote.url, self._erp.url, ledger_url=ledger, broker_url=wire.url, adapter="sql",
             options=(EXAMPLES / "booking.toml").read_text("utf-8").partition("[sources.booking.options]")[2],
-            threads=8, timeout=2, quiet_time=4, lease=6, retry_base=self._shrunk(2, 0.2),
+            threads=4, timeout=2, quiet_time=4, lease=6, retry_base=self._shrunk(2, 0.2),
             environment=self._settings(),
         )  # fmt: skip
         self._crew: dict[str, Running] = {}
@@ -144,6 +147,7 @@ class Day:
         return {f"CONNECTOR_{name}": str(value) for name, value in every.items()}
 
     def _begin(self) -> None:
+        self._rooms.admin()  # connected while there is room
         port = self._remote.url.rpartition(":")[2]
         self._it.start("simulator", "--port", port, "--quiet", "--latency", "0.02", "--seed", str(self.plan.seed))
         until(self._remote.answers, within=30, what="the simulator does not answer")
@@ -283,14 +287,14 @@ class Day:
         self._man(post)
 
     def _do_cure(self, _: Event) -> None:
-        with self._rooms_erp() as connection:
+        with self._connected() as connection:
             for key in mistyped_customers(self.plan.books):
                 connection.execute("UPDATE customer SET vat_number = 'ESB63276174' WHERE id = %s", [key])
         self.result.happened["tax numbers put right"] += len(mistyped_customers(self.plan.books))
 
     def _do_edit(self, _: Event) -> None:
         """Somebody moves the date of documents that were issued."""
-        with self._rooms_erp() as connection:
+        with self._connected() as connection:
             issued = connection.execute(
                 "SELECT id, invoice_number FROM project WHERE reference IS NOT NULL AND document = 'F' ORDER BY id"
             ).fetchall()
@@ -303,11 +307,20 @@ class Day:
                 self._edited.add(number)
         self.result.happened["documents edited after issue"] += len(self._edited)
 
-    def _rooms_erp(self) -> psycopg.Connection[Any]:
+    def _connected(self) -> psycopg.Connection[Any]:
+        """A connection to the ERP; on a crowded server as soon as there is room."""
         parts = make_url(self._erp.url)
-        return psycopg.connect(
-            host=parts.host, port=parts.port, user=parts.username, password=parts.password, dbname=parts.database
-        )
+        limit = time.monotonic() + 30
+        while True:
+            try:
+                return psycopg.connect(
+                    host=parts.host, port=parts.port, user=parts.username, password=parts.password,
+                    dbname=parts.database,
+                )  # fmt: skip
+            except psycopg.OperationalError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.5)
 
     # ------------------------------------------------------------ the night after
 
@@ -353,6 +366,12 @@ class Day:
             if "Traceback" in process.said:
                 self.result.findings.append(audit.Finding("unexplained", f"{post} tells of an unexpected error"))
         self.result.findings += [audit.Finding("stuck", f"still leased: {leased}") for leased in self._it.leased()]
+        self.result.findings += [
+            audit.Finding("unexplained", f"job {job} has {count} entries in its timeline: it does not rest")
+            for job, count in self._it.ledger(
+                f"SELECT job_id, count(*) FROM event GROUP BY job_id HAVING count(*) > {LONGEST_TIMELINE}"
+            )
+        ]
         self._explain(differences)
         self._say("the audit …")
         self.result.findings += audit.examine(self._evidence())
