@@ -167,12 +167,7 @@ ATTENTION: Final = Filter(attention=True)
 
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
-_OLDEST_PENDING = select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING)
-# The first of each account's: there may be a million that are due, and the index begins with the account.
 _ACCOUNTS_DUE = different(JobRow.account, JobRow.status == Status.PENDING)
-_OLDEST_DUE = select(
-    func.min(_OLDEST_PENDING.where(JobRow.account == _ACCOUNTS_DUE.c.value).scalar_subquery())
-).select_from(_ACCOUNTS_DUE)
 _PAGE = 1000
 _RESTING = 20_000
 
@@ -345,11 +340,13 @@ class Queries:
 
     def oldest_due(self, *, sources: Sequence[str] | None = None) -> datetime | None:
         """Return since when the longest waiting due job waits: the age of this is the health of the work."""
-        query = _OLDEST_DUE
+        pending = [JobRow.status == Status.PENDING, JobRow.account == _ACCOUNTS_DUE.c.value]
         if sources is not None:
-            query = _OLDEST_PENDING.where(JobRow.source.in_(sources))
+            pending.append(JobRow.source.in_(sources))
+        # The first of each account's: there may be a million that are due, and the index begins with the account.
+        first = select(func.min(JobRow.due_at)).where(*pending).scalar_subquery()
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one()
+            return connection.execute(select(func.min(first)).select_from(_ACCOUNTS_DUE)).scalar_one()
 
     def is_being_worked(self) -> bool:
         """Whether a worker holds a lease and gives signs of life."""

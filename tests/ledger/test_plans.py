@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from connector.bench import ledgers
 from connector.bench.ledger import plans
+from connector.bench.statements import planned
 from connector.domain.job import Status
 from connector.ledger import Ledger
 from connector.ledger.tables import JobRow
@@ -62,3 +63,10 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
             JobRow.__table__.select().where(JobRow.status == Status.PENDING).order_by(JobRow.due_at).limit(1)
         ).one()
     assert filled.queries.oldest_due() == due.due_at
+    assert filled.queries.oldest_due(sources=[ledgers.SOURCE, "another"]) == due.due_at
+    assert filled.queries.oldest_due(sources=["another"]) is None
+    with planned(filled.database) as lines:
+        filled.queries.oldest_due(sources=[ledgers.SOURCE])
+    assert sum("ix_job_due" in line for line in lines) == sum(
+        "on job" in line or "job USING" in line for line in lines
+    )
