@@ -130,7 +130,7 @@ def _events() -> Sequence[Event]:
         return Event(_at(hour), "fault", hours, rule)
 
     events = [
-        # All day one request in forty goes wrong. A 429 is not among them: it halves the pace, which is right to do.
+        # All day one write in forty goes wrong. A 429 is not among them: it halves the pace, which is right to do.
         fault(6, 24, kind="drop_after", method="POST", probability=0.01),
         fault(6, 24, kind="drop_before", method="POST", probability=0.005),
         fault(6, 24, kind="unavailable_before", probability=0.005),
@@ -140,7 +140,7 @@ def _events() -> Sequence[Event]:
         fault(9.5, 1.0, kind="webhook_reorder", probability=0.2),
         fault(9.5, 1.0, kind="webhook_duplicate", probability=0.2),
         fault(9.5, 1.0, kind="webhook_drop", probability=0.1),
-        fault(10.5, 0.1, kind="rate_limit", probability=0.2, retry_after="1"),
+        fault(10.5, 0.25, kind="rate_limit", probability=0.2, retry_after="1"),
         Event(_at(11), "outage", 0.5),
         Event(_at(12), "cut_ledger"),
         Event(_at(13), "erp_gone", 1 / 3),
