@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -21,6 +21,10 @@ class _Slot(Generic[Item, Result]):
     result: Result | None = None
     error: BaseException | None = None
     done: bool = False
+    called: threading.Lock = field(default_factory=threading.Lock)  # held until its thread has to go on
+
+    def __post_init__(self) -> None:
+        self.called.acquire()
 
 
 class Together(Generic[Item, Result]):
@@ -38,8 +42,8 @@ class Together(Generic[Item, Result]):
         """
         self._work = work
         self._lock = threading.Lock()
-        self._turn = threading.Lock()
         self._waiting: list[_Slot[Item, Result]] = []
+        self._busy = False
 
     def do(self, item: Item) -> Result:
         """Have one's own done.
@@ -50,15 +54,17 @@ class Together(Generic[Item, Result]):
         mine: _Slot[Item, Result] = _Slot(item)
         with self._lock:
             self._waiting.append(mine)
-        while not mine.done:
-            with self._turn:
-                if not mine.done:
-                    self._serve()
+            alone, self._busy = not self._busy, True
+        if not alone:
+            mine.called.acquire()
+        if not mine.done:
+            self._serve()
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[return-value]  # done without an error
 
     def _serve(self) -> None:
+        """Do the work of those that wait, and call them; the first of those that came meanwhile serves next."""
         with self._lock:
             slots, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
         try:
@@ -70,6 +76,11 @@ class Together(Generic[Item, Result]):
         except BaseException as error:  # noqa: BLE001 - each of them raises it
             for slot in slots:
                 slot.error = error
-        finally:
-            for slot in slots:
-                slot.done = True
+        with self._lock:
+            following = self._waiting[:1]
+            self._busy = bool(following)
+        for slot in following:
+            slot.called.release()
+        for slot in slots:
+            slot.done = True
+            slot.called.release()
