@@ -20,7 +20,7 @@ class _Slot(Generic[Item, Result]):
     item: Item
     result: Result | None = None
     error: BaseException | None = None
-    done: bool = False
+    batch: Sequence[_Slot[Item, Result]] = ()  # to be served by its thread; it is the first of them
     called: threading.Lock = field(default_factory=threading.Lock)  # held until its thread has to go on
 
     def __post_init__(self) -> None:
@@ -43,7 +43,7 @@ class Together(Generic[Item, Result]):
         self._work = work
         self._lock = threading.Lock()
         self._waiting: list[_Slot[Item, Result]] = []
-        self._busy = False
+        self._free = True
 
     def do(self, item: Item) -> Result:
         """Have one's own done.
@@ -53,34 +53,35 @@ class Together(Generic[Item, Result]):
         """
         mine: _Slot[Item, Result] = _Slot(item)
         with self._lock:
-            self._waiting.append(mine)
-            alone, self._busy = not self._busy, True
-        if not alone:
+            if self._free:
+                self._free = False
+                mine.batch = [mine]
+            else:
+                self._waiting.append(mine)
+        if not mine.batch:
             mine.called.acquire()
-        if not mine.done:
-            self._serve()
+        if mine.batch:
+            self._serve(mine.batch)
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[return-value]  # done without an error
 
-    def _serve(self) -> None:
-        """Do the work of those that wait, and call them; the first of those that came meanwhile serves next."""
-        with self._lock:
-            slots, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+    def _serve(self, batch: Sequence[_Slot[Item, Result]]) -> None:
+        """Do the work of a batch, and call whoever waited for it; the first of those that came meanwhile is next."""
         try:
-            for slot, outcome in zip(slots, self._work([slot.item for slot in slots]), strict=True):
+            for slot, outcome in zip(batch, self._work([slot.item for slot in batch]), strict=True):
                 if isinstance(outcome, Exception):
                     slot.error = outcome
                 else:
                     slot.result = outcome
         except BaseException as error:  # noqa: BLE001 - each of them raises it
-            for slot in slots:
+            for slot in batch:
                 slot.error = error
         with self._lock:
-            following = self._waiting[:1]
-            self._busy = bool(following)
-        for slot in following:
-            slot.called.release()
-        for slot in slots:
-            slot.done = True
+            following, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            self._free = not following
+        for first in following[:1]:
+            first.batch = following
+            first.called.release()
+        for slot in batch[1:]:
             slot.called.release()

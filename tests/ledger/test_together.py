@@ -77,3 +77,9 @@ def test_what_the_work_raises_is_everybodys_error_and_the_next_are_served(desk: 
             with pytest.raises(KeyError, match="everybody's"):
                 each.result(10)
     assert together.do(2) == 4
+
+
+def test_many_threads_get_each_their_own() -> None:
+    together = Together(lambda items: [2 * item for item in items])
+    with ThreadPoolExecutor(16) as pool:
+        assert list(pool.map(together.do, range(5000))) == list(range(0, 10000, 2))
