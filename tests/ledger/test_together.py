@@ -80,6 +80,9 @@ def test_what_the_work_raises_is_everybodys_error_and_the_next_are_served(desk: 
 
 
 def test_many_threads_get_each_their_own() -> None:
-    together = Together(lambda items: [2 * item for item in items])
+    def doubled(items: Sequence[int]) -> Sequence[int | Exception]:
+        return [2 * item for item in items]
+
+    together = Together(doubled)
     with ThreadPoolExecutor(16) as pool:
         assert list(pool.map(together.do, range(5000))) == list(range(0, 10000, 2))
