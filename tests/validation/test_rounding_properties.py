@@ -169,7 +169,7 @@ class Desk:
         self.passed = False
         self.warned: dict[str, str] | None = None
 
-    def advance(self, *_: Any, **__: Any) -> None:
+    def owe(self, *_: Any, **__: Any) -> None:
         self.passed = True
 
     def warn(self, reason: str, details: dict[str, str]) -> None:
