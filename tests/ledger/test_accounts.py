@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import timedelta
 
 import pytest
 
+from connector.bench.throughput import tallied
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event, Status
 from connector.ledger import Ledger, owner
@@ -95,8 +96,41 @@ def test_a_resume_leaves_those_alone_that_wait_for_something_else(ledger: Ledger
     assert job_of(ledger).reason == "not_confirmed"
 
 
+def test_who_notices_late_that_an_account_failed_holds_nothing_back_once_it_works_again(ledger: Ledger) -> None:
+    add_many(ledger, 2)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    ledger.accounts.resume(ACCOUNT)
+
+    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 0
+
+    assert len(ledger.jobs.lease(ACCOUNT, 9)) == 2
+
+
+def test_holding_back_waits_for_a_resume_that_is_under_way(ledger: Ledger) -> None:
+    add_many(ledger, 2)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.database.write() as connection:
+            ledger.accounts._write(connection, ACCOUNT, paused_reason=None)
+            late = pool.submit(ledger.accounts.hold_back, ACCOUNT, "the key is refused")
+            assert not wait([late], timeout=0.3).done
+        assert late.result(10) == 0
+
+
+def test_an_account_and_its_jobs_go_on_in_one_transaction(ledger: Ledger) -> None:
+    add_many(ledger, 2)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    ledger.accounts.hold_back(ACCOUNT, "x")
+
+    with tallied(ledger.database.engine) as tally:
+        ledger.accounts.resume(ACCOUNT)
+
+    assert tally.commits == 1
+
+
 def test_a_held_job_is_not_held_back(ledger: Ledger) -> None:
     hold(ledger, lease_one(ledger))
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
 
     assert ledger.accounts.hold_back(ACCOUNT, "x") == 0
 
