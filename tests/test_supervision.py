@@ -133,6 +133,20 @@ def test_what_a_paused_source_has_due_waits_and_says_why(office: Office) -> None
     assert told == [("vera", "resume_source", "over"), ("ana", "pause_source", "month end")]
 
 
+def test_who_still_believes_that_a_source_is_paused_holds_nothing_back(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    sources = office.ledger.sources
+    sources.pause("erp", who="ana", note="month end", until=None)
+    believed = sources.paused()["erp"]
+    sources.resume("erp", who="vera", note="over")
+    office.services.discovery.discover(office.services.source("erp"))
+
+    assert sources._hold_back("erp", believed) == 0
+
+    office.work(60, every=30)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+
+
 def test_a_comparison_that_a_person_asks_for_is_made_soon(office: Office) -> None:
     office.erp.add(invoice("1"))
     office.work(120, every=40)
