@@ -139,9 +139,7 @@ def test_news_that_came_meanwhile_is_kept_and_known(ledger: Ledger, hands: list[
     assert after == job_of(ledger, "1")
 
 
-def test_where_the_ledger_fails_nothing_of_it_is_written(
-    ledger: Ledger, hands: list[Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_the_ledger_fails_nothing_of_it_is_written(ledger: Ledger, hands: list[Job]) -> None:
     def fails(_connection: object, _job: Job) -> None:
         raise LedgerError("The ledger is gone.")
 
