@@ -19,26 +19,19 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from config.files import INCLUDE, Files, Place, Tables
-from config.sections import (
-    AccountSettings,
-    ArchiveSettings,
-    B2BrouterSettings,
-    BrokerSettings,
-    ConsoleSettings,
-    FollowSettings,
-    LedgerSettings,
-    NotificationSettings,
-    OidcSettings,
-    ReconcileSettings,
-    RetrySettings,
-    SchedulerSettings,
-    Section,
-    SourceSettings,
-    TracingSettings,
-    ViesSettings,
-    WebSettings,
-    WorkerSettings,
-)
+from config.sections.accounts import AccountSettings
+from config.sections.b2brouter import B2BrouterSettings
+from config.sections.broker import BrokerSettings
+from config.sections.console import ConsoleSettings
+from config.sections.issued import ArchiveSettings, FollowSettings, ReconcileSettings
+from config.sections.ledger import LedgerSettings
+from config.sections.notifications import NotificationSettings
+from config.sections.section import Section
+from config.sections.sources import SourceSettings
+from config.sections.tracing import TracingSettings
+from config.sections.vies import ViesSettings
+from config.sections.web import OidcSettings, WebSettings
+from config.sections.work import RetrySettings, SchedulerSettings, WorkerSettings
 from connector.domain.errors import UsageError
 
 _MOST_LISTED = 10

@@ -16,7 +16,9 @@ from typing import Any, Final
 
 from config import secrets
 from config.files import Files, Stamp, stamp_of
-from config.sections import AccountSettings, Section, SourceSettings
+from config.sections.accounts import AccountSettings
+from config.sections.section import Section
+from config.sections.sources import SourceSettings
 from config.settings import Settings, listed, read
 from connector.bootstrap import Services
 from connector.crew import logged

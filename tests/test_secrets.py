@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 from config import secrets
 from config.logging import redaction
-from config.sections import AccountSettings, SourceSettings
+from config.sections.accounts import AccountSettings
+from config.sections.sources import SourceSettings
 from config.settings import Settings
 from connector.cli import main
 from connector.domain.errors import UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from config.sections import HOSTS
+from config.sections.b2brouter import HOSTS
 from config.settings import Settings, load
 from connector.domain.errors import UsageError
 

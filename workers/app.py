@@ -14,7 +14,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_shutdown, worker_shutting_down
 
-from config.sections import BrokerSettings
+from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 from workers.queues import CLASSIC, QUORUM, quorum_queue
 from workers.tls import broker_tls

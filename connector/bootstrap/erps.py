@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from config.sections import SourceSettings
+from config.sections.sources import SourceSettings
 from connector import adapters
 from connector.discovery import Source
 from connector.domain.errors import UsageError

@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from config.sections import AccountSettings, B2BrouterSettings, BrokerSettings
+from config.sections.accounts import AccountSettings
+from config.sections.b2brouter import B2BrouterSettings
+from config.sections.broker import BrokerSettings
 from config.settings import reject_foreign_key
 from connector.b2brouter.budget import Budget, LocalBudget, Reservoir, SharedBudget
 from connector.domain.breaker import Breaker

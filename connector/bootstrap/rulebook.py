@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 
-from config.sections import AccountSettings
+from config.sections.accounts import AccountSettings
 from config.settings import Settings
 from connector.domain.errors import UsageError
 from connector.follow import Plan

@@ -10,7 +10,8 @@ from decimal import Decimal
 from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from config.sections import AccountSettings, SourceSettings
+from config.sections.accounts import AccountSettings
+from config.sections.sources import SourceSettings
 from config.settings import Settings, listed
 from connector import tracing
 from connector.bootstrap import telling

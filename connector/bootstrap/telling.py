@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
-from config.sections import NotificationSettings, RecipientSettings, weekdays
+from config.sections.calendar import weekdays
+from config.sections.notifications import NotificationSettings, RecipientSettings
 from config.settings import Settings
 from connector.clock import Clock
 from connector.domain.alarms import Audience

@@ -7,7 +7,10 @@ from functools import partial
 from typing import Any
 
 from config.addresses import parts_of, passwords_of
-from config.sections import BrokerSettings, LedgerSettings, Section, SourceSettings
+from config.sections.broker import BrokerSettings
+from config.sections.ledger import LedgerSettings
+from config.sections.section import Section
+from config.sections.sources import SourceSettings
 from config.settings import Settings
 from connector.domain.errors import UsageError
 

@@ -18,7 +18,7 @@ ADAPTERS: Final = ("odoo", "dolibarr", "tryton", "sql", "folder")
 """Those that come with the product; others have manuals of their own."""
 
 _HEAD: Final = """\
-<!-- This page is made from config/sections.py and the settings of the adapters; change those, then: make docs -->
+<!-- This page is made from config/sections/ and the settings of the adapters; change those, then: make docs -->
 
 # Configuration
 

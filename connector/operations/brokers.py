@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from config.sections import BrokerSettings
+from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 
 _KNOWN: Final = ("redis", "rediss", "amqp", "amqps")

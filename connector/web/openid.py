@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-from config.sections import OidcSettings
+from config.sections.web import OidcSettings
 from connector.domain.errors import OutsideError, UsageError
 from connector.domain.people import Role
 from connector.tls import trusted

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from config import settings
-from config.sections import Section
+from config.sections.section import Section
 from connector.adapters import installed
 from connector.adapters.odoo import OdooOptions
 from connector.cli.sample import sample, toml

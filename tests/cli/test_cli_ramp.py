@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from config.sections import AccountSettings
+from config.sections.accounts import AccountSettings
 from tests.cli.shop import Shop
 from tests.cli.test_cli_terminal import on_a_terminal
 

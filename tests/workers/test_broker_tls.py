@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.engine import make_url
 
-from config.sections import BrokerSettings
+from config.sections.broker import BrokerSettings
 from connector.domain.errors import OutsideError
 from workers.app import make_app
 from workers.broker import reach

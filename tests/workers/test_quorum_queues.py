@@ -8,7 +8,7 @@ import pytest
 from amqp.exceptions import NotFound
 from kombu import Connection, Queue
 
-from config.sections import BrokerSettings
+from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 from tests.e2e.installation import until
 from workers.app import make_app
