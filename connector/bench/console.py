@@ -39,8 +39,13 @@ _EVENTS: Final = "/api/v1/events?after={}&wait=0"
 """The last thousand entries; their numbers grow while others work."""
 
 
-def measure(count: int, runs: int, times: int, workers: int, *, server: URL) -> Costs:
-    """Measure each page so many times in each of some runs, beside so many workers."""
+def measure(count: int, runs: int, times: int, workers: int, *, postgres: URL | None) -> Iterator[Costs]:
+    """Measure, where there is a server, each page so many times in each of some runs, beside so many workers."""
+    if postgres is not None:
+        yield _measured(count, runs, times, workers, postgres)
+
+
+def _measured(count: int, runs: int, times: int, workers: int, server: URL) -> Costs:
     found: list[Sequence[Taken]] = []
     with ExitStack() as stack:
         rooms = Rooms(Path(stack.enter_context(TemporaryDirectory(prefix="connector-bench-"))), server)

@@ -6,7 +6,7 @@ each of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -81,8 +81,13 @@ class Retention:
         }
 
 
-def measure(count: int, erased: int, times: int, *, server: URL) -> Retention:
-    """Fill a ledger, ask, erase about so many of its oldest invoices, ask again."""
+def measure(count: int, erased: int, times: int, *, postgres: URL | None) -> Iterator[Retention]:
+    """Fill a ledger where there is a server, ask, erase about so many of its oldest invoices, ask again."""
+    if postgres is not None:
+        yield _measured(count, erased, times, postgres)
+
+
+def _measured(count: int, erased: int, times: int, server: URL) -> Retention:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="connector-bench-")))
         url = stack.enter_context(Rooms(folder, server).room("ledger"))

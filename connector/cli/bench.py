@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
 from connector.cli import measured
 from connector.cli.command import Group
+from connector.cli.measured import Found
 from connector.cli.session import Session
 from connector.domain.errors import UsageError
 
 if TYPE_CHECKING:
     from sqlalchemy import URL
 
+    from connector.cli.output import Output
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 _USUAL_SERVER: Final = "postgresql://postgres@127.0.0.1:5432/postgres"
+
+
+def _number(
+    name: str, default: int, meaning: str, *, least: int = 1, most: int | None = None
+) -> Callable[[Decorated], Decorated]:
+    """Return an option that is a number of things."""
+    return click.option(name, default=default, show_default=True, type=click.IntRange(least, most), help=meaning)
+
 
 _POSTGRES: Final = click.option(
     "--postgres",
     metavar="URL",
     help=f"Server on which databases may be made, and dropped afterwards. [default: {_USUAL_SERVER}, if it answers]",
 )
-_RUNS: Final = click.option(
-    "--runs", default=3, show_default=True, type=click.IntRange(1), help="Of which the medians are told."
-)
-_JOBS: Final = click.option(
-    "--jobs", default=1_000_000, show_default=True, type=click.IntRange(2000), help="In the made-up ledger."
-)
+_RUNS: Final = _number("--runs", 3, "Of which the medians are told.")
+_JOBS: Final = _number("--jobs", 1_000_000, "In the made-up ledger.", least=2000)
 
 
 @click.group("bench", cls=Group)
@@ -36,7 +45,7 @@ def bench() -> None:
 
 
 @bench.command("discovery")
-@click.option("--invoices", default=1_000_000, show_default=True, type=click.IntRange(1), help="In the made-up ERP.")
+@_number("--invoices", 1_000_000, "In the made-up ERP.")
 @_RUNS
 @_POSTGRES
 @click.pass_obj
@@ -45,17 +54,14 @@ def discovery(session: Session, invoices: int, runs: int, postgres: str | None) 
 
     Other work on the machine lengthens the seconds; the CPU seconds are those of the measured process alone.
     """
-    from connector.bench import discovery as benchmark
+    from connector.bench.discovery import measure
 
-    server = _server(postgres)
-    for report in benchmark.measure(invoices, runs, postgres=server):
-        measured.rates(session.output, report)
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.rates, lambda server: measure(invoices, runs, postgres=server))
 
 
 @bench.command("throughput")
-@click.option("--invoices", default=1000, show_default=True, type=click.IntRange(1), help="Of 30 customers.")
-@click.option("--threads", default=32, show_default=True, type=click.IntRange(1, 256), help="Invoices in flight.")
+@_number("--invoices", 1000, "Of 30 customers.")
+@_number("--threads", 32, "Invoices in flight.", most=256)
 @click.option("--latency", default=0.05, show_default=True, type=click.FloatRange(0), help="Seconds of each call.")
 @_RUNS
 @_POSTGRES
@@ -70,24 +76,15 @@ def throughput(
     in a process of its own, which answers each call after a set time. The ratios depend less on who else uses the
     machine than the rates do, and the processor time of an invoice least of all.
     """
-    from connector.bench import throughput as benchmark
+    from connector.bench.throughput import Setting, measure
 
-    setting = benchmark.Setting(invoices=invoices, threads=threads, latency=latency)
-    server = _server(postgres)
-    for result in benchmark.measure(setting, runs, postgres=server, redis=redis):
-        measured.throughput(session.output, result)
-    _tell_of_none(session, server)
+    setting = Setting(invoices=invoices, threads=threads, latency=latency)
+    _show(session, postgres, measured.throughput, lambda server: measure(setting, runs, postgres=server, redis=redis))
 
 
 @bench.command("ledger")
 @_JOBS
-@click.option(
-    "--times",
-    default=10,
-    show_default=True,
-    type=click.IntRange(1, 25),
-    help="That each question is asked, in a run.",
-)
+@_number("--times", 10, "That each question is asked, in a run.", most=25)
 @_RUNS
 @_POSTGRES
 @click.pass_obj
@@ -96,16 +93,13 @@ def ledger(session: Session, jobs: int, times: int, runs: int, postgres: str | N
 
     The plans by which the database leases and sweeps are shown.
     """
-    from connector.bench import ledger as benchmark
+    from connector.bench.ledger import measure
 
-    server = _server(postgres)
-    for result in benchmark.measure(jobs, runs, times, postgres=server):
-        measured.costs(session.output, result)
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.costs, lambda server: measure(jobs, runs, times, postgres=server))
 
 
 @bench.command("webhooks")
-@click.option("--requests", default=5000, show_default=True, type=click.IntRange(1), help="Of each kind.")
+@_number("--requests", 5000, "Of each kind.")
 @_RUNS
 @_POSTGRES
 @click.pass_obj
@@ -114,18 +108,15 @@ def webhooks(session: Session, requests: int, runs: int, postgres: str | None) -
 
     The CPU time is that of the process that answers. The ledger is in SQLite, then in PostgreSQL.
     """
-    from connector.bench import webhooks as benchmark
+    from connector.bench.webhooks import measure
 
-    server = _server(postgres)
-    for report in benchmark.measure(requests, runs, postgres=server):
-        measured.rates(session.output, report)
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.rates, lambda server: measure(requests, runs, postgres=server))
 
 
 @bench.command("console")
 @_JOBS
-@click.option("--times", default=10, show_default=True, type=click.IntRange(1), help="That each page is asked for.")
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(0), help="That issue meanwhile.")
+@_number("--times", 10, "That each page is asked for.")
+@_number("--workers", 1, "That issue meanwhile.", least=0)
 @_RUNS
 @_POSTGRES
 @click.pass_obj
@@ -134,12 +125,9 @@ def console(session: Session, jobs: int, times: int, workers: int, runs: int, po
 
     The CPU time is that of the process that answers, and that asks; statements are what it waits for the ledger.
     """
-    from connector.bench import console as benchmark
+    from connector.bench.console import measure
 
-    server = _server(postgres)
-    if server is not None:
-        measured.costs(session.output, benchmark.measure(jobs, runs, times, workers, server=server))
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.costs, lambda server: measure(jobs, runs, times, workers, postgres=server))
 
 
 @bench.command("start")
@@ -152,37 +140,27 @@ def start(session: Session, idle: float, runs: int, postgres: str | None) -> Non
 
     The ledger is in SQLite, then in PostgreSQL; the ERP has ten invoices, which are issued already.
     """
-    from connector.bench import start as benchmark
+    from connector.bench.start import measure
 
-    server = _server(postgres)
-    for result in benchmark.measure(runs, idle, postgres=server):
-        measured.starts(session.output, result)
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.starts, lambda server: measure(runs, idle, postgres=server))
 
 
 @bench.command("memory")
-@click.option("--invoices", default=100_000, show_default=True, type=click.IntRange(500), help="That are issued.")
-@click.option("--threads", default=16, show_default=True, type=click.IntRange(1, 256), help="Invoices in flight.")
+@_number("--invoices", 100_000, "That are issued.", least=500)
+@_number("--threads", 16, "Invoices in flight.", most=256)
 @_POSTGRES
 @click.pass_obj
 def memory(session: Session, invoices: int, threads: int, postgres: str | None) -> None:
     """Issue many invoices with one worker, and look at its memory all the while: after the first tenth it is flat."""
-    from connector.bench import memory as benchmark
+    from connector.bench.memory import measure
 
-    server = _server(postgres)
-    for result in benchmark.measure(invoices, threads, postgres=server):
-        measured.memory(session.output, result)
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.memory, lambda server: measure(invoices, threads, postgres=server))
 
 
 @bench.command("retention")
 @_JOBS
-@click.option(
-    "--erase", default=100_000, show_default=True, type=click.IntRange(1), help="About so many, the oldest."
-)
-@click.option(
-    "--times", default=10, show_default=True, type=click.IntRange(1, 25), help="That each question is asked."
-)
+@_number("--erase", 100_000, "About so many, the oldest.")
+@_number("--times", 10, "That each question is asked.", most=25)
 @_POSTGRES
 @click.pass_obj
 def retention(session: Session, jobs: int, erase: int, times: int, postgres: str | None) -> None:
@@ -190,17 +168,23 @@ def retention(session: Session, jobs: int, erase: int, times: int, postgres: str
 
     With 5,000,000 invoices it takes 12 GB of the server's disk while it runs.
     """
-    from connector.bench import retention as benchmark
+    from connector.bench.retention import measure
 
     if erase >= jobs:
         raise UsageError("--erase is not less than --jobs.", action="Give less, such as a tenth.")
-    server = _server(postgres)
-    if server is not None:
-        measured.retention(session.output, benchmark.measure(jobs, erase, times, server=server))
-    _tell_of_none(session, server)
+    _show(session, postgres, measured.retention, lambda server: measure(jobs, erase, times, postgres=server))
 
 
-def _tell_of_none(session: Session, server: URL | None) -> None:
+def _show(
+    session: Session,
+    url: str | None,
+    table: Callable[[Output, Found], None],
+    measure: Callable[[URL | None], Iterable[Found]],
+) -> None:
+    """Measure, on PostgreSQL where a server answers, and show each result when it is there."""
+    server = _server(url)
+    for result in measure(server):
+        measured.show(session.output, result, table)
     if server is None and not session.json:
         session.output.line(f"No PostgreSQL at {_USUAL_SERVER}: name one with --postgres.")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from connector.cli.output import Column, Output
 
@@ -28,11 +29,27 @@ _STARTS: Final = (
 )
 
 
+class Result(Protocol):
+    """What a benchmark found."""
+
+    def record(self) -> Mapping[str, Any]:
+        """Return it for machines."""
+
+
+Found = TypeVar("Found", bound=Result)
+
+
+def show(output: Output, result: Found, table: Callable[[Output, Found], None]) -> None:
+    """Tell a result: as a table of its kind, or for machines."""
+    if output.json:
+        output.record(result.record())
+        return
+    table(output, result)
+    output.line()
+
+
 def rates(output: Output, report: Report) -> None:
     """Tell how many a second each pass handles."""
-    if output.json:
-        output.record(report.record())
-        return
     output.line(f"{report.benchmark}, medians of {report.runs}")
     output.table(
         (Column("pass", wraps=True), *(Column(title, right=True) for title in (report.counted, *_RATES))),
@@ -50,14 +67,10 @@ def rates(output: Output, report: Report) -> None:
         ],
     )
     output.line(f"Peak memory: {report.peak_memory / 1_000_000:,.0f} MB. {report.machine.told()}.")
-    output.line()
 
 
 def throughput(output: Output, result: Throughput) -> None:
     """Tell what a worker reaches, beside bare clients."""
-    if output.json:
-        output.record(result.record())
-        return
     setting = result.setting
     output.line(
         f"{result.benchmark}: {setting.invoices:,} invoices, {setting.threads} in flight,"
@@ -76,14 +89,10 @@ def throughput(output: Output, result: Throughput) -> None:
         f" An invoice costs {result.calls:.2f} calls, {result.statements:.2f} statements and"
         f" {result.commits:.2f} commits of the ledger. {result.machine.told()}."
     )
-    output.line()
 
 
 def costs(output: Output, result: Costs) -> None:
     """Tell what questions take, and the plans."""
-    if output.json:
-        output.record(result.record())
-        return
     output.line(f"{result.benchmark}, medians of {result.runs} runs of {result.rows[0].times // result.runs} times")
     output.table(
         _COSTS,
@@ -97,14 +106,10 @@ def costs(output: Output, result: Costs) -> None:
         for line in lines:
             output.line(f"  {line}")
     output.line(f"{result.machine.told()}.")
-    output.line()
 
 
 def memory(output: Output, result: Memory) -> None:
     """Tell what a worker holds on its way."""
-    if output.json:
-        output.record(result.record())
-        return
     output.line(f"{result.benchmark}: {result.span.items:,} invoices, {result.threads} in flight")
     output.table(
         (Column("invoices", right=True), Column("MB", right=True)),
@@ -114,14 +119,10 @@ def memory(output: Output, result: Memory) -> None:
         f"After the first tenth an invoice adds {result.slope:,.1f} bytes; {result.span.seconds:,.0f} s in all."
         f" {result.machine.told()}."
     )
-    output.line()
 
 
 def retention(output: Output, result: Retention) -> None:
     """Tell what a ledger weighs, and what erasing takes."""
-    if output.json:
-        output.record(result.record())
-        return
     output.line(f"retention of {result.jobs:,} invoices on PostgreSQL")
     for name, size in result.sizes.items():
         output.line(f"Table {name}: {size.rows / 1e9:,.2f} GB, its indexes {size.indexes / 1e9:,.2f} GB.")
@@ -141,14 +142,10 @@ def retention(output: Output, result: Retention) -> None:
         ],
     )
     output.line(f"{result.machine.told()}.")
-    output.line()
 
 
 def starts(output: Output, result: Starts) -> None:
     """Tell what starting and idling take."""
-    if output.json:
-        output.record(result.record())
-        return
     output.line(f"{result.benchmark}, medians of {result.runs}")
     output.table(
         _STARTS,
@@ -161,7 +158,6 @@ def starts(output: Output, result: Starts) -> None:
         f"An idle daemon takes {result.idle_share:.2%} of a core, over {result.idle_seconds:g} s."
         f" {result.machine.told()}."
     )
-    output.line()
 
 
 def _count(number: int | None) -> str:

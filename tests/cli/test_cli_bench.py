@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import create_engine, text
 
-from connector.bench.frame import Row, Span, peak_memory, timed
+from connector.bench.frame import Report, Row, Span, peak_memory, timed
+from connector.cli import measured
+from connector.cli.output import Output
 from tests.cli.shop import call
 
 
@@ -178,3 +182,20 @@ def test_the_clock_and_the_computing_of_a_block_are_told_apart() -> None:
     assert span.seconds > 0
     assert span.cpu_seconds > 0
     assert peak_memory() > 10_000_000
+
+
+def test_a_result_is_a_table_and_an_empty_line_for_people_and_one_line_for_machines(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = Row(name="all are new", items=100, seconds=2.0, cpu_seconds=1.0)
+    report = Report(benchmark="discovery on SQLite", runs=3, rows=[row], peak_memory=50_000_000)
+
+    measured.show(Output(json=False), report, measured.rates)
+    title, *_, memory, after = capsys.readouterr().out.removesuffix("\n").split("\n")
+    assert title == "discovery on SQLite, medians of 3"
+    assert memory.startswith("Peak memory: 50 MB. ")
+    assert after == ""
+
+    measured.show(Output(json=True), report, measured.rates)
+    [line] = capsys.readouterr().out.splitlines()
+    assert json.loads(line)["rows"] == [row.record()]
