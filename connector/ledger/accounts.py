@@ -13,11 +13,12 @@ from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Status
 from connector.domain.rounding import Way, way
-from connector.ledger import alarms
+from connector.ledger import alarms, timeline
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
-from connector.ledger.jobs import insert_dialect, release, write_alike
+from connector.ledger.jobs import insert_dialect, release
+from connector.ledger.records import Entry
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow
 
 PROBE_AFTER = 60.0
@@ -228,7 +229,8 @@ class Accounts:
                 )
                 .returning(JobRow.id, JobRow.stage)
             ).all()
-            write_alike(connection, held_back, now, what="blocked", reason="account_paused")
+            entry = Entry(what="blocked", reason="account_paused")
+            timeline.append(connection, now, [(row.id, row.stage, entry) for row in held_back])
         return len(held_back)
 
     def resume(self, name: str) -> int:

@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 
 from connector.domain.invoice import Invoice
 from connector.domain.job import Event, Stage, Status, allows, next_status
+from connector.ledger import timeline
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
-from connector.ledger.jobs import release, release_followers, still, write_entries
+from connector.ledger.jobs import release, release_followers, still
 from connector.ledger.originals import siblings
 from connector.ledger.queries import Filter
 from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
@@ -145,7 +146,7 @@ class Actions:
             if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
                 return False
             entry = Entry(what="link", details={"reference": reference}, who=who, note=note)
-            write_entries(connection, job.id, stage, now, [entry])
+            timeline.append(connection, now, [(job.id, stage, entry)])
             write_deed(connection, now, who=who, what="link", note=note, **_about([job]))
         return True
 
@@ -162,7 +163,7 @@ def _let_be(connection: Connection, job: Job, who: str, note: str, now: datetime
     if not connection.execute(update(JobRow).where(guard).values(closed)).rowcount:
         return False
     entry = Entry(what="dismissed", reason=job.reason, details=job.details, who=who, note=note)
-    write_entries(connection, job.id, job.stage, now, [entry])
+    timeline.append(connection, now, [(job.id, job.stage, entry)])
     return True
 
 
@@ -186,7 +187,7 @@ def perform_one(connection: Connection, act: Act, job: Job, who: str, note: str,
         if not job.stage.reached(Stage.CREATED):
             connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
     entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
-    write_entries(connection, job.id, job.stage, now, [entry])
+    timeline.append(connection, now, [(job.id, job.stage, entry)])
     return True
 
 

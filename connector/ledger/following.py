@@ -11,9 +11,9 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from connector.domain.job import Stage, Status
 from connector.domain.remote_state import REASONS, UNWATCHED, News, case_of
+from connector.ledger import timeline
 from connector.ledger.database import Database
 from connector.ledger.inbox import FOLLOWED
-from connector.ledger.jobs import write_entries
 from connector.ledger.loose import different
 from connector.ledger.records import Entry
 from connector.ledger.tables import AccountRow, JobRow
@@ -109,7 +109,7 @@ class Following:
         guard = and_(_as_read(job), JobRow.status == job.status, JobRow.reason.is_not_distinct_from(job.reason))
         written = connection.execute(update(JobRow).where(guard).values(**values)).rowcount
         if written:
-            write_entries(connection, job.id, job.stage, now, entries)
+            timeline.append(connection, now, [(job.id, job.stage, entry) for entry in entries])
         return bool(written)
 
     def confirm(self, job: Followed, event: str) -> None:
@@ -182,7 +182,7 @@ class Following:
         with self._database.write() as connection:
             connection.execute(update(JobRow).where(JobRow.id == job.id).values(acknowledged=acknowledged))
             connection.execute(update(JobRow).where(_as_read(job)).values(mark_due=False))
-            write_entries(connection, job.id, job.stage, now, entries)
+            timeline.append(connection, now, [(job.id, job.stage, entry) for entry in entries])
 
     def _done(self, which: ColumnElement[bool], limit: int) -> list[Followed]:
         query = select(*_COLUMNS).where(which, JobRow.status == Status.DONE).order_by(JobRow.id).limit(limit)
@@ -192,7 +192,7 @@ class Following:
     def note(self, job: Followed, entry: Entry) -> None:
         """Append to the timeline of a job; nothing else changes."""
         with self._database.write() as connection:
-            write_entries(connection, job.id, job.stage, self._database.clock.now(), [entry])
+            timeline.append(connection, self._database.clock.now(), [(job.id, job.stage, entry)])
 
 
 def _as_read(job: Followed) -> ColumnElement[bool]:

@@ -12,9 +12,9 @@ from sqlalchemy import Connection, and_, select, update
 from connector.domain import catalogue
 from connector.domain.identity import name_key
 from connector.domain.job import Stage, Status
-from connector.ledger import bulk
+from connector.ledger import bulk, timeline
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect, write_entries
+from connector.ledger.jobs import insert_dialect
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
 from connector.ledger.tables import JobRow, SourceRow
 from connector.ports import UNKNOWN_COMPANY, Found, Position
@@ -249,4 +249,4 @@ def _head(found: Found) -> dict[str, Any]:
 def _wake(connection: Connection, job: Job, guard: Any, values: Mapping[str, Any], now: datetime) -> None:
     again = {"status": Status.PENDING, "due_at": now, "attempts": 0, "updated_at": now, **values}
     if connection.execute(update(JobRow).where(guard).values(again)).rowcount:
-        write_entries(connection, job.id, job.stage, now, [Entry(what="released", reason=job.reason)])
+        timeline.append(connection, now, [(job.id, job.stage, Entry(what="released", reason=job.reason))])

@@ -10,9 +10,10 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from connector.domain.content import Content, unpack
 from connector.domain.job import Status
+from connector.ledger import timeline
 from connector.ledger.bulk import known
 from connector.ledger.database import Database
-from connector.ledger.jobs import still, write_entries
+from connector.ledger.jobs import still
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
 from connector.ledger.tables import EventRow, JobRow, SourceRow
 from connector.ports import Found
@@ -125,5 +126,5 @@ class Issued:
         with self._database.write() as connection:
             written = connection.execute(update(JobRow).where(guard).values(updated_at=now, **values)).rowcount
             if written:
-                write_entries(connection, job.id, job.stage, now, [entry])
+                timeline.append(connection, now, [(job.id, job.stage, entry)])
         return bool(written)

@@ -14,20 +14,20 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.crashpoints import crashpoint
 from connector.domain.identity import number_key
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Effect, Event, Stage, Status, next_status
-from connector.ledger import originals
+from connector.ledger import originals, timeline
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.loose import different
 from connector.ledger.pen import Change, Pen
 from connector.ledger.records import COLUMNS, Entry, Job, Progress, issuing, job_of
-from connector.ledger.tables import AccountRow, EventRow, JobRow
+from connector.ledger.tables import AccountRow, JobRow
 
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
@@ -38,7 +38,6 @@ _HELD = and_(
     JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"), JobRow.status == Status.RUNNING
 )
 _WRITE = update(JobRow).where(_HELD)
-_ENTRY = insert(EventRow)
 # Of jobs that this transaction has locked while they were pending.
 _LEASE = (
     update(JobRow)
@@ -364,7 +363,8 @@ class Jobs:
         else:
             values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
         connection.execute(_WRITE, {**values, **_held(job)})
-        write_entries(connection, job.id, job.stage, now, [Entry(what="lease_lapsed", effect=job.open_effect)])
+        entry = Entry(what="lease_lapsed", effect=job.open_effect)
+        timeline.append(connection, now, [(job.id, job.stage, entry)])
 
     def release_ready(self) -> int:
         """Free corrections whose original was sent, or given up, while they were lying down to wait for it."""
@@ -428,28 +428,14 @@ def release(connection: Connection, resting: ColumnElement[bool], now: datetime)
 
 
 def _released(connection: Connection, jobs: Sequence[Any], now: datetime) -> int:
-    write_alike(connection, jobs, now, what="released")
+    entry = Entry(what="released")
+    timeline.append(connection, now, [(job.id, job.stage, entry) for job in jobs])
     return len(jobs)
 
 
 def still(job: Job) -> ColumnElement[bool]:
     """Whether nobody has written to a job that nobody leases any more, since it was read."""
     return and_(JobRow.updated_at == job.updated_at, JobRow.reason.is_not_distinct_from(job.reason))
-
-
-def write_alike(
-    connection: Connection, jobs: Sequence[Any], now: datetime, *, what: str, reason: str | None = None
-) -> None:
-    """Append the same to the timelines of many jobs, given as rows of id and stage."""
-    if jobs:
-        same = {"at": now, "what": what, "reason": reason}
-        connection.execute(_ENTRY, [{"job_id": row.id, "stage": row.stage, **same} for row in jobs])
-
-
-def write_entries(connection: Connection, job_id: int, stage: Stage, now: datetime, entries: Sequence[Entry]) -> None:
-    """Append to the timeline of a job."""
-    for entry in entries:
-        connection.execute(_ENTRY, {"job_id": job_id, "at": now, **entry.values(stage)})
 
 
 def insert_or_ignore(database: Database, table: Any) -> Any:

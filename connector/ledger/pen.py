@@ -7,7 +7,7 @@ each is tried alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -18,15 +18,14 @@ from sqlalchemy import Connection, Dialect, and_, bindparam, delete, select
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError, LedgerError, RefusedError
-from connector.domain.job import Status
-from connector.ledger import raw
+from connector.domain.job import Stage, Status
+from connector.ledger import raw, timeline
 from connector.ledger.database import Database
 from connector.ledger.records import Entry, Job
-from connector.ledger.tables import EventRow, JobRow, NumberClaimRow
+from connector.ledger.tables import JobRow, NumberClaimRow
 from connector.ledger.together import Together
 
 _JOB: Final[Any] = JobRow.__table__
-_EVENT: Final[Any] = EventRow.__table__
 _CLAIM: Final[Any] = NumberClaimRow.__table__
 
 _CLAIMS: Final = select(NumberClaimRow.account, NumberClaimRow.number_key, NumberClaimRow.job_id).where(
@@ -37,8 +36,6 @@ _NUMBER: Final = and_(
 )
 _HOLDER: Final = select(NumberClaimRow.job_id).where(_NUMBER)
 _FREE: Final = delete(NumberClaimRow).where(_NUMBER)
-
-_ENTRY: Final = ("job_id", "at", *Entry.__dataclass_fields__)
 
 _NEWS: Final = ("remote_state", "state_changed_at", "state_event", "state_note", "state_recorded_at")
 """What others may have written about a job in hand meanwhile: news of B2Brouter."""
@@ -103,7 +100,7 @@ class Pen:
             now = self._database.clock.now()
             _claim(connection, changes)
             after = _change(connection, changes, {"leased_until": self._until(now), "updated_at": now})
-            _tell(connection, changes, after, now)
+            timeline.append(connection, now, _told(changes, after))
             for change in changes:
                 if change.also is not None:
                     change.also(connection, after[change.job.id])
@@ -136,16 +133,12 @@ def _after(job: Job, values: Mapping[str, Any], news: Mapping[str, Any]) -> Job:
     return replace(job, **{**known, **news, "details": known.get("details", job.details) or {}})
 
 
-def _tell(connection: Connection, changes: Sequence[Change], after: Mapping[int, Job], now: datetime) -> None:
-    """Append to the timelines."""
-    rows = []
+def _told(changes: Sequence[Change], after: Mapping[int, Job]) -> Iterator[tuple[int, Stage, Entry]]:
+    """Yield what the timelines say of changes."""
     for change in changes:
         job = after[change.job.id]
         for entry in change.entries:
-            told = {"job_id": job.id, "at": now, **entry.values(job.stage)}
-            rows.append([told[name] for name in _ENTRY])
-    if rows:
-        raw.insert(connection, _EVENT, _ENTRY, rows)
+            yield job.id, job.stage, entry
 
 
 def _claim(connection: Connection, changes: Sequence[Change]) -> None:

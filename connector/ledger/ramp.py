@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from connector.domain.errors import BlockedError, LeaseLostError
 from connector.domain.job import Stage, Status
+from connector.ledger import timeline
 from connector.ledger.accounts import OVER
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect, release, write_entries
+from connector.ledger.jobs import insert_dialect, release
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
 from connector.ledger.tables import AccountRow, JobRow
 
@@ -167,8 +168,8 @@ class Ramp:
             first = select(JobRow.id).where(waiting).order_by(JobRow.due_at, JobRow.id).limit(most)
             waiting = and_(JobRow.id.in_(connection.execute(first).scalars().all()), _WAITS)
         if entry.who is not None:
-            for row in connection.execute(select(JobRow.id, JobRow.stage).where(waiting)).all():
-                write_entries(connection, row.id, row.stage, now, [entry])
+            rows = connection.execute(select(JobRow.id, JobRow.stage).where(waiting))
+            timeline.append(connection, now, [(row.id, row.stage, entry) for row in rows])
         return release(connection, waiting, now)
 
 

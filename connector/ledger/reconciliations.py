@@ -13,8 +13,8 @@ from sqlalchemy import and_, delete, func, insert, or_, select, true, update
 from connector.domain import catalogue
 from connector.domain.catalogue import Who
 from connector.domain.job import Effect, Stage, Status
+from connector.ledger import timeline
 from connector.ledger.database import Database
-from connector.ledger.jobs import write_entries
 from connector.ledger.records import Entry
 from connector.ledger.tables import DifferenceRow, JobRow, ReconciliationRow
 
@@ -154,7 +154,7 @@ class Reconciliations:
         assert difference.job_id is not None
         entry = Entry(what="recorded_again", effect=Effect.RECORD, outcome="done", who=who)
         with self._database.write() as connection:
-            write_entries(connection, difference.job_id, Stage.RECORDED, self._database.clock.now(), [entry])
+            timeline.append(connection, self._database.clock.now(), [(difference.job_id, Stage.RECORDED, entry)])
 
     # ------------------------------------------------------------ what it came to
 

@@ -10,9 +10,11 @@ from typing import Final
 from sqlalchemy import Connection, and_, or_, select, update
 
 from connector.domain.job import Status
+from connector.ledger import timeline
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
-from connector.ledger.jobs import insert_dialect, release, write_alike
+from connector.ledger.jobs import insert_dialect, release
+from connector.ledger.records import Entry
 from connector.ledger.tables import JobRow, SourceRow
 
 REASON: Final = "source_paused"
@@ -106,5 +108,6 @@ class Sources:
             held = connection.execute(
                 update(JobRow).where(pending).values(waits).returning(JobRow.id, JobRow.stage)
             ).all()
-            write_alike(connection, held, now, what="blocked", reason=REASON)
+            entry = Entry(what="blocked", reason=REASON)
+            timeline.append(connection, now, [(row.id, row.stage, entry) for row in held])
         return len(held)

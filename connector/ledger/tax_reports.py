@@ -10,8 +10,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from connector.domain.job import Status
+from connector.ledger import timeline
 from connector.ledger.database import Database
-from connector.ledger.jobs import insert_dialect, write_entries
+from connector.ledger.jobs import insert_dialect
 from connector.ledger.loose import different
 from connector.ledger.records import Entry
 from connector.ledger.tables import JobRow, TaxReportRow
@@ -112,8 +113,8 @@ class TaxReports:
             fits = and_(job, JobRow.reason == REASON)
         entry = Entry(what="tax_report", reason=REASON if report.state in REFUSED else None, details=facts)
         connection.execute(update(JobRow).where(fits).values(updated_at=now, **case))
-        for row in connection.execute(select(JobRow.id, JobRow.stage).where(JobRow.reference == report.reference)):
-            write_entries(connection, row.id, row.stage, now, [entry])
+        rows = connection.execute(select(JobRow.id, JobRow.stage).where(JobRow.reference == report.reference))
+        timeline.append(connection, now, [(row.id, row.stage, entry) for row in rows])
 
     def untold(self) -> set[str]:
         """Return the accounts with reports that an ERP has not been told of, whether or not it can be."""
