@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from queue import SimpleQueue
 
 from connector.clock import Clock
+from connector.documents import Documents
 from connector.domain import catalogue, evidence
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Decision, Policy, decide
@@ -64,7 +66,7 @@ _UNEXPECTED_PAUSE = 30.0
 _UNEXPECTED_TRIES = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Desk:
     """What the work for one account needs: its remote, the sources that feed it, the operator's decisions."""
 
@@ -73,6 +75,11 @@ class Desk:
     rules: Callable[[str], Rules]  # by source
     breaker: Breaker
     vat_check: VatCheck | None = None
+
+    @cached_property
+    def documents(self) -> Mapping[str, Documents]:
+        """The sources' documents, to be read anew."""
+        return {source: Documents(adapter) for source, adapter in self.adapters.items()}
 
 
 class Journey:
@@ -252,6 +259,7 @@ class Journey:
             remote=desk.remote,
             rules=desk.rules(job.source),
             clock=self._clock,
+            read=desk.documents[job.source].read,
             document=document if isinstance(document, Invoice) else None,
             vat_check=desk.vat_check,
         )

@@ -199,16 +199,19 @@ def test_a_sealed_key_is_read_again_when_the_keys_change(
 
 
 @pytest.mark.slow
-def test_connections_of_a_client_that_nobody_has_any_more_are_closed(running: Running) -> None:
+def test_connections_of_a_client_that_nobody_has_any_more_are_closed(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
     services = running.services
     line = services.remotes.line("main", services.settings.accounts["main"])
-    client = line.transport._link().client
+    closed: list[str] = []
+    monkeypatch.setattr(line.transport._link().transport, "close", lambda: closed.append("the connection"))
     running.write("test_second", running.key)
     running.look()
     assert services.remote("main") is not line.remote
-    assert not client.is_closed
+    assert closed == []
     del line
-    assert client.is_closed
+    assert closed == ["the connection"]
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ import urllib.request
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from ipaddress import ip_address
 from typing import Any, Final, TypeVar
 
@@ -76,7 +75,7 @@ class Call:
 
 def _close_all(links: dict[threading.Thread, _Link]) -> None:
     for link in list(links.values()):
-        link.client.close()
+        link.transport.close()
     links.clear()
 
 
@@ -129,9 +128,12 @@ class Transport:
             "X-B2B-API-Key": self._api_key,
             "X-B2B-API-Version": api_version,
             "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
             "User-Agent": f"b2brouter-connector/{__version__}",
         }
         self._timeout = timeout
+        limits = httpx.Timeout(timeout, connect=min(_CONNECT_TIME_OUT, timeout))
+        self._extensions = {"timeout": limits.as_dict()}
         self._budget = budget
         self._watch = watch
         self._measure = measure
@@ -308,7 +310,7 @@ class Transport:
         began = self._clock.monotonic()
         link.wire.begin(deadline, getattr(self._of_thread, "guard", None), call.operation)
         try:
-            with self._request(link.client, call) as response:
+            with contextlib.closing(link.transport.handle_request(self._request(call))) as response:
                 content = _body(response, _LONGEST_FILE if call.is_download else _LONGEST_BODY)
         except httpx.HTTPError as error:
             self._measure(call.operation, None, self._clock.monotonic() - began)
@@ -323,12 +325,20 @@ class Transport:
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Reply(status=response.status_code, headers=headers, content=content)
 
-    def _request(self, client: httpx.Client, call: Call) -> contextlib.AbstractContextManager[httpx.Response]:
-        headers = {"Content-Type": call.body_type} if call.body is not None else {}
+    def _request(self, call: Call) -> httpx.Request:
+        headers = self._headers
+        if call.body is not None:
+            headers = {**headers, "Content-Type": call.body_type}
         if call.is_download:
-            headers["Accept"] = "*/*"
-        url = f"{self._base}{call.path}"
-        return client.stream(call.method, url, params=call.params or None, content=call.body, headers=headers)
+            headers = {**headers, "Accept": "*/*"}
+        return httpx.Request(
+            call.method,
+            f"{self._base}{call.path}",
+            params=call.params or None,
+            headers=headers,
+            content=call.body,
+            extensions=self._extensions,
+        )
 
     def _without_key(self, text: str) -> str:
         """Strike out the key, should the other side repeat it in a message."""
@@ -340,7 +350,7 @@ class Transport:
 
     def _link(self) -> _Link:
         link: _Link | None = getattr(self._of_thread, "link", None)
-        if link is None or link.client.is_closed:
+        if link is None or self._closed:
             link = self._new_link()
             self._of_thread.link = link
         return link
@@ -353,27 +363,23 @@ class Transport:
             abandoned = [self._links.pop(thread) for thread in gone]
             link = self._links[threading.current_thread()] = self._open()
         for old in abandoned:
-            old.client.close()
+            old.transport.close()
         return link
 
     def _open(self) -> _Link:
         wire = Wire(self._clock.monotonic, self._stop.is_set)
-        client = httpx.Client(
-            transport=_WatchedTransport(wire, trusted(), self._proxy),
-            headers=self._headers,
-            timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIME_OUT, self._timeout)),
-            follow_redirects=False,
-            trust_env=False,
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-        )
-        return _Link(client, wire)
+        return _Link(_WatchedTransport(wire, trusted(), self._proxy), wire)
 
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """What one thread needs to talk: its client with a single connection, and the watch over it."""
+    """What one thread needs to talk: its single connection, and the watch over it.
 
-    client: httpx.Client
+    It is the library's transport without its client: we want none of what that adds, which is cookies, redirects,
+    credentials and settings of the environment.
+    """
+
+    transport: httpx.HTTPTransport
     wire: Wire
 
 

@@ -182,7 +182,7 @@ def perform_one(connection: Connection, act: Act, job: Job, who: str, note: str,
     if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
         return False
     if act.event is Event.SKIPPED and not job.stage.reached(Stage.SENT):
-        release_followers(connection, job, now)  # to be judged anew: their original will not be issued
+        release_followers(connection, [job], now)  # to be judged anew: their original will not be issued
         release(connection, siblings(job), now)
         if not job.stage.reached(Stage.CREATED):
             connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))

@@ -10,6 +10,7 @@ than executing it. An UPDATE without columns takes those that the values name.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.crashpoints import crashpoint
+from connector.domain.errors import LeaseLostError
 from connector.domain.identity import number_key
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Effect, Event, Stage, Status, next_status
@@ -34,10 +36,7 @@ POISON = 3
 
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
 
-_HELD = and_(
-    JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"), JobRow.status == Status.RUNNING
-)
-_WRITE = update(JobRow).where(_HELD)
+_WRITE = update(JobRow).where(JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"))
 # Of jobs that this transaction has locked while they were pending.
 _LEASE = (
     update(JobRow)
@@ -314,10 +313,8 @@ class Jobs:
 
     def give_back(self, job: Job) -> None:
         """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""
-        now = self._database.clock.now()
-        with self._database.write() as connection:
-            back = {"status": next_status(Status.RUNNING, Event.RETURNED), "updated_at": now, **_FREE}
-            connection.execute(_WRITE, {**back, **_held(job)})
+        with suppress(LeaseLostError):
+            self._pen.write(Change(job=job, values={"status": next_status(Status.RUNNING, Event.RETURNED), **_FREE}))
 
     def remember_original(self, job: Job, original: Original, key: str | None) -> Job:
         """Write down which document a correction follows, before anybody is asked for that document.
@@ -362,7 +359,7 @@ class Jobs:
             values |= {"status": next_status(Status.RUNNING, Event.STUCK), "reason": "crashed", "lapses": 0}
         else:
             values |= {"status": next_status(Status.RUNNING, Event.LEASE_LAPSED), "due_at": now}
-        connection.execute(_WRITE, {**values, **_held(job)})
+        connection.execute(_WRITE, {**values, "held_id": job.id, "held_fence": job.fence})
         entry = Entry(what="lease_lapsed", effect=job.open_effect)
         timeline.append(connection, now, [(job.id, job.stage, entry)])
 
@@ -407,19 +404,15 @@ def _points(reached: Sequence[Progress]) -> list[tuple[str | None, str]]:
     return [(each.entry.effect, "outcome") for each in reached]
 
 
-def _held(job: Job) -> Mapping[str, Any]:
-    """Return the values by which a statement finds a job under the lease it was read with."""
-    return {"held_id": job.id, "held_fence": job.fence}
+def release_followers(connection: Connection, done: Sequence[Job], now: datetime) -> None:
+    """Let the corrections that rest because of these documents be judged anew."""
+    for source, company, key in sorted(originals.followed(connection, done)):  # all lock in one order
+        of_it = {"of_source": source, "of_company": company, "of_key": key}
+        _released(connection, connection.execute(_RELEASE_FOLLOWERS, {"released": now, **of_it}).all(), now)
 
 
-def release_followers(connection: Connection, original: Job, now: datetime) -> None:
-    """Let the corrections that rest because of this document be judged anew."""
-    of_it = {"of_source": original.source, "of_company": original.company, "of_key": original.key}
-    _released(connection, connection.execute(_RELEASE_FOLLOWERS, {"released": now, **of_it}).all(), now)
-
-
-def _release_followers(connection: Connection, original: Job) -> None:
-    release_followers(connection, original, original.updated_at)
+def _release_followers(connection: Connection, sent: Sequence[Job]) -> None:
+    release_followers(connection, sent, max(each.updated_at for each in sent))
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:

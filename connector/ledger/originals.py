@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal
+from itertools import chain
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, or_, select
 
 from connector.domain.invoice import Kind, Original
 from connector.domain.job import Stage, Status
+from connector.ledger import raw
 from connector.ledger.database import Database
 from connector.ledger.records import COLUMNS, Job, job_of
 from connector.ledger.tables import JobRow
@@ -34,6 +36,25 @@ FOLLOWERS: Final[ColumnElement[bool]] = and_(
     RESTS_FOR_ORIGINAL,
 )
 """The corrections that rest because of one document, to be named when this is executed."""
+
+
+def followed(connection: Connection, done: Sequence[Job]) -> Collection[tuple[str, str, str]]:
+    """Return those of some documents that any correction follows, by source, company and key: few have one."""
+    keys: dict[str, list[str]] = {}
+    for job in done:
+        keys.setdefault(job.source, []).append(job.key)
+    ours = {(job.source, job.company, job.key) for job in done}
+    return ours.intersection(chain.from_iterable(_followed(connection, *each) for each in keys.items()))
+
+
+def _followed(connection: Connection, source: str, keys: Sequence[str]) -> Sequence[tuple[str, str, str]]:
+    one, all_ = raw.values(connection, 1, 1), raw.values(connection, len(keys), 1)
+    found = connection.exec_driver_sql(
+        f"SELECT company, original_key FROM job WHERE source = {one}"  # noqa: S608 - marks alone
+        f" AND original_key IS NOT NULL AND original_key IN {all_}",
+        (source, *keys),
+    )
+    return [(source, company, key) for company, key in found]
 
 
 def siblings(correction: Job) -> ColumnElement[bool]:

@@ -23,13 +23,13 @@ from connector.ledger import raw, timeline
 from connector.ledger.database import Database
 from connector.ledger.records import Entry, Job
 from connector.ledger.tables import JobRow, NumberClaimRow
-from connector.ledger.together import Together
+from connector.together import Together
 
 _JOB: Final[Any] = JobRow.__table__
 _CLAIM: Final[Any] = NumberClaimRow.__table__
 
 _CLAIMS: Final = select(NumberClaimRow.account, NumberClaimRow.number_key, NumberClaimRow.job_id).where(
-    NumberClaimRow.job_id.in_(bindparam("jobs", expanding=True))
+    NumberClaimRow.job_id.in_(bindparam("jobs"))
 )
 _NUMBER: Final = and_(
     NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
@@ -51,7 +51,7 @@ class Change:
     values: Mapping[str, Any]
     entries: Sequence[Entry] = ()
     number: str | None = None  # the document's, in one spelling, to be claimed at the account
-    also: Callable[[Connection, Job], None] | None = None  # what else belongs into the transaction
+    also: Callable[[Connection, Sequence[Job]], None] | None = None  # what else belongs into it, for all such jobs
     points: Sequence[tuple[str | None, str]] = ()  # (effect, "intent"), …; see `crashpoints`
 
 
@@ -90,9 +90,10 @@ class Pen:
 
     def _alone(self, change: Change) -> Job | Exception:
         try:
-            return self._at_once([change])[0]
+            [after] = self._at_once([change])
         except (LeaseLostError, RefusedError, LedgerError) as error:
             return error
+        return after
 
     def _at_once(self, changes: Sequence[Change]) -> Sequence[Job]:
         """Write all changes or none."""
@@ -101,9 +102,8 @@ class Pen:
             _claim(connection, changes)
             after = _change(connection, changes, {"leased_until": self._until(now), "updated_at": now})
             timeline.append(connection, now, _told(changes, after))
-            for change in changes:
-                if change.also is not None:
-                    change.also(connection, after[change.job.id])
+            for also, jobs in _also(changes, after).items():
+                also(connection, jobs)
             for effect, what in chain.from_iterable(change.points for change in changes):
                 crashpoint(effect, f"before_{what}")
         return [after[change.job.id] for change in changes]
@@ -131,6 +131,17 @@ def _change(connection: Connection, changes: Sequence[Change], alive: Mapping[st
 def _after(job: Job, values: Mapping[str, Any], news: Mapping[str, Any]) -> Job:
     known = {name: value for name, value in values.items() if name in _KNOWN}
     return replace(job, **{**known, **news, "details": known.get("details", job.details) or {}})
+
+
+def _also(
+    changes: Sequence[Change], after: Mapping[int, Job]
+) -> Mapping[Callable[[Connection, Sequence[Job]], None], Sequence[Job]]:
+    """Return what else belongs into the transaction, with the jobs for which it does."""
+    wanted: dict[Callable[[Connection, Sequence[Job]], None], list[Job]] = {}
+    for change in changes:
+        if change.also is not None:
+            wanted.setdefault(change.also, []).append(after[change.job.id])
+    return wanted
 
 
 def _told(changes: Sequence[Change], after: Mapping[int, Job]) -> Iterator[tuple[int, Stage, Entry]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -83,6 +83,7 @@ class Case:
         remote: Remote,
         rules: Rules,
         clock: Clock,
+        read: Callable[[str], Invoice | DocumentNotUsableError | None],
         document: Invoice | None = None,
         vat_check: VatCheck | None = None,
     ) -> None:
@@ -95,6 +96,7 @@ class Case:
             remote: the account at B2Brouter.
             rules: the operator's decisions.
             clock: where the time comes from.
+            read: gives the ERP's document of a key as it stands now; None where it is gone.
             document: the ERP's document, if it has just been read.
             vat_check: where customers' VAT numbers are looked up; None: nowhere.
         """
@@ -106,6 +108,7 @@ class Case:
         self.clock = clock
         self.vat_check = vat_check
         self.own_email: str | None = None  # of the customer, where its contact has another customer's data
+        self._read = read
         self._document = document
         self._owed: list[Progress] = []
 
@@ -122,7 +125,7 @@ class Case:
             RefusedError: the document is gone or cannot be used.
         """
         with erp_errors():
-            document = self.adapter.load([self.job.key]).get(self.job.key)
+            document = self._read(self.job.key)
         fresh = usable(document)
         if self._document != fresh:
             self._document = fresh

@@ -84,6 +84,18 @@ def test_looks_are_counted_and_forgotten_with_the_answer(ledger: Ledger) -> None
     )
 
 
+@pytest.mark.parametrize(("outcome", "failures"), [("done", 0), ("not_sent", 3), ("refused", 3)])
+def test_an_effect_that_came_to_nothing_does_not_forget_the_failures(
+    ledger: Ledger, outcome: str, failures: int
+) -> None:
+    settle(ledger, lease_one(ledger), Event.POSTPONED, "rate_limited", attempts=3)
+    [job] = ledger.jobs.lease(ACCOUNT, 1)
+
+    job = ledger.jobs.close_intent(ledger.jobs.begin(job, Effect.ATTACH), outcome=outcome)
+
+    assert job.attempts == failures
+
+
 def test_progress_settles_the_question_and_forgets_the_failures(ledger: Ledger) -> None:
     job = lease_one(ledger)
     settle(ledger, job, Event.POSTPONED, "rate_limited", attempts=3)

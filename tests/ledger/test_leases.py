@@ -299,6 +299,16 @@ def test_accounts_with_due_jobs_are_named_longest_waiting_first(ledger: Ledger, 
     assert ledger.jobs.due_accounts(sources=["shop"]) == []
 
 
+def test_an_account_is_not_due_for_what_is_done_or_held(ledger: Ledger, clock: FakeClock) -> None:
+    settle(ledger, lease_of(ledger, "1", "a"), Event.STUCK, "totals_differ")
+    ledger.jobs.advance(lease_of(ledger, "2", "a"), Stage.RECORDED)
+    settle(ledger, lease_of(ledger, "3", "a"), Event.POSTPONED, "rate_limited", delay=10)
+
+    assert ledger.jobs.due_accounts() == []
+    clock.advance(10)
+    assert ledger.jobs.due_accounts() == ["a"]
+
+
 def lease_of(ledger: Ledger, key: str, account: str) -> Job:
     add(ledger, invoice(key), account=account)
     [job] = ledger.jobs.lease(account, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -130,17 +130,21 @@ def test_the_same_number_at_another_account_is_another_number(ledger: Ledger) ->
 
 def test_news_that_came_meanwhile_is_kept_and_known(ledger: Ledger, hands: list[Job]) -> None:
     with ledger.database.write() as connection:
-        connection.exec_driver_sql("UPDATE job SET remote_state = 'accepted', state_changed_at = updated_at")
+        connection.exec_driver_sql(
+            "UPDATE job SET remote_state = 'accepted', state_event = '77', state_note = 'seen',"
+            " state_changed_at = updated_at, state_recorded_at = updated_at"
+        )
 
     [after] = together(ledger, arrival(hands[0], Stage.SENT))
 
     assert isinstance(after, Job)
-    assert (after.remote_state, after.state_changed_at) == ("accepted", NOON)
+    assert (after.remote_state, after.state_event, after.state_note) == ("accepted", "77", "seen")
+    assert (after.state_changed_at, after.state_recorded_at) == (NOON, NOON)
     assert after == job_of(ledger, "1")
 
 
 def test_where_the_ledger_fails_nothing_of_it_is_written(ledger: Ledger, hands: list[Job]) -> None:
-    def fails(_connection: object, _job: Job) -> None:
+    def fails(_connection: object, _jobs: Sequence[Job]) -> None:
         raise LedgerError("The ledger is gone.")
 
     with pytest.raises(LedgerError):
@@ -159,3 +163,31 @@ def test_a_write_is_a_sign_of_life(ledger: Ledger, hands: list[Job], change: Cal
     assert isinstance(after, Job)
     assert after.leased_until is not None
     assert (after.leased_until - ledger.database.clock.now()).total_seconds() == ledger.jobs.lease_seconds
+
+
+def test_what_else_belongs_to_several_is_done_once_for_all_of_them(ledger: Ledger, hands: list[Job]) -> None:
+    seen: list[list[tuple[str, Stage]]] = []
+
+    def look(_connection: object, jobs: Sequence[Job]) -> None:
+        seen.append([(job.key, job.stage) for job in jobs])
+
+    sent = [replace(arrival(job, Stage.SENT), also=look) for job in hands[:2]]
+    together(ledger, *sent, arrival(hands[2]))
+
+    assert seen == [[("1", Stage.SENT), ("2", Stage.SENT)]]
+
+
+def test_a_process_can_be_told_to_die_on_either_side_of_each_commit(
+    ledger: Ledger, hands: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[tuple[str, bool]] = []
+
+    def pass_by(effect: str | None, point: str) -> None:
+        with ledger.database.read() as connection:
+            committed = connection.exec_driver_sql("SELECT open_effect FROM job WHERE key = '1'").scalar_one()
+        passed.append((f"{effect}.{point}", committed is not None))
+
+    monkeypatch.setattr("connector.ledger.pen.crashpoint", pass_by)
+    ledger.jobs._pen.write(replace(intent(hands[0]), points=[(Effect.CREATE, "intent")]))
+
+    assert passed == [("create.before_intent", False), ("create.after_intent", True)]

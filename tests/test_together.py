@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from connector.ledger.together import Together
+from connector.together import Together
 
 
 class Desk:
@@ -77,6 +77,28 @@ def test_what_the_work_raises_is_everybodys_error_and_the_next_are_served(desk: 
             with pytest.raises(KeyError, match="everybody's"):
                 each.result(10)
     assert together.do(2) == 4
+
+
+def test_after_a_crowd_more_are_waited_for_and_after_a_single_one_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("connector.together.time.sleep", pauses.append)
+    together = Together(desk.work)
+    with ThreadPoolExecutor(3) as pool:
+        crowd = [pool.submit(together.do, 0)]
+        assert desk.busy.wait(10)
+        crowd += [pool.submit(together.do, item) for item in (2, 4)]
+        waiting(together, 2)
+        desk.go_on.set()
+        assert [each.result(10) for each in crowd] == [0, 4, 8]
+    assert pauses == []
+
+    together.do(6)
+    together.do(8)
+
+    assert len(pauses) == 1
+    assert 0 < pauses[0] < 0.01
 
 
 def test_many_threads_get_each_their_own() -> None:

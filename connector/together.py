@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
@@ -12,6 +13,9 @@ Result = TypeVar("Result")
 
 _MOST: Final = 64
 
+_GATHER: Final = 0.003
+"""Seconds for which more are waited for. It costs them less than a transaction of their own."""
+
 
 @dataclass(eq=False, slots=True)
 class _Slot(Generic[Item, Result]):
@@ -20,7 +24,7 @@ class _Slot(Generic[Item, Result]):
     item: Item
     result: Result | None = None
     error: BaseException | None = None
-    batch: Sequence[_Slot[Item, Result]] = ()  # to be served by its thread; it is the first of them
+    leads: bool = False  # its thread does the work, its own and that of all who wait
     called: threading.Lock = field(default_factory=threading.Lock)  # held until its thread has to go on
 
     def __post_init__(self) -> None:
@@ -30,7 +34,7 @@ class _Slot(Generic[Item, Result]):
 class Together(Generic[Item, Result]):
     """Whoever comes while work is under way waits; the first of those that wait does the work of all of them.
 
-    A thread that comes alone is served at once.
+    A thread that comes alone is served at once. Where several came lately, more are waited for a moment.
     """
 
     def __init__(self, work: Callable[[Sequence[Item]], Sequence[Result | Exception]]) -> None:
@@ -44,6 +48,7 @@ class Together(Generic[Item, Result]):
         self._lock = threading.Lock()
         self._waiting: list[_Slot[Item, Result]] = []
         self._free = True
+        self._crowded = False  # several were served at once, the last time
 
     def do(self, item: Item) -> Result:
         """Have one's own done.
@@ -53,21 +58,23 @@ class Together(Generic[Item, Result]):
         """
         mine: _Slot[Item, Result] = _Slot(item)
         with self._lock:
-            if self._free:
-                self._free = False
-                mine.batch = [mine]
-            else:
-                self._waiting.append(mine)
-        if not mine.batch:
+            self._waiting.append(mine)
+            mine.leads, self._free = self._free, False
+        if not mine.leads:
             mine.called.acquire()
-        if mine.batch:
-            self._serve(mine.batch)
+        if mine.leads:
+            self._serve()
         if mine.error is not None:
             raise mine.error
         return mine.result  # type: ignore[return-value]  # done without an error
 
-    def _serve(self, batch: Sequence[_Slot[Item, Result]]) -> None:
-        """Do the work of a batch, and call whoever waited for it; the first of those that came meanwhile is next."""
+    def _serve(self) -> None:
+        """Do the work of all that wait and call them; whoever came first meanwhile is next."""
+        if self._crowded:
+            time.sleep(_GATHER)
+        with self._lock:
+            batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        self._crowded = len(batch) > 1
         try:
             for slot, outcome in zip(batch, self._work([slot.item for slot in batch]), strict=True):
                 if isinstance(outcome, Exception):
@@ -78,10 +85,10 @@ class Together(Generic[Item, Result]):
             for slot in batch:
                 slot.error = error
         with self._lock:
-            following, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+            following = self._waiting[:1]
             self._free = not following
-        for first in following[:1]:
-            first.batch = following
+        for first in following:
+            first.leads = True
             first.called.release()
         for slot in batch[1:]:
             slot.called.release()
