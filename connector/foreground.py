@@ -31,6 +31,7 @@ class Result:
 
     found: int = 0
     issued: int = 0
+    already_sent: int = 0  # of those issued: found at B2Brouter as sent before
     seconds: float = 0.0
     by_status: dict[Status, int] = field(default_factory=dict)
     cases: int = 0  # issued documents that need a person all the same
@@ -93,6 +94,7 @@ class Pass:
         self._archive()
         self._result.seconds = services.clock.monotonic() - began
         self._result.issued = ledger.queries.sent_since(started)
+        self._result.already_sent = ledger.queries.sent_already_since(started)
         self._result.by_status = dict(ledger.queries.by_status())
         self._result.cases = ledger.queries.cases()
         return self._result

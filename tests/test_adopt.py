@@ -108,6 +108,18 @@ def test_what_is_not_there_is_made_at_the_price_of_one_call(adopting: House) -> 
     assert adopting.operations() == [LIST, CREATE, SEND]
 
 
+def test_what_others_had_sent_is_told_apart_from_what_is_sent_now(adopting: House) -> None:
+    house = adopting
+    began = house.clock.now()
+    by_hand(house, invoice("1"))
+    by_hand(house, invoice("2"), state="new")
+
+    house.issue(invoice("1"), invoice("2"), invoice("3"))
+
+    assert house.ledger.queries.sent_since(began) == 3
+    assert house.ledger.queries.sent_already_since(began) == 1
+
+
 def test_an_unsent_one_is_sent_once_it_has_passed_the_rules(adopting: House) -> None:
     house = adopting
     wrong = invoice("1", payment=replace(invoice().payment, iban="ES9121000418450200051333"))

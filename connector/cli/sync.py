@@ -123,6 +123,7 @@ def record_of(result: Result, waiting: Sequence[Standing] = (), *, stopped: bool
         "found": result.found,
         **{str(status): number for status, number in result.by_status.items()},
         "issued": result.issued,
+        "already_sent": result.already_sent,
         "attention": result.cases,
         "seconds": round(result.seconds, 3),
         "stopped": stopped,
@@ -142,9 +143,9 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
         return
     if stopped:
         output.line("Stopped before the end; the next sync goes on from here.")
-    output.line(
-        f"{count(result.found, 'new invoice')} found, {result.issued:,} issued, in {duration(result.seconds)}."
-    )
+    before = f", {result.already_sent:,} of them sent before and taken over" if result.already_sent else ""
+    issued = f"{result.issued:,} issued{before}"
+    output.line(f"{count(result.found, 'new invoice')} found, {issued}, in {duration(result.seconds)}.")
     standing = [f"{number:,} {status}" for status, number in result.by_status.items() if number]
     output.line(f"All invoices: {', '.join(standing) or 'none yet'}.")
     if result.by_status[Status.HELD]:
@@ -152,8 +153,8 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
             output, ledger, Filter(status=Status.HELD), f"{result.by_status[Status.HELD]:,} held, for a person:"
         )
     if result.cases:
-        issued = Filter(status=Status.DONE, attention=True)
-        tell_reasons(output, ledger, issued, f"{result.cases:,} issued, and for a person all the same:")
+        cases = Filter(status=Status.DONE, attention=True)
+        tell_reasons(output, ledger, cases, f"{result.cases:,} issued, and for a person all the same:")
     for name, pause in ledger.sources.paused().items():
         output.line(catalogue.reason("source_paused").message(pause.facts(name)))
     ramp.tell(output, [standing for standing in waiting if not (output.interactive and standing.rests)])

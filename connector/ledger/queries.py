@@ -165,6 +165,9 @@ UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
 
 ATTENTION: Final = Filter(attention=True)
 
+_SENDING = select(EventRow.id).where(
+    EventRow.job_id == JobRow.id, EventRow.what == "intent", EventRow.effect == Effect.SEND
+)
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
 _HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
 _ACCOUNTS_DUE = different(JobRow.account, JobRow.status == Status.PENDING)
@@ -334,7 +337,14 @@ class Queries:
 
     def sent_since(self, instant: datetime) -> int:
         """Return how many jobs were sent at or after an instant."""
-        query = select(func.count()).select_from(JobRow).where(JobRow.sent_at >= instant)
+        return self._sent_since(instant)
+
+    def sent_already_since(self, instant: datetime) -> int:
+        """Return how many of these this ledger never had sent: they were found at B2Brouter, sent before."""
+        return self._sent_since(instant, ~_SENDING.exists())
+
+    def _sent_since(self, instant: datetime, *conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(JobRow).where(JobRow.sent_at >= instant, *conditions)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 

@@ -14,7 +14,10 @@ from connector.domain.errors import NotSentError
 from connector.simulator import FaultKind
 from tests.cli.shop import Shop, call
 
-FIELDS = {"found", "pending", "running", "waiting", "held", "done", "skipped", "issued", "seconds", "faults"}
+FIELDS = {
+    *("found", "pending", "running", "waiting", "held", "done", "skipped"),
+    *("issued", "already_sent", "seconds", "faults"),
+}
 
 
 def test_the_result_as_json_is_one_object(shop: Shop) -> None:
@@ -32,6 +35,24 @@ def test_a_second_sync_issues_nothing_and_writes_nothing(played: Shop) -> None:
     again = played.run("sync", "--json").json
     assert (again["found"], again["issued"]) == (0, 0)
     assert len(played.writes()) == before
+
+
+def test_what_was_sent_before_the_ledger_was_lost_is_told_apart_from_what_is_sent_now(played: Shop) -> None:
+    played.ledger_file.unlink()
+    played.erp("UPDATE project SET pay_to = 'ES9121000418450200051332' WHERE id = 103")
+
+    done = played.run("sync", "--patience", "8")
+
+    assert "14 new invoices found, 7 issued, 6 of them sent before and taken over, in " in done.out
+
+
+def test_what_the_connector_sent_counts_as_such_though_the_answer_was_lost(shop: Shop) -> None:
+    shop.world.faults.add(FaultKind.DROP_AFTER, operation="create_invoice", number="B-0101")
+    shop.world.faults.add(FaultKind.DROP_AFTER, operation="send_invoice", number="B-0101")
+
+    result = shop.run("sync", "--json", "--patience", "8").json
+
+    assert (result["issued"], result["already_sent"]) == (6, 0)
 
 
 def test_everything_issued_is_status_0(shop: Shop) -> None:

@@ -16,7 +16,7 @@ from connector.ledger.queries import Filter
 from connector.ledger.tables import JobRow
 from tests.support.builders import NOON, OTHER_CUSTOMER, invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, add, add_many, hold, jobs, lease_one, send
+from tests.support.ledgers import ACCOUNT, add, add_many, advance_to, hold, jobs, lease_one, send
 
 
 @pytest.mark.parametrize(
@@ -94,6 +94,23 @@ def test_what_was_sent_since_is_counted(ledger: Ledger, clock: FakeClock) -> Non
 
     assert ledger.queries.sent_since(NOON) == 2
     assert ledger.queries.sent_since(NOON + timedelta(seconds=1)) == 1
+
+
+def test_what_was_sent_already_when_it_was_found_is_told_apart_from_what_we_sent(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    def take_over(key: str) -> None:
+        way = [Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED, Stage.SENT, Stage.RECORDED]
+        advance_to(ledger, lease_one(ledger, invoice(key)), way)
+
+    take_over("1")
+    clock.advance(1)
+    take_over("2")
+    send(ledger, lease_one(ledger, invoice("3")))
+
+    later = NOON + timedelta(seconds=1)
+    assert (ledger.queries.sent_since(later), ledger.queries.sent_already_since(later)) == (2, 1)
+    assert ledger.queries.sent_already_since(NOON) == 2
 
 
 def test_the_longest_waiting_due_job_tells_the_health(ledger: Ledger, clock: FakeClock) -> None:
