@@ -1,7 +1,8 @@
 """Change single operators, numbers, conditions and rows of tables where it is decided; the tests must notice.
 
-Each file beside this one names a module, the tests that must notice, slower ones for what passes those, and the
-functions that are not part of the question. The mutants are those of cosmic-ray, and each row of a table at module
+Each file beside this one names a module, the tests that must notice, slower ones for what passes those, the
+functions that are not part of the question, and, as `equal`, the lines of mutants that nobody could notice, with the
+reason; those are not tried. The mutants are those of cosmic-ray, and each row of a table at module
 level left out or, where it leads to a member of an enumeration, led to each other member. Every mutant is tried on a
 copy of the tree in a process of its own; the processes are forked from one that has imported everything but the
 product. `make mutation` runs it.
@@ -70,6 +71,11 @@ class Mutant:
     change: str
     after: str
 
+    @property
+    def became(self) -> str:
+        """The last line that changed, as it is now; where it is gone, as it was."""
+        return self.change.splitlines()[-1].lstrip("+-").strip()
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -94,7 +100,11 @@ def try_all(name: str, tree: Path, sample: int | None, seed: int) -> bool:
         if tests in settings:
             _warm_up([*OPTIONS, *settings[tests]], tree)
     Path(cache_from_source(str(module))).unlink()  # a mutant must never be taken for its original
-    mutants = [*operators(source, set(settings.get("left-out", []))), *rows(source)]
+    equal = {each["line"] for each in settings.get("equal", [])}
+    made = [*operators(source, set(settings.get("left-out", []))), *rows(source)]
+    if unknown := equal - {mutant.became for mutant in made}:
+        sys.exit(f"{name}.toml calls equal what no mutant is: {'; '.join(sorted(unknown))}")
+    mutants = [mutant for mutant in made if mutant.became not in equal]
     tried = mutants if sample is None else random.Random(seed).sample(mutants, min(sample, len(mutants)))  # noqa: S311
     survivors = 0
     for number, mutant in enumerate(tried):
@@ -108,7 +118,8 @@ def try_all(name: str, tree: Path, sample: int | None, seed: int) -> bool:
     killed = len(tried) - survivors
     share = 100.0 * killed / (len(tried) or 1)
     print(
-        f"{settings['module']}: {len(mutants)} mutants, {len(tried)} tried, {killed} killed ({share:.1f} %)",
+        f"{settings['module']}: {len(made)} mutants, {len(made) - len(mutants)} equal,"
+        f" {len(tried)} tried, {killed} killed ({share:.1f} %)",
         flush=True,
     )
     return share >= NEEDED
