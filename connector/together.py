@@ -70,18 +70,18 @@ class Together(Generic[Item, Result]):
 
     def _serve(self) -> None:
         """Do the work of all that wait and call them; whoever came first meanwhile is next."""
-        if self._crowded:
-            time.sleep(_GATHER)
-        with self._lock:
-            batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
-        self._crowded = len(batch) > 1
+        batch: Sequence[_Slot[Item, Result]] = ()
         try:
+            if self._crowded:
+                time.sleep(_GATHER)
+            batch = self._take()
             for slot, outcome in zip(batch, self._work([slot.item for slot in batch]), strict=True):
                 if isinstance(outcome, Exception):
                     slot.error = outcome
                 else:
                     slot.result = outcome
         except BaseException as error:  # noqa: BLE001 - each of them raises it
+            batch = batch or self._take()
             for slot in batch:
                 slot.error = error
         with self._lock:
@@ -92,3 +92,9 @@ class Together(Generic[Item, Result]):
             first.called.release()
         for slot in batch[1:]:
             slot.called.release()
+
+    def _take(self) -> Sequence[_Slot[Item, Result]]:
+        with self._lock:
+            batch, self._waiting = self._waiting[:_MOST], self._waiting[_MOST:]
+        self._crowded = len(batch) > 1
+        return batch

@@ -101,6 +101,24 @@ def test_after_a_crowd_more_are_waited_for_and_after_a_single_one_nobody(
     assert 0 < pauses[0] < 0.01
 
 
+def test_who_is_interrupted_while_more_are_waited_for_keeps_nobody_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    together = Together(desk.work)
+    desk.go_on.set()
+    together._crowded = True
+    monkeypatch.setattr("connector.together.time.sleep", interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        together.do(2)
+
+    assert together.do(4) == 8
+    assert desk.served == [[4]]
+
+
 def test_many_threads_get_each_their_own() -> None:
     def doubled(items: Sequence[int]) -> Sequence[int | Exception]:
         return [2 * item for item in items]
