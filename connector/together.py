@@ -22,9 +22,9 @@ class _Slot(Generic[Item, Result]):
     """What one thread asks for, and what came of it."""
 
     item: Item
+    leads: bool  # its thread does the work, its own and that of all who wait
     result: Result | None = None
     error: BaseException | None = None
-    leads: bool = False  # its thread does the work, its own and that of all who wait
     called: threading.Lock = field(default_factory=threading.Lock)  # held until its thread has to go on
 
     def __post_init__(self) -> None:
@@ -56,10 +56,10 @@ class Together(Generic[Item, Result]):
         Raises:
             Exception: whatever the work returns or raises for it.
         """
-        mine: _Slot[Item, Result] = _Slot(item)
         with self._lock:
+            mine: _Slot[Item, Result] = _Slot(item, leads=self._free)
+            self._free = False
             self._waiting.append(mine)
-            mine.leads, self._free = self._free, False
         if not mine.leads:
             mine.called.acquire()
         if mine.leads:
