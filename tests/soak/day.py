@@ -19,7 +19,7 @@ from tests.e2e.installation import Installation, Running, until
 from tests.soak.memory import Series, resident
 from tests.soak.plan import EDITED, HOURS, Arrival, Event, Plan, clock, mistyped_customers
 from tests.torture import audit
-from tests.torture.erp import EXAMPLES, Erp, cut
+from tests.torture.erp import EXAMPLES, Erp, connected, cut
 from tests.torture.plan import Mode
 from tests.torture.remote import Remote, free_port
 from tests.torture.rooms import Rooms, Wire
@@ -287,14 +287,14 @@ class Day:
         self._man(post)
 
     def _do_cure(self, _: Event) -> None:
-        with self._connected() as connection:
+        with connected(self._erp.url) as connection:
             for key in mistyped_customers(self.plan.books):
                 connection.execute("UPDATE customer SET vat_number = 'ESB63276174' WHERE id = %s", [key])
         self.result.happened["tax numbers put right"] += len(mistyped_customers(self.plan.books))
 
     def _do_edit(self, _: Event) -> None:
         """Somebody moves the date of documents that were issued."""
-        with self._connected() as connection:
+        with connected(self._erp.url) as connection:
             issued = connection.execute(
                 "SELECT id, invoice_number FROM project WHERE reference IS NOT NULL AND document = 'F' ORDER BY id"
             ).fetchall()
@@ -306,21 +306,6 @@ class Day:
                 )
                 self._edited.add(number)
         self.result.happened["documents edited after issue"] += len(self._edited)
-
-    def _connected(self) -> psycopg.Connection[Any]:
-        """A connection to the ERP; on a crowded server as soon as there is room."""
-        parts = make_url(self._erp.url)
-        limit = time.monotonic() + 30
-        while True:
-            try:
-                return psycopg.connect(
-                    host=parts.host, port=parts.port, user=parts.username, password=parts.password,
-                    dbname=parts.database,
-                )  # fmt: skip
-            except psycopg.OperationalError:
-                if time.monotonic() > limit:
-                    raise
-                time.sleep(0.5)
 
     # ------------------------------------------------------------ the night after
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -170,6 +171,21 @@ def _french(chance: random.Random) -> str:
     return f"FR{(12 + 3 * (siren % 97)) % 97:02}{siren:09}"
 
 
+def connected(url: str) -> psycopg.Connection[Any]:
+    """A connection to an ERP in PostgreSQL; on a crowded server as soon as there is room."""
+    parts = make_url(url)
+    limit = time.monotonic() + 30
+    while True:
+        try:
+            return psycopg.connect(
+                host=parts.host, port=parts.port, user=parts.username, password=parts.password, dbname=parts.database
+            )
+        except psycopg.OperationalError as error:
+            if "too many" not in str(error) or time.monotonic() > limit:
+                raise
+            time.sleep(0.2)
+
+
 class Erp:
     """The ERP's database."""
 
@@ -193,10 +209,7 @@ class Erp:
             with closing(sqlite3.connect(self._uri, uri=True, timeout=20)) as file, file:
                 yield file.cursor()
             return
-        parts = self._parsed
-        with psycopg.connect(
-            host=parts.host, port=parts.port, user=parts.username, password=parts.password, dbname=parts.database
-        ) as connection:
+        with connected(self.url) as connection:
             yield connection.cursor()
 
     def _many(self, cursor: Any, table: str, rows: Sequence[Sequence[Any]]) -> None:
