@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import random
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,10 +57,6 @@ _FOR_SUSPECTS = 0.25
 _OVERDUE = 60.0
 """Seconds after which such a job does not wait any longer until this process has nothing else to do."""
 
-_TURN = 0.0005
-"""Seconds after which a thread that computes lets one go on whose answer has come. Threads here mostly wait, several
-times for each write: with Python's usual 0.005 most of an invoice's time would go into waiting for a turn."""
-
 _UNEXPECTED_PAUSE = 30.0
 _UNEXPECTED_TRIES = 3
 
@@ -109,7 +104,6 @@ class Journey:
         self._clock = clock
         self._threads = threads
         self._lock = threading.Lock()
-        sys.setswitchinterval(_TURN)
         self._crowds = 0  # accounts whose jobs are worked side by side at this moment
 
     def drain(
