@@ -105,6 +105,9 @@ class Checkup:
         _try_writing(ledger)
         jobs = sum(ledger.queries.by_status().values())
         yield ok("ledger", f"{name}: schema {present}, writable, {count(jobs, 'invoice')}")
+        if not ledger.database.cleans_up():
+            told = "autovacuum is off at its server: each step gets slower with every invoice"
+            yield warning("ledger: upkeep", told, "Switch autovacuum on, or run VACUUM (ANALYZE) every hour.")
 
     def _broker_rows(self) -> Iterator[CheckRow]:
         broker = self._services.settings.broker

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connector.ledger.database import Database
 from connector.operations import checkup
 from tests.cli.shop import Outcome, Shop
 
@@ -144,6 +145,20 @@ def test_clocks_that_are_apart_are_warned_of(shop: Shop, postgres_url: str, monk
 
     monkeypatch.setattr(checkup, "datetime", Late)
     assert rows(shop.run("check", "--json", config=config))["clock"][0] == "warning"
+
+
+@pytest.mark.postgres
+def test_a_ledger_that_nobody_cleans_up_is_warned_of(
+    shop: Shop, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = shop.changed((f"sqlite:///{shop.ledger_file}", postgres_url))
+    assert shop.run("db", "upgrade", config=config).status == 0
+
+    monkeypatch.setattr(Database, "cleans_up", lambda _: True)
+    assert "ledger: upkeep" not in rows(shop.run("check", "--json", config=config))
+    monkeypatch.setattr(Database, "cleans_up", lambda _: False)
+    status, told = rows(shop.run("check", "--json", config=config))["ledger: upkeep"]
+    assert (status, "autovacuum is off" in told) == ("warning", True)
 
 
 @pytest.mark.redis

@@ -132,3 +132,10 @@ def test_an_embedded_ledger_survives_a_power_cut(embedded_url: str) -> None:
     database.close()
 
     assert (mode, synchronous, foreign_keys) == ("wal", 2, 1)  # 2: FULL
+
+
+def test_whether_a_database_cleans_up_is_asked_of_its_server(database: Database) -> None:
+    with database.read() as connection:
+        says = "on" if database.is_sqlite else connection.exec_driver_sql("SHOW autovacuum").scalar_one()
+
+    assert database.cleans_up() is (says == "on")

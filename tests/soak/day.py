@@ -6,7 +6,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from tests.e2e.installation import Installation, Running, until
 from tests.soak.memory import Series, resident
 from tests.soak.plan import EDITED, HOURS, Arrival, Event, Plan, clock, mistyped_customers
+from tests.support.services import connect_postgres
 from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Erp, connected, cut
 from tests.torture.plan import Mode
@@ -214,8 +215,16 @@ class Day:
             self._warm_at = hour
         if self._looks % SAMPLES_AN_HOUR == 1:
             self._say(f"{clock(hour)}  {dict(sorted(counts.items()))}")
+            self._clean_up()
         if not self._outage:
             self._resume()
+
+    def _clean_up(self) -> None:
+        """What PostgreSQL does by itself, unless that is switched off as on some servers for tests."""
+        for url in self._databases:
+            with suppress(psycopg.Error), closing(connect_postgres(url)) as connection:
+                if connection.execute("SHOW autovacuum").fetchone() == ("off",):
+                    connection.execute("VACUUM (ANALYZE)")
 
     def _resume(self) -> None:
         """A person lets accounts go on: the minute until they are probed does not shrink with the day."""
