@@ -299,7 +299,8 @@ def test_accounts_with_due_jobs_are_named_longest_waiting_first(ledger: Ledger, 
     assert ledger.jobs.due_accounts(sources=["shop"]) == []
 
 
-def test_an_account_is_not_due_for_what_is_done_or_held(ledger: Ledger, clock: FakeClock) -> None:
+def test_an_account_is_not_due_for_what_is_done_held_or_in_hand(ledger: Ledger, clock: FakeClock) -> None:
+    lease_of(ledger, "0", "a")
     settle(ledger, lease_of(ledger, "1", "a"), Event.STUCK, "totals_differ")
     ledger.jobs.advance(lease_of(ledger, "2", "a"), Stage.RECORDED)
     settle(ledger, lease_of(ledger, "3", "a"), Event.POSTPONED, "rate_limited", delay=10)

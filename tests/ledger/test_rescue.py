@@ -123,6 +123,7 @@ def test_what_ends_three_workers_in_a_row_is_held(ledger: Ledger, clock: FakeClo
 
     job = job_of(ledger)
     assert (job.status, job.reason, job.lapses) == (Status.HELD, "crashed", 0)
+    assert job.fence == 6  # one more with each lease and each rescue
     assert ledger.jobs.lease(ACCOUNT, 1) == []
 
 
