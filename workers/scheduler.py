@@ -72,8 +72,10 @@ class _Bell:
         now = self._services.clock.monotonic()
         if now < self._unanswered.get(account, now):
             return
-        self._unanswered[account] = now + RING_AGAIN
-        self._send("drain", expires=RING_AGAIN, account=account)
+        # Whoever answered has left by then, and others may still be due.
+        again = min(RING_AGAIN, self._services.settings.worker.drain_seconds)
+        self._unanswered[account] = now + again
+        self._send("drain", expires=again, account=account)
 
     def discover(self, source: str) -> None:
         # A look that takes longer than the interval must not find a queue of others behind it.

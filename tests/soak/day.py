@@ -133,7 +133,7 @@ class Day:
         looks = self.plan.seconds / looks_every
         every = {
             "RETRY__CAP": self._shrunk(300, 2),
-            "WORKER__DRAIN_SECONDS": self._shrunk(60, 5),
+            "WORKER__DRAIN_SECONDS": self._shrunk(60, 20),
             "SCHEDULER__DISCOVER_EVERY": looks_every,
             "SCHEDULER__COMPARE_BATCH": max(1, round(2 * self.plan.invoices / looks)),  # each document twice a day
             "SCHEDULER__OVERLAP": self._shrunk(900, 2),
