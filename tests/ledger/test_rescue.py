@@ -41,6 +41,20 @@ def test_a_lapsed_lease_is_freed(ledger: Ledger, clock: FakeClock) -> None:
     assert told(ledger, job)[-1] == "lease_lapsed"
 
 
+def test_nobody_elses_job_is_touched(ledger: Ledger, clock: FakeClock) -> None:
+    add(ledger, *(invoice(key) for key in "123"))
+    before, lapsed, after = ledger.jobs.lease(ACCOUNT, 3)
+    for job in (before, after):
+        settle(ledger, job, Event.STUCK, "totals_differ")
+    others = [job_of(ledger, key) for key in "13"]
+    clock.advance(ledger.jobs.lease_seconds + 1)
+
+    assert ledger.jobs.rescue() == 1
+
+    assert job_of(ledger, lapsed.key).status is Status.PENDING
+    assert [job_of(ledger, key) for key in "13"] == others
+
+
 def test_the_pen_is_taken_from_the_one_that_had_it(ledger: Ledger, clock: FakeClock) -> None:
     job = lease_one(ledger)
     clock.advance(ledger.jobs.lease_seconds + 1)
