@@ -371,11 +371,17 @@ class Day:
         self.result.findings += audit.examine(self._evidence())
 
     def _compared(self) -> list[dict[str, Any]]:
-        ended = self._it.run("reconcile", within=900)
-        if ended.status not in {0, 3}:
-            self.result.findings.append(audit.Finding("unexplained", f"reconcile: {ended.out[-500:]} {ended.err}"))
-            return []
-        return ended.records[:-1]
+        """Compare; while a worker is at it, whoever asks is told to try again later."""
+        limit = time.monotonic() + STATES_LIMIT
+        while True:
+            ended = self._it.run("reconcile", within=900)
+            if ended.status in {0, 3}:
+                return ended.records[:-1]
+            said = f"{ended.out[-500:]} {ended.err}"
+            if "not_compared" not in said or time.monotonic() > limit:
+                self.result.findings.append(audit.Finding("unexplained", f"reconcile: {said}"))
+                return []
+            time.sleep(5)
 
     def _explain(self, differences: list[dict[str, Any]]) -> None:
         """Only what was edited after its issue may differ, each with its reason and what to do about it."""
