@@ -1,11 +1,11 @@
 """Change single operators, numbers, conditions and rows of tables where it is decided; the tests must notice.
 
 Each file beside this one names a module, the tests that must notice, slower ones for what passes those, the
-functions that are not part of the question, and, as `equal`, the lines of mutants that nobody could notice, with the
-reason; those are not tried. The mutants are those of cosmic-ray, and each row of a table at module
-level left out or, where it leads to a member of an enumeration, led to each other member. Every mutant is tried on a
-copy of the tree in a process of its own; the processes are forked from one that has imported everything but the
-product. `make mutation` runs it.
+functions that are not part of the question, and, as `equal`, the lines of mutants that nobody could notice, with
+the reason; those are not tried. The mutants are those of cosmic-ray, and each row of a table at module level left
+out or, where it leads to a member of an enumeration, led to each other member. Every mutant is tried on a copy of
+the tree in a process of its own; the processes are forked from one that has imported everything but the product.
+`make mutation` runs it.
 """
 
 from __future__ import annotations
