@@ -1,4 +1,4 @@
-"""What every process that lasts does now and then: tells people where nobody else does, adds up figures."""
+"""What every process that lasts does now and then: tells where nobody else does, adds up figures, tidies up."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from threading import Event, Thread
 from connector.bootstrap import Services
 from connector.crew import logged
 from connector.errands import NOTIFIED, notify
+from connector.memory import give_back
 
 UNTOLD = timedelta(minutes=2)
 """How long that may be ago until somebody else does it."""
@@ -22,7 +23,7 @@ class Lookout:
     """A thread in every process that lasts: it does the telling where nobody else does it any more.
 
     The scheduler sees when workers stand still; only others can see that the scheduler does. It also adds to the
-    ledger what its process has counted of its requests.
+    ledger what its process has counted of its requests, and gives freed memory back.
     """
 
     def __init__(self, services: Services) -> None:
@@ -45,6 +46,7 @@ class Lookout:
         while not self._stop.wait(LOOK_EVERY):
             logged("figures", self._services.meter.fold)
             logged("lookout", self.look)
+            give_back()
 
     def look(self) -> None:
         """Tell people what they have to know if nobody has done so for a while.

@@ -24,6 +24,7 @@ from connector.bench.throughput import settings, simulator
 from connector.bootstrap import Services
 from connector.domain.job import Status
 from connector.ledger import schema
+from connector.memory import few_arenas
 
 SAMPLES: Final = 50
 """So many looks at the memory, evenly over the invoices."""
@@ -102,6 +103,7 @@ def _measured(name: str, count: int, threads: int, server: URL | None) -> Memory
 
 def run(source: str, ledger: str, address: str, count: int, threads: int) -> tuple[Span, list[Sample]]:
     """Find all invoices, then issue them and look at the memory meanwhile; in a process of its own."""
+    few_arenas()  # as each daemon does
     services = Services(settings(source, ledger, address, None, threads))
     schema.upgrade(services.ledger.database)
     services.open_ledger()

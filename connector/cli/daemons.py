@@ -6,6 +6,7 @@ from connector.cli.command import command
 from connector.cli.session import Session
 from connector.cli.signals import stopping
 from connector.domain.errors import UsageError
+from connector.memory import few_arenas
 from connector.operations.brokers import known_kind
 from connector.operations.preflight import check_configuration
 
@@ -25,7 +26,7 @@ def web(session: Session) -> None:
     """Answer over HTTP alone, until a signal ends it: health and webhooks."""
     from connector import daemon
 
-    session.log_as_daemon()
+    _begin(session)
     with stopping() as stop:
         daemon.serve(session.settings, stop)
 
@@ -51,8 +52,13 @@ def worker(session: Session) -> None:
     launch.worker(session.settings, session.config_path)
 
 
-def _prepare(session: Session) -> None:
+def _begin(session: Session) -> None:
+    few_arenas()
     session.log_as_daemon()
+
+
+def _prepare(session: Session) -> None:
+    _begin(session)
     check_configuration(session.services, session.sources())
 
 
