@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from connector.changes import Changes
 from connector.clock import Clock
@@ -102,7 +102,7 @@ class Discovery:
         state = self._ledger.intake.state(source.name)
         swept = state.get("swept_at")
         sweep = swept is None or started - swept >= self._sweep_every
-        new = self._read(source, None if sweep else self._start(source.name))
+        new = self._read(source, None if sweep else self._start(source.name), started)
         if self._stopping():
             return new
         # Whatever was in the ERP when it began is in the ledger from this instant on.
@@ -119,11 +119,12 @@ class Discovery:
         last = self._ledger.intake.position(source)
         return last and Position(changed_at=last.changed_at - self._overlap, key="")
 
-    def _read(self, source: Source, after: Position | None) -> int:
+    def _read(self, source: Source, after: Position | None, started: datetime) -> int:
         new = 0
         for page in self._pages(source, after):
             wanted = [found for found in page if not source.begins_before(found)]
-            added = self._ledger.intake.add(source.name, wanted, source.account_of, upto=page[-1].position)
+            upto = _reached(page[-1].position, started)
+            added = self._ledger.intake.add(source.name, wanted, source.account_of, upto=upto)
             if added < len(wanted) and self._changes is not None:
                 self._changes.note(source.name, wanted)
             new += added
@@ -178,6 +179,14 @@ class Discovery:
         if _changed(job, document):
             return True
         return self._cures is not None and isinstance(document, Invoice) and self._cures.cured(job, document)
+
+
+def _reached(position: Position, started: datetime) -> Position:
+    """Return how far a look has come: never further than when it began.
+
+    One document with a stamp of the year 2099 would else hide, until the next sweep, all that changes until then.
+    """
+    return position if position.changed_at <= started else Position(changed_at=started, key="")
 
 
 def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:

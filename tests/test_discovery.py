@@ -92,7 +92,7 @@ def test_only_the_companies_of_the_source_are_found(scene: Scene) -> None:
 def test_pages_follow_one_another_without_gaps_or_repetition(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "PAGE", 7)
     for n in range(30):  # several with one stamp, so that pages end within it
-        scene.erp.add(invoice(f"{n:02}"), changed_at=NOON + timedelta(seconds=n // 10))
+        scene.erp.add(invoice(f"{n:02}"), changed_at=NOON - timedelta(seconds=3 - n // 10))
 
     assert scene.look() == 30
     assert scene.erp.calls["find"] == 5
@@ -129,6 +129,32 @@ def test_what_was_committed_late_with_an_old_stamp_is_found_within_the_overlap(s
     assert scene.look() == 1
 
 
+def test_a_document_stamped_far_in_the_future_hides_nothing_that_changes_until_then(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.erp.add(invoice("2099"), changed_at=NOON.replace(year=2099))
+    scene.look()
+    scene.clock.advance(3 * OVERLAP)
+
+    scene.erp.add(invoice("2"))
+    assert scene.look() == 1
+    scene.clock.advance(3 * OVERLAP)
+    scene.erp.add(invoice("3"))
+    assert scene.look() == 1
+
+
+def test_nor_does_a_place_in_the_future_that_was_remembered_before(scene: Scene) -> None:
+    scene.erp.add(invoice("1"))
+    scene.look()
+    scene.ledger.intake.remember(SOURCE, changed_at=NOON.replace(year=2099), key="1")
+    scene.clock.advance(3 * OVERLAP)
+
+    scene.erp.add(invoice("2"))
+    assert scene.look() == 1
+    position = scene.ledger.intake.position(SOURCE)
+    assert position is not None
+    assert position.changed_at <= scene.clock.now()
+
+
 def test_what_lies_before_the_overlap_is_found_by_the_next_sweep(scene: Scene) -> None:
     scene.erp.add(invoice("1"))
     scene.look()
@@ -162,6 +188,7 @@ def test_a_sweep_cut_short_is_made_again_and_keeps_what_it_found(
 
 
 def test_the_mark_is_never_thrown_back(scene: Scene) -> None:
+    scene.clock.advance(3600)
     scene.erp.add(invoice("1"), changed_at=NOON + timedelta(hours=1))
     scene.look()
     scene.erp.delete("1")

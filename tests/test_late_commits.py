@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -42,6 +42,9 @@ class Scene:
 @pytest.fixture
 def scene(odoo19: OdooDatabase, embedded_url: str) -> Iterator[Scene]:
     clock = FakeClock()
+    clock.advance(
+        (datetime.now(UTC) + timedelta(days=730) - clock.now()).total_seconds()
+    )  # no stamp is of the future
     ledger = Ledger(embedded_url, clock=clock)
     adapter = OdooAdapter.open("erp", odoo19.url, {"lock_timeout": 0.2})
     source = Source(name="erp", adapter=adapter, since=None, companies=None, account_of=lambda _: "main")
