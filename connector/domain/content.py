@@ -118,7 +118,7 @@ def mark(what: Content) -> str:
 
 
 def _json(what: Content) -> bytes:
-    return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _who(party: Party) -> str:

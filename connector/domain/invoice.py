@@ -214,7 +214,7 @@ class Invoice:
         if known is None:
             content = replace(self, reference=None, xref=None)
             canonical = json.dumps(_plain(content), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-            known = hashlib.sha256(canonical.encode()).hexdigest()
+            known = hashlib.sha256(canonical.encode(errors="surrogatepass")).hexdigest()
             object.__setattr__(self, "_known_fingerprint", known)  # a document is asked for it at every step
         return known
 

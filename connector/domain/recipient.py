@@ -72,7 +72,7 @@ def _short(name: str) -> str:
     """Return a name that fits into the ledger and into the API's short texts, and still is no other's."""
     if len(name) <= _LONGEST:
         return name
-    return name[: _LONGEST - 41] + "#" + hashlib.sha256(name.encode()).hexdigest()[:40]
+    return name[: _LONGEST - 41] + "#" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:40]
 
 
 def unit_of(invoice: Invoice) -> Unit | None:

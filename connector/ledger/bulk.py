@@ -78,7 +78,7 @@ def _insert_sqlite(
     for some in _batches([*zip(*values.values(), strict=True)], _VARIABLES // len(values)):
         statement = (
             f"INSERT INTO job ({', '.join((*values, *shared))})"
-            f" SELECT {columns}{', ?' * len(shared)} FROM (VALUES {raw.values(connection, len(values), len(some))})"
+            f" SELECT {columns}{', ?' * len(shared)} FROM {raw.listed(connection, len(values), len(some))}"
             f" WHERE true ON CONFLICT DO NOTHING"
         )
         connection.exec_driver_sql(statement, (*shared.values(), *chain.from_iterable(some)))

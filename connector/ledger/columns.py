@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
 
 from sqlalchemy import (
     BigInteger,
     Column,
     DateTime,
     Dialect,
+    Double,
     Integer,
     MetaData,
     String,
@@ -71,6 +74,47 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class Roughly(TypeDecorator[float]):
+    """A decimal number as a double, to be searched and sorted by; nothing where it is beyond all measure."""
+
+    impl = Double
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | float | None, dialect: Dialect) -> float | None:
+        """Write the nearest double."""
+        number = None if value is None else float(value)
+        return number if number is not None and math.isfinite(number) else None
+
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(text: str) -> str:
+    """Return a text as both databases take it: a NUL, or half a character, becomes U+FFFD.
+
+    ERPs have such texts, and errors of others. One of them must not keep the whole page from being stored.
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+class Words(TypeDecorator[str]):
+    """A text of limited length."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Write what can be stored."""
+        return None if value is None else storable(value)
+
+
+class Prose(Words):
+    """A text of any length."""
+
+    impl = Text
+    cache_ok = True
+
+
 class Facts(TypeDecorator[dict[str, str]]):
     """The facts that fill a catalogue sentence, as JSON text."""
 
@@ -79,7 +123,7 @@ class Facts(TypeDecorator[dict[str, str]]):
 
     def process_bind_param(self, value: dict[str, str] | None, dialect: Dialect) -> str | None:
         """Write JSON."""
-        return json.dumps(value, ensure_ascii=False, sort_keys=True) if value else None
+        return storable(json.dumps(value, ensure_ascii=False, sort_keys=True)) if value else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, str]:
         """Read JSON; nothing stored means no facts."""
@@ -94,7 +138,7 @@ class Document(TypeDecorator[dict[str, Any]]):
 
     def process_bind_param(self, value: dict[str, Any] | None, dialect: Dialect) -> str | None:
         """Write JSON."""
-        return None if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return None if value is None else storable(json.dumps(value, ensure_ascii=False, sort_keys=True))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> dict[str, Any]:
         """Read JSON; nothing stored means nothing."""
@@ -122,7 +166,7 @@ class Choice(TypeDecorator[Any]):
 
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only INTEGER keys by itself
 
-Prefixed = String(255).with_variant(String(255, collation="C"), "postgresql")  # whose beginning is searched for
+Prefixed = Words(255).with_variant(Words(255, collation="C"), "postgresql")  # whose beginning is searched for
 
 
 class Base:

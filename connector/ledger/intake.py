@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, Final
@@ -13,6 +14,7 @@ from connector.domain import catalogue
 from connector.domain.identity import name_key
 from connector.domain.job import Stage, Status
 from connector.ledger import bulk, timeline
+from connector.ledger.columns import storable
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
@@ -61,11 +63,11 @@ class Intake:
             account_of: which account issues for a company; None leaves the document out.
             upto: where the page ended; remembered with it, if that is further than ever before.
         """
-        ours = [found for found in page if account_of(found.company) is not None]
+        ours = [found for found in map(_storable, page) if account_of(found.company) is not None]
         trusted = source in self._all_new
         with self._database.read() as connection:
             new, moved = (ours, []) if trusted else bulk.compared(connection, source, ours, _RESTING)
-            last = _position(connection, source)
+            last = _position(connection, source, self._database.clock.now())
         further = upto is not None and (last is None or upto.order > last.order)
         if not (new or moved or further):
             return 0
@@ -192,15 +194,17 @@ class Intake:
             _remember(self._database, connection, source, values)
 
     def position(self, source: str) -> Position | None:
-        """Return the last document seen."""
+        """Return the last document seen; None also where it lies in the future, for nothing goes on from there."""
         with self._database.read() as connection:
-            return _position(connection, source)
+            return _position(connection, source, self._database.clock.now())
 
 
-def _position(connection: Connection, source: str) -> Position | None:
+def _position(connection: Connection, source: str, now: datetime) -> Position | None:
     query = select(SourceRow.changed_at, SourceRow.key).where(SourceRow.name == source)
     row = connection.execute(query).one_or_none()
-    return Position(changed_at=row.changed_at, key=row.key or "") if row and row.changed_at else None
+    if row is None or row.changed_at is None or row.changed_at > now:
+        return None
+    return Position(changed_at=row.changed_at, key=row.key or "")
 
 
 def _remember(database: Database, connection: Connection, source: str, values: Mapping[str, Any]) -> None:
@@ -208,15 +212,17 @@ def _remember(database: Database, connection: Connection, source: str, values: M
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
+def _storable(found: Found) -> Found:
+    """Return a head whose names are those that its job has: by them it is known again."""
+    company, key = storable(found.company), storable(found.key)
+    return found if (company, key) == (found.company, found.key) else replace(found, company=company, key=key)
+
+
 def _by_company(page: Iterable[Found]) -> dict[str, list[str]]:
     keys: dict[str, list[str]] = {}
     for found in page:
         keys.setdefault(found.company, []).append(found.key)
     return keys
-
-
-def _size(found: Found) -> float | None:
-    return None if found.total is None else float(found.total)
 
 
 def _customer(found: Found) -> str | None:
@@ -233,7 +239,7 @@ _HEAD: Final[Mapping[str, Callable[[Found], Any]]] = {
     "issue_date": attrgetter("issue_date"),
     "currency": attrgetter("currency"),
     "total": attrgetter("total"),
-    "size": _size,
+    "size": attrgetter("total"),
     "customer": _customer,
     "customer_key": _customer_key,
     "original_key": attrgetter("original_key"),

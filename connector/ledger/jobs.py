@@ -17,6 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError
@@ -37,13 +38,6 @@ POISON = 3
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
 
 _WRITE = update(JobRow).where(JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"))
-# Of jobs that this transaction has locked while they were pending.
-_LEASE = (
-    update(JobRow)
-    .where(JobRow.id.in_(bindparam("due")))
-    .values(status=next_status(Status.PENDING, Event.LEASED), fence=JobRow.fence + 1)
-    .returning(*COLUMNS)
-)
 _LEASED = select(*COLUMNS).where(JobRow.status == Status.RUNNING).with_for_update(skip_locked=True)
 _RELEASE = (
     update(JobRow)
@@ -79,16 +73,32 @@ _DUE_ACCOUNTS_OF = _due_accounts(JobRow.source.in_(bindparam("sources")))
 
 
 @cache
+def _lease(*, suspects: bool, of_sources: bool) -> ReturningUpdate[Any]:
+    """Return the statement that leases what is due; see `Jobs.lease`."""
+    due = _due(suspects=suspects, of_sources=of_sources).cte("due").prefix_with("MATERIALIZED", dialect="postgresql")
+    return (
+        update(JobRow)
+        .where(JobRow.id == due.c.id)
+        .values(
+            status=next_status(Status.PENDING, Event.LEASED),
+            fence=JobRow.fence + 1,
+            lease_owner=bindparam("owner"),
+            leased_until=bindparam("until"),
+            updated_at=bindparam("now"),
+        )
+        .returning(*COLUMNS)
+    )
+
+
 def _due(*, suspects: bool, of_sources: bool) -> Select[Any]:
-    """Return the query for the jobs to lease; see `Jobs.lease`."""
     paused = select(AccountRow.name).where(
-        AccountRow.name == bindparam("account"), AccountRow.paused_reason.is_not(None)
+        AccountRow.name == bindparam("of_account"), AccountRow.paused_reason.is_not(None)
     )
     query = (
         select(JobRow.id)
         .where(
             JobRow.status == Status.PENDING,
-            JobRow.account == bindparam("account"),
+            JobRow.account == bindparam("of_account"),
             JobRow.due_at <= bindparam("due_before"),
         )
         .where(~paused.exists())
@@ -147,16 +157,16 @@ class Jobs:
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
-            wanted = {"account": account, "most": limit, "due_before": now - timedelta(seconds=overdue)}
+            before = now - timedelta(seconds=overdue)
+            wanted: dict[str, Any] = {"of_account": account, "most": limit, "due_before": before}
             if sources is not None:
                 wanted["sources"] = list(sources)
-            due = _due(suspects=suspects, of_sources=sources is not None)
-            ids = connection.execute(due, wanted).scalars().all()
-            if not ids:
-                return []
-            ours = {"lease_owner": self.owner, "leased_until": self._until(now), "updated_at": now}
-            rows = connection.execute(_LEASE, {"due": ids, **ours})
+            ours = {"owner": self.owner, "until": self._until(now), "now": now}
+            lease = _lease(suspects=suspects, of_sources=sources is not None)
+            rows = connection.execute(lease, {**wanted, **ours})
             leased = sorted(map(job_of, rows), key=lambda job: (job.lapses, job.due_at, job.id))
+            if not leased:
+                return []
             crashpoint("lease", "before_commit")
         crashpoint("lease", "after_commit")
         return leased

@@ -20,6 +20,7 @@ GIVEN_UP: Final = frozenset({"original_not_issued", "original_skipped", "origina
 """Reasons of a held correction whose original does not go. A person may release it all the same, with a note: then
 it refers to the original by number and date, as to one that was issued elsewhere."""
 
+_JOB: Final[Any] = JobRow.__table__
 _OUT: Final = (Stage.SENT, Stage.RECORDED)
 
 RESTS_FOR_ORIGINAL: Final[ColumnElement[bool]] = or_(
@@ -48,11 +49,12 @@ def followed(connection: Connection, done: Sequence[Job]) -> Collection[tuple[st
 
 
 def _followed(connection: Connection, source: str, keys: Sequence[str]) -> Sequence[tuple[str, str, str]]:
-    one, all_ = raw.values(connection, 1, 1), raw.values(connection, len(keys), 1)
+    one = raw.mark(connection)
+    some, values = raw.among(connection, _JOB, "original_key", keys)
     found = connection.exec_driver_sql(
         f"SELECT company, original_key FROM job WHERE source = {one}"  # noqa: S608 - marks alone
-        f" AND original_key IS NOT NULL AND original_key IN {all_}",
-        (source, *keys),
+        f" AND original_key IS NOT NULL AND original_key IN {some}",
+        (source, *values),
     )
     return [(source, company, key) for company, key in found]
 

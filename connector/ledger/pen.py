@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from typing import Any, Final
 
@@ -28,9 +28,6 @@ from connector.together import Together
 _JOB: Final[Any] = JobRow.__table__
 _CLAIM: Final[Any] = NumberClaimRow.__table__
 
-_CLAIMS: Final = select(NumberClaimRow.account, NumberClaimRow.number_key, NumberClaimRow.job_id).where(
-    NumberClaimRow.job_id.in_(bindparam("jobs"))
-)
 _NUMBER: Final = and_(
     NumberClaimRow.account == bindparam("account"), NumberClaimRow.number_key == bindparam("number_key")
 )
@@ -166,8 +163,9 @@ def _claim(connection: Connection, changes: Sequence[Change]) -> None:
         return
     names = ("account", "number_key", "job_id")
     raw.insert(connection, _CLAIM, names, wanted, otherwise="ON CONFLICT DO NOTHING")
-    jobs = tuple(id_ for *_, id_ in wanted)
-    claims = {(row.account, row.number_key, row.job_id) for row in connection.execute(_CLAIMS, {"jobs": jobs})}
+    jobs, values = raw.among(connection, _CLAIM, "job_id", [id_ for *_, id_ in wanted])
+    claimed = f"SELECT {', '.join(names)} FROM number_claim WHERE job_id IN {jobs}"  # noqa: S608 - our own columns
+    claims = {tuple(row) for row in connection.exec_driver_sql(claimed, values)}
     for account, number, _ in (each for each in wanted if each not in claims):
         holder = connection.execute(_HOLDER, {"account": account, "number_key": number}).scalar_one()
         raise RefusedError("number_clash", {"other": str(holder)})
@@ -181,8 +179,8 @@ def _update(
     """Write columns of jobs that are in the hands of whoever has their fence; return the news of those written."""
     columns = ("id", "fence", *names)
     written = connection.exec_driver_sql(
-        _guarded(connection.dialect, columns, raw.values(connection, len(columns), len(rows))),
-        raw.flat(connection, _JOB, columns, rows),
+        _guarded(connection.dialect, columns, raw.listed(connection, len(columns), len(rows))),
+        raw.given(connection, _JOB, columns, rows),
     )
     return {
         id_: {name: raw.read(connection, _JOB, name, value) for name, value in zip(_NEWS, news, strict=True)}
@@ -190,14 +188,14 @@ def _update(
     }
 
 
-@cache
+@lru_cache(raw.KEPT)
 def _guarded(dialect: Dialect, columns: tuple[str, ...], rows: str) -> str:
     id_, fence, *others = (
         f"{name} = {raw.typed(dialect, _JOB, name, f'v.column{place}')}"
         for place, name in enumerate(columns, start=1)
     )
     return (
-        f"UPDATE job SET {', '.join(others)} FROM (VALUES {rows}) AS v"  # noqa: S608 - names of our own columns
+        f"UPDATE job SET {', '.join(others)} FROM {rows}"  # noqa: S608 - names of our own columns
         f" WHERE job.{id_} AND job.{fence} AND job.status = '{Status.RUNNING}'"
         f" RETURNING job.id, {', '.join(f'job.{name}' for name in _NEWS)}"
     )

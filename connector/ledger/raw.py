@@ -1,17 +1,22 @@
 """Statements for many rows at once, without SQLAlchemy's work for each of them.
 
 Values are converted by the columns' own types, so that what is stored does not differ from what other statements
-store.
+store. SQLite takes them one by one; PostgreSQL takes one text with all of them, so that a statement is the same
+whatever the number of its rows: the driver need not look through it for marks, and the server has it prepared.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Table
+
+KEPT: Final = 64
+"""Statements that are kept ready. On SQLite there is one for each number of rows: all of them would take a lot."""
 
 
 def insert(
@@ -26,30 +31,62 @@ def insert(
         rows: their values.
         otherwise: what a row does that is there already, ON CONFLICT …
     """
-    listed = values(connection, len(names), len(rows))
-    statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {listed} {otherwise}"  # noqa: S608 - our own
-    connection.exec_driver_sql(statement, flat(connection, table, names, rows))
+    statement = _inserting(connection.dialect, table, tuple(names), listed(connection, len(names), len(rows)))
+    connection.exec_driver_sql(f"{statement} {otherwise}", given(connection, table, names, rows))
 
 
-def values(connection: Connection, width: int, count: int) -> str:
-    """Return so many rows of marks for VALUES."""
-    return _values(connection.dialect.name, width, count)
+@lru_cache(KEPT)
+def _inserting(dialect: Dialect, table: Table, names: tuple[str, ...], rows: str) -> str:
+    values = ", ".join(typed(dialect, table, name, f"v.column{place}") for place, name in enumerate(names, start=1))
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)})"  # noqa: S608 - names of our own columns
+        f" SELECT {values} FROM {rows} WHERE true"  # or SQLite takes ON CONFLICT for a join's
+    )
 
 
-@cache
-def _values(database: str, width: int, count: int) -> str:
-    mark = "?" if database == "sqlite" else "%s"
-    row = f"({', '.join([mark] * width)})"
-    return ", ".join([row] * count)
+def mark(connection: Connection) -> str:
+    """Return the mark of one value."""
+    return "?" if connection.dialect.name == "sqlite" else "%s"
 
 
-def flat(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
-    """Return the values of rows, one after the other, as their columns store them."""
+def among(connection: Connection, table: Table, name: str, some: Sequence[Any]) -> tuple[str, Any]:
+    """Return the right side of `name IN …` for some values of a column, and what it is given."""
+    value = typed(connection.dialect, table, name, "v.column1")
+    rows = [(each,) for each in some]
+    return f"(SELECT {value} FROM {listed(connection, 1, len(some))})", given(connection, table, (name,), rows)  # noqa: S608
+
+
+def listed(connection: Connection, width: int, count: int) -> str:
+    """Return rows to be selected from, `v` with `column1`, `column2`, …; their values are `given`."""
+    return _listed(connection.dialect.name, width, count if connection.dialect.name == "sqlite" else 0)
+
+
+@lru_cache(KEPT)
+def _listed(database: str, width: int, count: int) -> str:
+    if database == "sqlite":
+        row = f"({', '.join('?' * width)})"
+        return f"(VALUES {', '.join([row] * count)}) AS v"
+    columns = ", ".join(f"column{place} text" for place in range(1, width + 1))
+    return f"json_to_recordset(%s) AS v ({columns})"
+
+
+def given(connection: Connection, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Any:
+    """Return the values of `listed` rows, as the columns of a table store them."""
     columns = [
         converted(connection, table, name, column)
         for name, column in zip(names, zip(*rows, strict=True), strict=True)
     ]
-    return tuple(chain.from_iterable(zip(*columns, strict=True)))
+    stored = zip(*columns, strict=True)
+    if connection.dialect.name == "sqlite":
+        return tuple(chain.from_iterable(stored))
+    keys = [f"column{place}" for place in range(1, len(names) + 1)]
+    return (json.dumps([dict(zip(keys, row, strict=True)) for row in stored], default=_text),)
+
+
+def _text(value: Any) -> str:
+    """Return as PostgreSQL reads it what JSON does not know: days, times, and bytes, which the driver has wrapped."""
+    value = getattr(value, "obj", value)
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else str(value)
 
 
 def converted(connection: Connection, table: Table, name: str, column: Sequence[Any]) -> Sequence[Any]:

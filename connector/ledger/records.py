@@ -147,7 +147,7 @@ def judged(invoice: Invoice) -> dict[str, Any]:
         "issue_date": invoice.issue_date,
         "currency": invoice.currency,
         "total": invoice.totals.payable,
-        "size": float(invoice.totals.payable),
+        "size": invoice.totals.payable,
         "tax_number": (tax_number_key(invoice.buyer.tax_number, invoice.buyer.country) or "")[:64] or None,
     }
 

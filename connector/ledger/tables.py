@@ -12,8 +12,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    String,
-    Text,
     UniqueConstraint,
     text,
 )
@@ -21,7 +19,21 @@ from sqlalchemy import (
 from connector.domain.archive import Keeping, Piece
 from connector.domain.invoice import Kind
 from connector.domain.job import Effect, Stage, Status
-from connector.ledger.columns import Base, Choice, Document, Exact, Facts, Id, Instant, Prefixed, column, optional
+from connector.ledger.columns import (
+    Base,
+    Choice,
+    Document,
+    Exact,
+    Facts,
+    Id,
+    Instant,
+    Prefixed,
+    Prose,
+    Roughly,
+    Words,
+    column,
+    optional,
+)
 
 
 class JobRow(Base):
@@ -64,32 +76,32 @@ class JobRow(Base):
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
-    source = column(String(64))
-    company = column(String(64))
-    key = column(String(255))
-    account = column(String(64))
+    source = column(Words(64))
+    company = column(Words(64))
+    key = column(Words(255))
+    account = column(Words(64))
     kind = column(Choice(Kind))
     number = optional(Prefixed)
     issue_date = optional(Date)
-    currency = optional(String(8))
+    currency = optional(Words(8))
     total = optional(Exact)  # payable, positive for credit notes too
-    customer = optional(String(255))
-    size = optional(Double)  # the total, roughly: to be searched for
+    customer = optional(Words(255))
+    size = optional(Roughly)  # the total, roughly: to be searched for
     customer_key = optional(Prefixed)  # the name as it is searched for
-    tax_number = optional(String(64))  # of the customer, in one spelling; once it was judged
-    original_key = optional(String(255))  # of what it corrects, also where found by number
-    original_number = optional(String(255))
+    tax_number = optional(Words(64))  # of the customer, in one spelling; once it was judged
+    original_key = optional(Words(255))  # of what it corrects, also where found by number
+    original_number = optional(Words(255))
     original_date = optional(Date)
     changed_at = column(Instant)  # in the ERP
 
     stage = column(Choice(Stage))
     status = column(Choice(Status))
-    reason = optional(String(64))
+    reason = optional(Words(64))
     details = optional(Facts)
     attempts = column(Integer, default=0)  # failures of the present step
     due_at = column(Instant)
 
-    lease_owner = optional(String(255))
+    lease_owner = optional(Words(255))
     leased_until = optional(Instant)  # outlasts any call; a dead worker's lapses
     fence = column(Integer, default=0)  # grows with every lease: stale holders are told apart
     lapses = column(Integer, default=0)  # leases in a row that ended without a word
@@ -98,16 +110,16 @@ class JobRow(Base):
     open_since = optional(Instant)
     looks = column(Integer, default=0)  # look-ups in a row that found nothing
     payload = optional(LargeBinary)  # frozen with the first intent
-    fingerprint = optional(String(64))  # of the document last judged
+    fingerprint = optional(Words(64))  # of the document last judged
     content = optional(LargeBinary)  # what was issued, packed; see domain/content.py
 
-    contact_id = optional(String(64))
-    reference = optional(String(64))
-    xref = optional(String(255))
-    remote_state = optional(String(64))
+    contact_id = optional(Words(64))
+    reference = optional(Words(64))
+    xref = optional(Words(255))
+    remote_state = optional(Words(64))
     state_changed_at = optional(Instant)  # at B2Brouter; None before the first news
-    state_event = optional(String(64))  # the event that told it; None: it was read
-    state_note = optional(Text)  # why, in the words of the receiver or the network
+    state_event = optional(Words(64))  # the event that told it; None: it was read
+    state_note = optional(Prose)  # why, in the words of the receiver or the network
     state_recorded_at = optional(Instant)  # of the state that the ERP was last told
     state_unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
     mark_due = column(Boolean, default=False)  # to be acknowledged or marked at B2Brouter
@@ -128,16 +140,16 @@ class EventRow(Base):
     id = column(Id, Identity(), primary_key=True)
     job_id = column(Id, ForeignKey("job.id"))
     at = column(Instant)
-    what = column(String(32))
+    what = column(Words(32))
     stage = column(Choice(Stage))
     effect = optional(Choice(Effect))
-    outcome = optional(String(16))
-    reason = optional(String(64))
+    outcome = optional(Words(16))
+    reason = optional(Words(64))
     details = optional(Facts)
-    request_id = optional(String(128))  # to quote to B2Brouter's support
+    request_id = optional(Words(128))  # to quote to B2Brouter's support
     answer = optional(LargeBinary)  # what B2Brouter said, compressed; see domain/evidence.py
-    who = optional(String(128))  # a person; nothing means the connector itself
-    note = optional(Text)
+    who = optional(Words(128))  # a person; nothing means the connector itself
+    note = optional(Prose)
 
 
 class InboxRow(Base):
@@ -152,17 +164,17 @@ class InboxRow(Base):
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
-    account = column(String(64))  # whose address it was sent to
-    code = column(String(64))
-    event_id = column(String(64))
-    subject = optional(String(64))  # id of the invoice or tax report
-    document = optional(String(64))  # of a tax report: id of its invoice
-    state = optional(String(64))
-    note = optional(Text)
+    account = column(Words(64))  # whose address it was sent to
+    code = column(Words(64))
+    event_id = column(Words(64))
+    subject = optional(Words(64))  # id of the invoice or tax report
+    document = optional(Words(64))  # of a tax report: id of its invoice
+    state = optional(Words(64))
+    note = optional(Prose)
     triggered_at = optional(Instant)
     received_at = column(Instant)
     settled_at = optional(Instant)
-    outcome = optional(String(16))
+    outcome = optional(Words(16))
     body = column(LargeBinary)  # as it came
 
 
@@ -178,16 +190,16 @@ class TaxReportRow(Base):
               postgresql_where=text("unrecorded")),
     )  # fmt: skip
 
-    id = column(String(64), primary_key=True)  # B2Brouter's
-    account = column(String(64))
-    reference = column(String(64))  # of the document
-    kind = optional(String(32))  # verifactu, tbai, dgfip …
-    label = optional(String(255))
-    state = optional(String(64))  # raw; None: it was not read yet
+    id = column(Words(64), primary_key=True)  # B2Brouter's
+    account = column(Words(64))
+    reference = column(Words(64))  # of the document
+    kind = optional(Words(32))  # verifactu, tbai, dgfip …
+    label = optional(Words(255))
+    state = optional(Words(64))  # raw; None: it was not read yet
     changed_at = optional(Instant)
-    url = optional(Text)  # where anybody can verify it
-    qr = optional(Text)  # the same as a picture, PNG in base 64
-    problem = optional(Text)  # what the authority finds wrong
+    url = optional(Prose)  # where anybody can verify it
+    qr = optional(Prose)  # the same as a picture, PNG in base 64
+    problem = optional(Prose)  # what the authority finds wrong
     settled = column(Boolean, default=False)  # nothing more is expected of the authority
     unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
 
@@ -197,8 +209,8 @@ class NumberClaimRow(Base):
 
     __tablename__ = "number_claim"
 
-    account = column(String(64), primary_key=True)
-    number_key = column(String(600), primary_key=True)
+    account = column(Words(64), primary_key=True)
+    number_key = column(Words(600), primary_key=True)
     job_id = column(Id, ForeignKey("job.id"), index=True)
 
 
@@ -207,16 +219,16 @@ class ContactLinkRow(Base):
 
     __tablename__ = "contact_link"
 
-    account = column(String(64), primary_key=True)
-    identity = column(String(255), primary_key=True)
-    contact_id = optional(String(64))
-    customer = optional(Text)  # of the ERP, whose data the contact has
+    account = column(Words(64), primary_key=True)
+    identity = column(Words(255), primary_key=True)
+    contact_id = optional(Words(64))
+    customer = optional(Prose)  # of the ERP, whose data the contact has
     payload = optional(LargeBinary)  # what the ERP said when it was last told
     ask_at = optional(Instant)  # the directory gave no answer: ask again
     open_since = optional(Instant)  # a create was intended, outcome not known yet
     taken = column(Boolean, default=False)  # the open question is where the number's owner is
     looks = column(Integer, default=0)
-    lease_owner = optional(String(255))
+    lease_owner = optional(Words(255))
     leased_until = optional(Instant)
     fence = column(Integer, default=0)
     updated_at = column(Instant)
@@ -227,7 +239,7 @@ class VatNumberRow(Base):
 
     __tablename__ = "vat_number"
 
-    number = column(String(64), primary_key=True)
+    number = column(Words(64), primary_key=True)
     registered = column(Boolean)
     asked_at = column(Instant)
 
@@ -237,10 +249,10 @@ class DirectoryRow(Base):
 
     __tablename__ = "directory"
 
-    account = column(String(64), primary_key=True)
-    identifier = column(String(255), primary_key=True)  # country, scheme and value
-    transport = optional(String(64))  # None: it is not there
-    document = optional(String(255))
+    account = column(Words(64), primary_key=True)
+    identifier = column(Words(255), primary_key=True)  # country, scheme and value
+    transport = optional(Words(64))  # None: it is not there
+    document = optional(Words(255))
     valid_until = column(Instant)
 
 
@@ -249,10 +261,10 @@ class SourceRow(Base):
 
     __tablename__ = "source"
 
-    name = column(String(64), primary_key=True)
-    identity = optional(String(512))
+    name = column(Words(64), primary_key=True)
+    identity = optional(Words(512))
     changed_at = optional(Instant)
-    key = optional(String(255))
+    key = optional(Words(255))
     discovered_at = optional(Instant)
     swept_at = optional(Instant)
     found_at = optional(Instant)  # when a document was last new; at first, the source
@@ -260,8 +272,8 @@ class SourceRow(Base):
     compared_id = optional(Id)  # when it was sent, and its job
     rechecked_id = optional(Id)  # the last resting job that was read again
     paused_at = optional(Instant)
-    paused_by = optional(String(128))
-    paused_note = optional(Text)
+    paused_by = optional(Words(128))
+    paused_note = optional(Prose)
     paused_until = optional(Instant)  # None: until somebody resumes it
 
 
@@ -270,23 +282,23 @@ class AccountRow(Base):
 
     __tablename__ = "account"
 
-    name = column(String(64), primary_key=True)
-    environment = optional(String(32))
-    host = optional(String(255))
-    account_id = optional(String(64))  # as configured: id or identifier
-    remote_id = optional(String(64))  # as answers show it
-    tax_number = optional(String(64))
-    rounding_method = optional(String(32))  # how the account calculates, as last read
+    name = column(Words(64), primary_key=True)
+    environment = optional(Words(32))
+    host = optional(Words(255))
+    account_id = optional(Words(64))  # as configured: id or identifier
+    remote_id = optional(Words(64))  # as answers show it
+    tax_number = optional(Words(64))
+    rounding_method = optional(Words(32))  # how the account calculates, as last read
     round_before_sum = optional(Boolean)
     apply_taxes_per_line = optional(Boolean)
     arithmetic_at = optional(Instant)  # when it was last asked how it calculates
     number_guard = optional(Boolean)  # found by a probe; None: never probed
-    list_delay = optional(Double)  # seconds, found by a probe
+    list_delay = optional(Roughly)  # seconds, found by a probe
     probed_at = optional(Instant)
-    paused_reason = optional(String(64))
+    paused_reason = optional(Words(64))
     paused_details = optional(Facts)
     paused_at = optional(Instant)
-    paused_by = optional(String(128))  # a person; nothing else ends such a pause early
+    paused_by = optional(Words(128))  # a person; nothing else ends such a pause early
     probe_at = optional(Instant)
     probes = column(Integer, default=0)
     ramp_step = optional(Integer)  # of the first run, from 1; None: not begun, 0: over
@@ -312,15 +324,15 @@ class ArchiveRow(Base):
 
     id = column(Id, Identity(), primary_key=True)
     job_id = column(Id, ForeignKey("job.id"))
-    account = column(String(64))
+    account = column(Words(64))
     piece = column(Choice(Piece))
     keeping = column(Choice(Keeping))
     due_at = column(Instant)
     tries = column(Integer, default=0)  # in vain, in a row
-    reason = optional(String(64))  # why the last try was in vain
+    reason = optional(Words(64))  # why the last try was in vain
     details = optional(Facts)
-    name = optional(String(255))  # in the archive
-    sha256 = optional(String(64))
+    name = optional(Words(255))  # in the archive
+    sha256 = optional(Words(64))
     size = optional(BigInteger)
     kept_at = optional(Instant)
     list_number = optional(Integer)  # of the archive's list that names it
@@ -332,8 +344,8 @@ class ArchiveListRow(Base):
     __tablename__ = "archive_list"
 
     number = column(Integer, primary_key=True, autoincrement=False)
-    name = column(String(255))
-    sha256 = column(String(64))
+    name = column(Words(255))
+    sha256 = column(Words(64))
     made_at = column(Instant)
 
 
@@ -344,7 +356,7 @@ class ReconciliationRow(Base):
     __table_args__ = (Index("ix_reconciliation_account", "account", "id"),)
 
     id = column(Id, Identity(), primary_key=True)
-    account = column(String(64))
+    account = column(Words(64))
     started_at = column(Instant)
     finished_at = optional(Instant)
     first_day = optional(Date)  # of issue
@@ -355,7 +367,7 @@ class ReconciliationRow(Base):
     differences = column(Integer)
     for_person = column(Integer)
     by_reason = optional(Facts)
-    fault = optional(Text)  # why it could not be made
+    fault = optional(Prose)  # why it could not be made
 
 
 class DifferenceRow(Base):
@@ -365,18 +377,18 @@ class DifferenceRow(Base):
 
     run_id = column(Id, ForeignKey("reconciliation.id"), primary_key=True)
     seq = column(Integer, primary_key=True, autoincrement=False)
-    reason = column(String(64))
+    reason = column(Words(64))
     details = optional(Facts)
-    source = optional(String(64))
-    company = optional(String(64))
-    key = optional(String(255))
+    source = optional(Words(64))
+    company = optional(Words(64))
+    key = optional(Words(255))
     job_id = optional(Id)
-    number = optional(String(255))
+    number = optional(Words(255))
     issue_date = optional(Date)
-    currency = optional(String(8))
+    currency = optional(Words(8))
     total = optional(Exact)
-    reference = optional(String(64))
-    command = column(Text)
+    reference = optional(Words(64))
+    command = column(Prose)
 
 
 class StampRow(Base):
@@ -384,11 +396,11 @@ class StampRow(Base):
 
     __tablename__ = "stamp"
 
-    name = column(String(64), primary_key=True)
-    identity = column(String(512))
+    name = column(Words(64), primary_key=True)
+    identity = column(Words(512))
     bound_at = optional(Instant)
-    who = optional(String(128))
-    note = optional(Text)
+    who = optional(Words(128))
+    note = optional(Prose)
 
 
 class BudgetRow(Base):
@@ -396,7 +408,7 @@ class BudgetRow(Base):
 
     __tablename__ = "budget"
 
-    name = column(String(64), primary_key=True)
+    name = column(Words(64), primary_key=True)
     next_at = column(Double)
     paused_until = column(Double)
     lowered = optional(Double)
@@ -408,9 +420,9 @@ class CallRow(Base):
 
     __tablename__ = "call"
 
-    account = column(String(64), primary_key=True)
-    operation = column(String(32), primary_key=True)
-    status = column(String(8), primary_key=True)  # 2xx, 4xx, 429, 5xx; none: no answer
+    account = column(Words(64), primary_key=True)
+    operation = column(Words(32), primary_key=True)
+    status = column(Words(8), primary_key=True)  # 2xx, 4xx, 429, 5xx; none: no answer
     within = column(Integer, primary_key=True)  # milliseconds, at most; 0: longer than all others
     calls = column(BigInteger)
     seconds = column(Double)  # of all of them together
@@ -421,7 +433,7 @@ class CallMinuteRow(Base):
 
     __tablename__ = "call_minute"
 
-    account = column(String(64), primary_key=True)
+    account = column(Words(64), primary_key=True)
     minute = column(Instant, primary_key=True)
     calls = column(Integer)
 
@@ -431,8 +443,8 @@ class LeaseRow(Base):
 
     __tablename__ = "lease"
 
-    name = column(String(128), primary_key=True)
-    owner = optional(String(255))
+    name = column(Words(128), primary_key=True)
+    owner = optional(Words(255))
     leased_until = optional(Instant)
 
 
@@ -447,8 +459,8 @@ class AlarmRow(Base):
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
-    code = column(String(64))  # of domain/alarms.toml
-    subject = column(String(255))  # the account or source; empty: the installation
+    code = column(Words(64))  # of domain/alarms.toml
+    subject = column(Words(255))  # the account or source; empty: the installation
     details = optional(Facts)
     since = column(Instant)
     ended_at = optional(Instant)
@@ -466,9 +478,9 @@ class NotificationRow(Base):
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
-    key = column(String(255), unique=True)  # one fact, one recipient: put in twice, told once
-    recipient = column(String(64))  # by its name in the configuration
-    kind = column(String(24))
+    key = column(Words(255), unique=True)  # one fact, one recipient: put in twice, told once
+    recipient = column(Words(64))  # by its name in the configuration
+    kind = column(Words(24))
     alarm_id = optional(Id, ForeignKey("alarm.id"))
     fact = column(Document)
     created_at = column(Instant)
@@ -483,9 +495,9 @@ class ToldRow(Base):
 
     __tablename__ = "told"
 
-    recipient = column(String(64), primary_key=True)
+    recipient = column(Words(64), primary_key=True)
     job_id = column(Id, ForeignKey("job.id"), primary_key=True)
-    reason = column(String(64))
+    reason = column(Words(64))
 
 
 class SignRow(Base):
@@ -493,5 +505,5 @@ class SignRow(Base):
 
     __tablename__ = "sign_of_life"
 
-    name = column(String(64), primary_key=True)
+    name = column(Words(64), primary_key=True)
     at = column(Instant)

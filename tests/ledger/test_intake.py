@@ -5,11 +5,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import Ledger
+from connector.ledger.queries import Filter
 from connector.ports import UNKNOWN_COMPANY, Position
 from tests.support.builders import NOON, found, invoice
 from tests.support.clock import FakeClock
@@ -165,6 +167,7 @@ def test_how_far_discovery_came_is_remembered(ledger: Ledger, clock: FakeClock) 
     assert ledger.intake.position(SOURCE) is None
 
     ledger.intake.remember(SOURCE, changed_at=LATER, key="77")
+    clock.advance(600)
 
     assert ledger.intake.position(SOURCE) == Position(changed_at=LATER, key="77")
     assert ledger.intake.state(SOURCE)["discovered_at"] == NOON
@@ -201,3 +204,21 @@ def test_a_document_that_somebody_works_on_keeps_its_company(ledger: Ledger) -> 
     settle(ledger, leased, Event.STUCK, "document_not_usable")
     assert add_company(ledger, "B", "1") == 0
     assert [(job.company, job.account) for job in jobs(ledger)] == [("B", "second")]
+
+
+@pytest.mark.parametrize("odd", ["a\x00b", "a\ud800b"], ids=["NUL", "half a character"])
+@pytest.mark.parametrize("name", ["key", "company", "number", "customer", "currency", "original_key"])
+def test_a_text_that_no_database_takes_keeps_no_other_document_from_being_found(
+    ledger: Ledger, name: str, odd: str
+) -> None:
+    page = [found(invoice("1")), replace(found(invoice("2")), **{name: odd}), found(invoice("3"))]  # type: ignore[arg-type]
+    assert ledger.intake.add(SOURCE, page, lambda company: ACCOUNT) == 3
+    assert ledger.intake.add(SOURCE, page, lambda company: ACCOUNT) == 0
+    assert [getattr(job, name) for job in jobs(ledger) if getattr(job, name) == "a\ufffdb"]
+
+
+@pytest.mark.parametrize("odd", ["NaN", "-Infinity", "1E+400"])
+def test_an_amount_beyond_all_measure_keeps_no_other_document_from_being_found(ledger: Ledger, odd: str) -> None:
+    page = [found(invoice("1")), replace(found(invoice("2")), total=Decimal(odd))]
+    assert ledger.intake.add(SOURCE, page, lambda company: ACCOUNT) == 2
+    assert [job.key for job in ledger.queries.jobs(Filter(at_least=Decimal(1)))] == ["1"]

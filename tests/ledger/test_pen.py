@@ -12,7 +12,7 @@ from connector.bench.throughput import tallied
 from connector.domain.errors import LeaseLostError, LedgerError, RefusedError
 from connector.domain.identity import number_key
 from connector.domain.job import Effect, Stage
-from connector.ledger import Ledger
+from connector.ledger import Ledger, raw
 from connector.ledger.pen import Change
 from connector.ledger.records import Entry, Job, issuing
 from connector.ledger.tables import NumberClaimRow
@@ -191,3 +191,10 @@ def test_a_process_can_be_told_to_die_on_either_side_of_each_commit(
     ledger.jobs._pen.write(replace(intent(hands[0]), points=[(Effect.CREATE, "intent")]))
 
     assert passed == [("create.before_intent", False), ("create.after_intent", True)]
+
+
+def test_statements_for_ever_other_numbers_of_rows_do_not_pile_up(ledger: Ledger) -> None:
+    with ledger.database.read() as connection:
+        for count in range(1, 3 * raw.KEPT):
+            raw.listed(connection, 17, count)
+    assert raw._listed.cache_info().currsize <= raw.KEPT
