@@ -114,7 +114,8 @@ class Pass:
     def _probe_paused(self) -> None:
         for state in self._services.ledger.accounts.all():
             if state.paused_reason is not None and state.name in self._services.settings.accounts:
-                self._attempt(state.name, lambda name: prepare(self._services, name))
+                while self._attempt(state.name, lambda name: prepare(self._services, name)):
+                    pass  # nothing of it is due while it is paused: nobody else would try again
 
     def _follow(self) -> None:
         """Take in news of issued documents, where there is any or it is time to look for it."""
@@ -167,28 +168,31 @@ class Pass:
             settled=self._settled,
         )
 
-    def _attempt(self, account: str, act: Callable[[str], None]) -> None:
-        """Do something for an account. One that cannot be worked for is tried a few times, then left alone."""
+    def _attempt(self, account: str, act: Callable[[str], None]) -> bool:
+        """Do something for an account; return whether it failed and is worth another try.
+
+        One that cannot be worked for is tried a few times, then left alone.
+        """
         try:
             act(account)
             self._failures.pop(account, None)
         except LedgerError:
             raise
         except OutOfTimeError:
-            return  # we were told to stop; the next pass goes on
+            pass  # we were told to stop; the next pass goes on
         except AccountError as error:
             if self._stop.is_set():
-                return
+                return False
             failures = self._failures[account] = self._failures.get(account, 0) + 1
             retry = self._services.settings.retry
             wait = min(retry.cap, retry.base * 2 ** (failures - 1))
             if isinstance(error, AccountDownError) and failures < retry.attempts and wait <= self._patience:
-                self._stop.wait(wait)
-                return
+                return not self._stop.wait(wait)
             pause(self._services, account, error)
             self._give_up(account, sentence(account, error))
         except ConnectorError as error:
             self._give_up(account, error)
+        return False
 
     def _give_up(self, account: str, fault: ConnectorError) -> None:
         self._given_up.add(account)

@@ -134,6 +134,31 @@ def test_a_wrong_key_ends_the_pass_with_one_fault_and_the_next_one_goes_on(
     assert (mended.issued, mended.faults) == (2, [])
 
 
+def test_an_account_that_was_paused_is_probed_until_it_answers_or_the_pass_gives_it_up(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"))
+    sync(services(embedded_url, accounts={"main": {"account_id": "1", "api_key": "wrong_key_12"}}))
+    simulator.world.faults.add("drop_before", operation="read_account", times=4)
+
+    result = sync(services(embedded_url))
+
+    assert (result.issued, result.faults) == (1, [])
+
+
+def test_an_account_that_stays_paused_is_named_by_every_pass(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
+) -> None:
+    erp.add(invoice("1"))
+    sync(services(embedded_url, accounts={"main": {"account_id": "1", "api_key": "wrong_key_12"}}))
+    simulator.world.faults.add("drop_before", operation="read_account", times=None)
+
+    result = sync(services(embedded_url, retry={"attempts": 2}))
+
+    assert ["does not answer" in fault.message for fault in result.faults] == [True]
+    assert result.by_status[Status.WAITING] == 1
+
+
 def test_a_source_that_is_down_does_not_stop_the_work(services: Make, erp: Erp, embedded_url: str) -> None:
     erp.add(invoice("1"))
     sync(services(embedded_url))
