@@ -15,6 +15,7 @@ from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_or_ignore
 from connector.ledger.tables import ContactLinkRow as Link
+from connector.together import Together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Contacts:
         """Work on a ledger; a lease must outlast the look-ups and the create of one contact."""
         self._database = database
         self._lease_seconds = lease_seconds
+        self._asked = Together(self._known)
 
     def get(self, account: str, identity: str) -> ContactLink | None:
         """Return what is known of a recipient; None if nothing."""
@@ -69,12 +71,25 @@ class Contacts:
         return ContactLink(**row._mapping) if row else None
 
     def known(self, account: str, identities: Sequence[str]) -> Mapping[str, ContactLink]:
-        """Return what is known of several recipients at once, by identity."""
-        if len(identities) == 1:  # as most have it: a statement without a list is much cheaper
+        """Return what is known of several recipients at once, by identity; threads that ask together ask once."""
+        return self._asked.do((account, identities))
+
+    def _known(self, questions: Sequence[tuple[str, Sequence[str]]]) -> Sequence[Mapping[str, ContactLink]]:
+        wanted: dict[str, set[str]] = {}
+        for account, identities in questions:
+            wanted.setdefault(account, set()).update(identities)
+        known = {account: self._of(account, sorted(identities)) for account, identities in wanted.items()}
+        return [
+            {identity: known[account][identity] for identity in identities if identity in known[account]}
+            for account, identities in questions
+        ]
+
+    def _of(self, account: str, identities: Sequence[str]) -> Mapping[str, ContactLink]:
+        if len(identities) == 1:  # a statement without a list is much cheaper
             link = self.get(account, identities[0])
             return {link.identity: link} if link else {}
         with self._database.read() as connection:
-            rows = connection.execute(_SOME, {"of_account": account, "identities": list(identities)})
+            rows = connection.execute(_SOME, {"of_account": account, "identities": identities})
             return {row.identity: ContactLink(**row._mapping) for row in rows}
 
     def claim(self, account: str, identity: str) -> ContactLink | None:

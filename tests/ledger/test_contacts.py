@@ -48,6 +48,21 @@ def test_a_stored_contact_is_known_and_free_again(ledger: Ledger) -> None:
     assert ledger.contacts.claim("other", NORTE) is not None
 
 
+def test_threads_that_ask_at_once_are_told_each_what_they_asked_for(ledger: Ledger) -> None:
+    accounts, numbers = (ACCOUNT, "other"), [f"tax:{number}" for number in range(4)]
+    questions = [(account, number) for account in accounts for number in numbers] * 4
+    for account, number in questions[:8]:
+        link = ledger.contacts.claim(account, number)
+        assert link is not None
+        ledger.contacts.store(link, contact_id=f"{account} {number}", customer="erp:7", payload=None)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda asked: ledger.contacts.known(asked[0], [asked[1], "tax:none"]), questions))
+
+    told = [{number: link.contact_id for number, link in answer.items()} for answer in answers]
+    assert told == [{number: f"{account} {number}"} for account, number in questions]
+
+
 def test_letting_go_keeps_the_question_open_and_the_looks_counted(ledger: Ledger) -> None:
     link = ledger.contacts.claim(ACCOUNT, NORTE)
     assert link is not None
