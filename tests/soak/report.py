@@ -32,7 +32,15 @@ def table(result: Result) -> str:
 
 def _told(series: Series) -> str:
     """What a process held, and by how much that grew."""
-    held = f"{series.warm:.0f} MB at {clock(series.warm_at)}, {series.last:.0f} MB at the end"
+    later = series.later
+    between = [later[len(later) * part // 4][1] for part in (1, 2, 3)] if later else []
+    held = ", ".join(
+        [
+            f"{series.warm:.0f} MB at {clock(series.warm_at)}",
+            *(f"{megabytes:.0f}" for megabytes in between),
+            f"{series.last:.0f} MB at the end",
+        ]
+    )
     grown = f"{series.slope:+.2f} MB an hour, {series.growth:+.1f} MB of at most {series.limit:.0f}"
     return f"{held}; {grown}{'' if series.is_flat else ' **grows**'}"
 
