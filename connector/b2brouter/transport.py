@@ -47,6 +47,10 @@ _READ_TRIES: Final = 3
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.2, 1.0
 _LONGEST_WISH: Final = 5.0
 """Longest `Retry-After` that is waited for on the spot, in seconds."""
+_LARGE: Final = 64 * 1024
+_ONE_LARGE: Final = threading.Lock()
+"""Held while an answer larger than that, in bytes, is taken apart: that takes some ten times its memory for a moment,
+which a process never gets rid of again if several do it at once. Threads compute one after the other in any case."""
 _LONGEST_BODY: Final = 16 * 1024 * 1024
 _LONGEST_FILE: Final = 64 * 1024 * 1024
 _MOST_REDIRECTS: Final = 3
@@ -299,7 +303,10 @@ class Transport:
                 self._budget.slow_down(getattr(error, "retry_after", None))
             raise error
         try:
-            return reader(reply.content if call.is_download else read(reply.content))
+            if call.is_download:
+                return reader(reply.content)
+            with _ONE_LARGE if len(reply.content) > _LARGE else contextlib.nullcontext():
+                return reader(read(reply.content))
         except UnreadableError as error:
             raise outcome.judge_unreadable(call.operation, reply, str(error), facts=call.facts) from error
 

@@ -148,6 +148,24 @@ def test_each_thread_has_a_connection_of_its_own_and_leaves_none_behind(
         assert len(way._links) == 1  # those of ended threads were closed with the next
 
 
+def test_of_large_answers_one_is_taken_apart_at_a_time(transport: Callable[..., Transport]) -> None:
+    large = answer(200, b'{"names": "' + b"x" * 100_000 + b'"}')
+    under_way, most = 0, 0
+
+    def reader(_body: object) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        threading.Event().wait(0.05)
+        under_way -= 1
+
+    with RawServer(*[large] * 4) as server, ThreadPoolExecutor(4) as pool:
+        way = transport(server)
+        for done in [pool.submit(way.fetch, READ, reader) for _ in range(4)]:
+            done.result(10)
+    assert most == 1
+
+
 def test_a_cookie_is_not_sent_back(transport: Callable[..., Transport]) -> None:
     with RawServer(answer(200, Set_Cookie="session=1"), OK) as server:
         way = transport(server)
