@@ -73,6 +73,7 @@ class Pass:
         self._result = Result()
         self._failures: dict[str, int] = {}  # of an account in a row
         self._given_up: set[str] = set()
+        self._again: set[str] = set()  # failed, and to be tried again also where nothing of it is due: it is paused
 
     def run(self) -> Result:
         """Do it.
@@ -112,10 +113,9 @@ class Pass:
                 self._result.faults.append(type(error)(named, action=error.action))
 
     def _probe_paused(self) -> None:
-        for state in self._services.ledger.accounts.all():
-            if state.paused_reason is not None and state.name in self._services.settings.accounts:
-                while self._attempt(state.name, lambda name: prepare(self._services, name)):
-                    pass  # nothing of it is due while it is paused: nobody else would try again
+        paused = [state.name for state in self._services.ledger.accounts.all() if state.paused_reason is not None]
+        known = [name for name in paused if name in self._services.settings.accounts]
+        self._side_by_side(known, lambda name: prepare(self._services, name))
 
     def _follow(self) -> None:
         """Take in news of issued documents, where there is any or it is time to look for it."""
@@ -130,8 +130,8 @@ class Pass:
             jobs.release_ready()
             self._services.ledger.sources.hold_back()  # else what nobody may take would be due for ever
             self._services.ledger.ramp.refill(self._services.ramp)
-            due = [name for name in jobs.due_accounts(sources=self._sources) if name not in self._given_up]
-            self._drain_all(due)
+            due = {*jobs.due_accounts(sources=self._sources), *self._again} - self._given_up
+            self._side_by_side(sorted(due), self._drain)
             if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):
                 return
 
@@ -150,12 +150,12 @@ class Pass:
                 self._result.faults.append(error)
                 return
 
-    def _drain_all(self, accounts: Sequence[str]) -> None:
-        """Work several accounts side by side: a slow one must not keep the others waiting."""
+    def _side_by_side(self, accounts: Sequence[str], act: Callable[[str], None]) -> None:
+        """Do something for several accounts: a slow one must not keep the others waiting."""
         if not accounts:
             return
         with ThreadPoolExecutor(min(_SIDE_BY_SIDE, len(accounts)), thread_name_prefix="pass") as pool:
-            for done in [pool.submit(self._attempt, account, self._drain) for account in accounts]:
+            for done in [pool.submit(self._attempt, account, act) for account in accounts]:
                 done.result()
 
     def _drain(self, account: str) -> None:
@@ -168,31 +168,30 @@ class Pass:
             settled=self._settled,
         )
 
-    def _attempt(self, account: str, act: Callable[[str], None]) -> bool:
-        """Do something for an account; return whether it failed and is worth another try.
-
-        One that cannot be worked for is tried a few times, then left alone.
-        """
+    def _attempt(self, account: str, act: Callable[[str], None]) -> None:
+        """Do something for an account. One that cannot be worked for is tried a few times, then left alone."""
         try:
             act(account)
             self._failures.pop(account, None)
+            self._again.discard(account)
         except LedgerError:
             raise
         except OutOfTimeError:
-            pass  # we were told to stop; the next pass goes on
+            return  # we were told to stop; the next pass goes on
         except AccountError as error:
             if self._stop.is_set():
-                return False
+                return
             failures = self._failures[account] = self._failures.get(account, 0) + 1
             retry = self._services.settings.retry
             wait = min(retry.cap, retry.base * 2 ** (failures - 1))
             if isinstance(error, AccountDownError) and failures < retry.attempts and wait <= self._patience:
-                return not self._stop.wait(wait)
+                self._again.add(account)
+                self._stop.wait(wait)
+                return
             pause(self._services, account, error)
             self._give_up(account, sentence(account, error))
         except ConnectorError as error:
             self._give_up(account, error)
-        return False
 
     def _give_up(self, account: str, fault: ConnectorError) -> None:
         self._given_up.add(account)
