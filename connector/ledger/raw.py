@@ -117,4 +117,6 @@ def typed(dialect: Dialect, table: Table, name: str, value: str) -> str:
     if dialect.name == "sqlite":
         return value
     kind = str(table.c[name].type.compile(dialect=dialect)).partition(" COLLATE ")[0]
+    if kind.startswith("VARCHAR"):
+        kind = "VARCHAR"  # with its length the cast would cut what is too long; the column refuses it
     return f"CAST({value} AS {kind})"
