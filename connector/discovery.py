@@ -21,6 +21,7 @@ from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage
 from connector.ledger import Ledger
+from connector.ledger.intake import as_stored
 from connector.ledger.records import Job
 from connector.ports import Adapter, Found, Position
 
@@ -123,10 +124,10 @@ class Discovery:
         new = 0
         for page in self._pages(source, after):
             wanted = [found for found in page if not source.begins_before(found)]
-            upto = _reached(page[-1].position, started)
+            upto = _reached(page, started)
             added = self._ledger.intake.add(source.name, wanted, source.account_of, upto=upto)
             if added < len(wanted) and self._changes is not None:
-                self._changes.note(source.name, wanted)
+                self._changes.note(source.name, [as_stored(found) for found in wanted])
             new += added
         return new
 
@@ -181,12 +182,13 @@ class Discovery:
         return self._cures is not None and isinstance(document, Invoice) and self._cures.cured(job, document)
 
 
-def _reached(position: Position, started: datetime) -> Position:
-    """Return how far a look has come: never further than when it began.
+def _reached(page: Sequence[Found], started: datetime) -> Position | None:
+    """Return how far a look has come with a page: to the last document that is not stamped after the look began.
 
-    One document with a stamp of the year 2099 would else hide, until the next sweep, all that changes until then.
+    One document with a stamp of the year 2099 would else hide, until the next sweep, all that changes until then. The
+    place is one of the ERP's own clock, not of ours: what comes after it is found also where that clock is slow.
     """
-    return position if position.changed_at <= started else Position(changed_at=started, key="")
+    return next((found.position for found in reversed(page) if found.changed_at <= started), None)
 
 
 def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:

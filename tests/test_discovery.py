@@ -142,6 +142,17 @@ def test_a_document_stamped_far_in_the_future_hides_nothing_that_changes_until_t
     assert scene.look() == 1
 
 
+def test_also_where_the_clock_of_the_erp_is_an_hour_slow(scene: Scene) -> None:
+    scene.erp.add(invoice("1"), changed_at=scene.clock.now() - timedelta(hours=1))
+    scene.erp.add(invoice("2099"), changed_at=NOON.replace(year=2099))
+    scene.look()
+
+    for number in range(2, 5):
+        scene.clock.advance(60)
+        scene.erp.add(invoice(str(number)), changed_at=scene.clock.now() - timedelta(hours=1))
+        assert scene.look() == 1
+
+
 def test_nor_does_a_place_in_the_future_that_was_remembered_before(scene: Scene) -> None:
     scene.erp.add(invoice("1"))
     scene.look()
