@@ -52,3 +52,21 @@ def test_a_tax_number_with_one_is_read_as_one_with_a_blank(house: House, odd: st
     house.issue(invoice("1", buyer=replace(CUSTOMER, tax_number=f"ESA2801{odd}5865")))
 
     house.assert_issued("1")
+
+
+@ODD
+def test_a_document_whose_key_has_one_breaks_no_later_look(house: House, odd: str) -> None:
+    house.issue(invoice("1"), invoice(f"a{odd}"))
+
+    house.issue(invoice("2"))
+
+    house.assert_issued("1")
+    house.assert_issued("2")
+
+
+@ODD
+def test_a_series_with_one_clashes_with_no_other_document(house: House, odd: str) -> None:
+    house.issue(invoice("1", series=f"A{odd}"), invoice("2"))
+
+    house.assert_issued("2")
+    assert house.job("1").reason != "number_clash"

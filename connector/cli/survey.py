@@ -17,6 +17,7 @@ from connector.domain.errors import ConnectorError, DocumentNotUsableError
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
+from connector.ledger.intake import as_stored
 from connector.ledger.queries import Filter
 from connector.operations.texts import Sums
 from connector.ports import Found
@@ -246,9 +247,10 @@ class _Reader:
             after = page[-1].position
 
     def _unknown(self, page: Sequence[Found]) -> list[str]:
-        ours = [(one.company, one.key) for one in self._wanted(page)]
-        known = self._ledger.queries.known_keys(self._source.name, ours) if self._ledger else set()
-        return [key for company, key in ours if (company, key) not in known]
+        wanted = [*self._wanted(page)]
+        names = [(one.company, one.key) for one in map(as_stored, wanted)]
+        known = self._ledger.queries.known_keys(self._source.name, names) if self._ledger else set()
+        return [one.key for one, name in zip(wanted, names, strict=True) if name not in known]
 
     def _wanted(self, page: Sequence[Found]) -> Iterator[Found]:
         """Yield what a pass would find; what it leaves out is counted."""

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import unicodedata
+from typing import Final
 
 from connector.domain.invoice import Invoice, Party
 
@@ -48,6 +49,27 @@ def digest_of_frozen(payload: bytes | None) -> str | None:
 def xref(environment: str, account_id: str, reference: str) -> str:
     """Return the machine-readable cross-reference that is written into the ERP."""
     return f"b2brouter:{environment}:{account_id}:{reference}"
+
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+_MARK: Final = 12
+_LONGEST_NAME: Final = 100
+
+
+def storable(text: str) -> str:
+    """Return a text as every database takes it: a NUL, or half a character, becomes U+FFFD.
+
+    ERPs have such texts, and errors of others. One of them must not keep the whole page from being stored.
+    """
+    return _UNSTORABLE.sub("\ufffd", text)
+
+
+def known_as(name: str) -> str:
+    """Return a name of the ERP's as the ledger has it: storable, and still no other's."""
+    plain = storable(name)
+    if plain == name:
+        return name
+    return f"{plain[:_LONGEST_NAME]}#{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:_MARK]}"
 
 
 def number_key(invoice: Invoice) -> str:
@@ -99,7 +121,7 @@ def contact_identity(source: str, company: str, buyer: Party) -> str:
         return f"tax:{tax}"
     if buyer.legal_ids:
         return f"{buyer.legal_ids[0].scheme}:{legal_id_key(buyer.legal_ids[0].value)}"
-    return f"own:{source}:{company}:{buyer.key}"
+    return known_as(f"own:{source}:{company}:{buyer.key}")
 
 
 def integration_code(source: str, buyer: Party) -> str:

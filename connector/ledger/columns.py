@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar, cast
@@ -24,10 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
+from connector.domain.identity import storable
+
 if TYPE_CHECKING:
     from sqlalchemy.orm import Mapped
 
 T = TypeVar("T")
+
+_MOST_DIGITS: Final = 40
 
 _NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -60,14 +63,18 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Exact(TypeDecorator[Decimal]):
-    """A decimal number as text: no database may round it, and none of our queries computes with it."""
+    """A decimal number as text: no database may round it, and none of our queries computes with it.
 
-    impl = String(40)
+    One with more digits than any amount has is not known: cut off it would be another one.
+    """
+
+    impl = String(_MOST_DIGITS)
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
         """Write plain digits, never an exponent."""
-        return None if value is None else format(value, "f")
+        digits = None if value is None else format(value, "f")
+        return digits if digits is not None and len(digits) <= _MOST_DIGITS else None
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Decimal | None:
         """Read them back."""
@@ -84,17 +91,6 @@ class Roughly(TypeDecorator[float]):
         """Write the nearest double."""
         number = None if value is None else float(value)
         return number if number is not None and math.isfinite(number) else None
-
-
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-
-def storable(text: str) -> str:
-    """Return a text as both databases take it: a NUL, or half a character, becomes U+FFFD.
-
-    ERPs have such texts, and errors of others. One of them must not keep the whole page from being stored.
-    """
-    return _UNSTORABLE.sub("\ufffd", text)
 
 
 class Words(TypeDecorator[str]):

@@ -156,6 +156,7 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # few are busy, and the others hold none of our statements prepared
         connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector", **_KEEP_ALIVE},
     )
 

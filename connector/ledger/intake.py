@@ -11,10 +11,9 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, select, update
 
 from connector.domain import catalogue
-from connector.domain.identity import name_key
+from connector.domain.identity import known_as, name_key
 from connector.domain.job import Stage, Status
 from connector.ledger import bulk, timeline
-from connector.ledger.columns import storable
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.records import COLUMNS, Entry, Job, job_of
@@ -63,7 +62,7 @@ class Intake:
             account_of: which account issues for a company; None leaves the document out.
             upto: where the page ended; remembered with it, if that is further than ever before.
         """
-        ours = [found for found in map(_storable, page) if account_of(found.company) is not None]
+        ours = [found for found in map(as_stored, page) if account_of(found.company) is not None]
         trusted = source in self._all_new
         with self._database.read() as connection:
             new, moved = (ours, []) if trusted else bulk.compared(connection, source, ours, _RESTING)
@@ -212,10 +211,13 @@ def _remember(database: Database, connection: Connection, source: str, values: M
     connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
 
 
-def _storable(found: Found) -> Found:
+def as_stored(found: Found) -> Found:
     """Return a head whose names are those that its job has: by them it is known again."""
-    company, key = storable(found.company), storable(found.key)
-    return found if (company, key) == (found.company, found.key) else replace(found, company=company, key=key)
+    company, key, original = known_as(found.company), known_as(found.key), found.original_key
+    original = None if original is None else known_as(original)
+    if (company, key, original) == (found.company, found.key, found.original_key):
+        return found
+    return replace(found, company=company, key=key, original_key=original)
 
 
 def _by_company(page: Iterable[Found]) -> dict[str, list[str]]:

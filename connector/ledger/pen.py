@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Dialect, and_, bindparam, delete, select
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError, LedgerError, RefusedError
+from connector.domain.identity import storable
 from connector.domain.job import Stage, Status
 from connector.ledger import raw, timeline
 from connector.ledger.database import Database
@@ -158,7 +159,9 @@ def _claim(connection: Connection, changes: Sequence[Change]) -> None:
         RefusedError: `number_clash`.
     """
     # In one order everywhere: two that wait for each other's numbers would wait for ever.
-    wanted = sorted((change.job.account, change.number, change.job.id) for change in changes if change.number)
+    wanted = sorted(
+        (change.job.account, storable(change.number), change.job.id) for change in changes if change.number
+    )
     if not wanted:
         return
     names = ("account", "number_key", "job_id")

@@ -9,7 +9,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Final
 
+from connector.domain.identity import storable
 from connector.domain.invoice import decimal_text
+from connector.ledger.intake import as_stored
 from connector.ledger.reconciliations import KnownJob
 from connector.ports import Found, RemoteInvoice
 
@@ -62,13 +64,13 @@ class Scratch:
                 source,
                 head.company,
                 head.key,
-                head.number,
+                head.number and storable(head.number),
                 head.issue_date and head.issue_date.isoformat(),
                 head.currency,
                 _amount(head.total),
                 head.changed_at.isoformat(),
             )
-            for head in page
+            for head in map(as_stored, page)
         )
         self._put("INSERT OR REPLACE INTO erp VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 

@@ -104,6 +104,16 @@ def test_a_number_is_free_again_once_its_job_claims_another(ledger: Ledger, hand
     }
 
 
+@pytest.mark.parametrize("odd", ["A\x00", "A\udce9"], ids=["NUL", "half a character"])
+def test_a_number_that_is_not_stored_as_it_is_clashes_with_no_other_and_not_with_itself(
+    ledger: Ledger, hands: list[Job], odd: str
+) -> None:
+    first, second = together(ledger, intent(hands[0], f"{odd}1"), intent(hands[1], f"{odd}2"))
+    [again] = together(ledger, intent(first, f"{odd}1")) if isinstance(first, Job) else [first]
+
+    assert all(isinstance(each, Job) for each in (first, second, again))
+
+
 def test_the_same_number_at_another_account_is_another_number(ledger: Ledger) -> None:
     for account in ("a", "main", "z"):
         add(ledger, invoice(f"{account}-1"), account=account)
@@ -191,6 +201,14 @@ def test_a_process_can_be_told_to_die_on_either_side_of_each_commit(
     ledger.jobs._pen.write(replace(intent(hands[0]), points=[(Effect.CREATE, "intent")]))
 
     assert passed == [("create.before_intent", False), ("create.after_intent", True)]
+
+
+def test_what_is_too_long_for_its_column_is_refused_not_cut(ledger: Ledger, hands: list[Job]) -> None:
+    if ledger.database.is_sqlite:
+        pytest.skip("SQLite knows no lengths")
+
+    with pytest.raises(LedgerError, match="too long"):
+        ledger.jobs.note(hands[0], Entry(what="x" * 40))
 
 
 def test_statements_for_ever_other_numbers_of_rows_do_not_pile_up(ledger: Ledger) -> None:
