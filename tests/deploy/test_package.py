@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -72,6 +73,26 @@ def test_the_sdist_holds_what_the_wheel_is_made_of_with_documentation_and_deploy
         "docs", "deploy", "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "PKG-INFO", "pyproject.toml",
         ".gitignore", "requirements.lock", "requirements-dev.lock", "requirements-build.lock",
     }  # fmt: skip
+
+
+def test_what_an_installation_in_a_clone_keeps_there_gets_into_no_package(tmp_path: Path) -> None:
+    for name in ("pyproject.toml", "README.md", "LICENSE", "connector/__init__.py", "deploy/compose.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    secrets = ("api_key", "erp_url", "deploy/connector.toml", "deploy/secrets/api_key")
+    (tmp_path / "deploy" / "secrets").mkdir()
+    for name in secrets:
+        (tmp_path / name).write_text("a secret", encoding="utf-8")
+
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", "dist"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+    with tarfile.open(next((tmp_path / "dist").glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert "deploy/compose.yaml" in names
+    assert names.isdisjoint(secrets)
+    ignored = subprocess.run(["git", "check-ignore", *secrets], cwd=ROOT, check=True, capture_output=True, text=True)
+    assert ignored.stdout.split() == list(secrets)
 
 
 @pytest.mark.slow
