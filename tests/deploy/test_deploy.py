@@ -72,6 +72,43 @@ def test_a_unit_gives_the_steps_under_way_time_to_end_and_shows_no_secret(unit: 
 # ---------------------------------------------------------------- containers
 
 
+def test_a_command_gets_what_the_service_gets(tmp_path: Path) -> None:
+    """systemd itself is played by a script: it says what it was asked for, and hands the credentials over."""
+    etc, opt = tmp_path / "etc", tmp_path / "opt"
+    etc.mkdir()
+    for name in ("api_key", "erp_url", "ledger_url"):
+        (etc / name).write_text("secret", encoding="utf-8")
+    programs = {
+        "connector": (DEPLOY / "systemd" / "connector-command")
+        .read_text(encoding="utf-8")
+        .replace("/etc/connector", str(etc))
+        .replace("/opt/connector/bin/connector", str(opt)),
+        "opt": '#!/bin/sh\nenv | grep ^CONNECTOR_ | sort\nfor each in "$@"; do echo "$each"; done\n',
+        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --*) echo "$each" ;;'
+        f' *) exec env CREDENTIALS_DIRECTORY="{etc}" "$each" "$@" ;; esac; done\n',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+
+    command = ["connector", "retry", "--note", "seen by Ana"]
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+
+    said = done.stdout.splitlines()
+    assert {"--pipe", "--wait", "--property=DynamicUser=yes", "--property=StateDirectory=connector"} <= set(said)
+    assert f"--property=LoadCredential=api_key:{etc}/api_key" in said
+    assert not any("broker_url" in line or "secret" in line for line in said)
+    assert said[said.index("--config") - 3 :] == [
+        f"CONNECTOR_ACCOUNTS__MAIN__API_KEY_FILE={etc}/api_key",
+        f"CONNECTOR_LEDGER__URL_FILE={etc}/ledger_url",
+        f"CONNECTOR_SOURCES__ERP__URL_FILE={etc}/erp_url",
+        "--config",
+        f"{etc}/connector.toml",
+        *command[1:],
+    ]
+
+
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
