@@ -68,7 +68,7 @@ def _collect(output: Output, checkup: Checkup) -> list[CheckRow]:
 def _show(output: Output, rows: Sequence[CheckRow]) -> None:
     output.table(
         [Column("part", wraps=True), Column("status"), Column("what was found, and what to do", wraps=True)],
-        [(row.name, row.status, f"{row.message} {row.action}".strip()) for row in rows],
+        [(row.name, row.status, _told(row)) for row in rows],
     )
     bad = sum(row.status == "failed" for row in rows)
     doubtful = sum(row.status == "warning" for row in rows)
@@ -85,3 +85,10 @@ def status_of(rows: Sequence[CheckRow], *, configuration_wrong: bool) -> int:
     if not any(row.status == "failed" for row in rows):
         return ending.GOOD
     return ending.USAGE if configuration_wrong else ending.OUTSIDE
+
+
+def _told(row: CheckRow) -> str:
+    """The finding and what to do about it, as sentences."""
+    if not row.action:
+        return row.message
+    return f"{row.message}{'' if row.message.endswith(('.', ':')) else '.'} {row.action}"

@@ -44,7 +44,7 @@ def tell(output: Output, waiting: Iterable[Standing]) -> None:
     """Say which first runs wait, and how they go on."""
     for standing in waiting:
         output.line(told(standing))
-        output.line(f"Look at them, then: connector release --ramp --account {standing.account}")
+        output.line(f"Look at them, then: connector release --ramp --account {standing.account} --note WHO")
 
 
 def release(session: Session, account: str | None, note: str | None, *, dry_run: bool) -> None:
@@ -85,7 +85,7 @@ def release(session: Session, account: str | None, note: str | None, *, dry_run:
 def ask(output: Output, services: Services, standing: Standing) -> bool:
     """Let a person at a terminal open the next step at once; return whether it was opened."""
     if not _agreed(output, services.ledger, standing):
-        output.line(f"To go on later: connector release --ramp --account {standing.account}")
+        output.line(f"To go on later: connector release --ramp --account {standing.account} --note WHO")
         return False
     open_next(services.ledger, standing, None)
     return True

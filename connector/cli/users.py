@@ -11,6 +11,7 @@ from connector.cli.command import Group
 from connector.cli.ending import CommandError
 from connector.cli.output import Column
 from connector.cli.session import Session
+from connector.domain.errors import UsageError
 from connector.domain.people import Role
 from connector.operations import people
 from connector.operations.texts import instant, local
@@ -79,7 +80,13 @@ def _password(name: str) -> str:
     if sys.stdin.isatty():
         given: str = click.prompt(f"Password of {name}", hide_input=True, confirmation_prompt=True)
         return given
-    return sys.stdin.readline().rstrip("\r\n")
+    line = sys.stdin.readline()
+    if not line:
+        raise UsageError(
+            f"There is no password of {name} on standard input.",
+            action="Run it on a terminal (kubectl exec and docker exec want -it), or give it in a pipe.",
+        )
+    return line.rstrip("\r\n")
 
 
 def _unknown(name: str) -> CommandError:
