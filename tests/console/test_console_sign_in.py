@@ -143,6 +143,8 @@ def test_the_web_does_not_listen_for_other_machines_while_nobody_could_sign_in(c
 
 def test_users_are_kept_on_the_command_line_and_no_password_is_an_argument(console: Console) -> None:
     config = str(console.shop.folder / "console.toml")
+    nothing = call("--config", config, "users", "add", "otto", stdin="")
+    assert (nothing.status, "no password of otto on standard input" in nothing.err) == (2, True)
     weak = call("--config", config, "users", "add", "otto", stdin="short\n")
     assert weak.status == 2
     assert "fewer than 12" in weak.err
