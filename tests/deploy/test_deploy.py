@@ -72,11 +72,13 @@ def test_a_unit_gives_the_steps_under_way_time_to_end_and_shows_no_secret(unit: 
 # ---------------------------------------------------------------- containers
 
 
-def test_a_command_gets_what_the_service_gets(tmp_path: Path) -> None:
+@pytest.mark.parametrize("secrets", [("api_key", "erp_url", "ledger_url"), ()], ids=["secrets", "none"])
+def test_a_command_gets_what_the_service_gets(tmp_path: Path, secrets: tuple[str, ...]) -> None:
     """systemd itself is played by a script: it says what it was asked for, and hands the credentials over."""
     etc, opt = tmp_path / "etc", tmp_path / "opt"
     etc.mkdir()
-    for name in ("api_key", "erp_url", "ledger_url"):
+    handed = f"CREDENTIALS_DIRECTORY={etc}" if secrets else ""
+    for name in secrets:
         (etc / name).write_text("secret", encoding="utf-8")
     programs = {
         "connector": (DEPLOY / "systemd" / "connector-command")
@@ -84,8 +86,8 @@ def test_a_command_gets_what_the_service_gets(tmp_path: Path) -> None:
         .replace("/etc/connector", str(etc))
         .replace("/opt/connector/bin/connector", str(opt)),
         "opt": '#!/bin/sh\nenv | grep ^CONNECTOR_ | sort\nfor each in "$@"; do echo "$each"; done\n',
-        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --*) echo "$each" ;;'
-        f' *) exec env CREDENTIALS_DIRECTORY="{etc}" "$each" "$@" ;; esac; done\n',
+        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --setenv=*) export "${each#*=}" ;;'
+        f' --*) echo "$each" ;; *) exec env {handed} "$each" "$@" ;; esac; done\n',
     }
     for name, text in programs.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
@@ -97,13 +99,11 @@ def test_a_command_gets_what_the_service_gets(tmp_path: Path) -> None:
 
     said = done.stdout.splitlines()
     assert {"--pipe", "--wait", "--property=DynamicUser=yes", "--property=StateDirectory=connector"} <= set(said)
-    assert f"--property=LoadCredential=api_key:{etc}/api_key" in said
+    assert (f"--property=LoadCredential=api_key:{etc}/api_key" in said) is bool(secrets)
     assert not any("broker_url" in line or "secret" in line for line in said)
-    assert said[said.index("--config") - 3 :] == [
-        f"CONNECTOR_ACCOUNTS__MAIN__API_KEY_FILE={etc}/api_key",
-        f"CONNECTOR_LEDGER__URL_FILE={etc}/ledger_url",
-        f"CONNECTOR_SOURCES__ERP__URL_FILE={etc}/erp_url",
-        "--config",
+    names = {"api_key": "ACCOUNTS__MAIN__API_KEY", "ledger_url": "LEDGER__URL", "erp_url": "SOURCES__ERP__URL"}
+    assert [line for line in said if not line.startswith("--") or line == "--note"] == [
+        *(f"CONNECTOR_{names[name]}_FILE={etc}/{name}" for name in names if name in secrets),
         f"{etc}/connector.toml",
         *command[1:],
     ]
