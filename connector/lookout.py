@@ -46,7 +46,7 @@ class Lookout:
         while not self._stop.wait(LOOK_EVERY):
             logged("figures", self._services.meter.fold)
             logged("lookout", self.look)
-            give_back()
+            logged("memory", give_back)
 
     def look(self) -> None:
         """Tell people what they have to know if nobody has done so for a while.
