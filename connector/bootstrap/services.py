@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 _FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "oidc", "tracing", "console")
 """Sections that count until the end of the process."""
 
-_TURN: Final = 0.0005
+_TURN: Final = 0.002
 """Seconds after which a thread that computes lets one go on whose answer has come. A worker's threads mostly wait,
 several times for each write: with Python's usual 0.005 more of an invoice's time goes into waiting for a turn."""
 

@@ -37,6 +37,11 @@ _RESTED = 1.0
 """Seconds unused after which a connection to PostgreSQL is tried before it is relied on. Trying each time would be a
 question more for every transaction."""
 
+_READ_ONLY = {"sqlite_read_only": True}
+_EACH_ALONE = {"isolation_level": "AUTOCOMMIT"}
+"""How PostgreSQL is read: without BEGIN and ROLLBACK around each question. After a ROLLBACK the driver also forgets
+which statements the server has prepared, and each would be parsed anew."""
+
 _KEEP_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
 """The same where the network has gone: without these the server waits for two hours."""
 
@@ -58,6 +63,7 @@ class Database:
         self.url = _ledger_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url, pool_size)
+        self._looks = self.engine.execution_options(**(_READ_ONLY if self.is_sqlite else _EACH_ALONE))
         self.clock = clock or (SystemClock() if self.is_sqlite else SharedClock(self._database_time))
         self._writers: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
 
@@ -86,13 +92,13 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A read-only look; on SQLite it never waits for a writer.
+        """A read-only look; on SQLite it never waits for a writer. On PostgreSQL each statement sees its own moment.
 
         Raises:
             LedgerError: the database cannot be reached or refuses.
         """
-        with self._errors(), self.engine.connect() as connection:
-            yield connection.execution_options(sqlite_read_only=True)
+        with self._errors(), self._looks.connect() as connection:
+            yield connection
 
     def cleans_up(self) -> bool:
         """Whether the database takes away by itself what is not needed any more, and learns what its tables hold.

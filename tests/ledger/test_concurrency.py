@@ -113,3 +113,19 @@ def test_a_connection_that_died_while_it_rested_is_replaced_unnoticed(
 
     with ledger.database.read() as connection:
         assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != backend
+
+
+def test_what_is_written_again_and_again_stays_prepared_though_others_read_meanwhile(ledger: Ledger) -> None:
+    if ledger.database.is_sqlite:
+        pytest.skip("a file has no server that prepares statements")
+    database = Database(ledger.database.url.render_as_string(hide_password=False), pool_size=1)
+    for number in range(10):
+        with database.write() as connection:
+            connection.exec_driver_sql("DELETE FROM job WHERE number = %s", (str(number),))
+        with database.read() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    with database.read() as connection:
+        prepared = connection.exec_driver_sql("SELECT statement FROM pg_prepared_statements").scalars().all()
+    database.close()
+
+    assert "DELETE FROM job WHERE number = $1" in prepared
