@@ -40,6 +40,7 @@ _DRIVERS: Final = {
     "mariadb": "mariadb+pymysql",
 }
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
+_MYSQL: Final = frozenset({"mysql", "mariadb"})
 _WRITES: Final = "connector_writes"
 """Execution option of a connection: its transaction may write."""
 
@@ -93,16 +94,15 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a read-only transaction in which all statements see the same state of the database."""
-        with self._translated(), self._connect(read_only=True) as connection, connection.begin():
-            self._limit(connection)
+        with self._translated(), self._begun(read_only=True) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that commits at the end, or leaves no trace."""
-        with self._translated(), self._connect(read_only=False) as connection, connection.begin():
-            self._limit(connection)
+        with self._translated(), self._begun(read_only=False) as connection:
             yield connection
+            connection.commit()
 
     def rows(
         self, connection: Connection, statement: Executable, values: Row | None = None, *, query: str = ""
@@ -144,30 +144,41 @@ class Database:
         except SQLAlchemyError as error:
             raise self.translate(error) from error
 
-    @contextmanager
-    def _connect(self, *, read_only: bool) -> Iterator[Connection]:
+    def _begun(self, *, read_only: bool) -> Connection:
+        """Begin a transaction. A connection that broke while it rested is replaced: nothing was asked on it yet."""
+        try:
+            return self._begin(read_only=read_only)
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._begin(read_only=read_only)
+
+    def _begin(self, *, read_only: bool) -> Connection:
         options: dict[str, Any] = {}
         if self.dialect == "postgresql":
             level = "REPEATABLE READ" if read_only else "READ COMMITTED"
             options = {"isolation_level": level, "postgresql_readonly": read_only}
-        elif self.dialect in {"mysql", "mariadb"}:
+        elif self.dialect in _MYSQL:
             options = {"isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED"}
         elif self.dialect == "sqlite":
             options = {"sqlite_writes": not read_only}
         options[_WRITES] = not read_only
-        with self._built().connect().execution_options(**options) as connection:
-            if self.dialect in {"mysql", "mariadb"}:
+        connection = self._built().connect().execution_options(**options)
+        try:
+            if self.dialect in _MYSQL:
                 self._prepare_mysql(connection, read_only=read_only)
-            yield connection
+            connection.begin()
+            if self.dialect == "postgresql":
+                self._prepare_postgresql(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
-    def _limit(self, connection: Connection) -> None:
+    def _prepare_postgresql(self, connection: Connection) -> None:
         """Set the time-outs of this transaction alone: a session's would outlive it behind a pooler."""
-        if self.dialect == "postgresql":
-            statement = text(
-                "SELECT set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true)"
-            )
-            milliseconds = {"statement": self.timeouts.statement, "lock": self.timeouts.lock}
-            connection.execute(statement, {name: f"{s * 1000:.0f}" for name, s in milliseconds.items()})
+        statement, lock = (round(seconds * 1000) for seconds in (self.timeouts.statement, self.timeouts.lock))
+        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}")
 
     def _prepare_mysql(self, connection: Connection, *, read_only: bool) -> None:
         """Session values, and READ ONLY for the next transaction: MySQL wants both before it begins."""
@@ -248,7 +259,9 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
             arguments = {"connect_timeout": timeouts.connect, "prepare_threshold": None}
         elif url.get_driver_name() == "pymysql":
             arguments = {"connect_timeout": timeouts.connect}
-        return create_engine(url, pool_pre_ping=True, pool_recycle=300, connect_args=arguments)
+        # On PostgreSQL the first statement of each transaction shows whether the connection is alive: see `_begun`.
+        tried = dialect != "postgresql"
+        return create_engine(url, pool_pre_ping=tried, pool_recycle=300, connect_args=arguments)
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The driver {error.name} for the url of source {source} is not installed.",
