@@ -93,11 +93,27 @@ def resident_memory() -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) * 1024
 
 
-def in_a_process(work: Callable[..., Result], *arguments: Any) -> Result:
-    """Run something in a fresh process, so that its memory is its own; return what it returns."""
+def in_a_process(work: Callable[..., Result], *arguments: Any, one_core: bool = False) -> Result:
+    """Run something in a fresh process, so that its memory is its own; return what it returns.
+
+    Args:
+        work: a function of a module.
+        arguments: its own.
+        one_core: keep the process on the machine's last core; see `keeps_to_a_core`.
+    """
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context) as pool:
+    first = _to_one_core if one_core else None
+    with ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=first) as pool:
         return pool.submit(work, *arguments).result()
+
+
+def keeps_to_a_core() -> bool:
+    """Whether a process can be kept on one core here, and others remain for whom it talks to."""
+    return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
+
+
+def _to_one_core() -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

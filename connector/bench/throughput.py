@@ -1,7 +1,8 @@
 """Throughput of a worker: invoices a second, and what one costs, beside bare clients that make the same calls.
 
 The connector's work is done in a process of its own, against the simulator in another one that answers after a set
-time; so is that of the bare clients.
+time; so is that of the bare clients. Where the ledger is in PostgreSQL, so is the ERP: into a file one invoice is
+written back after the other.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ class Setting:
     invoices: int
     threads: int  # invoices in flight at once
     latency: float  # seconds until the simulator answers
+    one_core: bool  # each measured process is kept on one
 
 
 @dataclass(slots=True)
@@ -111,14 +113,17 @@ def _measured(name: str, setting: Setting, runs: int, server: URL | None, redis:
     for number in range(runs):
         with ExitStack() as stack:
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="connector-bench-")))
-            source = f"sqlite:///{folder / 'erp.db'}"
+            rooms = Rooms(folder, server)
+            source = stack.enter_context(rooms.room(f"erp{number}"))
             erp.fill(source, setting.invoices, customers=CUSTOMERS)
-            ledger = stack.enter_context(Rooms(folder, server).room(f"ledger{number}"))
+            ledger = stack.enter_context(rooms.room(f"ledger{number}"))
             with simulator(setting.latency) as address:
-                ours.append(in_a_process(work, source, ledger, address, redis, setting))
+                arguments = (source, ledger, address, redis, setting)
+                ours.append(in_a_process(work, *arguments, one_core=setting.one_core))
             for client, spans in ((bare.in_threads, threads), (bare.on_streams, streams)):
                 with simulator(setting.latency) as address:
-                    spans.append(in_a_process(client, source, address, setting.invoices, setting.threads))
+                    given = (source, address, setting.invoices, setting.threads)
+                    spans.append(in_a_process(client, *given, one_core=setting.one_core))
     count = setting.invoices
     return Throughput(
         benchmark=f"throughput on {name}",

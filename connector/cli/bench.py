@@ -66,19 +66,29 @@ def discovery(session: Session, invoices: int, runs: int, postgres: str | None) 
 @_RUNS
 @_POSTGRES
 @click.option("--redis", metavar="URL", help="Where the pace is shared when the ledger is in PostgreSQL.")
+@click.option("--all-cores", is_flag=True, help="Let the system move each measured process from core to core.")
 @click.pass_obj
 def throughput(
-    session: Session, invoices: int, threads: int, latency: float, runs: int, postgres: str | None, redis: str | None
+    session: Session,
+    invoices: int,
+    threads: int,
+    latency: float,
+    runs: int,
+    postgres: str | None,
+    redis: str | None,
+    all_cores: bool,
 ) -> None:
     """Issue invoices with one worker, beside bare clients that do nothing but make the same calls.
 
-    One has the same HTTP library and as many threads; the other is raw asyncio. All talk to a simulator
-    in a process of its own, which answers each call after a set time. The ratios depend less on who else uses the
-    machine than the rates do, and the processor time of an invoice least of all.
+    One has the same HTTP library and as many threads; the other is raw asyncio. Each is kept on one core, and
+    talks to a simulator in a process of its own, which answers each call after a set time. The ratios depend less
+    on who else uses the machine than the rates do, and the processor time of an invoice least of all.
     """
+    from connector.bench.frame import keeps_to_a_core
     from connector.bench.throughput import Setting, measure
 
-    setting = Setting(invoices=invoices, threads=threads, latency=latency)
+    one_core = not all_cores and keeps_to_a_core()
+    setting = Setting(invoices=invoices, threads=threads, latency=latency, one_core=one_core)
     _show(session, postgres, measured.throughput, lambda server: measure(setting, runs, postgres=server, redis=redis))
 
 

@@ -72,9 +72,10 @@ def rates(output: Output, report: Report) -> None:
 def throughput(output: Output, result: Throughput) -> None:
     """Tell what a worker reaches, beside bare clients."""
     setting = result.setting
+    where = "each on one core, " if setting.one_core else ""
     output.line(
         f"{result.benchmark}: {setting.invoices:,} invoices, {setting.threads} in flight,"
-        f" {setting.latency * 1000:g} ms a call, medians of {result.runs}"
+        f" {setting.latency * 1000:g} ms a call, {where}medians of {result.runs}"
     )
     output.table(
         _THROUGHPUT,

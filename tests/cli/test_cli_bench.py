@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from sqlalchemy import create_engine, text
 
-from connector.bench.frame import Report, Row, Span, peak_memory, timed
+from connector.bench.frame import Report, Row, Span, in_a_process, keeps_to_a_core, peak_memory, timed
 from connector.cli import measured
 from connector.cli.output import Output
 from tests.cli.shop import call
@@ -61,7 +62,16 @@ def test_throughput_is_measured_on_both_databases_beside_a_bare_client(postgres_
         assert 0 < report["ratio"] < 1.5
         assert report["cpu_ms"] > 0
         assert report["commits"] > 8
+        assert report["setting"]["one_core"] is keeps_to_a_core()
     assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.skipif(not keeps_to_a_core(), reason="one core, or a system without affinity")
+def test_what_is_measured_is_kept_on_one_core_if_that_is_wanted() -> None:
+    everywhere = os.sched_getaffinity(0)
+
+    assert in_a_process(os.sched_getaffinity, 0) == everywhere
+    assert in_a_process(os.sched_getaffinity, 0, one_core=True) == {max(everywhere)}
 
 
 @pytest.mark.slow
