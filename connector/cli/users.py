@@ -31,7 +31,8 @@ def add(session: Session, name: str, role: str) -> None:
     ledger = session.services.open_ledger()
     people.add_user(ledger, name, Role(role), _password(name))
     ledger.deeds.write(user(), "user_add", name, note=role)
-    _tell(session, f"{name} may sign in as {role}.", name=name, role=role)
+    place = ledger.database.place
+    _tell(session, f"{name} may sign in as {role}; so it stands in {place}.", name=name, role=role, ledger=place)
 
 
 @users.command("list")

@@ -30,8 +30,10 @@ from the environment wins over the file; each setting below shows its variable, 
 and recipients in capitals in place of `NAME`. An unknown key is an error that names the nearest known one.
 
 Secrets may stand in files (`api_key_file`), come from a command (`api_key_command`) or be
-[sealed](operations.md#secrets). Most of what changes is taken over
-[without a restart](operations.md#changing-the-configuration).
+[sealed](operations.md#secrets). What opens the sealed ones stands apart from them: in a file that
+`CONNECTOR_SEAL_KEY_FILE` names, in `CONNECTOR_SEAL_KEY`, or in systemd's credential `seal_key`.
+
+Most of what changes is taken over [without a restart](operations.md#changing-the-configuration).
 
 ## include
 

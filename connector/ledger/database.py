@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -200,6 +200,7 @@ def _sqlite(url: Any) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
+        _keep_private(url)
         connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
@@ -213,3 +214,11 @@ def _sqlite(url: Any) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _keep_private(url: Any) -> None:
+    """Make a new file its owner's alone: it will hold invoices. SQLite gives its companions the same rights."""
+    file = Path(url.database or ":memory:")
+    with suppress(OSError):
+        if file.stat().st_size == 0:
+            file.chmod(0o600)

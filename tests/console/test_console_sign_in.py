@@ -148,7 +148,9 @@ def test_users_are_kept_on_the_command_line_and_no_password_is_an_argument(conso
     weak = call("--config", config, "users", "add", "otto", stdin="short\n")
     assert weak.status == 2
     assert "fewer than 12" in weak.err
-    assert call("--config", config, "users", "add", "otto", "--role", "operator", stdin=PASSWORD + "\n").status == 0
+    added = call("--config", config, "users", "add", "otto", "--role", "operator", stdin=PASSWORD + "\n")
+    assert added.status == 0
+    assert f"stands in {console.ledger.database.place}" in added.out  # which need not be the service's
     [otto] = [one for one in call("--config", config, "users", "list", "--json").lines if one["name"] == "otto"]
     assert otto["role"] == "operator"
     assert PASSWORD not in str(otto)

@@ -123,6 +123,23 @@ def test_a_postgresql_url_without_a_driver_gets_ours() -> None:
     assert Database("postgresql://127.0.0.1/x").url.drivername == "postgresql+psycopg"
 
 
+def test_a_new_file_is_its_owners_alone_and_an_old_one_keeps_its_rights(tmp_path: Path) -> None:
+    file = tmp_path / "connector.db"
+    database = Database(f"sqlite:///{file}")
+    schema.upgrade(database)
+
+    with database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM job")
+        private = {each.name: each.stat().st_mode & 0o777 for each in tmp_path.iterdir()}
+    database.close()
+    file.chmod(0o640)
+    assert schema.version(database) == schema.HEAD
+    database.close()
+
+    assert private == dict.fromkeys(("connector.db", "connector.db-wal", "connector.db-shm"), 0o600)
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
 def test_an_embedded_ledger_survives_a_power_cut(embedded_url: str) -> None:
     database = Database(embedded_url)
     with database.read() as connection:
