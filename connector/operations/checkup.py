@@ -216,7 +216,10 @@ class Checkup:
             yield warning(f"{source}: work", why, catalogue.reason("source_paused").advice(paused.facts(source)))
         self._services.source(source)  # its start date may be about a day that its queries do not give
         settings = self._services.source_settings(source)
-        for company in adapter.companies():
+        companies = adapter.companies()
+        # Where one account stands for all of them, only its owner issues: the account's rows say who that is.
+        condition = ", if it is that account's company" if settings.account and len(companies) > 1 else ""
+        for company in companies:
             account = settings.account_of(company.key)
             name = f"{source}: company {company.key}"
             about = f"{company.name} ({company.tax_number or 'no tax number'})"
@@ -225,7 +228,7 @@ class Checkup:
                     name, f"{about} has no account: nothing of it is sent", f"Add it to sources.{source}.accounts."
                 )
             else:
-                yield ok(name, f"{about} issues through account {account}")
+                yield ok(name, f"{about} issues through account {account}{condition}")
 
     def _identity_rows(self, source: str, identity: str) -> Iterator[CheckRow]:
         if self._ledger is None:

@@ -104,13 +104,14 @@ def test_the_spelling_of_a_tax_number_does_not_count(shop: Shop) -> None:
 
 def test_of_a_source_with_one_account_the_other_companies_are_warned_of(shop: Shop) -> None:
     config = shop.changed(('accounts = { "1" = "spain", "2" = "france" }', 'account = "spain"'))
-    found = [
-        one for one in shop.run("check", "--json", config=config).json["checks"] if "spain: company" in one["name"]
-    ]
-    assert [(one["status"], one["message"].split(" (")[0]) for one in found] == [
+    checks = shop.run("check", "--json", config=config).json["checks"]
+    assert [(one["status"], one["message"].split(" (")[0]) for one in checks if "spain: company" in one["name"]] == [
         ("ok", "Palabras al Vuelo, S.L."),
         ("warning", "Mots Voyageurs SAS"),
     ]
+    of_source = [one["message"] for one in checks if one["name"].startswith("booking: company")]
+    assert all(told.endswith("issues through account spain, if it is that account's company") for told in of_source)
+    assert len(of_source) == 2
 
 
 def test_a_production_key_is_for_production(shop: Shop) -> None:
