@@ -5,6 +5,7 @@ SQLite has one writer at a time and an unfair queue for it, so the writers of a 
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -36,6 +37,9 @@ or whose machine has vanished, would else keep its rows locked, and nobody could
 _RESTED = 1.0
 """Seconds unused after which a connection to PostgreSQL is tried before it is relied on. Trying each time would be a
 question more for every transaction."""
+
+_MAKING = threading.Lock()
+"""Held while the file of an embedded ledger is made."""
 
 _READ_ONLY = {"sqlite_read_only": True}
 _EACH_ALONE = {"isolation_level": "AUTOCOMMIT"}
@@ -198,9 +202,16 @@ def _sqlite(url: Any) -> Engine:
             )
     engine = create_engine(url, connect_args={"timeout": _BUSY_MILLISECONDS / 1000, "check_same_thread": False})
 
+    @event.listens_for(engine, "do_connect")
+    def _keep_private(*_: Any) -> None:
+        """Make a missing file its owner's alone: it will hold invoices. Its companions get the same rights."""
+        # Whoever closes a file gives up the locks that this process has on it, so nobody may have it open yet.
+        with _MAKING, suppress(OSError):
+            if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
+                os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
-        _keep_private(url)
         connection.isolation_level = None  # we say BEGIN ourselves: the driver would say it too late
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # an intent must survive a power cut
@@ -214,11 +225,3 @@ def _sqlite(url: Any) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
-
-
-def _keep_private(url: Any) -> None:
-    """Make a new file its owner's alone: it will hold invoices. SQLite gives its companions the same rights."""
-    file = Path(url.database or ":memory:")
-    with suppress(OSError):
-        if file.stat().st_size == 0:
-            file.chmod(0o600)

@@ -140,6 +140,17 @@ def test_a_new_file_is_its_owners_alone_and_an_old_one_keeps_its_rights(tmp_path
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_a_file_that_was_made_for_it_keeps_its_rights(tmp_path: Path) -> None:
+    file = tmp_path / "connector.db"
+    file.touch()
+    file.chmod(0o660)
+    database = Database(f"sqlite:///{file}")
+    schema.upgrade(database)
+    database.close()
+
+    assert file.stat().st_mode & 0o777 == 0o660
+
+
 def test_an_embedded_ledger_survives_a_power_cut(embedded_url: str) -> None:
     database = Database(embedded_url)
     with database.read() as connection:
