@@ -94,15 +94,14 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Open a read-only transaction in which all statements see the same state of the database."""
-        with self._translated(), self._begun(read_only=True) as connection:
+        with self._transaction(read_only=True) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open a transaction that commits at the end, or leaves no trace."""
-        with self._translated(), self._begun(read_only=False) as connection:
+        with self._transaction(read_only=False) as connection:
             yield connection
-            connection.commit()
 
     def rows(
         self, connection: Connection, statement: Executable, values: Row | None = None, *, query: str = ""
@@ -144,6 +143,14 @@ class Database:
         except SQLAlchemyError as error:
             raise self.translate(error) from error
 
+    @contextmanager
+    def _transaction(self, *, read_only: bool) -> Iterator[Connection]:
+        with self._translated(), self._begun(read_only=read_only) as connection:
+            transaction = connection.get_transaction()
+            assert transaction is not None
+            with transaction:  # which is undone where even its commit fails
+                yield connection
+
     def _begun(self, *, read_only: bool) -> Connection:
         """Begin a transaction. A connection that broke while it rested is replaced: nothing was asked on it yet."""
         try:
@@ -177,7 +184,8 @@ class Database:
 
     def _prepare_postgresql(self, connection: Connection) -> None:
         """Set the time-outs of this transaction alone: a session's would outlive it behind a pooler."""
-        statement, lock = (round(seconds * 1000) for seconds in (self.timeouts.statement, self.timeouts.lock))
+        seconds = (self.timeouts.statement, self.timeouts.lock)
+        statement, lock = (max(1, round(1000 * each)) for each in seconds)  # zero would be no time-out at all
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}")
 
     def _prepare_mysql(self, connection: Connection, *, read_only: bool) -> None:

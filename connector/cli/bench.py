@@ -80,9 +80,10 @@ def throughput(
 ) -> None:
     """Issue invoices with one worker, beside bare clients that do nothing but make the same calls.
 
-    One has the same HTTP library and as many threads; the other is raw asyncio. Each is kept on one core, and
-    talks to a simulator in a process of its own, which answers each call after a set time. The ratios depend less
-    on who else uses the machine than the rates do, and the processor time of an invoice least of all.
+    One has the same HTTP library and as many threads; the other is raw asyncio. Where there
+    are several cores, each is kept on one of them. All talk to a simulator in a process of its own, which answers
+    each call after a set time. The ratios depend less on who else uses the machine than the rates do, and the
+    processor time of an invoice least of all.
     """
     from connector.bench.frame import keeps_to_a_core
     from connector.bench.throughput import Setting, measure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -627,6 +628,24 @@ def test_a_row_in_use_is_tried_again_later(url: str, make: MakeAdapter) -> None:
     engine.dispose()
     adapter.record("100", "4711", XREF)
     assert references(url) == {"reference": "4711", "project_xref": XREF}
+
+
+def test_a_commit_that_fails_leaves_no_lock_behind(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    adapter = make(sqlite_url, lock_timeout=0.2)
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None) as user:
+        user.execute("BEGIN")
+        user.execute("SELECT * FROM project").fetchone()  # who reads a file keeps others from committing, not writing
+        with pytest.raises(SourceUnavailableError):
+            adapter.record("100", "4711", XREF)
+        user.execute("ROLLBACK")
+        user.execute("PRAGMA busy_timeout = 200")
+        user.execute("UPDATE project SET updated_at = updated_at WHERE id = 101")
+    user.close()
+
+    assert references(sqlite_url)["reference"] is None
+    adapter.record("100", "4711", XREF)
+    assert references(sqlite_url)["reference"] == "4711"
 
 
 MANY = ", ".join(f"task AS t{number}" for number in range(12))  # 8 rows each: 8 to the power of 12
