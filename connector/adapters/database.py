@@ -161,12 +161,12 @@ class Database:
             return self._begin(read_only=read_only)
 
     def _begin(self, *, read_only: bool) -> Connection:
+        level = "REPEATABLE READ" if read_only else "READ COMMITTED"
         options: dict[str, Any] = {}
         if self.dialect == "postgresql":
-            level = "REPEATABLE READ" if read_only else "READ COMMITTED"
             options = {"isolation_level": level, "postgresql_readonly": read_only}
         elif self.dialect in _MYSQL:
-            options = {"isolation_level": "REPEATABLE READ" if read_only else "READ COMMITTED"}
+            options = {"isolation_level": level}
         elif self.dialect == "sqlite":
             options = {"sqlite_writes": not read_only}
         options[_WRITES] = not read_only

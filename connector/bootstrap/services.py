@@ -54,8 +54,8 @@ _FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "o
 """Sections that count until the end of the process."""
 
 _TURN: Final = 0.002
-"""Seconds after which a thread that computes lets one go on whose answer has come. A worker's threads mostly wait,
-several times for each write: with Python's usual 0.005 more of an invoice's time goes into waiting for a turn."""
+"""Seconds after which a thread that computes lets one go on whose answer has come. With 0.0005 threads wake up too
+often only to ask for their turn; from this to 0.01 no difference was seen (docs/decisions/0013-writes-are-shared.md)."""
 
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
