@@ -55,7 +55,7 @@ _FIXED: Final = ("b2brouter", "ledger", "broker", "worker", "archive", "web", "o
 
 _TURN: Final = 0.002
 """Seconds after which a thread that computes lets one go on whose answer has come. With 0.0005 threads wake up too
-often only to ask for their turn; from this to 0.01 no difference was seen (docs/decisions/0013-writes-are-shared.md)."""
+often only to ask for their turn; from this to 0.01 no difference was seen: docs/decisions, 13."""
 
 _CLAIMED = 5
 """Files are claimed by the dozen and fetched one by one: so many times a lease. Most take far less."""
