@@ -19,6 +19,7 @@ from typing import Any, Final, cast
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
 from connector.birthmark import birthmark
 from connector.domain.errors import (
@@ -41,6 +42,9 @@ _DRIVERS: Final = {
 }
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
+_CONNECTIONS: Final = 16
+"""Most connections of a process to the database of one source; they are kept, for opening one is dear."""
+
 _WRITES: Final = "connector_writes"
 """Execution option of a connection: its transaction may write."""
 
@@ -50,6 +54,7 @@ class Timeouts:
     """How long the ERP's database may keep us, in seconds."""
 
     connect: int = 10
+    turn: float = 30.0  # until a connection is free: more threads than connections may want one
     statement: float = 60.0
     lock: float = 5.0
 
@@ -269,7 +274,16 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
             arguments = {"connect_timeout": timeouts.connect}
         # On PostgreSQL the first statement of each transaction shows whether the connection is alive: see `_begun`.
         tried = dialect != "postgresql"
-        return create_engine(url, pool_pre_ping=tried, pool_recycle=300, connect_args=arguments)
+        return create_engine(
+            url,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=timeouts.turn,
+            pool_use_lifo=True,
+            pool_pre_ping=tried,
+            pool_recycle=300,
+            connect_args=arguments,
+        )
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The driver {error.name} for the url of source {source} is not installed.",
@@ -349,6 +363,11 @@ def _translate(
     error: SQLAlchemyError, source: str, query: str, password: str | None, *, writes: bool
 ) -> ConnectorError:
     where = f"source {source}, query {query}" if query else f"source {source}"
+    if isinstance(error, NoConnectionLeftError):
+        return SourceUnavailableError(
+            f"The database of {where} is so slow that all connections to it are in use.",
+            action="Look there for statements that run long, and for rows that somebody keeps locked.",
+        )
     if not isinstance(error, DBAPIError) or error.orig is None:
         return UsageError(f"In {where}: {_first_line(str(error), password)}")
     said = _first_line(_said(error.orig), password)

@@ -6,6 +6,7 @@ import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from connector.adapters.database import Database, Timeouts
 from connector.adapters.sql import SqlAdapter
 from connector.adapters.sql.stamps import EPOCH
 from connector.adapters.testing.sql import statements
@@ -628,6 +630,18 @@ def test_a_row_in_use_is_tried_again_later(url: str, make: MakeAdapter) -> None:
     engine.dispose()
     adapter.record("100", "4711", XREF)
     assert references(url) == {"reference": "4711", "project_xref": XREF}
+
+
+@pytest.mark.postgres
+def test_a_database_that_keeps_all_our_connections_busy_is_tried_again_later(postgres_url: str) -> None:
+    database = Database("erp", postgres_url, timeouts=Timeouts(turn=0.1))
+    with closing(database), ExitStack() as slow:
+        with pytest.raises(SourceUnavailableError, match="all connections to it are in use"):
+            while True:
+                slow.enter_context(database.reading())
+        slow.close()
+        with database.reading():  # and so it is
+            pass
 
 
 def test_a_commit_that_fails_leaves_no_lock_behind(sqlite_url: str, make: MakeAdapter) -> None:
