@@ -363,13 +363,8 @@ def _translate(
     error: SQLAlchemyError, source: str, query: str, password: str | None, *, writes: bool
 ) -> ConnectorError:
     where = f"source {source}, query {query}" if query else f"source {source}"
-    if isinstance(error, NoConnectionLeftError):
-        return SourceUnavailableError(
-            f"The database of {where} is so slow that all connections to it are in use.",
-            action="Look there for statements that run long, and for rows that somebody keeps locked.",
-        )
     if not isinstance(error, DBAPIError) or error.orig is None:
-        return UsageError(f"In {where}: {_first_line(str(error), password)}")
+        return _not_answered(error, where, password)
     said = _first_line(_said(error.orig), password)
     code = _code(error.orig)
     if code in _MISSING_TABLE:
@@ -397,6 +392,16 @@ def _translate(
     if code in _WRONG_SQL:
         return UsageError(f"In {where}: {said}.", action="Correct the statement.")
     return _unavailable(error, code, where, said)
+
+
+def _not_answered(error: SQLAlchemyError, where: str, password: str | None) -> ConnectorError:
+    """Return the domain's error for one that is not the database's answer."""
+    if isinstance(error, NoConnectionLeftError):
+        return SourceUnavailableError(
+            f"The database of {where} is so slow that all connections to it are in use.",
+            action="Look there for statements that run long, and for rows that somebody keeps locked.",
+        )
+    return UsageError(f"In {where}: {_first_line(str(error), password)}")
 
 
 def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: str) -> ConnectorError:

@@ -112,6 +112,12 @@ def keeps_to_a_core() -> bool:
     return hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) > 1
 
 
+def keep_beside(pid: int) -> None:
+    """Keep a process off the core of what is measured."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(pid, cores - {max(cores)})
+
+
 def _to_one_core() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 

@@ -24,7 +24,7 @@ from config.settings import Settings
 from connector import errands
 from connector.bench import bare, erp
 from connector.bench.discovery import Rooms
-from connector.bench.frame import Machine, Span, in_a_process, timed
+from connector.bench.frame import Machine, Span, in_a_process, keep_beside, timed
 from connector.bootstrap import Services
 from connector.domain.job import Status
 from connector.ledger import schema
@@ -117,11 +117,11 @@ def _measured(name: str, setting: Setting, runs: int, server: URL | None, redis:
             source = stack.enter_context(rooms.room(f"erp{number}"))
             erp.fill(source, setting.invoices, customers=CUSTOMERS)
             ledger = stack.enter_context(rooms.room(f"ledger{number}"))
-            with simulator(setting.latency) as address:
+            with simulator(setting.latency, beside=setting.one_core) as address:
                 arguments = (source, ledger, address, redis, setting)
                 ours.append(in_a_process(work, *arguments, one_core=setting.one_core))
             for client, spans in ((bare.in_threads, threads), (bare.on_streams, streams)):
-                with simulator(setting.latency) as address:
+                with simulator(setting.latency, beside=setting.one_core) as address:
                     given = (source, address, setting.invoices, setting.threads)
                     spans.append(in_a_process(client, *given, one_core=setting.one_core))
     count = setting.invoices
@@ -150,8 +150,8 @@ def _cost(spans: Iterable[Span]) -> float:
 
 
 @contextmanager
-def simulator(latency: float) -> Iterator[str]:
-    """Run a simulator in a process of its own; give its address."""
+def simulator(latency: float, *, beside: bool = False) -> Iterator[str]:
+    """Run a simulator in a process of its own; give its address. `beside`: not on the core of what is measured."""
     command = [
         sys.executable,
         "-m",
@@ -165,6 +165,8 @@ def simulator(latency: float) -> Iterator[str]:
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own command
         assert process.stdout is not None
+        if beside:
+            keep_beside(process.pid)
         try:
             yield next(word for word in process.stdout.readline().split() if word.startswith("http://"))
         finally:

@@ -632,13 +632,17 @@ def test_a_row_in_use_is_tried_again_later(url: str, make: MakeAdapter) -> None:
     assert references(url) == {"reference": "4711", "project_xref": XREF}
 
 
+def keep_busy(database: Database, slow: ExitStack) -> None:
+    while True:
+        slow.enter_context(database.reading())
+
+
 @pytest.mark.postgres
 def test_a_database_that_keeps_all_our_connections_busy_is_tried_again_later(postgres_url: str) -> None:
     database = Database("erp", postgres_url, timeouts=Timeouts(turn=0.1))
     with closing(database), ExitStack() as slow:
         with pytest.raises(SourceUnavailableError, match="all connections to it are in use"):
-            while True:
-                slow.enter_context(database.reading())
+            keep_busy(database, slow)
         slow.close()
         with database.reading():  # and so it is
             pass
