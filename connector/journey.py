@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from queue import SimpleQueue
 
 from connector.clock import Clock
@@ -26,6 +26,7 @@ from connector.domain.errors import (
     DocumentNotUsableError,
     LeaseLostError,
     LedgerError,
+    NotSentError,
     OutcomeUnknownError,
     OutsideError,
     RefusedError,
@@ -251,7 +252,7 @@ class Journey:
             ledger=self._ledger,
             adapter=desk.adapters[job.source],
             remote=desk.remote,
-            rules=desk.rules(job.source),
+            rules=partial(desk.rules, job.source),
             clock=self._clock,
             read=desk.documents[job.source].read,
             document=document if isinstance(document, Invoice) else None,
@@ -292,14 +293,29 @@ class Journey:
             self._unexpected(case, error)
 
     def _let_go(self, case: Case, error: StepError) -> None:
-        decision = decide(error, attempts=case.job.attempts, policy=self._policy, jitter=random.random())  # noqa: S311
+        attempts = case.job.attempts
+        outage = isinstance(error, NotSentError) and error.outage
+        lasts = attempts >= self._policy.attempts  # an outage of the ERP; nothing else may fail so often
+        if lasts and not outage:
+            attempts = 0
+        decision = decide(error, attempts=attempts, policy=self._policy, jitter=random.random())  # noqa: S311
         asked = isinstance(error, OutcomeUnknownError)
-        self._write(case, decision, error, asked=asked)
+        self._write(case, decision, error, asked=asked, told=not (lasts and outage))
         if isinstance(error, RefusedError):
             set_aside(case)
 
-    def _write(self, case: Case, decision: Decision, error: StepError | None, *, asked: bool = False) -> None:
-        """Let the job go. `asked`: its request may have left only just now, so the quiet time begins now."""
+    def _write(
+        self, case: Case, decision: Decision, error: StepError | None, *, asked: bool = False, told: bool = True
+    ) -> None:
+        """Let the job go.
+
+        Args:
+            case: the job in hand.
+            decision: what becomes of it.
+            error: why.
+            asked: its request may have left only just now, so the quiet time begins now.
+            told: whether its timeline shall say so; False: it says the same already, some minutes ago.
+        """
         question = {"open_since": self._clock.now()} if asked and case.job.open_effect else {}
         entry = Entry(
             what=str(decision.event),
@@ -319,7 +335,7 @@ class Journey:
                 details=decision.details,
                 delay=decision.delay,
                 attempts=decision.attempts,
-                entry=entry,
+                entry=entry if told else None,
                 **question,
                 **case.judged(),
             )

@@ -15,6 +15,7 @@ from connector.domain.errors import (
     LedgerError,
     SchemaChangedError,
     SourceUnavailableError,
+    UsageError,
 )
 from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
@@ -1115,6 +1116,53 @@ def test_while_the_erp_is_down_the_write_back_alone_is_repeated(house: House) ->
     assert house.requests() == []
     house.assert_issued("1")
     assert house.erp.calls["record"] == 5  # the customer's first invoice, three failures, and the success
+
+
+def away() -> SourceUnavailableError:
+    return SourceUnavailableError("no route to its host", down=True)
+
+
+@pytest.mark.parametrize(
+    ("method", "stage"), [("companies", Stage.FOUND), ("load", Stage.FOUND), ("record", Stage.SENT)]
+)
+def test_documents_wait_for_an_erp_of_which_nothing_can_be_had(house: House, method: str, stage: Stage) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.fail(method, away(), times=2000)
+    house.run(seconds=6 * 3600)
+
+    job = house.job()
+    assert (job.status, job.stage, job.reason) == (Status.PENDING, stage, "erp_unavailable")
+    said = [entry for entry in house.ledger.queries.timeline(job.id) if entry.reason == "erp_unavailable"]
+    assert len(said) == 5  # and not every five minutes
+
+    house.erp.recover()
+    house.run(seconds=300)
+
+    house.assert_issued("1")
+
+
+def test_an_outage_of_the_erp_uses_up_no_attempt_of_what_comes_after_it(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.fail("load", away(), times=40)
+    house.fault("rate_limit", operation=CREATE, times=4)
+
+    house.run(seconds=6 * 3600)
+
+    house.assert_issued("1")
+
+
+def test_a_connection_that_the_configuration_forbids_is_no_bug(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.fail("load", UsageError("a reading statement tries to write"), times=40)
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason) == (Status.HELD, "retries_exhausted")
+    assert "a reading statement tries to write" in (job.message or "")
 
 
 def test_an_erp_that_stays_down_leaves_the_job_held_at_sent_and_a_retry_makes_no_call(house: House) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 from connector.birthmark import birthmark
 from connector.domain.errors import (
     ConnectorError,
+    OutsideError,
     SchemaChangedError,
     SourceNotPermittedError,
     SourceUnavailableError,
@@ -124,15 +125,18 @@ class Database:
             writes = bool(connection.get_execution_options().get(_WRITES))
             raise self.translate(error, query=query, writes=writes) from error
 
-    def translate(self, error: SQLAlchemyError, *, query: str = "", writes: bool = False) -> ConnectorError:
+    def translate(
+        self, error: SQLAlchemyError, *, query: str = "", writes: bool = False, connecting: bool = False
+    ) -> ConnectorError:
         """Return the domain's error for one of the database, with the password cut out.
 
         Args:
             error: of SQLAlchemy.
             query: what the configuration calls the statement.
             writes: whether the transaction may write: then "read-only" is the database's state, not our mistake.
+            connecting: there is no transaction yet: then it is its state as well.
         """
-        return _translate(error, self.source, query, self.url.password, writes=writes)
+        return _translate(error, self.source, query, self.url.password, writes=writes or connecting)
 
     def close(self) -> None:
         """Give back all connections; the next use opens new ones."""
@@ -175,7 +179,7 @@ class Database:
         elif self.dialect == "sqlite":
             options = {"sqlite_writes": not read_only}
         options[_WRITES] = not read_only
-        connection = self._built().connect().execution_options(**options)
+        connection = self._connected().execution_options(**options)
         try:
             if self.dialect in _MYSQL:
                 self._prepare_mysql(connection, read_only=read_only)
@@ -186,6 +190,20 @@ class Database:
             connection.close()
             raise
         return connection
+
+    def _connected(self) -> Connection:
+        """Return a connection.
+
+        Raises:
+            OutsideError: there is none, for whatever document; `down`.
+        """
+        try:
+            return self._built().connect()
+        except SQLAlchemyError as error:
+            fault = self.translate(error, connecting=True)
+            if isinstance(fault, OutsideError):
+                fault.down = True
+            raise fault from error
 
     def _prepare_postgresql(self, connection: Connection) -> None:
         """Set the time-outs of this transaction alone: a session's would outlive it behind a pooler."""

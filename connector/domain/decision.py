@@ -20,6 +20,9 @@ from connector.domain.job import Event
 FIRST_LOOK = 2.0
 """Seconds after an unknown outcome until the first look-up: found is found, at any time."""
 
+_MOST_DOUBLINGS = 32
+"""An ERP may be away for weeks; no pause is that long."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -50,7 +53,8 @@ def backoff(attempt: int, policy: Policy, *, jitter: float) -> float:
         jitter: in [0, 1); half of the pause is spread at random, so that a thousand jobs that failed
             together do not come back together.
     """
-    pause = min(policy.cap, policy.base * 2 ** max(0, attempt - 1))
+    doublings = min(max(0, attempt - 1), _MOST_DOUBLINGS)
+    pause = min(policy.cap, policy.base * 2**doublings)
     return float(pause * (0.5 + jitter / 2))
 
 
@@ -83,6 +87,8 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
                 delay=pause,
                 attempts=attempts,
             )
+        case NotSentError(outage=True):
+            return _postponed(error, attempts + 1, policy, 0.0, jitter)
         case NotSentError(retry_after=wish):
             return _again(error, attempts + 1, policy, wish or 0.0, jitter)
         case BlockedError():
@@ -100,5 +106,9 @@ def _again(error: StepError, failures: int, policy: Policy, wish: float, jitter:
     if failures >= policy.attempts:
         details = {"attempts": str(failures), **catalogue.within("last", error.reason, error.details)}
         return Decision(event=Event.STUCK, reason="retries_exhausted", details=details, attempts=failures)
+    return _postponed(error, failures, policy, wish, jitter)
+
+
+def _postponed(error: StepError, failures: int, policy: Policy, wish: float, jitter: float) -> Decision:
     delay = max(backoff(failures, policy, jitter=jitter), wish)
     return Decision(event=Event.POSTPONED, reason=error.reason, details=error.details, delay=delay, attempts=failures)

@@ -24,7 +24,14 @@ class UsageError(ConnectorError):
 
 
 class OutsideError(ConnectorError):
-    """Something outside failed: a database, the API, the broker."""
+    """Something outside failed: a database, the API, the broker.
+
+    `down`: nothing at all can be had of it now, so that no document is at fault.
+    """
+
+    def __init__(self, message: str, *, action: str = "", down: bool = False) -> None:
+        super().__init__(message, action=action)
+        self.down = down
 
 
 class SourceUnavailableError(OutsideError):
@@ -82,7 +89,8 @@ class StepError(Exception):
 class NotSentError(StepError):
     """Certainly without effect: the same call may be made again, later.
 
-    `retry_after` holds the other side's wish, in seconds.
+    `retry_after` holds the other side's wish, in seconds. `outage`: nothing at all can be had of the ERP now; the
+    document waits until it can, and is never given up for that.
     """
 
     def __init__(
@@ -92,9 +100,11 @@ class NotSentError(StepError):
         *,
         retry_after: float | None = None,
         request_id: str | None = None,
+        outage: bool = False,
     ) -> None:
         super().__init__(reason, details, request_id=request_id)
         self.retry_after = retry_after
+        self.outage = outage
 
 
 class OutcomeUnknownError(StepError):

@@ -293,7 +293,7 @@ class Jobs:
         details: Mapping[str, str],
         delay: float = 0.0,
         attempts: int = 0,
-        entry: Entry,
+        entry: Entry | None,
         **values: Any,
     ) -> Job:
         """Let go of a job: postponed, blocked, stuck or handed back. An open question stays open.
@@ -305,7 +305,7 @@ class Jobs:
             details: the facts of the case.
             delay: seconds until it is due again.
             attempts: failures of the present step so far.
-            entry: what the timeline shall say.
+            entry: what the timeline shall say; None: it says it already.
             values: further columns.
         """
         now = self._database.clock.now()
@@ -319,7 +319,9 @@ class Jobs:
             **_FREE,
             **values,
         }
-        return self._pen.write(Change(job=job, values=changed, entries=[entry], points=[("settle", "commit")]))
+        return self._pen.write(
+            Change(job=job, values=changed, entries=[entry] if entry else [], points=[("settle", "commit")])
+        )
 
     def give_back(self, job: Job) -> None:
         """Hand a job back untouched, due at once; nothing is said if it is in other hands already."""

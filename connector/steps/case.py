@@ -7,20 +7,21 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from connector.clock import Clock
 from connector.domain import evidence, identity
 from connector.domain.errors import (
     DocumentNotUsableError,
+    LedgerError,
     MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
     OutOfTimeError,
+    OutsideError,
     RefusedError,
-    SchemaChangedError,
-    SourceNotPermittedError,
-    SourceUnavailableError,
+    UsageError,
 )
 from connector.domain.invoice import Invoice
 from connector.domain.job import Effect, Stage
@@ -81,7 +82,7 @@ class Case:
         ledger: Ledger,
         adapter: Adapter,
         remote: Remote,
-        rules: Rules,
+        rules: Callable[[], Rules],
         clock: Clock,
         read: Callable[[str], Invoice | DocumentNotUsableError | None],
         document: Invoice | None = None,
@@ -94,7 +95,7 @@ class Case:
             ledger: to write to.
             adapter: of the job's source.
             remote: the account at B2Brouter.
-            rules: the operator's decisions.
+            rules: gives the operator's decisions, for which the ERP may have to be asked.
             clock: where the time comes from.
             read: gives the ERP's document of a key as it stands now; None where it is gone.
             document: the ERP's document, if it has just been read.
@@ -104,13 +105,23 @@ class Case:
         self.ledger = ledger
         self.adapter = adapter
         self.remote = remote
-        self.rules = rules
+        self._rules = rules
         self.clock = clock
         self.vat_check = vat_check
         self.own_email: str | None = None  # of the customer, where its contact has another customer's data
         self._read = read
         self._document = document
         self._owed: list[Progress] = []
+
+    @cached_property
+    def rules(self) -> Rules:
+        """The operator's decisions.
+
+        Raises:
+            NotSentError: the ERP, which must be asked for one of them, cannot be reached.
+        """
+        with erp_errors():
+            return self._rules()
 
     @property
     def invoice(self) -> Invoice:
@@ -273,5 +284,9 @@ def erp_errors() -> Iterator[None]:
     """Translate what an adapter raises while reading."""
     try:
         yield
-    except (SourceUnavailableError, SchemaChangedError, SourceNotPermittedError) as error:
+    except LedgerError:
+        raise
+    except OutsideError as error:
+        raise NotSentError("erp_unavailable", {"message": error.message}, outage=error.down) from error
+    except UsageError as error:
         raise NotSentError("erp_unavailable", {"message": error.message}) from error

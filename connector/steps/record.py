@@ -34,7 +34,7 @@ def record(case: Case) -> None:
     try:
         case.adapter.record(case.job.key, reference, cross)
     except SourceUnavailableError as error:
-        raise NotSentError("erp_unavailable", {"message": error.message}) from error
+        raise NotSentError("erp_unavailable", {"message": error.message}, outage=error.down) from error
     except WriteBackRefusedError as error:
         facts = {"reference": reference, "message": error.message}
         raise RefusedError("erp_reference_differs", facts) from error

@@ -614,6 +614,7 @@ def test_a_wrong_password_is_not_permitted_and_is_never_printed(mariadb_url: str
 def test_an_unreachable_server_is_unavailable(make: MakeAdapter) -> None:
     error = find_failure(make("mysql://erp:hunter2@127.0.0.1:1/booking"))
     assert isinstance(error, SourceUnavailableError)
+    assert error.down  # for whatever document
     assert "hunter2" not in error.message + error.action
 
 
@@ -624,12 +625,23 @@ def test_a_row_in_use_is_tried_again_later(url: str, make: MakeAdapter) -> None:
         if engine.dialect.name == "sqlite":
             user.exec_driver_sql("BEGIN IMMEDIATE")
         user.exec_driver_sql("UPDATE project SET title = 'x' WHERE id = 100")
-        with pytest.raises(SourceUnavailableError):
+        with pytest.raises(SourceUnavailableError) as refused:
             adapter.record("100", "4711", XREF)
+        assert not refused.value.down  # others can be had
         user.rollback()
     engine.dispose()
     adapter.record("100", "4711", XREF)
     assert references(url) == {"reference": "4711", "project_xref": XREF}
+
+
+@pytest.mark.postgres
+def test_a_cluster_without_a_primary_is_tried_again_later(postgres_url: str) -> None:
+    name = make_url(postgres_url).database
+    execute(postgres_url, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    database = Database("erp", f"{postgres_url}?target_session_attrs=read-write")
+    with closing(database), pytest.raises(SourceUnavailableError) as refused, database.reading():
+        pass
+    assert refused.value.down
 
 
 def keep_busy(database: Database, slow: ExitStack) -> None:

@@ -132,7 +132,7 @@ class House:
         return Desk(
             remote=self.remote,
             adapters={SOURCE: self.adapter},
-            rules=lambda source: self.rules,
+            rules=self._rules_of,
             breaker=self.breaker,
         )
 
@@ -170,6 +170,10 @@ class House:
     def drain(self, **options: Any) -> int:
         """Work what is due at this very instant."""
         return self.journey.drain(ACCOUNT, **{"seconds": 60, **options})
+
+    def _rules_of(self, source: str) -> Rules:
+        self.erp.companies()  # which is asked where one account stands for a whole ERP
+        return self.rules
 
     def run(self, seconds: float = 3600.0) -> None:
         """Work for so long on the clock, jumping to whatever is due next; return when nothing is."""
