@@ -87,6 +87,26 @@ def test_a_wrong_key_uses_up_no_attempt_and_everything_resumes_when_it_is_right(
     office.services.close()
 
 
+@pytest.mark.parametrize("status", [402, 451])
+def test_an_account_that_b2brouter_refuses_is_paused_and_tried_now_and_then(
+    office: Office, server: SimulatorServer, status: int
+) -> None:
+    rule = server.world.faults.add("error_before", operation="read_account", status=status, times=None)
+    office.erp.add(invoice("1"))
+    probes = _count_probes(office)
+
+    office.work(3600)
+
+    assert office.waiting_for() == {"account_paused"}
+    assert len(probes) <= 10
+    [state] = office.ledger.accounts.all()
+    assert state.paused_reason == "account_refused"
+
+    server.world.faults.remove(rule.id)
+    office.work(1800)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+
+
 def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reaches_every_document(
     office: Office, server: SimulatorServer
 ) -> None:

@@ -40,7 +40,7 @@ class B2BrouterClient:
     """The calls of one account. Used from several threads.
 
     Every method may raise `NotSentError` (`remote_unavailable`, `rate_limited`) and `MisconfiguredError`
-    (`access_refused`, `version_refused`, `account_unknown`, `misdirected`); those that write also
+    (`access_refused`, `version_refused`, `account_unknown`, `account_refused`, `misdirected`); those that write also
     `OutcomeUnknownError` (`outcome_unknown`); any may raise `RefusedError` (`refused_by_b2brouter`).
     """
 

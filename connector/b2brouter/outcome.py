@@ -249,6 +249,13 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(statuses={409, 422}, operations=_DELETE, error=RefusedError, reason="withdrawal_refused"),
     # It may have been carried out, or may still be.
     Rule(statuses=_MAYBE_DONE, operations=_WRITES, error=OutcomeUnknownError, reason="outcome_unknown"),
+    # No document is meant: suspended, to be paid for, withdrawn for legal reasons.
+    Rule(
+        statuses=range(400, 500),
+        operations={Operation.READ_ACCOUNT},
+        error=MisconfiguredError,
+        reason="account_refused",
+    ),
     Rule(statuses=range(400, 500), error=RefusedError, reason="refused_by_b2brouter"),
     # No status of HTTP that we know.
     Rule(statuses=range(1000), operations=_READS, error=NotSentError, reason="remote_unavailable"),

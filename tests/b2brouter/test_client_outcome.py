@@ -87,19 +87,14 @@ EVERYWHERE = [
     (301, b"", MisconfiguredError, "misdirected"),
     (302, b"<html>moved</html>", MisconfiguredError, "misdirected"),
     (399, b"", MisconfiguredError, "misdirected"),
-    (400, coded("invalid_request_params"), RefusedError, "refused_by_b2brouter"),
     (400, coded("invalid_api_version"), MisconfiguredError, "version_refused"),
     (400, coded("missing_api_version"), MisconfiguredError, "version_refused"),
     (400, coded("api_version_subdomain_mismatch"), MisconfiguredError, "version_refused"),
     (401, coded("invalid_api_key"), MisconfiguredError, "access_refused"),
     (401, b"", MisconfiguredError, "access_refused"),
     (403, coded("no_account_group"), MisconfiguredError, "access_refused"),
-    (406, b"", RefusedError, "refused_by_b2brouter"),
     (407, b"", NotSentError, "remote_unavailable"),
-    (413, b"<html>too large</html>", RefusedError, "refused_by_b2brouter"),
-    (415, b"", RefusedError, "refused_by_b2brouter"),
     (429, b"", NotSentError, "rate_limited"),
-    (499, b"", RefusedError, "refused_by_b2brouter"),
 ]
 
 
@@ -110,6 +105,30 @@ def test_these_answers_mean_the_same_for_every_call(
 ) -> None:
     found = judged(operation, status, content)
     assert (type(found), found.reason) == (error, reason)
+
+
+REFUSALS = [
+    (400, coded("invalid_request_params")),
+    (402, b""),
+    (406, b""),
+    (410, coded("resource_gone")),
+    (413, b"<html>too large</html>"),
+    (415, b""),
+    (451, b""),
+    (499, b""),
+]
+
+
+@pytest.mark.parametrize(("status", "content"), REFUSALS)
+@pytest.mark.parametrize("operation", list(Operation))
+def test_a_refusal_is_about_the_document_or_about_the_account_where_only_that_was_asked_for(
+    operation: Operation, status: int, content: Any
+) -> None:
+    found = judged(operation, status, content)
+    if operation is Operation.READ_ACCOUNT:
+        assert (type(found), found.reason) == (MisconfiguredError, "account_refused")
+    else:
+        assert (type(found), found.reason) == (RefusedError, "refused_by_b2brouter")
 
 
 MAYBE_DONE = [408, 425, 500, 501, 502, 503, 504, 520, 524, 527, 599]
@@ -139,6 +158,7 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
     [
         # the path names the account
         (Operation.READ_ACCOUNT, 404, coded("resource_missing"), MisconfiguredError, "account_unknown"),
+        (Operation.READ_ACCOUNT, 422, coded("parameter_invalid"), MisconfiguredError, "account_refused"),
         (Operation.FIND_CONTACTS, 404, coded("resource_missing"), MisconfiguredError, "account_unknown"),
         (Operation.FIND_INVOICES, 404, coded("resource_missing"), MisconfiguredError, "account_unknown"),
         (Operation.CREATE_CONTACT, 404, coded("resource_missing"), MisconfiguredError, "account_unknown"),
