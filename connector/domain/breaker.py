@@ -58,6 +58,8 @@ class Breaker:
                     self._failures = 0
                     if operation == "create_invoice":
                         self._refusals = 0
+                case RefusedError(reason="number_taken"):
+                    self._failures = 0  # by what we issued ourselves, as it is where a ledger begins anew
                 case RefusedError():
                     self._failures = 0
                     if operation == "create_invoice":
