@@ -32,7 +32,7 @@ def preview(session: Session) -> int:
         session.output.record(found.record())
     else:
         _show(session.output, found)
-        _show_resting(session)
+        _show_resting(session, found)
     return OUTSIDE if found.failures else GOOD
 
 
@@ -44,7 +44,7 @@ def show_pass(session: Session, sources: Sequence[str]) -> int:
         session.output.record({**_as_a_pass(session, found, time.monotonic() - began), **found.record()})
     else:
         _show(session.output, found)
-        _show_resting(session)
+        _show_resting(session, found)
         session.output.line("Nothing was written or sent: this was a dry run.")
     return OUTSIDE if found.failures else GOOD
 
@@ -116,9 +116,10 @@ def _show_left_out(output: Output, total: Survey) -> None:
         output.line(f"Left out: {count(total.unmapped, 'invoice')} of companies that have no account.")
 
 
-def _show_resting(session: Session) -> None:
+def _show_resting(session: Session, found: Surveys) -> None:
     ledger = session.ledger_if_any()
-    statuses = ledger.queries.by_status() if ledger else {}
+    statuses = dict(ledger.queries.by_status()) if ledger else {}
+    statuses[Status.WAITING] = max(0, statuses.get(Status.WAITING, 0) - found.total.waiting)
     resting = [f"{number:,} {status}" for status in _RESTING if (number := statuses.get(status, 0))]
     if resting:
         session.output.line(f"In the ledger besides: {', '.join(resting)}.")

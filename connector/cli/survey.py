@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import chain, islice
@@ -19,6 +19,7 @@ from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.intake import as_stored
 from connector.ledger.queries import Filter
+from connector.ledger.records import Job
 from connector.operations.texts import Sums
 from connector.ports import Found
 from connector.steps.validate import foreign_company, holds
@@ -26,6 +27,9 @@ from connector.validation import Problem, problems
 
 _DOCUMENTS = 250
 """Documents that are loaded at once."""
+
+_GO_ON = frozenset({"account_paused", "original_waiting"})
+"""What a document may wait for that ends without a person: a paused account is tried again by each pass."""
 
 Item = TypeVar("Item")
 
@@ -57,7 +61,8 @@ class Survey:
     """What is to be sent, of one source or of all."""
 
     new: int = 0  # no job yet
-    under_way: int = 0  # a job, not sent yet
+    under_way: int = 0  # a job, not sent yet, that goes on by itself
+    waiting: int = 0  # among these: for the account, or for the original
     unsaid: int = 0  # sent; the ERP does not say so yet
     unusable: int = 0  # among the first two: would be held
     referenced: int = 0  # among the first two: the ERP has a reference of them already
@@ -95,6 +100,7 @@ class Survey:
         """Add another source's."""
         self.new += other.new
         self.under_way += other.under_way
+        self.waiting += other.waiting
         self.unsaid += other.unsaid
         self.unusable += other.unusable
         self.referenced += other.referenced
@@ -127,6 +133,7 @@ class Survey:
             "with_problems": self.unusable,
             "new": self.new,
             "under_way": self.under_way,
+            "waiting": self.waiting,
             "write_back_due": self.unsaid,
             "with_reference": self.referenced,
             "left_out": {"start_date": self.too_early, "company_unmapped": self.unmapped},
@@ -263,13 +270,27 @@ class _Reader:
                 yield found
 
     def _pending(self) -> Iterator[str]:
-        if self._ledger is None:
-            return
-        for job in self._ledger.queries.jobs(Filter(status=Status.PENDING, source=self._source.name)):
+        """Yield what goes on by itself, because it is due or because the next pass tries what it waits for."""
+        for job in self._of_status(Status.PENDING):
             if job.stage.reached(Stage.SENT):
                 self._survey.unsaid += 1
             else:
                 yield job.key
+        stopped = self._stopped()
+        for job in self._of_status(Status.WAITING):
+            if job.reason in _GO_ON and job.account not in stopped and not job.stage.reached(Stage.SENT):
+                self._survey.waiting += 1
+                yield job.key
+
+    def _of_status(self, status: Status) -> Iterable[Job]:
+        if self._ledger is None:
+            return ()
+        return self._ledger.queries.jobs(Filter(status=status, source=self._source.name))
+
+    def _stopped(self) -> Collection[str]:
+        """Return the accounts that a person has paused: they stay so."""
+        states = self._ledger.accounts.all() if self._ledger else ()
+        return {state.name for state in states if state.paused_by_person}
 
     def _judge(self, keys: Sequence[str]) -> int:
         """Load and judge; return how many are still there and confirmed."""

@@ -76,6 +76,21 @@ def test_jobs_under_way_and_write_backs_are_told_apart(shop: Shop) -> None:
     assert "6 invoices sent already; only the write-back" in shop.run("preview").out
 
 
+def test_what_waits_for_its_account_is_about_to_be_sent_unless_a_person_paused_it(shop: Shop) -> None:
+    wanted = shop.run("preview", "--json").json["count"]
+    wrong = shop.changed(('api_key = "test_key"', 'api_key = "wrong_key"'))
+    assert shop.run("sync", "--patience", "0", config=wrong).status == 1
+
+    told = shop.run("preview", "--json").json
+    assert (told["count"], told["under_way"], told["waiting"]) == (wanted, wanted, wanted)
+    assert "waiting" not in shop.run("preview").out
+
+    for account in ("spain", "france"):
+        assert shop.run("pause", "--account", account, "--note", "year end").status == 0
+    assert shop.run("preview", "--json").json["count"] == 0
+    assert f"In the ledger besides: {wanted} waiting." in shop.run("preview").out
+
+
 def test_a_document_that_cannot_be_read_is_a_problem(shop: Shop) -> None:
     shop.erp("UPDATE project SET total_net = 'a lot' WHERE id = 113")
     problems = {one["reason"]: one for one in shop.run("preview", "--json").json["problems"]}
