@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from connector.changes import Changes
 from connector.clock import Clock
@@ -98,14 +99,19 @@ class Discovery:
             OutsideError: the ERP or the ledger failed; what was found before that is kept.
             EnvironmentLockedError: the source is another database than the one the ledger knows.
         """
-        self._ledger.stamps.check_source(source.name, source.adapter.identity())
-        started = self._clock.now()
         state = self._ledger.intake.state(source.name)
+        bind = partial(self._ledger.stamps.check_source, source.name, source.adapter.identity())
+        bound = state.get("identity") is not None
+        if bound:
+            bind()
+        started = self._clock.now()
         swept = state.get("swept_at")
         sweep = swept is None or started - swept >= self._sweep_every
-        new = self._read(source, None if sweep else self._start(source.name), started)
+        new = self._read(source, None if sweep else self._start(source.name), started, None if bound else bind)
         if self._stopping():
             return new
+        if not bound:
+            bind()
         # Whatever was in the ERP when it began is in the ledger from this instant on.
         marks = {"discovered_at": self._clock.now()} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
@@ -120,9 +126,15 @@ class Discovery:
         last = self._ledger.intake.position(source)
         return last and Position(changed_at=last.changed_at - self._overlap, key="")
 
-    def _read(self, source: Source, after: Position | None, started: datetime) -> int:
+    def _read(
+        self, source: Source, after: Position | None, started: datetime, bind: Callable[[], None] | None
+    ) -> int:
+        """Read all pages; `bind` the ledger to a source once one was read: a mistyped address is none."""
         new = 0
         for page in self._pages(source, after):
+            if bind is not None:
+                bind()
+                bind = None
             wanted = [found for found in page if not source.begins_before(found)]
             upto = _reached(page, started)
             added = self._ledger.intake.add(source.name, wanted, source.account_of, upto=upto)

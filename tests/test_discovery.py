@@ -11,7 +11,7 @@ import pytest
 
 from connector import discovery
 from connector.discovery import Discovery, Source
-from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
+from connector.domain.errors import EnvironmentLockedError, SchemaChangedError, SourceUnavailableError
 from connector.domain.job import Event, Stage, Status
 from connector.ledger import Ledger
 from tests.support.builders import CUSTOMER, NOON, found, invoice
@@ -211,6 +211,17 @@ def test_the_mark_is_never_thrown_back(scene: Scene) -> None:
     position = scene.ledger.intake.position(SOURCE)
     assert position is not None
     assert position.changed_at == NOON + timedelta(hours=1)
+
+
+def test_a_database_that_turned_out_to_be_no_erp_is_not_remembered(scene: Scene, clock: FakeClock) -> None:
+    mistyped = Erp(clock, name="template1")
+    mistyped.fail("find", SchemaChangedError("no table account_move"))
+    with pytest.raises(SchemaChangedError):
+        scene.look(adapter=mistyped)
+
+    scene.erp.add(invoice("1"))
+
+    assert scene.look() == 1
 
 
 def test_another_database_under_the_same_name_is_not_looked_into(scene: Scene) -> None:

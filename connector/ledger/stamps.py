@@ -17,7 +17,9 @@ log = logging.getLogger(__name__)
 
 _LEDGER = "ledger"
 _KNOWN = select(StampRow.identity).where(StampRow.name == _LEDGER)
-_REBIND = "If it is not a copy but has moved for good, and nothing else works with it: connector db rebind"
+_REBIND = (
+    "If it is not a copy but has moved for good, and nothing else works with it: connector db rebind --note TEXT"
+)
 
 
 class Stamps:
