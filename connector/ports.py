@@ -164,7 +164,10 @@ class Attaches(Protocol):
     def attachments(self, key: str) -> Sequence[File]:
         """Return the files of a document as they stand now, with the names that `load` gives them.
 
-        One that cannot be read, or whose content is not the one that `load` would tell of, is left out.
+        One that is gone, or whose content is not the one that `load` would tell of, is left out.
+
+        Raises:
+            SourceUnavailableError: they cannot be read now, as where the folder of files is not mounted.
         """
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from connector.b2brouter import answers
+from connector.domain.errors import SourceUnavailableError
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY
 from connector.ports import Attaches, File
@@ -135,6 +136,19 @@ def test_a_file_that_is_not_as_the_erp_tells_is_held_unsent(house: House, now: l
     retry(house)
     house.run()
     house.assert_issued("1")
+
+
+def test_files_that_cannot_be_read_now_are_read_again_later_without_a_person(house: House) -> None:
+    confirm(house, PDF)
+    house.erp.fail("attachments", SourceUnavailableError("The filestore cannot be read."))
+
+    house.drain()
+    job = house.job()
+    assert (job.status, job.stage, job.reason) == (Status.PENDING, Stage.VERIFIED, "erp_unavailable")
+    house.run()
+
+    house.assert_issued("1")
+    assert attached(house) == expected(PDF)
 
 
 def test_a_file_that_changes_after_its_upload_makes_another_document(house: House) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import pytest
 
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.testing.sql import statements
-from connector.domain.errors import SchemaChangedError
+from connector.domain.errors import SchemaChangedError, SourceUnavailableError
 from connector.domain.invoice import Attachment, Invoice
 from connector.ports import Attaches, File
 from tests.adapters.databases import execute
@@ -143,12 +146,70 @@ def test_a_file_printed_anew_makes_another_fingerprint(files: Files, make: Make)
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "aa/missing", None])
 def test_what_is_not_in_the_filestore_is_left_out(files: Files, make: Make, tmp_path: Path, name: str | None) -> None:
-    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "ab").mkdir(parents=True)
     (tmp_path / "outside").write_bytes(PDF)
     files.add(1, "a.pdf", PDF, store_fname=name)
     adapter = make(attachments=["*"], filestore=str(tmp_path / "store"))
     assert [one.name for one in told(adapter)] == ["a.pdf"]
     assert adapter.attachments("1") == []
+
+
+def test_a_file_that_is_gone_from_a_filestore_that_is_there_is_left_out(
+    files: Files, make: Make, tmp_path: Path
+) -> None:
+    files.add(1, "a.pdf", PDF)
+    files.add(1, "b.pdf", PRICES)
+    (tmp_path / sha1(PDF)[:2] / sha1(PDF)).unlink()
+    assert [one.name for one in make(attachments=["*"]).attachments("1")] == ["b.pdf"]
+
+
+def test_a_filestore_that_is_not_there_is_tried_again_later(files: Files, make: Make, tmp_path: Path) -> None:
+    files.folder = tmp_path / "mounted" / "company"
+    files.folder.mkdir(parents=True)
+    files.add(1, "a.pdf", PDF)
+    adapter = make(attachments=["*"], filestore=str(files.folder))
+    assert len(adapter.attachments("1")) == 1
+
+    shutil.rmtree(files.folder)
+    with pytest.raises(SourceUnavailableError, match="mounted/company cannot be read: No such file") as told:
+        adapter.attachments("1")
+    assert "mounted" in told.value.action
+    files.folder.mkdir()  # where nothing is mounted, the place for it is an empty folder
+    with pytest.raises(SourceUnavailableError, match="mounted/company cannot be read: it is empty"):
+        adapter.attachments("1")
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EHOSTDOWN])
+@pytest.mark.parametrize("where", ["file", "filestore"])
+def test_a_filestore_that_fails_is_tried_again_later(
+    files: Files, make: Make, monkeypatch: pytest.MonkeyPatch, number: int, where: str
+) -> None:
+    files.add(1, "a.pdf", PDF)
+    if where == "filestore":
+        execute(files.url, "UPDATE ir_attachment SET store_fname = 'aa/gone'")
+
+    def failing(*_: Any, **__: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    if where == "file":
+        monkeypatch.setattr(Path, "read_bytes", failing)
+    else:
+        monkeypatch.setattr(os, "scandir", failing)
+    with pytest.raises(SourceUnavailableError, match=os.strerror(number)):
+        make(attachments=["*"]).attachments("1")
+
+
+def test_a_file_that_our_user_may_not_read_is_tried_again_later(
+    files: Files, make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files.add(1, "a.pdf", PDF)
+
+    def refused(path: Path) -> bytes:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(SourceUnavailableError, match=rf"{sha1(PDF)}: Permission denied"):
+        make(attachments=["*"]).attachments("1")
 
 
 def test_a_content_that_is_not_the_one_odoo_tells_of_is_left_out(files: Files, make: Make) -> None:
@@ -179,9 +240,21 @@ def test_the_check_up_tries_table_and_folder(files: Files, make: Make) -> None:
         [found] = [one for one in make(attach_printed=True, **options).check() if one.name == "attachments"]
         return found.status, found.message
 
-    assert row()[0] == "ok"
+    def unreadable(folder: object) -> tuple[str, str]:
+        found = row(filestore=str(folder))
+        return found[0], found[1].removeprefix(f"The filestore {folder} ")
+
     assert row(filestore="") == ("warning", "only files kept in the database are found")
-    assert row(filestore="/no/such/folder")[0] == "failed"
+    assert unreadable("/no/such/folder") == ("failed", "cannot be read: No such file or directory.")
+    assert unreadable("/proc/version") == ("failed", "cannot be read: Not a directory.")
+    assert unreadable(files.folder) == ("failed", "cannot be read: it is empty.")
+    files.print(1, "INV.pdf", PDF)
+    assert row() == ("ok", f"read from {files.folder}")
+    (files.folder / "other" / "ab").mkdir(parents=True)  # of another database
+    assert unreadable(files.folder / "other") == (
+        "failed",
+        "holds none of the 1 files that Odoo kept there last for invoices.",
+    )
     execute(files.url, "DROP TABLE ir_attachment")
     assert row() == ("failed", "Our user may not read ir_attachment, where Odoo keeps files.")
 

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 from sqlalchemy import Connection
 
 from connector.adapters.base import DatabaseAdapter
-from connector.adapters.checks import attempt, companies_told, failed, ok, warning
+from connector.adapters.checks import attempt, companies_told, failed, warning
 from connector.adapters.database import Database, Row, Timeouts, plain
-from connector.adapters.odoo.attachments import COLUMNS, Choice
+from connector.adapters.odoo.attachments import COLUMNS, Choice, see_that_it_is_there
 from connector.adapters.odoo.mapping import Mapper, found_total, kind
 from connector.adapters.odoo.reader import Reader
 from connector.adapters.odoo.schema import ATTACHMENTS, LINKS, NO_ODOO, detect
@@ -148,9 +148,17 @@ class OdooAdapter(DatabaseAdapter):
         folder = self._choice.filestore
         if folder is None:
             return warning("attachments", "only files kept in the database are found", _FILESTORE)
-        if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
-            return failed("attachments", f"The filestore {folder} is no folder that our user may read.", _FILESTORE)
-        return ok("attachments", f"read from {folder}")
+        return attempt("attachments", lambda: self._stored_in(folder), str)[0][0]
+
+    def _stored_in(self, folder: Path) -> str:
+        see_that_it_is_there(folder)
+        last = self._reader.last_stored()
+        if last and not any(os.access(folder / name, os.R_OK) for name in last):
+            raise UsageError(
+                f"The filestore {folder} holds none of the {len(last)} files that Odoo kept there last for invoices.",
+                action=_FILESTORE,
+            )
+        return f"read from {folder}"
 
 
 def _found(row: Row) -> Found:

@@ -8,7 +8,9 @@ belongs to no field.
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from connector.adapters.database import Row
+from connector.domain.errors import SourceUnavailableError
 from connector.domain.invoice import Attachment
 from connector.ports import File
 
@@ -31,6 +34,16 @@ HEADS: Final = """
 CONTENTS: Final = (
     "SELECT a.id, a.name, a.checksum, a.store_fname, a.db_datas FROM ir_attachment a WHERE a.id = ANY(:ids)"
 )
+LAST_STORED: Final = """
+    SELECT a.store_fname
+    FROM ir_attachment a
+    WHERE a.res_model = 'account.move' AND a.type = 'binary' AND a.store_fname IS NOT NULL
+    ORDER BY a.id DESC
+    LIMIT 20
+"""
+
+_GONE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG})
+"""Errors that say that a file is not there. All others are the filestore's, and may pass."""
 
 _LARGEST: Final = 64 * 1024 * 1024
 """No file beyond this is read, whatever the rules about attachments say."""
@@ -57,7 +70,11 @@ class Choice:
         return any(fnmatchcase(name.lower(), pattern.lower()) for pattern in self.names)
 
     def content(self, row: Row) -> bytes | None:
-        """Return the bytes of a file; None where they are not there, or not those that Odoo tells of."""
+        """Return the bytes of a file; None where they are not there, or not those that Odoo tells of.
+
+        Raises:
+            SourceUnavailableError: the filestore cannot be read now.
+        """
         content = bytes(row["db_datas"]) if row["db_datas"] is not None else self._stored(row["store_fname"])
         if content is None or hashlib.sha1(content, usedforsecurity=False).hexdigest() != row["checksum"]:
             return None
@@ -70,8 +87,33 @@ class Choice:
         try:
             inside = path.is_relative_to(self.filestore.resolve())
             return path.read_bytes() if inside and path.stat().st_size <= _LARGEST else None
-        except OSError:
-            return None
+        except OSError as error:
+            if error.errno not in _GONE:
+                raise _unreadable(self.filestore, f"{name}: {error.strerror}") from error
+        see_that_it_is_there(self.filestore)
+        return None
+
+
+def see_that_it_is_there(filestore: Path) -> None:
+    """Look into the filestore, for a file that is missing there is gone only if the others are not.
+
+    Raises:
+        SourceUnavailableError: it cannot be read now, or is empty as a folder is where nothing is mounted.
+    """
+    try:
+        with os.scandir(filestore) as found:
+            is_empty = next(found, None) is None
+    except OSError as error:
+        raise _unreadable(filestore, error.strerror or str(error)) from error
+    if is_empty:
+        raise _unreadable(filestore, "it is empty")
+
+
+def _unreadable(filestore: Path, why: str) -> SourceUnavailableError:
+    return SourceUnavailableError(
+        f"The filestore {filestore} cannot be read: {why}.",
+        action="See that it is mounted, that our user may read it, and that the setting filestore names it.",
+    )
 
 
 def attachments(rows: Sequence[Row]) -> tuple[Attachment, ...]:
@@ -88,6 +130,6 @@ def attachments(rows: Sequence[Row]) -> tuple[Attachment, ...]:
 
 
 def files(choice: Choice, rows: Mapping[int, Row], order: Sequence[int]) -> list[File]:
-    """Return those files whose content can be read, in the order of their ids."""
+    """Return those files whose content is there, in the order of their ids."""
     found = [(str(rows[id_]["name"] or ""), choice.content(rows[id_])) for id_ in order if id_ in rows]
     return [File(name=name, content=content) for name, content in found if content is not None]

@@ -16,7 +16,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, text
 
 from connector.adapters.database import Database, Row
-from connector.adapters.odoo.attachments import CONTENTS, HEADS, Choice, files
+from connector.adapters.odoo.attachments import CONTENTS, HEADS, LAST_STORED, Choice, files
 from connector.adapters.odoo.schema import DIR3_ROLES, NO_ODOO, TAX_CHILDREN, detect, lacks_index
 from connector.adapters.rows import grouped, row_id, row_ids
 from connector.adapters.schema import Schema, require
@@ -225,7 +225,7 @@ class Reader:
             return self._documents(connection, self._known(connection), ids)
 
     def attachments(self, key: str) -> Sequence[File]:
-        """Return the chosen files of a document that can be read."""
+        """Return the chosen files of a document that are there; see the port."""
         ids = row_ids([key])
         if not ids or not self._choice:
             return []
@@ -234,6 +234,12 @@ class Reader:
             order = [row["id"] for row in self._files(connection, schema, ids).get(ids[0], ())]
             rows = _by_id(self._rows(connection, schema, CONTENTS, {"ids": order}))
         return files(self._choice, rows, order)
+
+    def last_stored(self) -> Sequence[str]:
+        """Return where in the filestore the last files of documents are."""
+        with self._database.reading() as connection:
+            rows = self._rows(connection, self._known(connection), LAST_STORED, {})
+        return [row["store_fname"] for row in rows]
 
     def companies(self) -> Sequence[Company]:
         """Return all companies of the database."""
