@@ -46,6 +46,9 @@ _MYSQL: Final = frozenset({"mysql", "mariadb"})
 _CONNECTIONS: Final = 16
 """Most connections of a process to the database of one source; they are kept, for opening one is dear."""
 
+_MOST_DIGITS: Final = 18
+"""Most digits of a number before its point: in what is computed, with 28 digits, no cent is lost."""
+
 _WRITES: Final = "connector_writes"
 """Execution option of a connection: its transaction may write."""
 
@@ -239,7 +242,7 @@ def exact(value: Any) -> Decimal | None:
     stays 0.333 and 0.1 + 0.2 is 0.3.
 
     Raises:
-        ValueError: not a finite number.
+        ValueError: not a finite number, or one that no amount can be.
     """
     if value is None:
         return None
@@ -251,6 +254,8 @@ def exact(value: Any) -> Decimal | None:
         raise ValueError(f"{value!r} is not a number") from None
     if not number.is_finite():
         raise ValueError(f"{value} is not a finite number")
+    if number and number.adjusted() >= _MOST_DIGITS:
+        raise ValueError(f"{value} is beyond all measure")
     return number
 
 
@@ -292,7 +297,7 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
             arguments = {"connect_timeout": timeouts.connect}
         # On PostgreSQL the first statement of each transaction shows whether the connection is alive: see `_begun`.
         tried = dialect != "postgresql"
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=_CONNECTIONS,
             max_overflow=0,
@@ -302,6 +307,11 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
             pool_recycle=300,
             connect_args=arguments,
         )
+        if dialect == "postgresql" and url.get_driver_name() == "psycopg":
+            from connector.adapters.calendars import let_through  # the driver may not be installed
+
+            event.listen(engine, "connect", let_through)
+        return engine
     except ModuleNotFoundError as error:
         raise UsageError(
             f"The driver {error.name} for the url of source {source} is not installed.",

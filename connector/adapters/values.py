@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from connector.adapters.database import Row, exact
-from connector.domain.errors import DocumentNotUsableError
+from connector.domain.errors import DocumentNotUsableError, SchemaChangedError
 from connector.domain.invoice import Invoice, money
 
 Value = TypeVar("Value")
@@ -48,9 +48,28 @@ def day(value: Any) -> date | None:
     if isinstance(value, date):
         return value
     try:
+        if str(value).endswith(" BC"):  # as PostgreSQL writes a year before our era
+            raise ValueError
         return date.fromisoformat(str(value)[:10])
     except ValueError:
         raise ValueError(f"{value!r} is no date of the form 2026-01-31") from None
+
+
+def changed_at(row: Row) -> datetime:
+    """Return the time of change of a head, which its column tells in UTC without saying so.
+
+    Raises:
+        SchemaChangedError: it is no time, so that nobody can tell what comes after it; names the document.
+    """
+    value = row["changed_at"]
+    try:
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise SchemaChangedError(
+            f"Document {row['id']} of the ERP has the time of change {value!r}, which is none.",
+            action="Correct it in the ERP.",
+        ) from None
+    return cast(datetime, found).replace(tzinfo=UTC)
 
 
 def readable(read: Callable[[], Value]) -> Value | None:

@@ -328,6 +328,38 @@ def test_one_bad_document_is_reported_and_the_others_still_come(
     assert isinstance(documents["1"], Invoice)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("datef", "0000-00-00"),
+        ("date_lim_reglement", "0000-00-00"),
+        ("total_ttc", "1e30"),
+        ("date_valid", "0000-00-00"),
+    ],
+)
+def test_one_value_beyond_all_measure_stops_no_other_document(
+    dolibarr: DolibarrDatabase, make: MakeAdapter, column: str, value: str
+) -> None:
+    before = everything(make(dolibarr))
+    kind = "DOUBLE" if column == "total_ttc" else "DATE"
+    execute(
+        dolibarr.url,
+        "SET SESSION sql_mode = ''",
+        f"ALTER TABLE llx_facture MODIFY {column} {kind}",
+        f"UPDATE llx_facture SET {column} = '{value}', tms = tms WHERE rowid = 1",
+    )
+    found = everything(make(dolibarr))
+    assert [head.key for head in found] == [head.key for head in before]
+    [head] = [head for head in found if head.key == "1"]
+    documents = make(dolibarr).load(["1", "2"])
+    assert isinstance(documents["2"], Invoice)
+    if column == "date_valid":  # of which only discovery knows
+        assert head.confirmed_on is None
+        assert isinstance(documents["1"], Invoice)
+    else:
+        assert isinstance(documents["1"], DocumentNotUsableError)
+
+
 # --- meanings
 
 

@@ -13,7 +13,7 @@ import pytest
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.odoo.reader import EPOCH
 from connector.adapters.testing.sql import statements
-from connector.domain.errors import DocumentNotUsableError
+from connector.domain.errors import DocumentNotUsableError, SchemaChangedError
 from connector.domain.invoice import Invoice, Kind, TaxKind, money
 from connector.ports import Found, Position
 from tests.adapters.databases import execute, meanwhile, query
@@ -329,6 +329,30 @@ def test_one_bad_document_is_reported_and_the_others_still_come(odoo: OdooDataba
     assert bad.message == "Document INV/2026/00001 of the ERP cannot be read: quantity: NaN is not a finite number."
     assert bad.key == "1"
     assert isinstance(documents["2"], Invoice)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("invoice_date", "infinity"), ("invoice_date_due", "0044-03-15 BC"), ("amount_total", "1e30")],
+)
+def test_one_value_beyond_all_measure_stops_no_other_document(
+    odoo: OdooDatabase, make: MakeAdapter, column: str, value: str
+) -> None:
+    adapter = make(odoo)
+    before = everything(adapter)
+    execute(odoo.url, f"ALTER TABLE account_move ALTER {column} TYPE {'numeric' if column[0] == 'a' else 'date'}")
+    execute(odoo.url, f"UPDATE account_move SET {column} = '{value}' WHERE id = 1")
+    found = everything(make(odoo))
+    assert [head.key for head in found] == [head.key for head in before]
+    documents = adapter.load(["1", "2"])
+    assert isinstance(documents["1"], DocumentNotUsableError)
+    assert isinstance(documents["2"], Invoice)
+
+
+def test_a_time_of_change_that_is_none_is_named_with_its_document(odoo: OdooDatabase, make: MakeAdapter) -> None:
+    execute(odoo.url, "UPDATE account_move SET write_date = 'infinity' WHERE id = 1")
+    with pytest.raises(SchemaChangedError, match="Document 1 of the ERP has the time of change 'infinity'"):
+        everything(make(odoo))
 
 
 def test_doubles_of_older_versions_become_exact(odoo17: OdooDatabase, make: MakeAdapter) -> None:

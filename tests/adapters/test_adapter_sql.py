@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import tomllib
 from collections.abc import Callable, Iterator
@@ -321,6 +322,77 @@ def test_one_bad_document_is_reported_and_the_others_still_come(url: str, bookin
     assert isinstance(bad, DocumentNotUsableError)
     assert bad.message == ("Document P-2026-001 of the ERP cannot be read: the kind 'Z' is not one of F, R.")
     assert isinstance(documents["101"], Invoice)
+
+
+def is_alone_in_being_bad(adapter: SqlAdapter, told: str, without: str) -> None:
+    """Document 100 is listed without what cannot be read of it, and told when loaded; all others are as ever."""
+    heads = {row.key: row for row in everything(adapter)}
+    assert list(heads) == ["100", "101", "102", "103", "106"]
+    assert getattr(heads["100"], without) is None
+    assert getattr(heads["101"], without) is not None
+    documents = adapter.load(["100", "101"])
+    bad = documents["100"]
+    assert isinstance(bad, DocumentNotUsableError)
+    assert re.fullmatch(f"Document P-2026-001 of the ERP cannot be read: {told}\\.", bad.message)
+    assert isinstance(documents["101"], Invoice)
+
+
+@pytest.mark.parametrize("amount", ["1e30", "-1e300"])
+def test_one_amount_beyond_all_measure_stops_no_other_document(url: str, make: MakeAdapter, amount: str) -> None:
+    options = booking_options()
+    beyond = f"CASE WHEN p.id = 100 THEN {amount} ELSE p.total_payable END AS"
+    adapter = make(
+        url,
+        find=options["find"].replace("p.total_payable AS", beyond),
+        header=options["header"].replace("p.total_payable AS", beyond),
+    )
+    is_alone_in_being_bad(adapter, r"payable: -?1\S+ is beyond all measure", without="total")
+
+
+BEYOND_THE_CALENDAR = ["infinity", "-infinity", "10000-01-01", "5874897-12-31", "0001-01-01 BC", "0044-03-15 BC"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("day", BEYOND_THE_CALENDAR)
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+def test_one_day_beyond_the_calendar_stops_no_other_document(
+    postgres_url: str, make: MakeAdapter, day: str, kind: str
+) -> None:
+    if kind != "date" and day == "5874897-12-31":
+        day = "294276-12-31"  # the last that there is
+    make_tables(postgres_url)
+    execute(
+        postgres_url,
+        f"ALTER TABLE project ALTER invoice_date TYPE {kind}",
+        f"UPDATE project SET invoice_date = '{day}' WHERE id = 100",
+    )
+    [row] = query(postgres_url, "SELECT CAST(invoice_date AS text) AS day FROM project WHERE id = 100")
+    told = re.escape(f"{row['day']!r}") + " is no date of the form 2026-01-31"
+    is_alone_in_being_bad(make(postgres_url), told, without="issue_date")
+
+
+@pytest.mark.postgres
+def test_a_time_of_change_beyond_the_calendar_is_named_with_its_document(
+    postgres_url: str, make: MakeAdapter
+) -> None:
+    make_tables(postgres_url)
+    adapter = make(postgres_url)
+    assert adapter.find(None, 1, since=None, companies=None)
+    execute(postgres_url, "UPDATE project SET updated_at = 'infinity' WHERE id = 100")
+    with pytest.raises(UsageError, match=r"document 100: .*infinity"):
+        everything(adapter)
+
+
+@pytest.mark.mariadb
+def test_one_day_of_zeros_stops_no_other_document(mariadb_url: str, make: MakeAdapter) -> None:
+    make_tables(mariadb_url)
+    execute(
+        mariadb_url,
+        "SET SESSION sql_mode = ''",
+        "UPDATE project SET invoice_date = '0000-00-00', due_date = '0000-00-00' WHERE id = 100",
+    )
+    told = "'0000-00-00' is no date of the form 2026-01-31"
+    is_alone_in_being_bad(make(mariadb_url), told, without="issue_date")
 
 
 def test_without_tax_totals_they_are_computed_per_tax_half_up(url: str, make: MakeAdapter) -> None:

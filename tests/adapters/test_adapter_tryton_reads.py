@@ -368,6 +368,28 @@ def test_one_bad_document_is_reported_and_the_others_still_come(tryton: TrytonDa
     assert isinstance(found["3"], Invoice)
 
 
+@pytest.mark.parametrize(
+    ("column", "value"), [("invoice_date", "infinity"), ("total_amount_cache", "1e30")], ids=["day", "amount"]
+)
+def test_one_value_beyond_all_measure_stops_no_other_document(
+    tryton: TrytonDatabase, make: MakeAdapter, column: str, value: str
+) -> None:
+    if tryton.backend == "sqlite" and column == "total_amount_cache":
+        value = "1" + "0" * 30
+    before = everything(make(tryton))
+    execute(tryton.url, f"UPDATE account_invoice SET {column} = '{value}' WHERE id = 2")
+    assert [head.key for head in everything(make(tryton))] == [head.key for head in before]
+    documents = make(tryton).load(["2", "3"])
+    assert isinstance(documents["2"], DocumentNotUsableError)
+    assert isinstance(documents["3"], Invoice)
+
+
+def test_a_time_of_change_that_is_none_is_named_with_its_document(tryton: TrytonDatabase, make: MakeAdapter) -> None:
+    execute(tryton.url, "UPDATE account_invoice SET write_date = 'infinity' WHERE id = 2")
+    with pytest.raises(SchemaChangedError, match="Document 2 of the ERP has the time of change 'infinity'"):
+        everything(make(tryton))
+
+
 @pytest.mark.parametrize("form", ["CAST({} AS TEXT)", "CAST({} AS REAL)"])
 def test_decimals_are_exact_in_whatever_form_sqlite_keeps_them(
     tryton: TrytonDatabase, make: MakeAdapter, form: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date
+from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from connector.adapters.dolibarr.writer import side_table, writer, written_right
 from connector.adapters.options import read
 from connector.adapters.rights import Right, grants
 from connector.adapters.schema import require, require_readable
+from connector.adapters.values import changed_at, day, readable
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice, Kind
 from connector.ports import CheckRow, Company, Found, Position
@@ -131,15 +132,15 @@ def _found(row: Row) -> Found:
     return Found(
         key=str(row["id"]),
         company=str(row["entity"]),
-        changed_at=row["changed_at"].replace(tzinfo=UTC),
+        changed_at=changed_at(row),
         number=number_of(row["number"]),
         kind=document_kind,
-        issue_date=row["datef"],
+        issue_date=readable(lambda: day(row["datef"])),
         currency=currency_of(row),
-        total=_total(row, document_kind),
+        total=readable(lambda: _total(row, document_kind)),
         customer=plain(row["customer"]),
         original_key=None if original is None else str(original),
-        confirmed_on=row["date_valid"],
+        confirmed_on=readable(lambda: day(row["date_valid"])),
     )
 
 

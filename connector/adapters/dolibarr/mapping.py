@@ -18,6 +18,7 @@ from connector.adapters.dolibarr.reader import Documents
 from connector.adapters.dolibarr.settings import DolibarrOptions
 from connector.adapters.dolibarr.texts import words
 from connector.adapters.figures import discount_of, net_price, rounds_to
+from connector.adapters.values import day
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -93,8 +94,8 @@ class Mapper:
             confirmed=row["type"] in _ISSUED_TYPES and _is_issued(row["fk_statut"], row["close_code"]),
             kind=kind(row["type"]),
             number=number_of(row["number"]),
-            issue_date=row["datef"],
-            due_date=row["date_lim_reglement"],
+            issue_date=day(row["datef"]),
+            due_date=day(row["date_lim_reglement"]),
             currency=currency_of(row),
             seller=seller(row["entity"], self._company(row)),
             buyer=party,
@@ -134,7 +135,7 @@ class Mapper:
         return Original(
             key=str(row["original_id"]),
             number=number_of(row["original_number"]) or "",
-            date=row["original_date"],
+            date=day(row["original_date"]),
             confirmed=_is_issued(row["original_statut"], row["original_close_code"]),
         )
 

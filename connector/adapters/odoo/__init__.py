@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from connector.adapters.odoo.writer import HOW_TO_MAKE, writer
 from connector.adapters.options import read
 from connector.adapters.rights import ALL, Right, grants
 from connector.adapters.schema import Schema, require, require_readable
+from connector.adapters.values import changed_at, day, readable
 from connector.adapters.writeback.columns import written_rights
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import DocumentNotUsableError, SourceNotPermittedError, UsageError
@@ -166,10 +167,10 @@ def _found(row: Row) -> Found:
     return Found(
         key=str(row["id"]),
         company=str(row["company_id"]),
-        changed_at=row["changed_at"].replace(tzinfo=UTC),
+        changed_at=changed_at(row),
         number=plain(row["number"]),
         kind=kind(row["move_type"]),
-        issue_date=row["invoice_date"],
+        issue_date=readable(lambda: day(row["invoice_date"])),
         currency=row["currency"],
         total=found_total(row["amount_total"]),
         customer=plain(row["customer"]),

@@ -15,6 +15,7 @@ from connector.adapters.odoo.parties import party
 from connector.adapters.odoo.reader import Documents
 from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.texts import plain_text
+from connector.adapters.values import day
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -97,8 +98,8 @@ class Mapper:
             confirmed=row["state"] == "posted" and row["move_type"] in ISSUED_TYPES,
             kind=kind(row["move_type"]),
             number=_number(row["number"]),
-            issue_date=row["invoice_date"],
-            due_date=row["invoice_date_due"],
+            issue_date=day(row["invoice_date"]),
+            due_date=day(row["invoice_date_due"]),
             currency=row["currency"],
             seller=party(parties.get(row["company_partner_id"])),
             buyer=buyer,
@@ -116,7 +117,7 @@ class Mapper:
             sales_order=plain(row["invoice_origin"]),
             note=_note(row),
             original=_original(row),
-            delivery_date=row["delivery_date"],
+            delivery_date=day(row["delivery_date"]),
             attachments=attachments(self.documents.files.get(row["id"], ())),
             reference=plain(row.get("written_reference")),
             xref=plain(row.get("written_xref")),
@@ -260,7 +261,7 @@ def _original(row: Row) -> Original | None:
     return Original(
         key=str(row["original_id"]),
         number=_number(row["original_number"]) or "",
-        date=row["original_date"],
+        date=day(row["original_date"]),
         confirmed=row["original_state"] == "posted",
     )
 

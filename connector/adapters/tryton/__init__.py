@@ -19,8 +19,9 @@ from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Reader
 from connector.adapters.tryton.schema import NO_TRYTON, detect
 from connector.adapters.tryton.settings import TrytonOptions
-from connector.adapters.tryton.values import day, moment, number, readable
+from connector.adapters.tryton.values import number, readable
 from connector.adapters.tryton.writer import HOW_TO_MAKE, writer
+from connector.adapters.values import changed_at, day
 from connector.adapters.writeback.columns import written_rights
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import DocumentNotUsableError, UsageError
@@ -137,7 +138,7 @@ def _found(row: Row, original: Row | None) -> Found:
     return Found(
         key=str(row["id"]),
         company=str(row["company"]),
-        changed_at=moment(row["changed_at"]),
+        changed_at=changed_at(row),
         number=plain(row["number"]),
         kind=what,
         issue_date=issue_date,

@@ -17,7 +17,8 @@ from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton import taxes as tryton_taxes
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Documents
-from connector.adapters.tryton.values import amount, day, number
+from connector.adapters.tryton.values import amount, number
+from connector.adapters.values import day
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,

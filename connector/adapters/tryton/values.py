@@ -6,7 +6,6 @@ On SQLite, Tryton keeps decimals as BLOBs that hold their digits, and days and t
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -38,25 +37,6 @@ def amount(row: Row, column: str) -> Decimal:
         return number(row[column]) or ZERO
     except ValueError as error:
         raise ValueError(f"{column}: {error}") from None
-
-
-def day(value: Any) -> date | None:
-    """Return a day.
-
-    Raises:
-        ValueError: a text that is none.
-    """
-    return date.fromisoformat(value[:10]) if isinstance(value, str) else value
-
-
-def moment(value: Any) -> datetime:
-    """Return a time, which Tryton keeps in UTC without saying so.
-
-    Raises:
-        ValueError: a text that is none.
-    """
-    found: datetime = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return found.replace(tzinfo=UTC)
 
 
 def readable(read: Callable[[Any], Value | None], value: Any) -> Value | None:
