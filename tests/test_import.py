@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -315,6 +317,30 @@ def test_another_file_of_a_name_that_was_issued_opens_a_case_and_stays(
     assert "number: F2026-0101 (issued) / F2026-0102 (ERP now)" in (job.message or "")
     assert (folder / "a.xml").exists()
     assert len(house.requests(IMPORT)) == 1
+
+
+def test_a_file_that_our_user_may_not_read_is_held_alone_and_goes_on_when_it_may(
+    house: House, drop: Drop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop("b.xml", sample("ubl-invoice.xml", ("F2026-0101", "F2026-0102")))
+    drop()
+    real = Path.open
+
+    def open_(path: Path, *rest: Any, **options: Any) -> Any:
+        if path.name == "b.xml":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **options)
+
+    with monkeypatch.context() as forbidden:
+        forbidden.setattr(Path, "open", open_)
+        settle(house)
+    assert house.job("a.xml").stage is Stage.RECORDED
+    held = house.job("b.xml")
+    assert (held.status, held.reason) == (Status.HELD, "document_not_usable")
+    assert held.details["message"] == "The file b.xml may not be read by our user."
+
+    settle(house)
+    assert house.job("b.xml").stage is Stage.RECORDED
 
 
 def test_files_that_were_done_with_may_be_put_away(house: House, folder: Path, drop: Drop) -> None:

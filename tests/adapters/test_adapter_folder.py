@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ from connector.adapters.folder.files import Files, key_of
 from connector.adapters.folder.settings import FolderOptions
 from connector.domain.errors import (
     DocumentNotUsableError,
+    SourceNotPermittedError,
     SourceUnavailableError,
     UsageError,
     WriteBackRefusedError,
@@ -79,6 +81,18 @@ def tick(folder: Path) -> None:
         assert time.monotonic() < deadline
         probe.touch()
     probe.unlink()
+
+
+def forbid(monkeypatch: pytest.MonkeyPatch, *paths: Path) -> None:
+    """Have the system refuse to open files, as it does with those of others; the tests may run as root."""
+    real = Path.open
+
+    def open_(path: Path, *rest: Any, **options: Any) -> Any:
+        if path in paths:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(Path, "open", open_)
 
 
 def there(folder: Path) -> set[str]:
@@ -195,6 +209,37 @@ class TestFinding:
         assert (heads["bad.xml"].company, heads["bad.xml"].number) == (UNKNOWN_COMPANY, None)
         assert heads["good.xml"].number == "F2026-0101"
         assert refused(adapter, "bad.xml").startswith("The file bad.xml is no XML")
+
+    def test_a_file_that_our_user_may_not_read_is_told_and_the_others_still_come(
+        self, folder: Path, adapter: FolderAdapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        private = drop(folder, "private.xml")
+        drop(folder, "good.xml")
+        private.chmod(0o600)
+        forbid(monkeypatch, private)
+        heads = {head.key: head for head in find(adapter)}
+        assert heads["private.xml"].company == UNKNOWN_COMPANY
+        assert heads["good.xml"].number == "F2026-0101"
+        documents = adapter.load(["private.xml", "good.xml"])
+        assert isinstance(documents["good.xml"], Invoice)
+        assert refused(adapter, "private.xml") == "The file private.xml may not be read by our user."
+        with pytest.raises(DocumentNotUsableError, match="may not be read"):
+            adapter.file("private.xml")
+        [row] = [row for row in adapter.check() if row.name == "file"]
+        assert (row.status, row.message) == ("warning", "The file private.xml may not be read by our user.")
+
+    @pytest.mark.parametrize("method", ["stat", "lstat"])
+    def test_a_folder_that_our_user_may_not_use_stops_the_source(
+        self, method: str, folder: Path, adapter: FolderAdapter, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drop(folder)
+
+        def refuse(path: Path, **_: Any) -> os.stat_result:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        monkeypatch.setattr(Path, method, refuse)
+        with pytest.raises(SourceNotPermittedError, match="our user may not use"):
+            find(adapter)
 
     def test_a_folder_that_is_not_there_is_no_empty_folder(self, tmp_path: Path) -> None:
         adapter = FolderAdapter(files(tmp_path / "gone"))

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from connector.adapters.folder.settings import FolderOptions
 from connector.adapters.folder.xml import UnreadableError
@@ -189,11 +189,13 @@ class Files:
             if not stat.S_ISREG(found.st_mode):
                 return UnreadableError("is a symbolic link or no file at all, and is not followed")
             most = self._options.max_bytes
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 content = file.read(most + 1) if found.st_size <= most else b""
                 after = os.fstat(file.fileno())
         except FileNotFoundError:
             return None
+        except UnreadableError as error:
+            return error
         if found.st_size > most or len(content) > most:
             return UnreadableError(
                 f"has {max(found.st_size, len(content))} bytes, more than the {most} that are read"
@@ -268,6 +270,18 @@ def _walk(
                 found = _state(path)
                 if found is not None:
                     yield path, found, since
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file that could be looked at: where that is refused, the folder is ours and this one file is not.
+
+    Raises:
+        UnreadableError: our user may not read it.
+    """
+    try:
+        return path.open("rb")
+    except PermissionError:
+        raise UnreadableError("may not be read by our user") from None
 
 
 def _state(path: Path) -> os.stat_result | None:
