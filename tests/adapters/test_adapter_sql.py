@@ -164,6 +164,24 @@ def test_paging_with_equal_and_missing_time_stamps_neither_loses_nor_repeats(
     assert all((one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(paged))
 
 
+@pytest.mark.parametrize("page", [1, 2, 3])
+@pytest.mark.parametrize("stamp", ["1970-01-01 00:00:00", "1901-01-01 00:00:00", "0001-01-01 00:00:00"])
+def test_pages_come_to_an_end_also_where_many_were_last_changed_at_the_beginning_of_time(
+    url: str, make: MakeAdapter, page: int, stamp: str
+) -> None:
+    if make_url(url).get_backend_name() in {"mysql", "mariadb"}:  # whose TIMESTAMP begins in 1970
+        execute(url, "ALTER TABLE project MODIFY updated_at DATETIME NULL")
+    execute(url, f"UPDATE project SET updated_at = '{stamp}' WHERE id IN (100, 101, 106)")
+    execute(url, "UPDATE project SET updated_at = NULL WHERE id = 103")
+    adapter = make(url)
+    found: list[Found] = []
+    while more := adapter.find(found[-1].position if found else None, page, since=None, companies=None):
+        found += more
+        assert len(found) <= 5
+    assert [row.key for row in found] == ["100", "101", "103", "106", "102"]
+    assert all((one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(found))
+
+
 def test_a_late_change_is_found_after_the_last_position(url: str, booking: SqlAdapter) -> None:
     last = everything(booking)[-1].position
     assert booking.find(last, 10, since=None, companies=None) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -86,8 +86,7 @@ class Reader:
                 rows += self._rows(connection, page.without_time(start, limit), columns.FIND)
                 after = None
             if len(rows) < limit:
-                bound = None if after is None else shape.stamps.write(after.changed_at)
-                statement = page.with_time(bound, start, limit - len(rows))
+                statement = page.with_time(after.changed_at if after else None, start, limit - len(rows))
                 rows += self._rows(connection, statement, columns.FIND)
         return [
             Head(row=row, changed_at=self._stamp(shape, row), confirmed_on=self._confirmed_on(row)) for row in rows
@@ -240,22 +239,29 @@ class _Page:
     def __init__(self, find: str, shape: _Shape, wanted: list[ColumnElement[bool]]) -> None:
         names: list[ColumnElement[Any]] = [column(name) for name in sorted(shape.columns)]
         self._find: Subquery = text(find).columns(*names).subquery("d")
+        self._stamps = shape.stamps
         self._wanted = wanted
 
     def without_time(self, key: int | str | None, limit: int) -> Executable:
-        """Rows that have no time of change; they come first."""
+        """Rows that have no time of change, or none worth the name, as zero is; they come first, by their keys."""
         found = self._find.c
-        page = select(self._find).where(found.changed_at.is_(None), *self._wanted)
+        none: ColumnElement[bool] = found.changed_at.is_(None)
+        if self._stamps.example is not None:
+            none = or_(none, found.changed_at <= self._stamps.write(EPOCH))
+        page = select(self._find).where(none, *self._wanted)
         if key is not None:
             page = page.where(found.document_key > key)
         return page.order_by(found.document_key).limit(limit)
 
-    def with_time(self, after: Any, key: int | str | None, limit: int) -> Executable:
+    def with_time(self, after: datetime | None, key: int | str | None, limit: int) -> Executable:
         """Rows after a time, and of that time after a key, so written that any database can use an index."""
         found = self._find.c
         page = select(self._find).where(found.changed_at.is_not(None), *self._wanted)
         if after is not None:
-            page = page.where(found.changed_at >= after)
+            bound = self._stamps.write(after)
+            page = page.where(found.changed_at >= bound)
             if key is not None:
-                page = page.where(or_(found.changed_at > after, found.document_key > key))
+                page = page.where(or_(found.changed_at > bound, found.document_key > key))
+        elif self._stamps.example is not None:
+            page = page.where(found.changed_at > self._stamps.write(EPOCH))
         return page.order_by(found.changed_at, found.document_key).limit(limit)

@@ -58,13 +58,14 @@ class Stamps:
     example: Any = None
 
     def read(self, value: Any) -> datetime:
-        """Return the time of a value, in UTC. NULL is 1970.
+        """Return the time of a value, in UTC. NULL is 1970, and so is whatever lies before.
 
         Raises:
             ValueError: it is no time, or a text of another form than the first one.
         """
-        if value is None:
-            return EPOCH
+        return EPOCH if value is None else max(EPOCH, self._read(value))
+
+    def _read(self, value: Any) -> datetime:
         if isinstance(value, str):
             self._same_form(value)
             return self._utc(datetime.fromisoformat(value))
@@ -89,6 +90,8 @@ class Stamps:
         return int(seconds) if isinstance(example, int) else type(example)(seconds)
 
     def _utc(self, moment: datetime) -> datetime:
+        if moment.year < EPOCH.year - 1:  # the first days of all are out of reach of some zones
+            return EPOCH
         return (moment if moment.tzinfo else moment.replace(tzinfo=self.zone)).astimezone(UTC)
 
     def _local(self, moment: datetime, like: datetime) -> datetime:
