@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event
 
 from connector.domain.errors import ConnectorError
 
@@ -20,14 +21,29 @@ class Crew:
         self._busy: dict[str, Future[None]] = {}
 
     def call(self, name: str, act: Callable[[], None]) -> None:
-        """Have `act` done, unless the same is being done already."""
+        """Have `act` done, unless the same is being done already.
+
+        Raises:
+            RuntimeError: the system gives no further thread; nothing is done.
+        """
         present = self._busy.get(name)
-        if present is None or present.done():
-            self._busy[name] = self._pool.submit(logged, name, act)
+        if present is not None and not present.done():
+            return
+        given_up = Event()
+        try:
+            self._busy[name] = self._pool.submit(_unless, given_up, name, act)
+        except RuntimeError:
+            given_up.set()  # the pool has it in its queue all the same: it must not be done beside the next one
+            raise
 
     def dismiss(self) -> None:
         """Wait until all that was begun is done."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _unless(given_up: Event, name: str, act: Callable[[], None]) -> None:
+    if not given_up.is_set():
+        logged(name, act)
 
 
 def logged(name: str, act: Callable[[], None]) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection
 from datetime import timedelta
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
 from connector.bootstrap import Services
 from connector.domain.errors import (
+    ConnectorError,
+    EnvironmentLockedError,
     LedgerError,
 )
 from connector.ledger.accounts import SCHEDULER, AccountState
@@ -100,66 +103,99 @@ class Duties:
         self._archive = archive
         self._reconcile = reconcile
         self._due: dict[str, float] = {}
+        self._failing: set[str] = set()
+        self._issuing: Collection[str] = ()  # accounts with jobs that are due
         self._in_office = False
 
     def tick(self) -> None:
-        """Do whatever is due now.
+        """Do whatever is due now; a duty that fails comes round again and keeps no other from its turn.
 
         Raises:
+            EnvironmentLockedError: the ledger is another's.
             LedgerError: the ledger failed; the next round tries again.
         """
-        ledger = self._services.ledger
-        if self._is_due("office", RENEW_EVERY):
-            self._stand()
+        settings = self._services.settings
+        self._every(RENEW_EVERY, "office", self._stand)
         if not self._in_office:
             return
-        if self._is_due("rescue", RESCUE_EVERY):
-            freed = ledger.jobs.rescue()
-            if freed:
-                log.warning("%s jobs of vanished workers were freed", freed)
-            hold_back_paused(self._services)
-            for source in ledger.sources.resume_over():
-                log.info("the pause of source %s is over", source)
-        for source in self._services.settings.sources:
-            if self._is_due(f"discover {source}", self._services.settings.scheduler.discover_every):
-                self._discover(source)
-        self._take_news()
-        if self._is_due("notify", NOTIFY_EVERY):
-            self._notify()
-        ledger.bulks.work(BULK_SECONDS)
-        if self._is_due("release", RELEASE_EVERY):
-            ledger.jobs.release_ready()
-            ledger.ramp.refill(self._services.ramp)
-        due = ledger.jobs.due_accounts()
-        probed = ledger.accounts.to_probe() if self._is_due("probe", PROBE_EVERY) else []
-        for account in [*due, *probed]:
-            self._ring(account)
-        self._look_after_issued(but=due)
+        self._every(RESCUE_EVERY, "rescue", self._rescue)
+        for source in settings.sources:
+            self._every(settings.scheduler.discover_every, f"discover {source}", partial(self._discover, source))
+        self._every(FOLLOW_EVERY, "follow", self._take_news)
+        self._every(TIDY_EVERY, "tidy", self._tidy)
+        self._every(NOTIFY_EVERY, "notify", self._notify)
+        self._every(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
+        self._every(RELEASE_EVERY, "release", self._release)
+        self._every(0, "issue", self._issue)
+        self._every(PROBE_EVERY, "probe", self._probe)
+        # What is to be issued comes first, for all use the same budget of requests.
+        if settings.archive.on:
+            self._every(ARCHIVE_EVERY, "archive", self._keep_files)
+        self._every(RECONCILE_LOOK, "reconcile", self._compare)
+
+    def _every(self, seconds: float, duty: str, act: Callable[[], object]) -> None:
+        """Do a duty if it is due. That it fails is logged when it begins and when it ends."""
+        if not self._is_due(duty, seconds):
+            return
+        try:
+            act()
+        except (LedgerError, EnvironmentLockedError):
+            raise
+        except ConnectorError as error:
+            if self._begins_to_fail(duty):
+                log.error("%s fails and is tried again: %s %s", duty, error.message, error.action)
+        except Exception:
+            if self._begins_to_fail(duty):
+                log.exception("%s fails unexpectedly and is tried again", duty)
+        else:
+            if duty in self._failing:
+                self._failing.remove(duty)
+                log.info("%s works again", duty)
+
+    def _begins_to_fail(self, duty: str) -> bool:
+        known = duty in self._failing
+        self._failing.add(duty)
+        return not known
+
+    def _rescue(self) -> None:
+        ledger = self._services.ledger
+        freed = ledger.jobs.rescue()
+        if freed:
+            log.warning("%s jobs of vanished workers were freed", freed)
+        hold_back_paused(self._services)
+        for source in ledger.sources.resume_over():
+            log.info("the pause of source %s is over", source)
 
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
-        if self._is_due("follow", FOLLOW_EVERY):
-            for account in self._services.follower.due(self._services.settings.accounts):
-                self._follow(account)
-        if self._is_due("tidy", TIDY_EVERY):
-            self._services.ledger.inbox.tidy()
-            self._services.ledger.calls.tidy()
+        for account in self._services.follower.due(self._services.settings.accounts):
+            self._follow(account)
 
-    def _look_after_issued(self, but: Collection[str]) -> None:
-        """Keep files and compare; what is to be issued comes first, for all use the same budget of requests."""
-        if self._services.settings.archive.on and self._is_due("archive", ARCHIVE_EVERY):
-            self._keep_files(but)
-        if self._is_due("reconcile", RECONCILE_LOOK):
-            self._compare(but)
+    def _tidy(self) -> None:
+        self._services.ledger.inbox.tidy()
+        self._services.ledger.calls.tidy()
 
-    def _compare(self, but: Collection[str]) -> None:
+    def _release(self) -> None:
+        self._services.ledger.jobs.release_ready()
+        self._services.ledger.ramp.refill(self._services.ramp)
+
+    def _issue(self) -> None:
+        self._issuing = self._services.ledger.jobs.due_accounts()
+        for account in self._issuing:
+            self._ring(account)
+
+    def _probe(self) -> None:
+        for account in self._services.ledger.accounts.to_probe():
+            self._ring(account)
+
+    def _compare(self) -> None:
         for account in to_reconcile(self._services):
-            if account not in but:
+            if account not in self._issuing:
                 self._reconcile(account)
 
-    def _keep_files(self, but: Collection[str]) -> None:
+    def _keep_files(self) -> None:
         for account in self._services.ledger.archive.accounts_due():
-            if account in self._services.settings.accounts and account not in but:
+            if account in self._services.settings.accounts and account not in self._issuing:
                 self._archive(account)
 
     def _stand(self) -> None:

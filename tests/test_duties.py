@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
+import pytest
+
+from config.sections.sources import SourceSettings
 from config.settings import Settings
 from connector.bench.throughput import tallied
 from connector.bootstrap import Services
+from connector.domain.errors import EnvironmentLockedError, LedgerError, UsageError
+from connector.domain.remote_state import News
 from connector.domain.rounding import Way
-from connector.duties import Duties
+from connector.duties import FOLLOW_EVERY, NOTIFY_EVERY, Duties, rounds
 from connector.ledger import Ledger, schema
-from tests.support.builders import invoice
+from connector.ledger.following import Change
+from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import add
+from tests.support.erp import Erp
+from tests.support.ledgers import add, send
 
 EVERYTHING_ONCE = 700  # seconds, after which each duty has come round
 
@@ -21,7 +31,7 @@ EVERYTHING_ONCE = 700  # seconds, after which each duty has come round
 class Round:
     """The scheduler of an installation with so many accounts, each of which was used before."""
 
-    def __init__(self, folder: Path, accounts: int) -> None:
+    def __init__(self, folder: Path, accounts: int, **bells: Callable[..., None]) -> None:
         self.clock = FakeClock()
         self.names = [f"tenant{n}" for n in range(accounts)]
         settings = Settings.model_validate(
@@ -38,15 +48,15 @@ class Round:
             self.ledger.accounts.learn(name, Way())
         self.rung: list[str] = []
         nothing = lambda _: None  # noqa: E731
-        self.duties = Duties(
-            self.services,
-            ring=self.rung.append,
-            discover=nothing,
-            follow=nothing,
-            notify=lambda: None,
-            archive=nothing,
-            reconcile=nothing,
-        )
+        silent: dict[str, Callable[..., None]] = {
+            "ring": self.rung.append,
+            "discover": nothing,
+            "follow": nothing,
+            "notify": lambda: None,
+            "archive": nothing,
+            "reconcile": nothing,
+        }
+        self.duties = Duties(self.services, **{**silent, **bells})
 
     def statements(self) -> int:
         """What a later round asks of the ledger when each duty is due."""
@@ -70,3 +80,88 @@ def test_bells_are_rung_for_whoever_has_waited_longest_first_however_much_others
     add(round_.ledger, invoice("b"), account="tenant0")
     round_.duties.tick()
     assert round_.rung == ["tenant1", "tenant0"]
+
+
+class Trouble:
+    """A bell that fails for as long as there is an error."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+        self.calls = 0
+
+    def __call__(self, *_: str) -> None:
+        self.calls += 1
+        if self.error is not None:
+            raise self.error
+
+
+def test_a_duty_that_fails_keeps_no_other_from_its_turn(tmp_path: Path) -> None:
+    trouble = Trouble(RuntimeError("can't start new thread"))
+    round_ = Round(tmp_path, 1, discover=trouble)
+    add(round_.ledger, invoice("1"), account="tenant0")
+    round_.duties.tick()
+
+    assert (trouble.calls, round_.rung) == (1, ["tenant0"])
+
+
+def test_a_duty_that_fails_is_tried_at_its_next_turn_and_told_once_while_it_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="connector.duties")
+    trouble = Trouble(UsageError("The vault is sealed.", action="Open it."))
+    round_ = Round(tmp_path, 1, notify=trouble)
+    for turn in range(1, 4):
+        round_.duties.tick()
+        round_.duties.tick()
+        assert trouble.calls == turn, "not before its time"
+        round_.clock.advance(NOTIFY_EVERY)
+    trouble.error = None
+    round_.duties.tick()
+
+    told = [record.getMessage() for record in caplog.records if "notify" in record.getMessage()]
+    assert told == ["notify fails and is tried again: The vault is sealed. Open it.", "notify works again"]
+
+
+@pytest.mark.parametrize(
+    "error", [LedgerError("It is away."), EnvironmentLockedError("It is a copy."), KeyboardInterrupt()]
+)
+def test_what_is_no_duty_s_own_failure_is_not_swallowed(tmp_path: Path, error: BaseException) -> None:
+    round_ = Round(tmp_path, 1, notify=Trouble(error))
+    with pytest.raises(type(error)):
+        round_.duties.tick()
+
+
+def test_the_rounds_go_on_until_they_are_stopped(tmp_path: Path) -> None:
+    stop = Event()
+    round_ = Round(tmp_path, 1, discover=Trouble(RuntimeError("can't start new thread")), ring=lambda _: stop.set())
+    add(round_.ledger, invoice("1"), account="tenant0")
+    rounds(round_.duties, stop)
+
+    assert stop.is_set()
+
+
+def test_a_source_that_cannot_be_opened_keeps_no_other_account_from_being_followed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    followed: list[str] = []
+    round_ = Round(tmp_path, 2, follow=followed.append)
+    round_.services.settings.sources["tenant0"] = SourceSettings.model_validate(
+        {"adapter": "sql", "url_command": ["false"], "account": "tenant0"}
+    )
+    round_.services.erps.use("tenant1", Erp(round_.clock))
+    becomes_known(round_.ledger, "tenant1")
+    for _ in range(3):
+        round_.duties.tick()
+        round_.clock.advance(FOLLOW_EVERY)
+
+    assert followed == ["tenant1"] * 3
+    assert caplog.text.count("url_command: false ended") == 1
+
+
+def becomes_known(ledger: Ledger, account: str) -> None:
+    """A document of an account was issued, and the ERP is to be told how it fares."""
+    add(ledger, invoice("1"), account=account, source=account)
+    [job] = ledger.jobs.lease(account, 1)
+    send(ledger, job, "1")
+    [followed] = ledger.following.jobs(account, ["1"]).values()
+    ledger.following.take([Change(job=followed, news=News(state="accepted", changed_at=NOON), note=None)])

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Final
 
 from connector.clock import Clock
-from connector.domain.errors import AccountError, LookAgainError, StepError
+from connector.domain.errors import AccountError, LedgerError, LookAgainError, OutsideError, StepError, UsageError
 from connector.follow.erp import Scribe
 from connector.follow.events import read_inbox
 from connector.follow.look import Look
@@ -71,6 +71,7 @@ class Follower:
         self._scribe = Scribe(ledger, clock=clock)
         self._locks: dict[str, Lock] = defaultdict(Lock)
         self._look_again: dict[str, datetime] = {}  # before that no look is due
+        self._unopened: set[str] = set()  # accounts whose ERPs cannot be opened
 
     def due(self, accounts: Iterable[str]) -> list[str]:
         """Return those of some accounts for which there is anything to do now; asks nobody but the ledger."""
@@ -80,7 +81,7 @@ class Follower:
         due = ledger.inbox.accounts_with_news()
         due |= {account for account in ledger.following.accounts_to_mark() if self._may_call(states.get(account))}
         due |= {account for account in used if self._look_is_due(account, states[account])}
-        due |= self._scribe.accounts_with_work(self._adapters, {account for account in used if account not in due})
+        due |= self._scribe.accounts_with_work(self._opened, {account for account in used if account not in due})
         return [account for account in used if account in due]
 
     def _look_is_due(self, account: str, state: AccountState) -> bool:
@@ -127,7 +128,26 @@ class Follower:
             log.warning("account %s: states cannot be read now: %s", account, error.details.get("message", error))
             self._later(account)
         finally:
-            self._scribe.tell(account, self._adapters(account), stopping=self._stopping)
+            self._scribe.tell(account, self._opened(account), stopping=self._stopping)
+
+    def _opened(self, account: str) -> Mapping[str, Adapter]:
+        """Return the ERPs of an account; none where one cannot be opened, such as one whose address a vault tells.
+
+        Then they are told later. It is logged when that begins and when it ends.
+        """
+        try:
+            adapters = self._adapters(account)
+        except LedgerError:
+            raise
+        except (OutsideError, UsageError) as error:
+            if account not in self._unopened:
+                self._unopened.add(account)
+                log.error("account %s: its ERPs are told nothing now: %s %s", account, error.message, error.action)
+            return {}
+        if account in self._unopened:
+            self._unopened.discard(account)
+            log.info("account %s: its ERPs are told again", account)
+        return adapters
 
     def _later(self, account: str) -> None:
         self._ledger.following.look_later(account, self._clock.now() + _PAUSE)
