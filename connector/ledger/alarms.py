@@ -17,6 +17,9 @@ from connector.ledger.tables import AlarmRow
 COMPLETENESS_GAP: Final = "completeness_gap"
 """The alarm while a comparison finds differences."""
 
+ERP_NOT_TOLD: Final = "erp_not_told"
+"""The alarm while an ERP has not taken for long how its documents fare."""
+
 CALM: Final = timedelta(minutes=2)
 """How long something must be well again before its alarm is over: what begins anew within that goes on."""
 

@@ -15,6 +15,7 @@ from connector.clock import Clock
 from connector.domain.alarms import instant
 from connector.domain.errors import EnvironmentLockedError
 from connector.ledger import Ledger
+from connector.ledger.alarms import ERP_NOT_TOLD
 from connector.notify.calendar import working_days_between
 
 NO_LOOK: Final = "no_look"
@@ -26,7 +27,7 @@ ACCOUNT_IS_ANOTHER: Final = "account_is_another"
 SOURCE_IS_ANOTHER: Final = "source_is_another"
 LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 
-_OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER})
+_OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER, ERP_NOT_TOLD})
 _SCHEDULER: Final = "scheduler"
 
 
@@ -139,6 +140,7 @@ class Watch:
         if source.name in self._ledger.sources.paused():
             self._tell(NO_LOOK, source.name, None)
             self._tell(NOTHING_FOUND, source.name, None)
+            self._tell(ERP_NOT_TOLD, source.name, None)
             return
         state = self._ledger.intake.state(source.name)
         facts = {"source": source.name}
