@@ -76,7 +76,11 @@ class NotificationSettings(Section):
     remind_days: float = Field(
         7, gt=0, description="Days after which a digest goes without news too, if something still needs a person."
     )
-    no_look_minutes: float = Field(60, gt=0, description="Alarm when no look into an ERP succeeded for so long.")
+    no_look_minutes: float = Field(
+        60,
+        gt=0,
+        description="Alarm when no look into an ERP, or at what became of issued documents, succeeded for so long.",
+    )
     stalled_minutes: float = Field(15, gt=0, description="Alarm when nobody takes up due invoices for so long.")
     scheduler_minutes: float = Field(5, ge=1, description="Alarm when no scheduler has been at work for so long.")
     heartbeat_url: SecretStr | None = Field(

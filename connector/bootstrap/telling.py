@@ -73,6 +73,7 @@ def expected(settings: Settings) -> Expected:
                 name=name,
                 account_id=account.account_id,
                 overdue=timedelta(hours=account.overdue_hours) if account.overdue_hours else None,
+                unseen=timedelta(minutes=general.no_look_minutes),
             )
             for name, account in settings.accounts.items()
         ],
@@ -87,6 +88,7 @@ def expected(settings: Settings) -> Expected:
         ],
         stalled=timedelta(minutes=general.stalled_minutes),
         silent=timedelta(minutes=general.scheduler_minutes),
+        compare_every=timedelta(days=settings.reconcile.every_days) or None,
     )
 
 

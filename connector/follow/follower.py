@@ -114,8 +114,9 @@ class Follower:
 
     def _follow(self, account: str) -> None:
         plan, state = self._plan(account), self._ledger.accounts.get(account)
+        may_ask = self._may_call(state)
         try:
-            read_inbox(self._ledger, self._remote(account), plan, account, may_ask=self._may_call(state))
+            read_inbox(self._ledger, self._remote(account), plan, account, may_ask=may_ask)
             self._look(account, plan, state)
             if self._may_call(state):
                 mark(self._ledger, self._remote(account), plan, account, stopping=self._stopping)
@@ -125,8 +126,14 @@ class Follower:
         except LookAgainError:
             return  # we were told to stop
         except StepError as error:
-            log.warning("account %s: states cannot be read now: %s", account, error.details.get("message", error))
+            why = error.details.get("message", error)
+            log.warning(
+                "account %s: states cannot be read now: %s (request %s)", account, why, error.request_id or "-"
+            )
             self._later(account)
+        else:
+            if may_ask and state is not None and state.poll_after is not None:
+                self._ledger.following.look_later(account, None)  # it does not fail any more
         finally:
             self._scribe.tell(account, self._opened(account), stopping=self._stopping)
 

@@ -138,8 +138,8 @@ class Following:
             values["webhooks_proved_at"] = began if proved else None
         self._account(account, values)
 
-    def look_later(self, account: str, instant: datetime) -> None:
-        """Do not look before an instant: a look failed."""
+    def look_later(self, account: str, instant: datetime | None) -> None:
+        """Do not look before an instant, for a look failed; None: it did not."""
         self._account(account, {"poll_after": instant})
 
     def _account(self, account: str, values: Mapping[str, Any]) -> None:

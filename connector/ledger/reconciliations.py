@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, func, insert, or_, select, true, update
+from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
 
 from connector.domain import catalogue
 from connector.domain.catalogue import Who
@@ -231,6 +231,20 @@ class Reconciliations:
         with self._database.read() as connection:
             rows = connection.execute(select(*_RUN).where(ReconciliationRow.id.in_(newest))).all()
         return {row.account: Reconciliation(**row._mapping) for row in rows}
+
+    def wanted_since(self, every: timedelta) -> Mapping[str, datetime]:
+        """Return since when the next comparison of each account is wanted; in the future where it is not yet.
+
+        That is so long after the last one that could be made; where none could, since the first that is remembered.
+        """
+        good = and_(ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None))
+        begun = ReconciliationRow.started_at
+        query = select(
+            ReconciliationRow.account, func.max(case((good, begun))).label("good"), func.min(begun).label("first")
+        ).group_by(ReconciliationRow.account)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        return {row.account: row.first if row.good is None else row.good + every for row in rows}
 
     def _one(self, query: Any) -> Reconciliation | None:
         with self._database.read() as connection:

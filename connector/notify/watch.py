@@ -15,11 +15,14 @@ from connector.clock import Clock
 from connector.domain.alarms import instant
 from connector.domain.errors import EnvironmentLockedError
 from connector.ledger import Ledger
+from connector.ledger.accounts import AccountState
 from connector.ledger.alarms import ERP_NOT_TOLD
 from connector.notify.calendar import working_days_between
 
 NO_LOOK: Final = "no_look"
 NOTHING_FOUND: Final = "nothing_found"
+STATES_UNSEEN: Final = "states_unseen"
+NOT_COMPARED: Final = "not_compared"
 WORK_STALLED: Final = "work_stalled"
 INVOICES_OVERDUE: Final = "invoices_overdue"
 SCHEDULER_SILENT: Final = "scheduler_silent"
@@ -30,6 +33,12 @@ LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 _OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER, ERP_NOT_TOLD})
 _SCHEDULER: Final = "scheduler"
 
+_STILL_FAILS: Final = timedelta(minutes=15)
+"""How long after a failure of following another one belongs to it: it is tried again each minute."""
+
+_COMPARED_WITHIN: Final = timedelta(hours=12)
+"""How late a comparison may be: one that fails is made again after six hours."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedAccount:
@@ -38,6 +47,7 @@ class WatchedAccount:
     name: str
     account_id: str
     overdue: timedelta | None  # from being found to being sent; None: as long as it takes
+    unseen: timedelta  # how long following it may fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,7 @@ class Expected:
     sources: Sequence[WatchedSource]
     stalled: timedelta  # how long due work may be left lying
     silent: timedelta  # how long the scheduler's office may be empty
+    compare_every: timedelta | None  # None: only on request
 
 
 class Watch:
@@ -87,6 +98,7 @@ class Watch:
         self._environment = environment
         self._office = office
         self._began: dict[str, datetime] = {}
+        self._fails_since: dict[str, datetime] = {}  # accounts that cannot be followed
         self.expect(expected)
 
     def expect(self, expected: Expected) -> None:
@@ -108,6 +120,7 @@ class Watch:
             self._look_at_source(source)
         for account in self._expected.accounts:
             self._look_at_account(account)
+        self._look_for_comparisons()
         self._end_what_is_not_expected()
 
     def _end_what_is_not_expected(self) -> None:
@@ -167,9 +180,30 @@ class Watch:
         state = self._ledger.accounts.get(account.name)
         paused = state is not None and state.paused_reason is not None  # which is an alarm of its own
         due = None if paused else self._ledger.ages.left_lying(account.name)
+        self._look_at_following(account, state)
         limit, began = self._expected.stalled, self._began[_called(account)]
         self._judge(WORK_STALLED, account.name, facts, last=due or now, limit=limit, began=began)
         self._tell(INVOICES_OVERDUE, account.name, self._overdue(account, now))
+
+    def _look_at_following(self, account: WatchedAccount, state: AccountState | None) -> None:
+        """See whether it fails again and again: a look may not be due for days, so that its age says nothing."""
+        now, name = self._clock.now(), account.name
+        if state is None or state.poll_after is None or state.paused_reason is not None:
+            self._fails_since.pop(name, None)
+            self._tell(STATES_UNSEEN, name, None)
+        elif now - state.poll_after > _STILL_FAILS:  # nobody has tried since: nothing is known
+            self._fails_since.pop(name, None)
+        elif now - (since := self._fails_since.setdefault(name, now)) > account.unseen:
+            self._tell(STATES_UNSEEN, name, {"account": name, "since": instant(since)})
+
+    def _look_for_comparisons(self) -> None:
+        now, every = self._clock.now(), self._expected.compare_every
+        wanted = {} if every is None else self._ledger.reconciliations.wanted_since(every)
+        paused = {state.name for state in self._ledger.accounts.all() if state.paused_reason is not None}
+        for account in self._expected.accounts:
+            last = now if account.name in paused else wanted.get(account.name, now)
+            facts, began = {"account": account.name}, self._began[_called(account)]
+            self._judge(NOT_COMPARED, account.name, facts, last=last, limit=_COMPARED_WITHIN, began=began)
 
     def _overdue(self, account: WatchedAccount, now: datetime) -> Mapping[str, str] | None:
         if account.overdue is None:

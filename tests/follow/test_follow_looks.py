@@ -163,6 +163,24 @@ def test_a_look_that_fails_is_made_again_after_a_minute(sent: House) -> None:
     assert sent.job().remote_state == "registered"
 
 
+def test_a_failure_is_over_with_the_next_pass_that_succeeds(sent: House, delivery: Delivery) -> None:
+    sent.advance(5 * MINUTE)
+    sent.follow()
+    sent.fault("unavailable_before", operation="read_invoice", times=20)
+    delivery.tell(str(sent.job().reference), "refused")  # why, the document itself has to say
+    look(sent, 1)
+    assert failing(sent)
+
+    sent.world.faults.clear()
+    look(sent, MINUTE)
+    assert not failing(sent)
+
+
+def failing(house: House) -> bool:
+    state = house.ledger.accounts.get(ACCOUNT)
+    return state is not None and state.poll_after is not None
+
+
 def test_another_process_does_not_follow_the_same_account(sent: House, embedded_url: str) -> None:
     sent.advance(5 * MINUTE)
     other = Ledger(embedded_url, clock=sent.clock, owner="elsewhere/1/1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event
+from connector.domain.rounding import Way
 from connector.errands import discover, notify, open_ledger
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.alarms import CALM
@@ -101,6 +103,74 @@ def test_invoices_that_are_late_whatever_the_cause(desk: Desk) -> None:
     with desk.ledger.database.write() as connection:
         connection.exec_driver_sql("UPDATE job SET status = 'skipped' WHERE number = 'F-1'")
     assert look(desk, 60) == set()
+
+
+def test_following_that_fails_for_an_hour(desk: Desk) -> None:
+    look(desk)
+    desk.ledger.accounts.learn(ACCOUNT, Way())
+    for _ in range(7):
+        fails_to_follow(desk)
+        assert look(desk, 600) == set()
+    fails_to_follow(desk)
+    assert look(desk, 60) == {"states_unseen"}
+    [alarm] = desk.ledger.alarms.lasting()
+    assert alarm.subject == ACCOUNT
+
+    desk.services = desk.another_process()
+    assert look(desk, DAY) == {"states_unseen"}, "a restart is no cure"
+    desk.ledger.following.looked(ACCOUNT, desk.clock.now(), proved=None)
+    assert look(desk) == set()
+
+
+def fails_to_follow(desk: Desk) -> None:
+    desk.ledger.following.look_later(ACCOUNT, desk.clock.now() + timedelta(minutes=1))
+
+
+def test_one_failure_of_following_a_day_is_none_that_lasts(desk: Desk) -> None:
+    look(desk)
+    desk.ledger.accounts.learn(ACCOUNT, Way())
+    for _ in range(3):
+        fails_to_follow(desk)
+        assert look(desk, 60) == set()
+        assert look(desk, DAY) == set()
+
+
+def test_a_comparison_that_cannot_be_made(desk: Desk) -> None:
+    look(desk)
+    compared(desk, fault=None)
+    assert look(desk, 7 * DAY) == set()
+    for _ in range(2):
+        compared(desk, fault="remote_unavailable")
+        assert look(desk, 6 * HOUR) == set()
+    compared(desk, fault="remote_unavailable")
+    assert look(desk, HOUR) == {"not_compared"}
+
+    compared(desk, fault=None)
+    assert look(desk) == set()
+
+
+def test_not_even_the_first_one(desk: Desk) -> None:
+    look(desk)
+    compared(desk, fault="remote_unavailable")
+    assert look(desk, 12 * HOUR) == set()
+    compared(desk, fault="stopped")
+    assert look(desk, 60) == {"not_compared"}
+
+    desk.pause()
+    assert look(desk, 60) == {"account_stopped"}, "an alarm of its own"
+
+
+def test_where_nothing_is_compared_nothing_is_missed(open_desk: Callable[..., Desk]) -> None:
+    desk = open_desk(reconcile={"every_days": 0})
+    look(desk)
+    compared(desk, fault="remote_unavailable")
+    assert look(desk, 3 * DAY) == set()
+
+
+def compared(desk: Desk, *, fault: str | None) -> None:
+    run = desk.ledger.reconciliations.begin(ACCOUNT, None, None)
+    assert run is not None
+    desk.ledger.reconciliations.finish(run, by_reason={}, for_person=0, sides={}, fault=fault)
 
 
 def test_a_limit_of_one_s_own_or_none(open_desk: Callable[..., Desk]) -> None:
