@@ -493,8 +493,8 @@ class Remote(Protocol):
 class RemoteNews(Protocol):
     """What following asks of one account at B2Brouter. Raises as `Remote` does."""
 
-    def read_invoice(self, reference: str) -> RemoteInvoice | None:
-        """`GET /invoices/{id}`; None where it does not exist (404)."""
+    def read_news(self, reference: str) -> RemoteInvoice | None:
+        """`GET /invoices/{id}`: id, state, its time and why, reports; None where it does not exist (404)."""
 
     def last_request_id(self) -> str | None:
         """Return the request id of this thread's last answer, for the timeline."""
@@ -502,7 +502,7 @@ class RemoteNews(Protocol):
     def changed_invoices(self, since: date) -> Iterator[Sequence[RemoteInvoice]]:
         """`GET /accounts/{account}/invoices?state_updated_at_from=`: what changed its state that day or later.
 
-        Page by page, some documents perhaps twice.
+        Page by page, some documents perhaps twice; of each what `read_news` reads.
         """
 
     def changed_reports(self, since: date) -> Iterator[Sequence[RemoteTaxReport]]:

@@ -150,9 +150,29 @@ def invoice(body: object, *, request_id: str | None = None) -> RemoteInvoice:
         attachments=_attachments(fields.get("attachments")),
         state_changed_at=_instant(fields.get("state_updated_at")),
         state_note=_why(fields),
-        tax_report_ids=tuple(filter(None, map(_text, _list(fields.get("tax_report_ids"))))),
+        tax_report_ids=_report_ids(fields),
         request_id=request_id,
     )
+
+
+def news(body: object, *, request_id: str | None = None) -> RemoteInvoice:
+    """Read how an invoice fares, of a list or in detail (API reference 7.3), and nothing else.
+
+    No figure is asked for: one that cannot be read must not hide this state, nor those of all others in the list.
+    """
+    fields = _unwrapped(body, "invoice")
+    return RemoteInvoice(
+        id=identifier(fields),
+        state=_text(fields.get("state")),
+        state_changed_at=_instant(fields.get("state_updated_at")),
+        state_note=_why(fields),
+        tax_report_ids=_report_ids(fields),
+        request_id=request_id,
+    )
+
+
+def _report_ids(fields: Fields) -> tuple[str, ...]:
+    return tuple(filter(None, map(_text, _list(fields.get("tax_report_ids")))))
 
 
 def _attachments(value: object) -> tuple[str, ...] | None:

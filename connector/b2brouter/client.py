@@ -307,10 +307,17 @@ class B2BrouterClient:
 
     def read_invoice(self, reference: str) -> RemoteInvoice | None:
         """Read one invoice and its recipient (API reference 7.3); None where it does not exist."""
+        return self._one_invoice(reference, self._invoice)
+
+    def read_news(self, reference: str) -> RemoteInvoice | None:
+        """Read how one invoice fares, and nothing else of it; None where it does not exist."""
+        return self._one_invoice(reference, self._news)
+
+    def _one_invoice(self, reference: str, reader: Callable[[Any], RemoteInvoice]) -> RemoteInvoice | None:
         call = _of_invoice(Operation.READ_INVOICE, "GET", "/invoices/", reference)
         call = replace(call, params={"include": "buyer"})
         try:
-            return self._transport.fetch(call, self._invoice)
+            return self._transport.fetch(call, reader)
         except RefusedError as error:
             if error.reason != "remote_missing":
                 raise
@@ -401,13 +408,13 @@ class B2BrouterClient:
             return None
 
     def changed_invoices(self, since: date) -> Iterator[Sequence[RemoteInvoice]]:
-        """List what changed its state that day or later, page by page (API reference 7.4).
+        """List how those fare that changed their state that day or later, page by page (API reference 7.4).
 
         A day, for the service may not look at the time; of the type that we create.
         """
         params = {"type": REMOTE_TYPE, "state_updated_at_from": since.isoformat()}
         call = self._of_account(Operation.CHANGED_INVOICES, "GET", "/invoices", params=params)
-        return self._pages(call, "invoices", self._invoice)
+        return self._pages(call, "invoices", self._news)
 
     def changed_reports(self, since: date) -> Iterator[Sequence[RemoteTaxReport]]:
         """List the tax reports that changed that day or later, page by page (API reference 11)."""
@@ -454,6 +461,9 @@ class B2BrouterClient:
 
     def _invoice(self, body: Any) -> RemoteInvoice:
         return answers.invoice(body, request_id=self.last_request_id())
+
+    def _news(self, body: Any) -> RemoteInvoice:
+        return answers.news(body, request_id=self.last_request_id())
 
     def _numbered(self, body: Any) -> RemoteInvoice:
         made = self._invoice(body)

@@ -76,7 +76,7 @@ class Desk:
 
     def _read_again(self, job: Followed) -> None:
         """What the document itself says now counts, whatever lists and events said."""
-        there = self._remote.read_invoice(job.reference)
+        there = self._remote.read_news(job.reference)
         if there is not None and (news := news_of(there, self._ledger.database.clock.now())) is not None:
             self._take(job, news, there.state_note)
         self._doubtful.pop(job.id, None)

@@ -190,3 +190,36 @@ def test_a_send_may_be_answered_with_nothing_but_not_with_a_page(lists: Lists) -
     assert client.send_invoice("7") is None
     with pytest.raises(OutcomeUnknownError):
         client.send_invoice("7")
+
+
+ODD = {"total": "a lot", "subtotal": [], "date": "the day before", "taxes": [{"percent": "none", "amount": 1}]}
+
+
+def listed(*rows: dict[str, Any]) -> Behaviour:
+    """A last page of these rows."""
+    return answer(200, json.dumps({"invoices": rows, "meta": {"limit": 500}}).encode())
+
+
+def test_figures_that_cannot_be_read_hide_no_state_from_whoever_follows(lists: Lists) -> None:
+    rows = [{"id": 1, "state": "sent"}, {"id": 2, "state": "refused", **ODD}]
+    client = lists.client(listed(*rows), answer(200, json.dumps({"invoice": rows[1]}).encode()))
+
+    [page] = client.changed_invoices(date(2026, 1, 1))
+    assert [(row.id, row.state) for row in page] == [("1", "sent"), ("2", "refused")]
+    again = client.read_news("2")
+    assert again is not None
+    assert (again.id, again.state) == ("2", "refused")
+
+
+def test_whoever_looks_up_or_compares_is_not_given_them(lists: Lists) -> None:
+    client = lists.client(*[listed({"id": 2, "number": "F-1", "state": "sent", **ODD})] * 9)
+    with pytest.raises(NotSentError):
+        client.find_invoices("F-1")
+    with pytest.raises(NotSentError):
+        list(client.issued_invoices(None, None))
+
+
+def test_a_row_without_id_may_be_any_document(lists: Lists) -> None:
+    client = lists.client(*[listed({"state": "refused"})] * 9)
+    with pytest.raises(NotSentError):
+        list(client.changed_invoices(date(2026, 1, 1)))
