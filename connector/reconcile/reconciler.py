@@ -125,7 +125,7 @@ class Reconciler:
             tell: is told of each difference as it is found; there may be as many as documents.
 
         Raises:
-            OutsideError: an ERP, the ledger or B2Brouter failed; that is remembered too.
+            OutsideError: an ERP, the ledger, B2Brouter or the temporary file failed; that is remembered too.
             AccountError: the account does not work.
         """
         run = None if only_some else self._ledger.reconciliations.begin(account, period.start, period.end)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Final
 
+from connector.domain.errors import OutsideError
 from connector.domain.identity import storable
 from connector.domain.invoice import decimal_text
 from connector.ledger.intake import as_stored
@@ -45,9 +46,16 @@ class Scratch:
     """The three sides of one account. Used by one thread; gone when it is closed."""
 
     def __init__(self) -> None:
-        """Make the file; the system removes it, for it has no name."""
-        self._file = sqlite3.connect("", isolation_level=None)
-        self._file.executescript(_TABLES)
+        """Make the file; the system removes it, for it has no name.
+
+        Raises:
+            OutsideError: there is no room for it; using it raises the same, at its end.
+        """
+        try:
+            self._file = sqlite3.connect("", isolation_level=None)
+            self._file.executescript(_TABLES)
+        except sqlite3.OperationalError as error:
+            raise _no_room(error) from error
 
     def __enter__(self) -> Scratch:
         return self
@@ -56,6 +64,8 @@ class Scratch:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
+        if isinstance(error, sqlite3.OperationalError):
+            raise _no_room(error) from error
 
     def put_erp(self, source: str, page: Iterable[Found]) -> None:
         """Add heads of the ERP; one that comes again is the newer one."""
@@ -139,6 +149,13 @@ class Scratch:
         """Return how many rows a side has."""
         [row] = self.rows(f"SELECT count(*) FROM {table} WHERE {where}")  # noqa: S608
         return int(row[0])
+
+
+def _no_room(error: sqlite3.OperationalError) -> OutsideError:
+    return OutsideError(
+        f"The temporary file of the comparison cannot be used: {error}.",
+        action="Make room where temporary files are, or set TMPDIR to a folder that has it.",
+    )
 
 
 def _amount(value: Decimal | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from connector.domain.errors import NotSentError, SourceUnavailableError
+from connector.domain.errors import NotSentError, OutsideError, SourceUnavailableError
 from connector.domain.invoice import Invoice
 from connector.ledger.reconciliations import Difference
 from connector.reconcile.reconciler import Compared, Period, Reconciler, months
+from connector.reconcile.scratch import Scratch
 from connector.simulator.states import notice
 from tests.support.builders import invoice, line
 from tests.support.erp import Erp
@@ -338,3 +340,42 @@ def test_a_period_is_listed_month_by_month(
     found = list(months(period, period.start or first, date(2026, 2, 10)))
 
     assert [(start and start.isoformat(), end and end.isoformat()) for start, end in found] == slices
+
+
+@pytest.mark.parametrize("method", ["put_erp", "ready"])
+def test_no_room_for_the_temporary_file_is_the_fault_of_the_comparison(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    def full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Scratch, method, full)
+        with pytest.raises(OutsideError, match="disk is full") as caught:
+            auditor.compare()
+    assert "TMPDIR" in caught.value.action
+    [run] = auditor.house.ledger.reconciliations.recent()
+    assert run.finished_at is not None
+    assert "disk is full" in (run.fault or "")
+    assert auditor.reasons() == []
+
+
+def test_so_it_is_where_it_cannot_even_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("unable to open database file")
+
+    monkeypatch.setattr("connector.reconcile.scratch.sqlite3.connect", none)
+    with pytest.raises(OutsideError, match="unable to open database file"):
+        Scratch()
+
+
+def test_a_disk_that_is_full_is_told_as_such() -> None:
+    with pytest.raises(OutsideError, match="full"):
+        fill_up()
+
+
+def fill_up() -> None:
+    with Scratch() as scratch:
+        scratch._file.execute("PRAGMA max_page_count = 1")
+        for n in range(2000):
+            scratch.put_recorded([(n, "x" * 1000, "y")])
