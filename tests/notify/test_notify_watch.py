@@ -227,6 +227,19 @@ def test_a_source_that_is_another_database(desk: Desk) -> None:
     assert lasting(desk) == set()
 
 
+def test_of_a_source_that_is_paused_or_gone_nothing_is_missed_that_its_erp_was_not_told(
+    open_desk: Callable[..., Desk], desk: Desk
+) -> None:
+    facts = {"source": SOURCE, "since": "2026-01-15T11:00:00+00:00", "fault": "No right."}
+    desk.ledger.alarms.begin("erp_not_told", SOURCE, facts)
+    assert look(desk) == {"erp_not_told"}
+    desk.ledger.sources.pause(SOURCE, who="ana", note="moves", until=None)
+    assert look(desk) == set()
+
+    desk.ledger.alarms.begin("erp_not_told", SOURCE, facts)
+    assert look(open_desk(sources={}), looked=False) == set()
+
+
 def test_a_copied_ledger_says_so_and_tells_nothing_else(desk: Desk, tmp_path: Path) -> None:
     desk.ledger.stamps.check_ledger()
     desk.pause()
