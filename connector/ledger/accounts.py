@@ -213,7 +213,7 @@ class Accounts:
 
         `why` is a sentence, or the facts of one by the name of `why`; see `catalogue.within`.
         """
-        told = {"why": why} if isinstance(why, str) else why
+        facts = {"account": name, **({"why": why} if isinstance(why, str) else why)}
         now = self._database.clock.now()
         with self._database.write() as connection:
             if connection.execute(_PAUSED.where(AccountRow.name == name)).first() is None:
@@ -224,12 +224,12 @@ class Accounts:
                 .values(
                     status=Status.WAITING,
                     reason="account_paused",
-                    details={"account": name, **told},
+                    details=facts,
                     updated_at=now,
                 )
                 .returning(JobRow.id, JobRow.stage)
             ).all()
-            entry = Entry(what="blocked", reason="account_paused")
+            entry = Entry(what="blocked", reason="account_paused", details=facts)
             timeline.append(connection, now, [(row.id, row.stage, entry) for row in held_back])
         return len(held_back)
 

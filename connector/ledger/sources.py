@@ -101,13 +101,14 @@ class Sources:
             if connection.execute(select(JobRow.id).where(pending).limit(1)).first() is None:
                 return 0
         paused = select(SourceRow.name).where(SourceRow.name == name, SourceRow.paused_at.is_not(None))
-        waits = {"status": Status.WAITING, "reason": REASON, "details": pause.facts(name), "updated_at": now}
+        facts = dict(pause.facts(name))
+        waits = {"status": Status.WAITING, "reason": REASON, "details": facts, "updated_at": now}
         with self._database.write() as connection:
             if connection.execute(paused.with_for_update()).first() is None:
                 return 0  # it goes on by now, and nobody would let these go on
             held = connection.execute(
                 update(JobRow).where(pending).values(waits).returning(JobRow.id, JobRow.stage)
             ).all()
-            entry = Entry(what="blocked", reason=REASON)
+            entry = Entry(what="blocked", reason=REASON, details=facts)
             timeline.append(connection, now, [(row.id, row.stage, entry) for row in held])
         return len(held)

@@ -9,10 +9,12 @@ from datetime import timedelta
 import pytest
 
 from connector.bench.throughput import tallied
+from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event, Status
 from connector.ledger import Ledger, owner
 from connector.ledger.accounts import PROBE_AFTER, PROBE_CAP
+from connector.operations.timeline import says
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.ledgers import ACCOUNT, add, add_many, hold, job_of, jobs, lease_one, settle, told
@@ -84,6 +86,29 @@ def test_pending_jobs_of_a_paused_account_wait_and_say_why_and_go_on_by_themselv
     assert [job.attempts for job in jobs(ledger) if job.id == waiting[0].id] == [2]  # nothing was used up
     assert len(ledger.jobs.lease(ACCOUNT, 9)) == 3
     assert told(ledger, waiting[1]) == ["found", "blocked", "released"]
+
+
+def test_the_timeline_says_which_account_is_paused_and_why_in_the_language_of_the_reader(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(ledger, invoice())
+    facts = {"account": ACCOUNT, "status": "401", "message": "no such key"}
+    ledger.accounts.pause(ACCOUNT, "access_refused", facts)
+    ledger.accounts.hold_back(ACCOUNT, catalogue.within("why", "access_refused", facts))
+
+    blocked = ledger.queries.timeline(job_of(ledger).id)[-1]
+
+    assert says(blocked) == f"Waits: {job_of(ledger).message}"
+    monkeypatch.setattr(catalogue, "spoken", lambda: "es")
+    assert says(blocked).startswith("En espera: La cuenta main está en pausa: ")
+    assert "?" not in says(blocked)
+
+
+def test_the_timeline_says_who_paused_a_source_and_why(ledger: Ledger) -> None:
+    add(ledger, invoice())
+    ledger.sources.pause("erp", who="ana", note="month end", until=None)
+
+    assert says(ledger.queries.timeline(job_of(ledger).id)[-1]) == "Waits: ana paused the source erp: month end"
 
 
 def test_a_resume_leaves_those_alone_that_wait_for_something_else(ledger: Ledger) -> None:
