@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, null
 
@@ -16,6 +16,11 @@ from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice, Kind
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.tables import JobRow
+
+WRITE_BACK: Final = "write_back"
+"""The fact of an entry of the timeline that says whether anything was written into the ERP: `OFF` where not."""
+
+OFF: Final = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from typing import Final
 from connector.domain import catalogue
 from connector.domain.job import Effect, Stage
 from connector.ledger.queries import TimelineEvent
+from connector.ledger.records import OFF, WRITE_BACK
 
 _EFFECTS: Final[Mapping[Effect | None, str]] = {
     None: "step",
@@ -29,7 +30,8 @@ _REACHED: Final[Mapping[Stage, str]] = {
 }
 _PLAIN: Final[Mapping[str, str]] = {
     "found": "Found in the ERP",
-    "withdrawn": "The ERP's document changed: the unsent {reference} was taken back",
+    "kept": "Reference {reference} and cross-reference kept in the ledger; write-back into the ERP is off",
+    "withdrawn": "The unsent {reference} is gone from B2Brouter: starts over",
     "lease_lapsed": "Its worker went silent; the invoice was freed",
     "released": "Tried again by itself: what held it has changed, most often in the ERP",
     "link": "Tied by a person to the document {reference} at B2Brouter",
@@ -94,7 +96,7 @@ def attempt_of(events: Sequence[TimelineEvent]) -> list[int | None]:
 
 def _says(event: TimelineEvent) -> str:
     if event.what == "reached":
-        return _fill(_REACHED[event.stage], event)
+        return _fill(_PLAIN["kept"] if event.details.get(WRITE_BACK) == OFF else _REACHED[event.stage], event)
     if event.what in _STATES and event.reason:
         return f"{_fill(_PLAIN[event.what], event)}. {_reason(event)}"
     if event.what in _LET_GO:

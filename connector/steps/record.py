@@ -17,7 +17,8 @@ from connector.domain.errors import (
 from connector.domain.identity import xref
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import case_of
-from connector.ledger.records import Entry
+from connector.ledger.records import OFF, WRITE_BACK, Entry
+from connector.ports import Adapter, ReadsRecorded
 from connector.steps.case import Case
 
 
@@ -41,8 +42,14 @@ def record(case: Case) -> None:
     except (SchemaChangedError, SourceNotPermittedError, UsageError) as error:
         raise RefusedError("erp_write_refused", {"message": error.message}) from error
     crashpoint(Effect.RECORD, "after_write")
-    entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details={"reference": reference})
+    facts = {"reference": reference, **({} if _writes(case.adapter) else {WRITE_BACK: OFF})}
+    entry = Entry(what="reached", effect=Effect.RECORD, outcome="done", details=facts)
     case.advance(Stage.RECORDED, entry=entry, xref=cross, **_fate(case))
+
+
+def _writes(adapter: Adapter) -> bool:
+    """Whether anything was written into the ERP, as far as the adapter can tell: not where write-back is off."""
+    return not isinstance(adapter, ReadsRecorded) or adapter.reads_recorded()
 
 
 def _fate(case: Case) -> dict[str, Any]:

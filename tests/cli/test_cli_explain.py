@@ -100,6 +100,8 @@ def event(what: str, **details: object) -> TimelineEvent:
         (event("stuck", reason="lines_missing"), "Held: The document has no lines."),
         (event("skip", who="ana", note="on paper"), "A person left it out for good, by ana: on paper"),
         (event("something_new"), "something_new"),
+        (event("withdrawn", effect=Effect.WITHDRAW, details={"reference": "100003"}),
+         "The unsent 100003 is gone from B2Brouter: starts over"),
         (event("released", request_id="r1"),
          "Tried again by itself: what held it has changed, most often in the ERP (request r1)"),
     ],
