@@ -19,6 +19,7 @@ from connector.bootstrap import Services
 from connector.cli import ending
 from connector.cli.output import Column, Output
 from connector.cli.sync import perform
+from connector.demo import programs
 from connector.demo.cases import CASES, Case
 from connector.demo.erp import written
 from connector.demo.stage import Stage
@@ -290,19 +291,20 @@ def _row(fate: Fate) -> tuple[str, ...]:
 def _suggest(output: Output, folder: Path | None) -> None:
     output.line()
     if folder is None:
-        output.line("To go on with it yourself: python -m connector.demo --keep DIR")
+        output.line(f"To go on with it yourself: {programs.interpreter()} -m connector.demo --keep DIR")
         return
+    connector = programs.connector()
     output.line("What to try next:", style="bold")
     for command in (
-        f"connector simulator --state {folder / 'simulator.db'}     (in another terminal)",
+        f"{connector} simulator --state {folder / 'simulator.db'}     (in another terminal)",
         f"export CONNECTOR_CONFIG={folder / 'connector.toml'}",
-        "connector check",
-        "connector jobs --status held",
-        "connector --lang ca explain B-0109     (in Catalan; es and fr, too)",
-        "connector explain B-0110     (its answer was lost)",
-        "connector explain B-0106     (a cent too much, and how it left all the same)",
-        'connector skip B-0109 --note "typed in by hand"',
-        "connector sync",
+        f"{connector} check",
+        f"{connector} jobs --status held",
+        f"{connector} --lang ca explain B-0109     (in Catalan; es and fr, too)",
+        f"{connector} explain B-0110     (its answer was lost)",
+        f"{connector} explain B-0106     (a cent too much, and how it left all the same)",
+        f'{connector} skip B-0109 --note "typed in by hand"',
+        f"{connector} sync",
     ):
         output.line(f"  {command}")
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from connector.demo.__main__ import Fate, _folder, demo
+from connector.cli.output import Output
+from connector.demo import programs
+from connector.demo.__main__ import Fate, _folder, _suggest, demo
 from connector.demo.cases import CASES
 from connector.domain.catalogue import LANGUAGES, reason
 from tests.cli.shop import call
@@ -64,7 +66,50 @@ def test_the_tables_say_number_fate_reason_and_cure_in_the_language_that_is_aske
     assert "B-0106\tB2Brouter: the account adds up VAT line by line\tissued\t" in done.stdout
     assert "8 of 8 left by themselves" in done.stdout
     assert "All as expected: each issued exactly once" in done.stdout
-    assert "--keep DIR" in done.stdout
+    assert f"To go on with it yourself: {sys.executable} -m connector.demo --keep DIR" in done.stdout
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A virtual environment below the current folder, which is not on the PATH."""
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "connector").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "executable", str(programs / "python"))
+    return programs
+
+
+def test_what_to_call_next_is_named_so_that_it_can_be_called_from_here(installed: Path) -> None:
+    assert programs.interpreter() == ".venv/bin/python"
+    assert programs.connector() == ".venv/bin/connector"
+
+
+def test_what_to_call_next_is_named_with_its_whole_path_from_elsewhere(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = installed / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+
+    assert programs.interpreter() == str(installed / "python")
+    assert programs.connector() == str(installed / "connector")
+
+
+def test_an_installation_without_the_script_is_called_by_its_module(installed: Path) -> None:
+    (installed / "connector").unlink()
+
+    assert programs.connector() == ".venv/bin/python -m connector.cli"
+
+
+def test_all_lines_about_what_to_try_next_name_the_programs_of_this_installation(
+    installed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _suggest(Output(json=False), installed.parent)
+
+    commands = [line.strip() for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert {line.split()[0] for line in commands} == {".venv/bin/connector", "export"}
 
 
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path: Path) -> None:
