@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import get_args
 
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from config import environment
 from config.files import INCLUDE, Files, Place, Tables
 from config.sections.accounts import AccountSettings
 from config.sections.b2brouter import B2BrouterSettings
@@ -26,7 +28,7 @@ from config.sections.console import ConsoleSettings
 from config.sections.issued import ArchiveSettings, FollowSettings, ReconcileSettings
 from config.sections.ledger import LedgerSettings
 from config.sections.notifications import NotificationSettings
-from config.sections.section import Section
+from config.sections.section import MissingSecretError, Section
 from config.sections.sources import SourceSettings
 from config.sections.tracing import TracingSettings
 from config.sections.vies import ViesSettings
@@ -203,11 +205,11 @@ def read(files: Files) -> Settings:
         UsageError: see `load`.
     """
     tables = files.tables()
+    _refuse_stray_variables(files.main)
     try:
         settings = Settings(**tables.values)
     except ValidationError as error:
-        sentence, file = _sentence(error, tables, files.main)
-        raise UsageError(sentence, action=f"Correct it in {file}.") from None
+        raise _mistake(error, tables, files.main) from None
     except SettingsError as error:
         name = re.search(r'field "(\w+)"', str(error))
         variable = f"CONNECTOR_{name[1].upper()}" if name else "of the connector"
@@ -218,18 +220,52 @@ def read(files: Files) -> Settings:
     return settings.stand_in(files)
 
 
-def _sentence(error: ValidationError, tables: Tables, main: Path) -> tuple[str, Path]:
-    """One sentence for the first problem, and its file; input values are left out, for they may be secrets."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    place = cause.place if isinstance(cause, MisplacedError) else first["loc"]
-    file, where = tables.origin(place, main), ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"{file}: unknown key {where}{_nearest(first['loc'])}", file
-    if first["type"] == "missing":
-        return f"{file}: {where} is missing.", file
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{file}: {where}: {message}." if where else f"{file}: {message}.", file
+def _refuse_stray_variables(file: Path) -> None:
+    """Refuse an environment variable of a section that there is not: pydantic-settings lets it be."""
+    found = environment.stray(Settings.model_fields)
+    if found is not None:
+        section, speaker = found
+        raise UsageError(f"{speaker.name}: unknown key {section}{_nearest((section,))}", action=speaker.cure(file))
+
+
+def _mistake(error: ValidationError, tables: Tables, main: Path) -> UsageError:
+    """Say one problem in one sentence, and where it stands; input values are left out: they may be secrets.
+
+    It is the first, but for a table that the environment alone names: a slip there explains what else is missing.
+    """
+    problems = error.errors(include_url=False, include_input=False)
+    speakers = [environment.speaker(_place(problem), tables.values) for problem in problems]
+    slips = [number for number, speaker in enumerate(speakers) if speaker is not None and speaker.only]
+    chosen = slips[0] if slips else 0
+    problem, speaker = problems[chosen], speakers[chosen]
+    if speaker is not None:
+        return UsageError(f"{speaker.name}: {_sentence(problem)}", action=speaker.cure(main))
+    file = tables.origin(_place(problem), main)
+    return UsageError(f"{file}: {_sentence(problem)}", action=f"Correct it in {file}{_or_set(problem)}.")
+
+
+def _place(problem: ErrorDetails) -> tuple[int | str, ...]:
+    cause = problem.get("ctx", {}).get("error")
+    return cause.place if isinstance(cause, MisplacedError) else problem["loc"]
+
+
+def _or_set(problem: ErrorDetails) -> str:
+    """Name the variable that may have been forgotten: it counts in the terminal alone in which it was set."""
+    cause = problem.get("ctx", {}).get("error")
+    if not isinstance(cause, MissingSecretError):
+        return ""
+    secret = (*problem["loc"], f"{cause.secret}_file")
+    return f", or set {environment.variable(secret)}, in each terminal anew" if environment.can_be_set(secret) else ""
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {where}{_nearest(problem['loc'])}"
+    if problem["type"] == "missing":
+        return f"{where} is missing."
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}." if where else f"{message}."
 
 
 def _nearest(loc: tuple[int | str, ...]) -> str:

@@ -164,6 +164,79 @@ def test_a_mistake_is_told_in_one_sentence_without_secrets(write: Path, text: st
     assert "\n" not in said
 
 
+# ---------------------------------------------------------------- what the environment says
+
+KEYLESS = MINIMAL.replace('api_key = "test_canary_key"\n', "")
+
+
+def refused(write: Path, text: str = MINIMAL) -> str:
+    """The sentence and the cure of a configuration that cannot be used."""
+    with pytest.raises(UsageError) as caught:
+        settings(write, text)
+    assert "canary" not in caught.value.message
+    return f"{caught.value.message} {caught.value.action}"
+
+
+def test_a_secret_that_is_missing_may_be_one_that_this_terminal_was_not_told(write: Path) -> None:
+    assert refused(write, KEYLESS) == (
+        f"{write}: accounts.main: api_key or api_key_file is missing. "
+        f"Correct it in {write}, or set CONNECTOR_ACCOUNTS__MAIN__API_KEY_FILE, in each terminal anew."
+    )
+    addressless = MINIMAL + '[notifications.recipients.ana]\naccounts = ["main"]\n'
+    assert "or set CONNECTOR_NOTIFICATIONS__RECIPIENTS__ANA__ADDRESS_FILE," in refused(write, addressless)
+
+
+@pytest.mark.parametrize("name", ["my-shop", "Main"])
+def test_no_variable_is_named_that_could_not_be_set(write: Path, name: str) -> None:
+    assert refused(write, KEYLESS.replace("accounts.main", f"accounts.{name}")).endswith(f"Correct it in {write}.")
+
+
+def test_an_account_that_the_environment_alone_names_is_not_looked_for_in_the_file(
+    write: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_ACCOUNTS__MIAN__API_KEY_FILE", "api_key")
+
+    assert refused(write, KEYLESS) == (
+        "CONNECTOR_ACCOUNTS__MIAN__API_KEY_FILE: accounts.mian.account_id is missing. "
+        f"Correct the environment variable CONNECTOR_ACCOUNTS__MIAN__API_KEY_FILE: {write} has no accounts.mian."
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "sentence"),
+    [
+        ("CONNECTOR_RETRY__ATEMPTS", "unknown key retry.atempts; did you mean attempts?"),
+        ("CONNECTOR_ACCOUNTS__MAIN__API_KYE", "unknown key accounts.main.api_kye; did you mean api_key?"),
+        ("CONNECTOR_WEB__PORT", "web.port: Input should be a valid integer"),
+    ],
+)
+def test_a_mistake_in_the_environment_names_its_variable(
+    write: Path, monkeypatch: pytest.MonkeyPatch, variable: str, sentence: str
+) -> None:
+    monkeypatch.setenv(variable, "canary")
+
+    said = refused(write)
+
+    assert said.startswith(f"{variable}: {sentence}")
+    assert said.endswith(f" Correct the environment variable {variable}.")
+
+
+def test_a_variable_of_a_section_that_is_none_is_refused(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_ACOUNTS__MAIN__API_KEY", "canary")
+
+    assert refused(write) == (
+        "CONNECTOR_ACOUNTS__MAIN__API_KEY: unknown key acounts; did you mean accounts? "
+        "Correct the environment variable CONNECTOR_ACOUNTS__MAIN__API_KEY."
+    )
+
+
+def test_variables_that_are_no_settings_are_let_be(write: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CONNECTOR_CONFIG", "CONNECTOR_DEBUG", "CONNECTOR_POSTGRES_SERVICE_HOST", "MY_CONNECTOR_X__Y"):
+        monkeypatch.setenv(name, "x")
+
+    assert settings(write).accounts
+
+
 def test_a_file_that_is_no_text_or_no_file_is_told(write: Path, tmp_path: Path) -> None:
     write.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="UTF-8"):

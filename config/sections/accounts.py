@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.sections.b2brouter import Environment
-from config.sections.section import Command, Section
+from config.sections.section import Command, MissingSecretError, Section
 
 FIRST_RUN = (1, 10, 100)
 """Invoices in each step of an account's first run in production."""
@@ -129,7 +129,7 @@ class AccountSettings(Section):
     @model_validator(mode="after")
     def _has_key(self) -> AccountSettings:
         if not self._given("api_key"):
-            raise ValueError("api_key or api_key_file is missing")
+            raise MissingSecretError("api_key")
         return self
 
     def asks_directory(self, environment: str) -> bool:

@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.addresses import parts_of
 from config.sections.calendar import WORKING_DAYS, Weekday, known_zone
-from config.sections.section import Command, Section
+from config.sections.section import Command, MissingSecretError, Section
 from connector.domain.catalogue import Language
 
 
@@ -56,7 +56,7 @@ class RecipientSettings(Section):
     @model_validator(mode="after")
     def _has_address(self) -> RecipientSettings:
         if not self._given("address"):
-            raise ValueError("address or address_file is missing")
+            raise MissingSecretError("address")
         return self
 
     def where(self) -> str:

@@ -13,6 +13,14 @@ from config.secrets import reveal
 Command = Annotated[list[str], Field(min_length=1)]
 
 
+class MissingSecretError(ValueError):
+    """A secret that a table cannot do without is not given; the environment may give it."""
+
+    def __init__(self, secret: str) -> None:
+        super().__init__(f"{secret} or {secret}_file is missing")
+        self.secret = secret
+
+
 class Section(BaseModel):
     """A table of the file: unknown keys are errors, values never change."""
 
