@@ -13,7 +13,7 @@ from connector.domain.errors import AccountDownError, AccountError, ConnectorErr
 from connector.domain.job import Status
 from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import follow, look_into, pause, prepare, sentence
+from connector.supervision import at_the_end, follow, look_into, pause, prepare
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
@@ -189,7 +189,7 @@ class Pass:
                 self._stop.wait(wait)
                 return
             pause(self._services, account, error)
-            self._give_up(account, sentence(account, error))
+            self._give_up(account, at_the_end(self._services, account, error))
         except ConnectorError as error:
             self._give_up(account, error)
 

@@ -6,7 +6,9 @@ A paused account costs no attempt of any job; its jobs wait and say why.
 from __future__ import annotations
 
 import logging
+from typing import Final
 
+from connector.b2brouter.outcome import Fault
 from connector.bootstrap import Services
 from connector.domain import catalogue
 from connector.domain.errors import (
@@ -20,6 +22,9 @@ from connector.domain.errors import (
 from connector.notify.watch import SOURCE_IS_ANOTHER
 
 log = logging.getLogger(__name__)
+
+_TRIED_AGAIN: Final = frozenset({"outage", "rate_limited", "remote_unavailable"})
+"""What a daemon tries again, as the catalogue says: a command does not."""
 
 
 def look_into(services: Services, source: str, *, thorough: bool = False) -> int:
@@ -102,6 +107,22 @@ def sentence(account: str, error: StepError) -> OutsideError:
     entry = catalogue.reason(error.reason)
     facts = _facts(account, error)
     return OutsideError(entry.message(facts), action=entry.advice(facts))
+
+
+def at_the_end(services: Services, account: str, error: StepError) -> OutsideError:
+    """Say the same for a command that ends with it: nothing is tried again but by who runs it again, or a daemon."""
+    told = sentence(account, error)
+    if error.reason not in _TRIED_AGAIN:
+        return told
+    action = catalogue.term("again", "Run this again later; where the daemon runs, it tries again by itself.")
+    if services.settings.b2brouter.environment == "simulator" and _is_nobody_there(error):
+        action = f"{catalogue.term('again', 'Start it with: connector simulator.')} {action}"
+    return OutsideError(told.message, action=action)
+
+
+def _is_nobody_there(error: StepError) -> bool:
+    """Whether no connection was had, as far as that is known; an outage has the facts of its cause within its own."""
+    return Fault.CONNECT in {error.details.get("code"), error.details.get("message.code")}
 
 
 def _facts(account: str, error: StepError) -> dict[str, str]:

@@ -21,7 +21,7 @@ from connector.ledger.records import Job
 from connector.operations.preflight import check_account
 from connector.ports import RemoteInvoice
 from connector.steps.look_up import differences, join
-from connector.supervision import sentence
+from connector.supervision import at_the_end
 
 _AT_REST = frozenset({Status.HELD, Status.WAITING, Status.PENDING})
 
@@ -94,7 +94,7 @@ def _at_b2brouter(services: Services, job: Job, reference: str) -> RemoteInvoice
         services.ensure_account(job.account)
         there = services.remote(job.account).read_invoice(reference)
     except StepError as error:
-        raise sentence(job.account, error) from error
+        raise at_the_end(services, job.account, error) from error
     if there is None:
         raise OutsideError(
             f"B2Brouter has no document {reference} that the account {job.account} may see.",

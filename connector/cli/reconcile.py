@@ -23,7 +23,7 @@ from connector.ledger.reconciliations import Difference
 from connector.operations.preflight import check_configuration
 from connector.operations.records import difference_record
 from connector.operations.texts import amount, count
-from connector.supervision import prepare, sentence
+from connector.supervision import at_the_end, prepare
 
 if TYPE_CHECKING:
     from connector.bootstrap import Services
@@ -108,7 +108,7 @@ def _compare(
             tell=tell,
         )
     except StepError as error:
-        raise sentence(account, error) from error
+        raise at_the_end(services, account, error) from error
     if compared is None:
         raise CommandError(
             f"Account {account} was not compared to the end, or is being compared by another process.",

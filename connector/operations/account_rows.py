@@ -18,7 +18,7 @@ from connector.domain.invoice import Invoice
 from connector.operations.recent import DAYS, recent
 from connector.operations.texts import count
 from connector.ports import CheckRow, Company, RemoteAccount, RemoteReportSetting
-from connector.supervision import sentence
+from connector.supervision import at_the_end
 
 Extra = TypeVar("Extra")
 
@@ -76,7 +76,7 @@ class AccountRows:
         try:
             found = read()
         except StepError as error:
-            told = sentence(self._account, error)
+            told = at_the_end(self._services, self._account, error)
             yield warning(self._name(part), told.message, told.action)
             return
         if found is None:

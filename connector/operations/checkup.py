@@ -31,7 +31,7 @@ from connector.operations.preflight import check_account
 from connector.operations.texts import count, zone
 from connector.ports import INTERFACE, CheckRow, RemoteAccount
 from connector.probes import Findings, probe
-from connector.supervision import sentence
+from connector.supervision import at_the_end
 
 _CLOCKS_APART = 60.0
 """Seconds between this machine's clock and the ledger's that nobody should worry about."""
@@ -148,7 +148,7 @@ class Checkup:
         try:
             there = self._services.remote(account).read_account()
         except StepError as error:
-            told = sentence(account, error)
+            told = at_the_end(self._services, account, error)
             yield failed(name, told.message, told.action)
             return
         if there.archived:
@@ -193,7 +193,7 @@ class Checkup:
                 self._services.remote(account), seller=seller, today=today, clock=SystemClock(), sleep=time.sleep
             )
         except StepError as error:
-            told = sentence(account, error)
+            told = at_the_end(self._services, account, error)
             yield failed(name, told.message, told.action)
             return
         ledger.accounts.store_findings(account, number_guard=found.number_guard, list_delay=found.list_delay)

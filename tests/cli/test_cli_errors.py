@@ -44,15 +44,45 @@ def test_a_wrong_account(shop: Shop) -> None:
     assert "B2Brouter does not know the account 777" in sentence(done)
 
 
-def test_b2brouter_cannot_be_reached(shop: Shop) -> None:
-    config = shop.changed(
+@pytest.fixture
+def away(shop: Shop) -> Path:
+    """A configuration whose simulator is not there."""
+    return shop.changed(
         (shop.stage.simulator.base_url, "http://127.0.0.1:1"),
         (', "2" = "france"', ""),
         ("[retry]", "[retry]\nattempts = 1"),
     )
-    done = shop.run("sync", config=config)
+
+
+RUN_AGAIN = "Run this again later; where the daemon runs, it tries again by itself."
+
+
+@pytest.mark.parametrize("command", ["sync", "check"])
+def test_where_b2brouter_cannot_be_reached_a_command_that_ends_promises_nothing(
+    shop: Shop, away: Path, command: str
+) -> None:
+    done = shop.run(command, config=away)
     assert done.status == 1
-    assert "B2Brouter" in sentence(done)
+    assert f"Start it with: connector simulator. {RUN_AGAIN}" in done.out
+    assert "It is tried again by itself" not in done.out
+    assert "goes on by itself" not in done.out
+    if command == "sync":
+        assert "B2Brouter" in sentence(done)
+
+
+def test_a_simulator_that_answers_is_not_to_be_started(shop: Shop) -> None:
+    shop.world.faults.add("unavailable_before", times=None)
+    done = shop.run("check")
+    assert done.status == 1
+    assert RUN_AGAIN in done.out
+    assert "connector simulator" not in done.out
+
+
+def test_what_a_person_must_do_about_an_account_stands_as_it_is(shop: Shop) -> None:
+    config = shop.changed(('api_key = "test_key"', f'api_key = "{KEY}"'))
+    done = shop.run("check", config=config)
+    assert "Check the key" in done.out
+    assert RUN_AGAIN not in done.out
 
 
 @pytest.mark.parametrize("command", ["sync", "preview"])
