@@ -208,6 +208,8 @@ class Checkup:
         for row in rows:
             yield replace(row, name=f"{source}: {row.name}")
         yield from self._identity_rows(source, adapter.identity())
+        if self._services.source_settings(source).since is None:
+            yield _without_start(source)
         if any(row.status == "failed" for row in rows):
             return
         paused = self._ledger.sources.paused().get(source) if self._ledger is not None else None
@@ -263,6 +265,16 @@ def _interface_rows(source: str, name: str, interface: int) -> Iterator[CheckRow
             f"{name} was written for interface {interface}; this connector still works with it, a later one may not",
             "Install a newer version of the adapter's package.",
         )
+
+
+def _without_start(source: str) -> CheckRow:
+    """Warn of what nobody expects who leaves a line out."""
+    return warning(
+        f"{source}: start date",
+        "there is none: all invoices that the ERP ever confirmed are sent, those of past years too",
+        f"Write since = {datetime.now(UTC).year}-01-01, or the first day that shall be sent, into [sources.{source}];"
+        " connector preview shows how many are sent.",
+    )
 
 
 def _new_ledger(file: Path) -> CheckRow:

@@ -66,6 +66,21 @@ def test_one_part_that_fails_does_not_hide_the_others(shop: Shop) -> None:
     assert "2 parts failed." in shop.run("check", config=config).out
 
 
+def test_a_source_without_a_start_date_is_warned_of_for_all_its_history_would_be_sent(shop: Shop) -> None:
+    assert "booking: start date" not in rows(shop.run("check", "--json"))
+    [since] = [line for line in shop.config.read_text(encoding="utf-8").splitlines() if "since = " in line]
+
+    done = shop.run("check", "--json", config=shop.changed((since, "")))
+
+    [row] = [row for row in done.json["checks"] if row["name"] == "booking: start date"]
+    assert (done.status, row["status"]) == (0, "warning")
+    assert "all invoices that the ERP ever confirmed are sent, those of past years too" in row["message"]
+    assert row["action"] == (
+        f"Write since = {datetime.now(UTC).year}-01-01, or the first day that shall be sent, into [sources.booking]; "
+        "connector preview shows how many are sent."
+    )
+
+
 def test_a_company_without_account_is_warned_of(shop: Shop) -> None:
     config = shop.changed((', "2" = "france"', ""))
     done = shop.run("check", "--json", config=config)
