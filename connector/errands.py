@@ -20,6 +20,7 @@ from connector.domain.errors import (
     StepError,
     UsageError,
 )
+from connector.domain.wording import sentences
 from connector.notify.watch import LEDGER_IS_A_COPY
 from connector.supervision import look_into, pause, prepare, sentence
 
@@ -168,4 +169,4 @@ def reconcile(services: Services, account: str, *, stopping: Callable[[], bool])
             pause(services, account, error)
     except StepError as error:
         told = sentence(account, error)
-        log.error("account %s could not be compared: %s %s", account, told.message, told.action)
+        log.error("account %s could not be compared: %s", account, sentences(told.message, told.action))

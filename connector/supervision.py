@@ -19,6 +19,7 @@ from connector.domain.errors import (
     OutsideError,
     StepError,
 )
+from connector.domain.wording import sentences
 from connector.notify.watch import SOURCE_IS_ANOTHER
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def pause(services: Services, account: str, error: AccountError) -> None:
     """Stop an account that every document would fail at alike; one alarm, however many notice."""
     fault = sentence(account, error)
     if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
-        log.error("account %s is paused: %s %s", account, fault.message, fault.action)
+        log.error("account %s is paused: %s", account, sentences(fault.message, fault.action))
     services.ledger.accounts.hold_back(account, catalogue.within("why", error.reason, _facts(account, error)))
 
 

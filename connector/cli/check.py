@@ -13,6 +13,7 @@ from connector.cli.command import command
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.domain.errors import UsageError
+from connector.domain.wording import sentences
 from connector.operations.checkup import Checkup
 from connector.operations.texts import count
 from connector.ports import CheckRow
@@ -68,7 +69,7 @@ def _collect(output: Output, checkup: Checkup) -> list[CheckRow]:
 def _show(output: Output, rows: Sequence[CheckRow]) -> None:
     output.table(
         [Column("part", wraps=True), Column("status"), Column("what was found, and what to do", wraps=True)],
-        [(row.name, row.status, _told(row)) for row in rows],
+        [(row.name, row.status, sentences(row.message, row.action)) for row in rows],
     )
     bad = sum(row.status == "failed" for row in rows)
     doubtful = sum(row.status == "warning" for row in rows)
@@ -85,10 +86,3 @@ def status_of(rows: Sequence[CheckRow], *, configuration_wrong: bool) -> int:
     if not any(row.status == "failed" for row in rows):
         return ending.GOOD
     return ending.USAGE if configuration_wrong else ending.OUTSIDE
-
-
-def _told(row: CheckRow) -> str:
-    """The finding and what to do about it, as sentences."""
-    if not row.action:
-        return row.message
-    return f"{row.message}{'' if row.message.endswith(('.', ':')) else '.'} {row.action}"

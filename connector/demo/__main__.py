@@ -26,6 +26,7 @@ from connector.demo.stage import Stage
 from connector.domain import catalogue
 from connector.domain.errors import ConnectorError
 from connector.domain.job import Status
+from connector.domain.wording import sentences
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
@@ -269,7 +270,7 @@ def _show_end(output: Output, day: Day) -> None:
     left = sum(fate.is_issued for fate in day.cured)
     output.line(f"{left} of {len(day.cured)} left by themselves; all in {duration(day.seconds)}.")
     for failure in map(ending.failure_of, day.faults):
-        output.line(f"Failed: {failure.message} {failure.action}", style="bold red")
+        output.line(f"Failed: {sentences(failure.message, failure.action)}", style="bold red")
     if not day.nothing_twice:
         output.line("Something was made or sent twice at B2Brouter.", style="bold red")
     if day.unexpected:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from connector.domain.wording import sentences
 from connector.ledger.database import Database
 from connector.operations import checkup
 from tests.cli.shop import Outcome, Shop
@@ -188,3 +189,28 @@ def test_a_broker_that_does_not_answer(shop: Shop) -> None:
     assert done.status == 1
     assert "cannot be reached" in rows(done)["broker"][1]
     assert "CANARY" not in done.out
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ("2 found", "2 found. Do this."),
+        ("It is away.", "It is away. Do this."),
+        ("unknown key urls; did you mean url?", "unknown key urls; did you mean url? Do this."),
+        ("they are:", "they are: Do this."),
+        ("Number has already been taken", "Number has already been taken. Do this."),
+        ("Le numéro existe déjà !", "Le numéro existe déjà ! Do this."),
+    ],
+)
+def test_between_what_was_found_and_what_to_do_there_is_one_end_of_a_sentence(found: str, told: str) -> None:
+    assert sentences(found, "Do this.") == told
+    assert sentences(found, "") == found
+
+
+def test_a_slip_in_the_options_of_a_source_is_one_question(shop: Shop) -> None:
+    config = shop.changed(('adapter = "sql"', 'adapter = "sqll"'))
+
+    out = shop.run("check", config=config).out
+
+    assert "There is no adapter sqll; did you mean sql? See: connector adapters list." in out
+    assert "?." not in out

@@ -12,6 +12,7 @@ from connector.bootstrap import Services
 from connector.domain import catalogue, content
 from connector.domain.errors import ConnectorError, DocumentNotUsableError, StepError
 from connector.domain.job import Stage, Status
+from connector.domain.wording import sentences
 from connector.ledger.actions import ACTS
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.queries import Filter, Place
@@ -145,10 +146,10 @@ def _links(services: Services, job: Job) -> dict[str, str]:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, ConnectorError):
-        return f"{error.message} {error.action}".strip()
+        return sentences(error.message, error.action)
     assert isinstance(error, StepError)
     entry = catalogue.reason(error.reason)
-    return f"{entry.message(error.details)} {entry.advice(error.details)}"
+    return sentences(entry.message(error.details), entry.advice(error.details))
 
 
 def _place(text: str) -> Place | None:
