@@ -27,6 +27,10 @@ _SHORTEST_SECRET: Final = 6
 _OWN_FIELDS: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+_TWICE: Final = frozenset({"color_message"})
+"""What uvicorn says a second time, for a terminal: with escape codes, and with its blanks not filled in."""
+
+
 class Redaction(logging.Filter):
     """Strikes the registered secrets out of everything that a handler is about to write."""
 
@@ -106,7 +110,7 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        line |= {name: getattr(record, name) for name in sorted(vars(record).keys() - _OWN_FIELDS)}
+        line |= {name: getattr(record, name) for name in sorted(vars(record).keys() - _OWN_FIELDS - _TWICE)}
         if record.exc_text:
             line["error"] = record.exc_text
         return json.dumps(line, ensure_ascii=False, default=str)

@@ -36,6 +36,7 @@ def worker(settings: Settings, config: Path | None) -> None:
     worker_ready.connect(lambda **_: reloader.listen(), weak=False)  # Celery would begin anew at SIGHUP
     app.worker_main(
         [
+            "--quiet",  # no banner: our log is JSON from its first line on
             "worker",
             "--pool=threads",
             "--without-gossip",

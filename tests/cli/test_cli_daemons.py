@@ -42,6 +42,21 @@ def test_the_daemon_works_logs_in_json_and_ends_in_peace(shop: Shop) -> None:
     assert not [job for job in jobs(shop) if job["status"] == "running"]
 
 
+@pytest.mark.redis
+def test_a_worker_logs_nothing_but_json_from_its_first_line_on(day: Shop, redis_url: str) -> None:
+    process = day.process("worker", config=day.changed(extra=f'\n[broker]\nurl = "{redis_url}"\n'))
+    assert process.stderr is not None
+    lines: list[str] = []
+    while not lines or "ready" not in lines[-1]:
+        lines.append(process.stderr.readline())
+        assert lines[-1], "".join(lines)
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+
+    assert out.strip() == "worker: Warm shutdown (MainProcess)"  # Celery's own, whatever one sets
+    assert all(json.loads(line)["logger"] for line in [*lines, *err.splitlines()])
+
+
 def jobs(shop: Shop) -> list[dict[str, object]]:
     return shop.run("jobs", "--json").lines
 

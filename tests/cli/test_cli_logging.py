@@ -26,6 +26,14 @@ def test_a_daemon_logs_one_json_object_per_line(capsys: pytest.CaptureFixture[st
     assert line["time"].endswith("Z")
 
 
+def test_what_a_library_has_written_a_second_time_in_colours_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    log.for_a_daemon()
+    logging.getLogger("uvicorn.error").info("Finished %s", 3, extra={"color_message": "Finished \033[36m%d\033[0m"})
+    line = json.loads(capsys.readouterr().err)
+    assert line["message"] == "Finished 3"
+    assert "color_message" not in line
+
+
 def test_a_traceback_stays_within_its_line(capsys: pytest.CaptureFixture[str]) -> None:
     log.for_a_daemon()
     try:
