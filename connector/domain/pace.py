@@ -16,6 +16,11 @@ FLOOR: Final = 0.25
 """Share of the full rate that is left at least: a 429 that has nothing to do with our rate must not stop us."""
 STEPS: Final = 10
 """Steps from nothing to the full rate."""
+LONGEST_QUEUE: Final = 60.0
+"""Seconds by which slots are given away in advance, at most: what lies further ahead was taken on a clock that has been
+set back since."""
+LONGEST_PAUSE: Final = 3600.0
+"""Seconds that a server's wish to be left alone is heeded; the same of a longer one."""
 SAME_BURST: Final = 5.0
 """Refusals within so many seconds answer requests of the same burst: the rate is halved once for them."""
 
@@ -48,7 +53,7 @@ class Pace:
         """Return the rate in force, in requests a second."""
         if self.lowered is None:
             return self.full
-        steps = int((now - self.lowered_at) / RECOVERY)
+        steps = max(0, int((now - self.lowered_at) / RECOVERY))
         return min(self.full, self.lowered + steps * self.full / STEPS)
 
     def reserve(self, now: float, slots: int = 1) -> tuple[Pace, float, float]:
@@ -57,10 +62,21 @@ class Pace:
         Returns:
             The pace afterwards, the time of the first slot, and the seconds between slots.
         """
-        interval = SPACING / self.rate(now)
-        slot = max(self.next_at, now, self.paused_until)
-        first = max(slot - max(0.0, BURST - interval * slots), self.paused_until)
-        return replace(self, next_at=slot + slots * interval), first, interval
+        pace = self._on_this_clock(now, slots)
+        interval = SPACING / pace.rate(now)
+        slot = max(pace.next_at, now, pace.paused_until)
+        first = max(slot - max(0.0, BURST - interval * slots), pace.paused_until)
+        return replace(pace, next_at=slot + slots * interval), first, interval
+
+    def _on_this_clock(self, now: float, slots: int) -> Pace:
+        """Return it without what a clock that was fast has left behind: nobody shall wait until it is so late again."""
+        queue = LONGEST_QUEUE + slots * SPACING / (self.full * FLOOR)
+        return replace(
+            self,
+            next_at=self.next_at if self.next_at <= now + queue else now,
+            paused_until=self.paused_until if self.paused_until <= now + LONGEST_PAUSE else now,
+            lowered_at=min(self.lowered_at, now),
+        )
 
     def deal(self, now: float, slots: int, *, patience: float) -> tuple[Pace, Slots]:
         """Take the next slots, or none where the first is further away than `patience` seconds.
@@ -74,9 +90,9 @@ class Pace:
 
     def slowed(self, now: float, retry_after: float | None) -> Pace:
         """Return the pace after a 429."""
-        after = self
-        if self.lowered is None or now - self.lowered_at >= SAME_BURST:
-            after = replace(after, lowered=max(self.rate(now) / 2, self.full * FLOOR), lowered_at=now)
+        after = self._on_this_clock(now, 1)
+        if after.lowered is None or now - after.lowered_at >= SAME_BURST:
+            after = replace(after, lowered=max(after.rate(now) / 2, self.full * FLOOR), lowered_at=now)
         if retry_after:
-            after = replace(after, paused_until=max(self.paused_until, now + retry_after))
+            after = replace(after, paused_until=max(after.paused_until, now + min(retry_after, LONGEST_PAUSE)))
         return after
