@@ -167,6 +167,7 @@ def for_a_person(level: str | None = None) -> None:
 def for_a_daemon(level: str = "info") -> None:
     """Log what happens on standard error: in plain lines on a terminal, else as JSON, tracebacks included."""
     _install(_stream("text" if sys.stderr.isatty() else "json", level))
+    logging.captureWarnings(capture=True)  # Python's own would be plain lines, such as Celery's to who is root
     for chatty in ("alembic", "httpx"):  # what they tell is told by us where it matters
         logging.getLogger(chatty).setLevel(logging.WARNING)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +33,14 @@ def test_what_a_library_has_written_a_second_time_in_colours_is_left_out(capsys:
     line = json.loads(capsys.readouterr().err)
     assert line["message"] == "Finished 3"
     assert "color_message" not in line
+
+
+def test_a_warning_of_python_s_is_a_line_like_the_others() -> None:
+    program = "from config import logging; logging.for_a_daemon(); import warnings; warnings.warn('two\\nlines')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    line = json.loads(done.stderr)
+    assert (line["level"], line["logger"]) == ("warning", "py.warnings")
+    assert "two\nlines" in line["message"]
 
 
 def test_a_traceback_stays_within_its_line(capsys: pytest.CaptureFixture[str]) -> None:
