@@ -95,6 +95,6 @@ class _Bell:
 
     def _send(self, task: str, *, expires: float, **ids: str) -> None:
         try:
-            self._bell.send(task, expires=expires, **ids)
+            self._bell.send(task, now=self._services.ledger.database.clock.now(), expires=expires, **ids)
         except OutsideError as error:
             log.error("%s %s", error.message, error.action)

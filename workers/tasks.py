@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from threading import Event
 
-from celery import shared_task
+from celery import Task, shared_task
 
 from config import settings as config
 from connector import errands
@@ -13,6 +13,12 @@ from connector.bootstrap import Services
 from connector.crew import logged
 
 stopping = Event()
+
+
+class Errand(Task):  # type: ignore[type-arg]  # when it runs it takes none
+    """A task whose messages are looked at by the ledger's clock."""
+
+    Request = "workers.rung:Rung"
 
 
 @cache
@@ -23,37 +29,37 @@ def services() -> Services:
     return made
 
 
-@shared_task(name="drain")
+@shared_task(base=Errand, name="drain")
 def drain(*, account: str) -> None:
     """Work an account's due jobs until none is left or the minute is over."""
     logged(f"account {account}", lambda: errands.drain(services(), account, stopping=stopping.is_set))
 
 
-@shared_task(name="discover")
+@shared_task(base=Errand, name="discover")
 def discover(*, source: str) -> None:
     """Look into one ERP for confirmed documents that have no job yet."""
     logged(f"source {source}", lambda: errands.discover(services(), source))
 
 
-@shared_task(name="follow")
+@shared_task(base=Errand, name="follow")
 def follow(*, account: str) -> None:
     """Take in what became of an account's issued documents."""
     logged(f"news of {account}", lambda: errands.follow(services(), account, stopping=stopping.is_set))
 
 
-@shared_task(name="notify")
+@shared_task(base=Errand, name="notify")
 def notify() -> None:
     """Tell people what they have to know."""
     logged("notifications", lambda: errands.notify(services()))
 
 
-@shared_task(name="archive")
+@shared_task(base=Errand, name="archive")
 def archive(*, account: str) -> None:
     """Fetch and keep files of an account's issued documents."""
     logged(f"archive of {account}", lambda: errands.archive(services(), account, stopping=stopping.is_set))
 
 
-@shared_task(name="reconcile")
+@shared_task(base=Errand, name="reconcile")
 def reconcile(*, account: str) -> None:
     """Compare an account's three sides."""
     logged(f"comparison of {account}", lambda: errands.reconcile(services(), account, stopping=stopping.is_set))

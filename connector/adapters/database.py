@@ -49,6 +49,12 @@ _CONNECTIONS: Final = 16
 _MOST_DIGITS: Final = 18
 """Most digits of a number before its point: in what is computed, with 28 digits, no cent is lost."""
 
+_KEEP_ALIVE: Final = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
+"""A connection whose other end has gone without a word is given up within a minute, not within two hours."""
+
+_GRACE: Final = 10.0
+"""Seconds beyond a statement's time-out, which the server keeps, until its answer is not waited for any more."""
+
 _WRITES: Final = "connector_writes"
 """Execution option of a connection: its transaction may write."""
 
@@ -292,9 +298,10 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
         arguments: dict[str, Any] = {}
         if dialect == "postgresql" and url.get_driver_name() == "psycopg":
             # No prepared statements: a pooler such as PgBouncer would lose them between transactions.
-            arguments = {"connect_timeout": timeouts.connect, "prepare_threshold": None}
+            arguments = {"connect_timeout": timeouts.connect, "prepare_threshold": None, **_mute_for(timeouts)}
         elif url.get_driver_name() == "pymysql":
-            arguments = {"connect_timeout": timeouts.connect}
+            mute = timeouts.statement + _GRACE
+            arguments = {"connect_timeout": timeouts.connect, "read_timeout": mute, "write_timeout": mute}
         # On PostgreSQL the first statement of each transaction shows whether the connection is alive: see `_begun`.
         tried = dialect != "postgresql"
         engine = create_engine(
@@ -317,6 +324,15 @@ def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
             f"The driver {error.name} for the url of source {source} is not installed.",
             action=f"Install it with: pip install {error.name}.",
         ) from None
+
+
+def _mute_for(timeouts: Timeouts) -> Mapping[str, int]:
+    """Return how long a connection to PostgreSQL may be mute, in libpq's words.
+
+    A firewall or a tunnel that forgets a connection says so to nobody: the statement's time-out is the server's.
+    """
+    milliseconds = round(1000 * (timeouts.statement + _GRACE))
+    return {**_KEEP_ALIVE, "tcp_user_timeout": milliseconds}
 
 
 def _sqlite_engine(url: URL, timeouts: Timeouts) -> Engine:

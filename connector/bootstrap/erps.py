@@ -96,13 +96,15 @@ class Erps:
             adapter.close()
 
     def many_companies(self, source: str, adapter: Adapter) -> bool:
-        """Whether several companies issue in an ERP; it is asked once."""
+        """Whether several companies issue in an ERP; it is asked until it has answered once."""
         with self._lock:
             known, many = self._many.get(source, (None, False))
-            if known is not adapter:
-                many = len(adapter.companies()) > 1
-                self._many[source] = adapter, many
+        if known is adapter:
             return many
+        many = len(adapter.companies()) > 1  # other sources do not wait for this ERP
+        with self._lock:
+            self._many[source] = adapter, many
+        return many
 
     def close(self) -> None:
         """Give back all connections."""

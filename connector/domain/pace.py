@@ -17,7 +17,7 @@ FLOOR: Final = 0.25
 STEPS: Final = 10
 """Steps from nothing to the full rate."""
 LONGEST_QUEUE: Final = 60.0
-"""Seconds by which slots are given away in advance, at most: what lies further ahead was taken on a clock that has been
+"""Seconds by which slots are given away in advance, at most: what lies further ahead was taken on a clock that was
 set back since."""
 LONGEST_PAUSE: Final = 3600.0
 """Seconds that a server's wish to be left alone is heeded; the same of a longer one."""
@@ -69,7 +69,7 @@ class Pace:
         return replace(pace, next_at=slot + slots * interval), first, interval
 
     def _on_this_clock(self, now: float, slots: int) -> Pace:
-        """Return it without what a clock that was fast has left behind: nobody shall wait until it is so late again."""
+        """Return it without what a clock that was fast left behind: nobody shall wait until it is so late again."""
         queue = LONGEST_QUEUE + slots * SPACING / (self.full * FLOOR)
         return replace(
             self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,9 +10,11 @@ import pytest
 from celery import Celery
 
 from connector.bootstrap import Services
+from connector.domain.errors import LedgerError
 from tests.support.builders import NOON
 from tests.support.clock import FakeClock
-from workers import scheduler
+from workers import scheduler, tasks
+from workers.rung import Rung
 
 
 class Post:
@@ -20,7 +23,7 @@ class Post:
     def __init__(self, _app: object) -> None:
         self.sent: list[tuple[str, float]] = []
 
-    def send(self, task: str, *, expires: float, **ids: str) -> None:
+    def send(self, task: str, *, now: datetime, expires: float, **ids: str) -> None:
         self.sent.append((f"{task} {ids['account']}", expires))
 
 
@@ -31,7 +34,8 @@ def test_a_bell_rings_again_once_the_drain_can_be_over(
     monkeypatch.setattr(scheduler, "Bell", Post)
     clock = FakeClock(NOON)
     worker = SimpleNamespace(drain_seconds=drain_seconds)
-    services: Any = SimpleNamespace(clock=clock, settings=SimpleNamespace(worker=worker))
+    ledger = SimpleNamespace(database=SimpleNamespace(clock=clock))
+    services: Any = SimpleNamespace(clock=clock, ledger=ledger, settings=SimpleNamespace(worker=worker))
     bell = scheduler._Bell(cast(Celery, None), cast(Services, services))
 
     bell.ring("main")
@@ -41,3 +45,28 @@ def test_a_bell_rings_again_once_the_drain_can_be_over(
     bell.ring("main")
 
     assert bell._bell.sent == [("drain main", again)] * 2  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("fast", [timedelta(0), timedelta(minutes=-20), timedelta(minutes=20)])
+def test_a_bell_is_of_use_as_long_as_the_ledger_s_clock_says_whatever_that_of_the_worker_says(
+    monkeypatch: pytest.MonkeyPatch, fast: timedelta
+) -> None:
+    ledger = FakeClock(datetime.now(UTC) + fast)
+    services = SimpleNamespace(ledger=SimpleNamespace(database=SimpleNamespace(clock=ledger)))
+    monkeypatch.setattr(tasks, "services", lambda: services)
+    rung: Any = SimpleNamespace(id="a bell", expires=ledger.now() + timedelta(seconds=10))
+
+    assert Rung.maybe_expire(rung) is None
+    ledger.advance(10.5)
+    assert Rung.maybe_expire(rung) is True
+
+
+def test_a_bell_whose_time_nobody_knows_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Silent:
+        def now(self) -> datetime:
+            raise LedgerError("the ledger fails")
+
+    services = SimpleNamespace(ledger=SimpleNamespace(database=SimpleNamespace(clock=Silent())))
+    monkeypatch.setattr(tasks, "services", lambda: services)
+
+    assert Rung.maybe_expire(cast(Rung, SimpleNamespace(id="a bell", expires=NOON))) is None
