@@ -15,8 +15,8 @@ from connector.clock import Clock
 from connector.domain.alarms import instant
 from connector.domain.errors import EnvironmentLockedError
 from connector.ledger import Ledger
-from connector.ledger.accounts import AccountState
-from connector.ledger.alarms import ERP_NOT_TOLD
+from connector.ledger.accounts import STOPPED, AccountState
+from connector.ledger.alarms import COMPLETENESS_GAP, ERP_NOT_TOLD
 from connector.notify.calendar import working_days_between
 
 NO_LOOK: Final = "no_look"
@@ -31,6 +31,17 @@ SOURCE_IS_ANOTHER: Final = "source_is_another"
 LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 
 _OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER, ERP_NOT_TOLD})
+_OF_ACCOUNTS: Final = frozenset(
+    {
+        STOPPED,
+        ACCOUNT_IS_ANOTHER,
+        STATES_UNSEEN,
+        WORK_STALLED,
+        INVOICES_OVERDUE,
+        COMPLETENESS_GAP,
+        NOT_COMPARED,
+    }
+)
 _SCHEDULER: Final = "scheduler"
 
 _STILL_FAILS: Final = timedelta(minutes=15)
@@ -124,10 +135,14 @@ class Watch:
         self._end_what_is_not_expected()
 
     def _end_what_is_not_expected(self) -> None:
-        """Nobody looks into an ERP that has left the configuration: nothing of it can be missing."""
+        """Nobody works for what has left the configuration: nothing of it can be missing, and nobody would end it."""
         sources = {source.name for source in self._expected.sources}
+        accounts = {account.name for account in self._expected.accounts}
         for alarm in self._ledger.alarms.lasting():
-            if alarm.code in _OF_SOURCES and alarm.subject not in sources:
+            gone = (alarm.code in _OF_SOURCES and alarm.subject not in sources) or (
+                alarm.code in _OF_ACCOUNTS and alarm.subject not in accounts
+            )
+            if gone:
                 self._ledger.alarms.end(alarm.code, alarm.subject)
 
     def _look_for_scheduler(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.domain.alarms import alarms
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event
 from connector.domain.rounding import Way
@@ -238,6 +239,36 @@ def test_of_a_source_that_is_paused_or_gone_nothing_is_missed_that_its_erp_was_n
 
     desk.ledger.alarms.begin("erp_not_told", SOURCE, facts)
     assert look(open_desk(sources={}), looked=False) == set()
+
+
+def test_alarms_of_an_account_that_left_the_configuration_are_over(desk: Desk) -> None:
+    look(desk)
+    for code, one in alarms().items():
+        if "{account}" in one.lasting.sentences["en"]:
+            desk.ledger.alarms.begin(code, "old", {"account": "old"})
+    desk.pause("old")
+    desk.ledger.alarms.begin("completeness_gap", ACCOUNT, {"account": ACCOUNT})
+    assert not desk.services.watch.all_is_well(), "work_stalled is among them"
+
+    assert look(desk) == {"completeness_gap"}
+    [alarm] = desk.ledger.alarms.lasting()
+    assert alarm.subject == ACCOUNT, "what an account of the configuration has is still told"
+    assert desk.services.watch.all_is_well()
+
+
+def test_an_account_that_comes_back_and_still_does_not_work_is_told_of_again(
+    open_desk: Callable[..., Desk], desk: Desk
+) -> None:
+    desk.pause()
+    assert (
+        look(open_desk(accounts={"other": {"account_id": "2", "api_key": "key"}}, sources={}), looked=False) == set()
+    )
+
+    assert desk.ledger.accounts.to_probe() == []
+    desk.clock.advance(60)
+    assert desk.ledger.accounts.to_probe() == [ACCOUNT], "it is tried, and then"
+    desk.pause()
+    assert look(desk) == {"account_stopped"}
 
 
 def test_a_copied_ledger_says_so_and_tells_nothing_else(desk: Desk, tmp_path: Path) -> None:
