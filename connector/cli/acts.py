@@ -11,7 +11,7 @@ import click
 
 from connector.cli.command import command
 from connector.cli.ending import CommandError
-from connector.cli.filters import filter_options, wanted
+from connector.cli.filters import account_option, filter_options, wanted
 from connector.cli.finding import job_ids, one_job
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
@@ -61,6 +61,7 @@ def _options(*, note_required: bool) -> Callable[[Decorated], Decorated]:
 
 @command("retry")
 @_options(note_required=False)
+@account_option
 def retry(session: Session, **given: Any) -> None:
     """Try invoices again now: held and waiting ones, and those that wait for their next try.
 
@@ -72,6 +73,7 @@ def retry(session: Session, **given: Any) -> None:
 
 @command("hold")
 @_options(note_required=True)
+@account_option
 def hold(session: Session, **given: Any) -> None:
     """Keep invoices back that are not sent yet, until they are released.
 
@@ -108,6 +110,7 @@ def release(session: Session, *, ramp: bool, account: str | None, **given: Any) 
 
 @command("skip")
 @_options(note_required=True)
+@account_option
 def skip(session: Session, **given: Any) -> None:
     """Leave invoices out for good: handled elsewhere, or never to be sent. `release` takes it back.
 
@@ -121,8 +124,9 @@ def _act(
     session: Session, act: Act, *, names: tuple[str, ...], dry_run: bool, note: str | None, **filters: Any
 ) -> None:
     if not names and not any(filters.values()):
+        also = "" if act is RELEASE else ", --account"  # which goes with --ramp there
         raise UsageError(
-            f"Say which invoices to {act.name}: ids, or --status, --reason, --source.",
+            f"Say which invoices to {act.name}: ids, or --status, --reason, --source{also}.",
             action=f"See: connector {act.name} --help",
         )
     if note is not None and not note.strip():

@@ -28,6 +28,11 @@ def filter_options(function: Decorated) -> Decorated:
     return function
 
 
+def account_option(function: Decorated) -> Decorated:
+    """Add --account."""
+    return click.option("--account", metavar="NAME", help="Only of this account.")(function)
+
+
 def wanted(
     session: Session,
     *,
@@ -36,23 +41,27 @@ def wanted(
     stage: Stage | None = None,
     reason: str | None = None,
     source: str | None = None,
+    account: str | None = None,
     search: str | None = None,
 ) -> Filter:
     """Return the filter.
 
     Raises:
-        UsageError: there is no such reason or source.
+        UsageError: there is no such reason, source or account.
     """
     if reason is not None:
         _known_reason(reason)
     if source is not None:
         _known_source(session, source)
+    if account is not None:
+        _known_account(session, account)
     return Filter(
         ids=ids,
         status=Status(status) if status else None,
         stage=stage,
         reason=reason,
         source=source,
+        account=account,
         search=search,
     )
 
@@ -72,3 +81,12 @@ def _known_source(session: Session, name: str) -> None:
     ledger = session.ledger_if_any()
     if ledger is None or not ledger.intake.state(name):
         session.services.source_settings(name)
+
+
+def _known_account(session: Session, name: str) -> None:
+    """An account, too, may have left the configuration and still have invoices in the ledger."""
+    if name in session.settings.accounts:
+        return
+    ledger = session.ledger_if_any()
+    if ledger is None or not ledger.queries.page(Filter(account=name), after=None, limit=1).jobs:
+        session.services.account_settings(name)

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from connector.cli.command import command
-from connector.cli.filters import filter_options, wanted
+from connector.cli.filters import account_option, filter_options, wanted
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.domain.job import Stage
@@ -45,6 +45,7 @@ _PIPED = (
 
 @command("jobs")
 @filter_options
+@account_option
 @click.option("--stage", type=click.Choice([str(stage) for stage in Stage]), help="Only what has come this far.")
 @click.option("--search", metavar="TEXT", help="Only where number, customer, key or reference has this text.")
 @click.option("--by-cause", is_flag=True, help="What needs a person, each cause once, unless --status says.")

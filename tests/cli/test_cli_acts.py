@@ -29,6 +29,22 @@ def test_by_filter_all_that_fit_change_and_the_others_are_named(played: Shop) ->
     assert done["sums"] == {"EUR": "1960.08"}
 
 
+def test_of_an_account_that_left_the_configuration_all_is_listed_and_left_out(played: Shop) -> None:
+    all_held = played.run("jobs", "--status", "held", "--json").lines
+    theirs = [job["id"] for job in all_held if job["account"] == "spain"]
+    renamed = played.changed(("[accounts.spain]", "[accounts.iberia]"), ('"1" = "spain"', '"1" = "iberia"'))
+    held = ("--account", "spain", "--status", "held")
+    assert [job["id"] for job in played.run("jobs", *held, "--json", config=renamed).lines] == theirs
+    assert played.run("jobs", "--account", "iberia", "--json", config=renamed).out == ""
+
+    done = played.run("skip", *held, "--source", "booking", "--note", "sent by hand", "--json", config=renamed)
+    assert done.json["changed"] == theirs != []
+
+    nobody = played.run("skip", "--account", "nobody", "--note", "x", config=renamed)
+    assert nobody.status == 2
+    assert "There is no account nobody in the configuration." in nobody.err
+
+
 def test_who_and_why_stand_in_the_timeline(played: Shop) -> None:
     played.run("retry", "B-0103", "--note", "IBAN corrected")
     last = played.run("explain", "B-0103", "--json").json["events"][-1]
