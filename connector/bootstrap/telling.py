@@ -86,6 +86,7 @@ def expected(settings: Settings) -> Expected:
             )
             for name, source in settings.sources.items()
         ],
+        issuers={name: source.issuers for name, source in settings.sources.items()},
         stalled=timedelta(minutes=general.stalled_minutes),
         silent=timedelta(minutes=general.scheduler_minutes),
         compare_every=timedelta(days=settings.reconcile.every_days) or None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,9 +10,12 @@ from sqlalchemy import and_, func, select
 
 from connector.domain.job import Stage, Status
 from connector.ledger.database import Database
+from connector.ledger.loose import different
 from connector.ledger.tables import JobRow
 
 _UNFINISHED = (Status.PENDING, Status.RUNNING, Status.WAITING, Status.HELD)
+
+_LEFT = (Status.PENDING, Status.WAITING, Status.HELD)
 
 _UNSENT = (Stage.FOUND, Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED)
 
@@ -23,6 +27,24 @@ class Overdue:
     count: int
     since: datetime  # when the oldest was found
     number: str  # of the oldest, or its job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Astray:
+    """What of an account nobody would send, whatever happens to it."""
+
+    count: int
+    since: datetime  # when the oldest was found
+    sources: Collection[str]
+
+
+_ACCOUNTS = select(different(JobRow.account).c.value)
+_SOURCES = select(different(JobRow.source).c.value)
+_LEFT_LYING = (
+    select(JobRow.account, JobRow.source, func.count().label("number"), func.min(JobRow.created_at).label("since"))
+    .where(JobRow.status.in_(_LEFT), JobRow.stage.in_(_UNSENT))
+    .group_by(JobRow.account, JobRow.source)
+)
 
 
 class Ages:
@@ -57,3 +79,34 @@ class Ages:
         if row is None:
             return None
         return Overdue(count=count, since=row.created_at, number=row.number or f"#{row.id}")
+
+    def astray(self, issuers: Mapping[str, Collection[str]]) -> Mapping[str, Astray]:
+        """Return what is not sent and has no way to B2Brouter, by account: no source of its own leads there any more.
+
+        Where no such job can be, because every account and source of the ledger belong together, that is seen by
+        jumps along indexes; else all jobs that are under way are read, though not those that came to their end.
+
+        Args:
+            issuers: the accounts that issue for each source.
+        """
+        with self._database.read() as connection:
+            accounts = {name for name in connection.execute(_ACCOUNTS).scalars() if name is not None}
+            sources = [name for name in connection.execute(_SOURCES).scalars() if name is not None]
+            if all(accounts.issubset(issuers.get(source, ())) for source in sources):
+                return {}
+            rows = connection.execute(_LEFT_LYING).all()
+        found: dict[str, Astray] = {}
+        for account, source, number, since in rows:
+            if account in issuers.get(source, ()):
+                continue
+            one = Astray(count=number, since=since, sources={source})
+            found[account] = _together(found[account], one) if account in found else one
+        return found
+
+
+def _together(one: Astray, other: Astray) -> Astray:
+    return Astray(
+        count=one.count + other.count,
+        since=min(one.since, other.since),
+        sources={*one.sources, *other.sources},
+    )

@@ -5,7 +5,7 @@ What fails tells of itself; this is about what falls silent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -16,6 +16,7 @@ from connector.domain.alarms import instant
 from connector.domain.errors import EnvironmentLockedError
 from connector.ledger import Ledger
 from connector.ledger.accounts import STOPPED, AccountState
+from connector.ledger.ages import Astray
 from connector.ledger.alarms import COMPLETENESS_GAP, ERP_NOT_TOLD
 from connector.notify.calendar import working_days_between
 
@@ -27,6 +28,7 @@ WORK_STALLED: Final = "work_stalled"
 INVOICES_OVERDUE: Final = "invoices_overdue"
 SCHEDULER_SILENT: Final = "scheduler_silent"
 ACCOUNT_IS_ANOTHER: Final = "account_is_another"
+ACCOUNT_GONE: Final = "account_gone"
 SOURCE_IS_ANOTHER: Final = "source_is_another"
 LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 
@@ -49,6 +51,9 @@ _STILL_FAILS: Final = timedelta(minutes=15)
 
 _COMPARED_WITHIN: Final = timedelta(hours=12)
 """How late a comparison may be: one that fails is made again after six hours."""
+
+_ASTRAY_EVERY: Final = timedelta(minutes=5)
+"""Time between looks for invoices that nobody would send: one may read all that are under way, and take seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,7 @@ class Expected:
     zone: ZoneInfo  # of working days
     accounts: Sequence[WatchedAccount]
     sources: Sequence[WatchedSource]
+    issuers: Mapping[str, Collection[str]]  # the accounts that issue for each source
     stalled: timedelta  # how long due work may be left lying
     silent: timedelta  # how long the scheduler's office may be empty
     compare_every: timedelta | None  # None: only on request
@@ -110,6 +116,8 @@ class Watch:
         self._office = office
         self._began: dict[str, datetime] = {}
         self._fails_since: dict[str, datetime] = {}  # accounts that cannot be followed
+        self._astray_since: dict[str, datetime] = {}  # accounts with invoices that nobody would send
+        self._astray_seen: datetime | None = None
         self.expect(expected)
 
     def expect(self, expected: Expected) -> None:
@@ -118,6 +126,7 @@ class Watch:
         names = [_SCHEDULER, *map(_called, expected.sources), *map(_called, expected.accounts)]
         self._began = {name: self._began.get(name, now) for name in names}
         self._expected = expected
+        self._astray_seen = None
 
     def look(self) -> None:
         """Begin and end the alarms of this watch.
@@ -132,6 +141,7 @@ class Watch:
         for account in self._expected.accounts:
             self._look_at_account(account)
         self._look_for_comparisons()
+        self._look_for_what_is_astray()
         self._end_what_is_not_expected()
 
     def _end_what_is_not_expected(self) -> None:
@@ -220,6 +230,24 @@ class Watch:
             facts, began = {"account": account.name}, self._began[_called(account)]
             self._judge(NOT_COMPARED, account.name, facts, last=last, limit=_COMPARED_WITHIN, began=began)
 
+    def _look_for_what_is_astray(self) -> None:
+        """See what is not sent and has no way to B2Brouter in this configuration, such as of a renamed account.
+
+        The ledger does not know since when that is so: it counts from when it was first seen here.
+        """
+        now = self._clock.now()
+        if self._astray_seen is not None and now - self._astray_seen < _ASTRAY_EVERY:
+            return
+        found = self._ledger.ages.astray(self._expected.issuers)
+        self._astray_seen = now
+        self._astray_since = {account: self._astray_since.get(account, now) for account in found}
+        for account, since in self._astray_since.items():
+            if now - since > self._expected.stalled:
+                self._tell(ACCOUNT_GONE, account, _facts(account, found[account]))
+        for alarm in self._ledger.alarms.lasting():
+            if alarm.code == ACCOUNT_GONE and alarm.subject not in found:
+                self._tell(ACCOUNT_GONE, alarm.subject, None)
+
     def _overdue(self, account: WatchedAccount, now: datetime) -> Mapping[str, str] | None:
         if account.overdue is None:
             return None
@@ -265,3 +293,12 @@ class Watch:
 def _called(watched: WatchedAccount | WatchedSource) -> str:
     """Return a name that an account and a source never share."""
     return f"{type(watched).__name__} {watched.name}"
+
+
+def _facts(account: str, astray: Astray) -> Mapping[str, str]:
+    return {
+        "account": account,
+        "count": str(astray.count),
+        "source": ", ".join(sorted(astray.sources)),  # who is told goes by it: the account may be nobody's any more
+        "since": instant(astray.since),
+    }

@@ -6,10 +6,12 @@ from datetime import timedelta
 
 from connector.domain.job import Event
 from connector.ledger import Ledger
+from connector.ledger.actions import SKIP
+from connector.ledger.ages import Astray
 from connector.ledger.records import Entry
 from tests.support.builders import invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, add, hold, lease_one, send
+from tests.support.ledgers import ACCOUNT, SOURCE, add, hold, jobs, lease_one, send
 
 
 def test_due_work_lies_only_while_nobody_has_any_in_hand(ledger: Ledger, clock: FakeClock) -> None:
@@ -42,3 +44,34 @@ def test_what_is_later_than_it_should_be(ledger: Ledger, clock: FakeClock) -> No
     assert earlier.count == 1
     assert ledger.ages.overdue(ACCOUNT, found_before=clock.now() - timedelta(seconds=120)) is None
     assert ledger.ages.overdue("other", found_before=clock.now()) is None
+
+
+def test_what_nobody_would_send_by_account(ledger: Ledger, clock: FakeClock) -> None:
+    send(ledger, lease_one(ledger, invoice("sent")))
+    hold(ledger, lease_one(ledger, invoice("held")))
+    oldest = clock.now()
+    clock.advance(60)
+    job = lease_one(ledger, invoice("waits"))
+    ledger.jobs.settle(job, Event.BLOCKED, reason="ramp_full", details={}, entry=Entry(what="blocked"))
+    add(ledger, invoice("due"), source="shop")
+    add(ledger, invoice("other"), source="shop", account="other")
+
+    assert ledger.ages.astray({SOURCE: [ACCOUNT], "shop": [ACCOUNT, "other"]}) == {}
+    renamed = ledger.ages.astray({SOURCE: ["renamed"], "shop": ["renamed", "other"]})
+    assert renamed == {ACCOUNT: Astray(count=3, since=oldest, sources={SOURCE, "shop"})}
+    without_a_source = ledger.ages.astray({SOURCE: [ACCOUNT]})
+    assert without_a_source == {
+        ACCOUNT: Astray(count=1, since=clock.now(), sources={"shop"}),
+        "other": Astray(count=1, since=clock.now(), sources={"shop"}),
+    }
+    moved = ledger.ages.astray({SOURCE: ["other"], "shop": [ACCOUNT, "other"]})
+    assert moved == {ACCOUNT: Astray(count=2, since=oldest, sources={SOURCE})}
+
+
+def test_what_is_left_out_or_in_hand_is_not_astray(ledger: Ledger) -> None:
+    lease_one(ledger, invoice("in hand"))
+    hold(ledger, lease_one(ledger, invoice("left out")))
+    [held] = [job for job in jobs(ledger) if job.key == "left out"]
+    ledger.actions.perform(SKIP, [held], who="ana", note="on paper")
+
+    assert ledger.ages.astray({}) == {}

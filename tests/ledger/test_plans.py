@@ -70,3 +70,27 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
     assert sum("ix_job_due" in line for line in lines) == sum(
         "on job" in line or "job USING" in line for line in lines
     )
+
+
+def looked_into(lines: list[str]) -> list[str]:
+    return [line for line in lines if "SCAN job" in line or "Seq Scan on job" in line]
+
+
+def test_that_nothing_is_astray_is_seen_by_jumps(filled: Ledger) -> None:
+    with planned(filled.database) as lines:
+        assert filled.ages.astray({ledgers.SOURCE: ledgers.ACCOUNTS}) == {}
+    assert any("ix_job_account" in line for line in lines)
+    assert any("uq_job_source_company_key" in line or "sqlite_autoindex_job_1" in line for line in lines)
+    assert looked_into(lines) == []
+    assert not any("status" in line for line in lines)
+
+
+def test_what_is_astray_is_looked_for_among_what_is_under_way(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url)
+    ledgers.fill(ledger, 100_000, told=1000)
+    with planned(ledger.database) as lines:
+        [(account, found)] = ledger.ages.astray({ledgers.SOURCE: ledgers.ACCOUNTS[:1]}).items()
+    ledger.close()
+    assert (account, found.sources) == (ledgers.ACCOUNTS[1], {ledgers.SOURCE})
+    assert any("ix_job_status" in line for line in lines), lines
+    assert looked_into(lines) == []

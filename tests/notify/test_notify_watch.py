@@ -10,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from connector.bootstrap.telling import expected
 from connector.domain.alarms import alarms
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event
 from connector.domain.rounding import Way
 from connector.errands import discover, notify, open_ledger
 from connector.ledger.accounts import SCHEDULER
+from connector.ledger.actions import SKIP
 from connector.ledger.alarms import CALM
 from connector.ledger.records import Entry
 from connector.lookout import UNTOLD, Lookout
 from tests.notify.conftest import Desk
 from tests.support.builders import invoice
 from tests.support.erp import Erp
-from tests.support.ledgers import ACCOUNT, SOURCE, add, lease_one, send
+from tests.support.ledgers import ACCOUNT, SOURCE, add, hold, jobs, lease_one, send
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -250,19 +252,78 @@ def test_alarms_of_an_account_that_left_the_configuration_are_over(desk: Desk) -
     desk.ledger.alarms.begin("completeness_gap", ACCOUNT, {"account": ACCOUNT})
     assert not desk.services.watch.all_is_well(), "work_stalled is among them"
 
-    assert look(desk) == {"completeness_gap"}
+    assert look(desk, 300) == {"completeness_gap"}
     [alarm] = desk.ledger.alarms.lasting()
     assert alarm.subject == ACCOUNT, "what an account of the configuration has is still told"
     assert desk.services.watch.all_is_well()
+
+
+OTHER = {"other": {"account_id": "2", "api_key": "key"}}
+
+
+def test_invoices_of_an_account_that_was_renamed(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    add(desk.ledger, invoice("1"), invoice("2"))
+    renamed = open_desk(accounts=OTHER, sources={"erp": {"adapter": "sql", "account": "other"}})
+    for minutes in (0, 10, 5):
+        assert look(renamed, 60 * minutes) == set()
+    assert look(renamed, 300) == {"account_gone"}
+    [alarm] = desk.ledger.alarms.lasting()
+    assert alarm.subject == ACCOUNT
+    assert (alarm.details["count"], alarm.details["source"]) == ("2", SOURCE)
+
+    renamed.services = renamed.another_process()
+    assert look(renamed, HOUR) == {"account_gone"}, "a restart is no cure"
+    assert look(desk) == set(), "the account is back under its name"
+
+
+def test_they_are_left_out_or_sent_by_hand(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    hold(desk.ledger, lease_one(desk.ledger, invoice("1")))
+    gone = open_desk(accounts=OTHER, sources={})
+    look(gone, looked=False)
+    assert look(gone, HOUR, looked=False) == {"account_gone"}
+
+    desk.ledger.actions.perform(SKIP, jobs(desk.ledger), who="ana", note="on paper")
+    assert look(gone, HOUR, looked=False) == set()
+
+
+def test_invoices_of_a_source_that_left_its_account(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    add(desk.ledger, invoice("1"), source="shop")
+    hold(desk.ledger, lease_one(desk.ledger))
+    look(desk)
+    assert "account_gone" in look(desk, HOUR)
+    [alarm] = [alarm for alarm in desk.ledger.alarms.lasting() if alarm.code == "account_gone"]
+    assert (alarm.subject, alarm.details["count"], alarm.details["source"]) == (ACCOUNT, "1", "shop")
+
+
+def test_a_change_of_the_configuration_begins_the_time_anew(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    add(desk.ledger, invoice("1"))
+    hold(desk.ledger, lease_one(desk.ledger))
+    look(desk)
+    look(desk, HOUR)
+    desk.services.watch.expect(expected(open_desk(accounts=OTHER, sources={}).settings))
+    assert look(desk) == set(), "this may be one of two steps"
+    assert look(desk, 960) == {"account_gone"}
+
+
+def test_of_an_account_that_is_gone_those_hear_whose_source_it_was(
+    open_desk: Callable[..., Desk], desk: Desk
+) -> None:
+    add(desk.ledger, invoice("1"))
+    recipients = {"ops": {"for": "operators", "accounts": ["other"]}, "all": {"for": "operators"}}
+    for sources in ({"erp": {"adapter": "sql", "account": "other"}}, {}):
+        renamed = open_desk(accounts=OTHER, sources=sources, recipients=recipients)
+        look(renamed)
+        assert look(renamed, 960) == {"account_gone"}
+        [standing] = desk.ledger.alarms.lasting()
+        accounts_of = {name: source.issuers for name, source in renamed.settings.sources.items()}
+        assert all(to.hears(standing, accounts_of) for to in renamed.services.recipients)
 
 
 def test_an_account_that_comes_back_and_still_does_not_work_is_told_of_again(
     open_desk: Callable[..., Desk], desk: Desk
 ) -> None:
     desk.pause()
-    assert (
-        look(open_desk(accounts={"other": {"account_id": "2", "api_key": "key"}}, sources={}), looked=False) == set()
-    )
+    assert look(open_desk(accounts=OTHER, sources={}), looked=False) == set()
 
     assert desk.ledger.accounts.to_probe() == []
     desk.clock.advance(60)
