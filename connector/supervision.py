@@ -64,14 +64,15 @@ def prepare(services: Services, account: str) -> None:
         state = services.ledger.accounts.get(account)
         if state is None or state.paused_reason is None:
             return
-        if state.paused_by_person and (state.probe_at is None or state.probe_at > services.clock.now()):
+        if state.kept_by_person(services.clock.now()):
             return  # nothing is leased for it meanwhile
         services.remote(account).read_account(once=True)
     except NotSentError as error:
         facts = {**catalogue.within("message", error.reason, error.details)}
         raise AccountDownError("outage", facts, request_id=error.request_id) from error
     count = services.ledger.accounts.resume(account)
-    log.warning("account %s works again; %s jobs go on", account, count)
+    if count is not None:  # else a person has paused it meanwhile: nothing is leased for it either
+        log.warning("account %s works again; %s jobs go on", account, count)
 
 
 def follow(services: Services, account: str) -> None:

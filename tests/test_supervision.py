@@ -87,6 +87,31 @@ def test_a_wrong_key_uses_up_no_attempt_and_everything_resumes_when_it_is_right(
     office.services.close()
 
 
+def test_a_person_who_pauses_an_account_while_it_is_probed_is_obeyed(
+    office: Office, server: SimulatorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.erp.add(invoice("1"))
+    office.work(60)
+    office.erp.add(invoice("2"))
+    accounts = office.ledger.accounts
+    accounts.pause("main", "outage", {"message": "gone"})
+    remote = office.services.remote("main")
+    read = remote.read_account
+
+    def probe(*, once: bool = False) -> object:
+        accounts.pause_by_person("main", who="ana", note="month end", until=None)
+        return read(once=once)
+
+    remote.read_account = probe  # type: ignore[method-assign, assignment]
+    office.work(3600, every=60)
+
+    state = accounts.get("main")
+    assert state is not None
+    assert (state.paused_by, state.probe_at) == ("ana", None)
+    assert len(server.world.invoices) == 1
+    assert not any("works again" in record.message for record in caplog.records)
+
+
 @pytest.mark.parametrize("status", [402, 451])
 def test_an_account_that_b2brouter_refuses_is_paused_and_tried_now_and_then(
     office: Office, server: SimulatorServer, status: int

@@ -75,6 +75,10 @@ class AccountState:
         """Whether a person paused it, and not a fault."""
         return self.paused_by is not None
 
+    def kept_by_person(self, now: datetime) -> bool:
+        """Whether a person's pause lasts, which neither a fault changes nor a probe ends."""
+        return self.paused_by_person and (self.probe_at is None or self.probe_at > now)
+
     @property
     def ramp_over(self) -> bool:
         """Whether the steps of the first run are behind it."""
@@ -161,19 +165,19 @@ class Accounts:
     def pause(self, name: str, reason: str, details: Mapping[str, str]) -> bool:
         """Stop an account: its due jobs wait. Return whether it was running until now (one alarm, not many)."""
         now = self._database.clock.now()
-        state = self.get(name)
-        if state is not None and state.paused_by_person:
-            return False  # a fault does not shorten what a person decided
-        fresh = state is None or state.paused_reason is None
-        probes = 0 if fresh or state is None else state.probes + 1
         why = {"account": name, **catalogue.within("why", reason, details)}
         with self._database.write() as connection:
+            before = self._locked(connection, name)
+            if before.paused_by_person:
+                return False  # a fault does not shorten what a person decided
+            fresh = before.paused_reason is None
+            probes = 0 if fresh else before.probes + 1
             self._write(
                 connection,
                 name,
                 paused_reason=reason,
                 paused_details=dict(details),
-                paused_at=now if fresh else state.paused_at if state else now,
+                paused_at=now if fresh else before.paused_at,
                 probe_at=now + timedelta(seconds=min(PROBE_CAP, PROBE_AFTER * 2**probes)),
                 probes=probes,
             )
@@ -199,9 +203,9 @@ class Accounts:
 
     def resume_by_person(self, name: str, *, who: str, note: str) -> int:
         """End a pause, whoever began it; return how many jobs go on."""
-        count = self.resume(name)
+        now = self._database.clock.now()
         with self._database.write() as connection:
-            now = self._database.clock.now()
+            count = self._start(connection, name, now)
             write_deed(connection, now, who=who, what="resume", subject=name, note=note, count=count)
         return count
 
@@ -233,15 +237,17 @@ class Accounts:
             timeline.append(connection, now, [(row.id, row.stage, entry) for row in held_back])
         return len(held_back)
 
-    def resume(self, name: str) -> int:
-        """Start an account again; return how many jobs go on."""
+    def resume(self, name: str) -> int | None:
+        """Start an account again that a probe found well; return how many jobs go on.
+
+        None where a person's pause lasts, which may be younger than the probe.
+        """
         now = self._database.clock.now()
-        nothing = dict.fromkeys(("paused_reason", "paused_details", "paused_at", "paused_by", "probe_at"))
         with self._database.write() as connection:
-            self._write(connection, name, **nothing, probes=0)
-            alarms.end(connection, self._database, STOPPED, name)
-            waiting = and_(JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused")
-            return release(connection, waiting, now)
+            before = self._locked(connection, name)
+            if before.kept_by_person(now):
+                return None
+            return self._start(connection, name, now) if before.paused_reason else 0
 
     def to_probe(self) -> list[str]:
         """Return the paused accounts that it is time to probe."""
@@ -256,6 +262,21 @@ class Accounts:
         with self._database.write() as connection:
             self._write(connection, name, compare_asked_at=now)
             write_deed(connection, now, who=who, what="compare", subject=name)
+
+    def _locked(self, connection: Connection, name: str) -> AccountState:
+        """Return what is known of an account, and keep everybody else from changing it."""
+        insert = insert_dialect(self._database)(AccountRow).values(name=name, probes=0)
+        connection.execute(insert.on_conflict_do_nothing())
+        row = connection.execute(_ONE.with_for_update(), {"of_account": name}).one()
+        return AccountState(**row._mapping)
+
+    def _start(self, connection: Connection, name: str, now: datetime) -> int:
+        """End a pause; return how many jobs go on."""
+        nothing = dict.fromkeys(("paused_reason", "paused_details", "paused_at", "paused_by", "probe_at"))
+        self._write(connection, name, **nothing, probes=0)
+        alarms.end(connection, self._database, STOPPED, name)
+        waiting = and_(JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused")
+        return release(connection, waiting, now)
 
     def _upsert(self, name: str, **values: Any) -> None:
         with self._database.write() as connection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -158,6 +158,79 @@ def test_a_held_job_is_not_held_back(ledger: Ledger) -> None:
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
 
     assert ledger.accounts.hold_back(ACCOUNT, "x") == 0
+
+
+# ---------------------------------------------------------------- a person's pause
+
+
+def paused_by(ledger: Ledger) -> str | None:
+    state = ledger.accounts.get(ACCOUNT)
+    return state.paused_by if state else None
+
+
+def pause_by_person(ledger: Ledger, until: datetime | None = None) -> None:
+    ledger.accounts.pause_by_person(ACCOUNT, who="ana", note="month end", until=until)
+
+
+def test_a_probe_that_ends_well_does_not_end_what_a_person_decided_meanwhile(ledger: Ledger) -> None:
+    add_many(ledger, 2)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    ledger.accounts.hold_back(ACCOUNT, "x")
+    pause_by_person(ledger)
+
+    assert ledger.accounts.resume(ACCOUNT) is None
+
+    assert paused_by(ledger) == "ana"
+    assert {job.status for job in jobs(ledger)} == {Status.WAITING}
+
+
+def test_a_probe_ends_a_person_s_pause_once_its_own_time_has_come(ledger: Ledger, clock: FakeClock) -> None:
+    pause_by_person(ledger, until=NOON + timedelta(hours=1))
+    assert ledger.accounts.resume(ACCOUNT) is None
+
+    clock.advance(3600)
+
+    assert ledger.accounts.resume(ACCOUNT) == 0
+    assert paused_by(ledger) is None
+
+
+def test_a_person_ends_whatever_pause_there_is(ledger: Ledger) -> None:
+    add_many(ledger, 2)
+    pause_by_person(ledger)
+    ledger.accounts.hold_back(ACCOUNT, "x")
+
+    assert ledger.accounts.resume_by_person(ACCOUNT, who="vera", note="over") == 2
+
+    assert paused_by(ledger) is None
+    assert {job.status for job in jobs(ledger)} == {Status.PENDING}
+
+
+def test_a_probe_that_comes_second_changes_nothing(ledger: Ledger) -> None:
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    ledger.accounts.resume(ACCOUNT)
+    before = ledger.accounts.get(ACCOUNT)
+
+    assert ledger.accounts.resume(ACCOUNT) == 0
+
+    assert ledger.accounts.get(ACCOUNT) == before
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_fault_that_is_noticed_while_a_person_pauses_changes_nothing(ledger: Ledger, known: bool) -> None:
+    if known:
+        stamp(ledger)
+    decided = {"paused_reason": "paused_by_person", "paused_by": "ana", "paused_at": NOON}
+    with ThreadPoolExecutor(1) as pool:
+        with ledger.database.write() as connection:
+            ledger.accounts._write(connection, ACCOUNT, **decided)
+            late = pool.submit(ledger.accounts.pause, ACCOUNT, "access_refused", {})
+            assert not wait([late], timeout=0.3).done
+        assert late.result(10) is False
+
+    state = ledger.accounts.get(ACCOUNT)
+    assert state is not None
+    assert (state.paused_reason, state.paused_by, state.probe_at) == ("paused_by_person", "ana", None)
+    assert ledger.alarms.lasting() == []
 
 
 # ---------------------------------------------------------------- what the ledger is bound to
