@@ -132,6 +132,26 @@ def test_an_account_that_b2brouter_refuses_is_paused_and_tried_now_and_then(
     assert office.ledger.queries.by_status()[Status.DONE] == 1
 
 
+def test_what_no_probe_sees_is_tried_ever_more_rarely_too(
+    office: Office, server: SimulatorServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.erp.add(invoice("0"))
+    office.work(60)
+    rule = server.world.faults.add("error_before", operation="create_invoice", status=403, times=None)
+    office.erp.add(*(invoice(str(n)) for n in range(1, 21)))
+
+    office.work(4 * 3600, every=30)
+
+    assert office.waiting_for() == {"account_paused"}
+    assert sum("is paused" in record.message for record in caplog.records) <= 20
+    [first, *_] = office.ledger.queries.jobs(Filter(status=Status.WAITING))
+    assert sum(entry.what == "released" for entry in office.ledger.queries.timeline(first.id)) <= 20
+
+    server.world.faults.remove(rule.id)
+    office.work(1800)
+    assert office.ledger.queries.by_status()[Status.DONE] == 21
+
+
 def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reaches_every_document(
     office: Office, server: SimulatorServer
 ) -> None:

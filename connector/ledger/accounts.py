@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,6 +25,7 @@ PROBE_AFTER = 60.0
 """Seconds until a paused account is probed; doubled up to `PROBE_CAP` while it stays unwell."""
 
 PROBE_CAP = 900.0
+"""The longest of these pauses; they begin anew once an account that was resumed has worked for so long."""
 
 SCHEDULER = "scheduler"
 """The office of whoever makes the rounds."""
@@ -102,13 +103,13 @@ class Accounts:
         """Return what is known of an account; None before its first use."""
         with self._database.read() as connection:
             row = connection.execute(_ONE, {"of_account": name}).one_or_none()
-        return AccountState(**row._mapping) if row else None
+        return _told(AccountState(**row._mapping)) if row else None
 
     def all(self) -> list[AccountState]:
         """Return all accounts ever used, by name."""
         with self._database.read() as connection:
             return [
-                AccountState(**row._mapping)
+                _told(AccountState(**row._mapping))
                 for row in connection.execute(select(*_COLUMNS).order_by(AccountRow.name))
             ]
 
@@ -171,14 +172,14 @@ class Accounts:
             if before.paused_by_person:
                 return False  # a fault does not shorten what a person decided
             fresh = before.paused_reason is None
-            probes = 0 if fresh else before.probes + 1
+            probes = _probes_in_vain(before, now)
             self._write(
                 connection,
                 name,
                 paused_reason=reason,
                 paused_details=dict(details),
                 paused_at=now if fresh else before.paused_at,
-                probe_at=now + timedelta(seconds=min(PROBE_CAP, PROBE_AFTER * 2**probes)),
+                probe_at=now + timedelta(seconds=_until_probe(probes)),
                 probes=probes,
             )
             alarms.begin(connection, self._database, STOPPED, name, why)
@@ -240,14 +241,19 @@ class Accounts:
     def resume(self, name: str) -> int | None:
         """Start an account again that a probe found well; return how many jobs go on.
 
-        None where a person's pause lasts, which may be younger than the probe.
+        None where a person's pause lasts, which may be younger than the probe. After a fault it is kept in mind when
+        it was started and how often it had been probed, for the probe may not have seen what is wrong.
         """
         now = self._database.clock.now()
         with self._database.write() as connection:
             before = self._locked(connection, name)
             if before.kept_by_person(now):
                 return None
-            return self._start(connection, name, now) if before.paused_reason else 0
+            if before.paused_reason is None:
+                return 0
+            if before.paused_by_person:
+                return self._start(connection, name, now)
+            return self._start(connection, name, now, probe_at=now, probes=before.probes)
 
     def to_probe(self) -> list[str]:
         """Return the paused accounts that it is time to probe."""
@@ -264,16 +270,18 @@ class Accounts:
             write_deed(connection, now, who=who, what="compare", subject=name)
 
     def _locked(self, connection: Connection, name: str) -> AccountState:
-        """Return what is known of an account, and keep everybody else from changing it."""
+        """Return what the row of an account says, and keep everybody else from changing it."""
         insert = insert_dialect(self._database)(AccountRow).values(name=name, probes=0)
         connection.execute(insert.on_conflict_do_nothing())
         row = connection.execute(_ONE.with_for_update(), {"of_account": name}).one()
         return AccountState(**row._mapping)
 
-    def _start(self, connection: Connection, name: str, now: datetime) -> int:
+    def _start(
+        self, connection: Connection, name: str, now: datetime, *, probe_at: datetime | None = None, probes: int = 0
+    ) -> int:
         """End a pause; return how many jobs go on."""
-        nothing = dict.fromkeys(("paused_reason", "paused_details", "paused_at", "paused_by", "probe_at"))
-        self._write(connection, name, **nothing, probes=0)
+        nothing = dict.fromkeys(("paused_reason", "paused_details", "paused_at", "paused_by"))
+        self._write(connection, name, **nothing, probe_at=probe_at, probes=probes)
         alarms.end(connection, self._database, STOPPED, name)
         waiting = and_(JobRow.account == name, JobRow.status == Status.WAITING, JobRow.reason == "account_paused")
         return release(connection, waiting, now)
@@ -285,6 +293,25 @@ class Accounts:
     def _write(self, connection: Connection, name: str, **values: Any) -> None:
         insert = insert_dialect(self._database)(AccountRow).values({"name": name, "probes": 0, **values})
         connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+
+
+def _told(state: AccountState) -> AccountState:
+    """Leave out what the row of an account that works keeps for its next pause alone; see `Accounts.resume`."""
+    return state if state.paused_reason is not None else replace(state, probe_at=None, probes=0)
+
+
+def _probes_in_vain(before: AccountState, now: datetime) -> int:
+    """How many probes in a row helped nothing: also one that ended well does not if it soon stops again."""
+    if before.probe_at is None:  # it never stopped, or a person has started it
+        return 0
+    if before.paused_reason is None and now - before.probe_at >= timedelta(seconds=PROBE_CAP):
+        return 0
+    return before.probes + 1
+
+
+def _until_probe(probes: int) -> float:
+    """Seconds until the next probe; they grow no more long before 2**probes is too large a number."""
+    return min(PROBE_CAP, PROBE_AFTER * 2.0 ** min(probes, 16))
 
 
 def _settings(arithmetic: Way | None, now: datetime) -> dict[str, Any]:

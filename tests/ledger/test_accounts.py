@@ -160,6 +160,75 @@ def test_a_held_job_is_not_held_back(ledger: Ledger) -> None:
     assert ledger.accounts.hold_back(ACCOUNT, "x") == 0
 
 
+# ---------------------------------------------------------------- what no probe sees
+
+
+def wait_after_pause(ledger: Ledger, clock: FakeClock) -> float:
+    """Pause an account; return the seconds until its probe."""
+    ledger.accounts.pause(ACCOUNT, "account_refused", {"status": "403"})
+    state = ledger.accounts.get(ACCOUNT)
+    assert state is not None
+    assert state.probe_at is not None
+    return (state.probe_at - clock.now()).total_seconds()
+
+
+def test_an_account_that_stops_again_soon_goes_on_with_the_longer_pauses(ledger: Ledger, clock: FakeClock) -> None:
+    waits = []
+    for _ in range(6):
+        waits.append(wait_after_pause(ledger, clock))
+        clock.advance(waits[-1])
+        ledger.accounts.resume(ACCOUNT)
+        clock.advance(5)
+
+    assert waits == [60, 120, 240, 480, 900, 900]
+
+
+def test_one_that_has_worked_for_as_long_as_the_longest_pause_begins_anew(ledger: Ledger, clock: FakeClock) -> None:
+    for worked in (PROBE_CAP - 1, PROBE_CAP):
+        clock.advance(wait_after_pause(ledger, clock))
+        ledger.accounts.resume(ACCOUNT)
+        clock.advance(worked)
+
+    assert wait_after_pause(ledger, clock) == PROBE_AFTER
+
+
+def test_one_that_a_person_resumes_begins_anew(ledger: Ledger, clock: FakeClock) -> None:
+    for _ in range(3):
+        wait_after_pause(ledger, clock)
+    ledger.accounts.resume_by_person(ACCOUNT, who="vera", note="the key is right by now")
+
+    assert wait_after_pause(ledger, clock) == PROBE_AFTER
+
+
+def test_one_that_a_person_had_paused_for_a_while_begins_anew(ledger: Ledger, clock: FakeClock) -> None:
+    for _ in range(3):
+        wait_after_pause(ledger, clock)
+    pause_by_person(ledger, until=clock.now() + timedelta(hours=1))
+    clock.advance(3600)
+    ledger.accounts.resume(ACCOUNT)
+
+    assert wait_after_pause(ledger, clock) == PROBE_AFTER
+
+
+def test_of_an_account_that_works_no_probe_is_told(ledger: Ledger, clock: FakeClock) -> None:
+    for _ in range(3):
+        clock.advance(wait_after_pause(ledger, clock))
+    ledger.accounts.resume(ACCOUNT)
+
+    for state in (ledger.accounts.get(ACCOUNT), *ledger.accounts.all()):
+        assert state is not None
+        assert (state.probe_at, state.probes) == (None, 0)
+    assert ledger.accounts.to_probe() == []
+
+
+def test_an_account_may_be_unwell_for_weeks(ledger: Ledger, clock: FakeClock) -> None:
+    wait_after_pause(ledger, clock)
+    with ledger.database.write() as connection:
+        ledger.accounts._write(connection, ACCOUNT, probes=5000)
+
+    assert wait_after_pause(ledger, clock) == PROBE_CAP
+
+
 # ---------------------------------------------------------------- a person's pause
 
 
