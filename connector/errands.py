@@ -119,21 +119,36 @@ def open_ledger(services: Services) -> None:
 def archive(services: Services, account: str, *, stopping: Callable[[], bool], seconds: float | None = None) -> None:
     """Fetch and keep files of an account's issued documents for a while.
 
+    None of one that a fault has stopped, until it is time to probe it.
+
     Raises:
         ArchiveError: the archive cannot be written to now; everything stays due.
         LedgerError: the ledger failed.
     """
     archivist = services.archivist
-    if archivist is None:
+    if archivist is None or _rests(services, account):
         return
     longest = services.settings.worker.drain_seconds if seconds is None else seconds
     try:
-        archivist.work(account, lambda: _files(services, account), seconds=longest, stopping=stopping)
+        archivist.work(
+            account,
+            lambda: _files(services, account),
+            seconds=longest,
+            stopping=lambda: stopping() or _rests(services, account),
+        )
     except AccountError as error:
         if not stopping():
             pause(services, account, error)
     except OutOfTimeError:
         log.debug("account %s: no further file is fetched, for the process ends", account)
+
+
+def _rests(services: Services, account: str) -> bool:
+    """Whether a fault has stopped an account, and it is not time to probe it: no file is worth a probe of its own."""
+    state = services.ledger.accounts.get(account)
+    if state is None or state.paused_reason is None or state.paused_by_person:
+        return False
+    return state.probe_at is not None and state.probe_at > services.clock.now()
 
 
 def _files(services: Services, account: str) -> Files:

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from connector.archive.keeping import Archivist
+from connector.archive.storage import Folder
+from connector.domain.archive import Keeping, Piece
 from connector.domain.job import Status
+from connector.errands import archive
+from connector.ledger.accounts import PROBE_AFTER
 from connector.ledger.queries import Filter
 from connector.simulator import SimulatorServer
 from tests.support.builders import invoice
@@ -150,6 +155,59 @@ def test_what_no_probe_sees_is_tried_ever_more_rarely_too(
     server.world.faults.remove(rule.id)
     office.work(1800)
     assert office.ledger.queries.by_status()[Status.DONE] == 21
+
+
+def test_the_archive_waits_until_it_is_time_to_probe(office: Office, server: SimulatorServer, tmp_path: Path) -> None:
+    office.erp.add(invoice("1"))
+    office.work(60)
+    _use_archive(office, tmp_path / "archive", *Piece)
+    accounts = office.ledger.accounts
+    accounts.pause("main", "outage", {"message": "gone"})
+    paused = accounts.get("main")
+    probes = _count_probes(office)
+
+    def kept() -> int:
+        archive(office.services, "main", stopping=lambda: False)
+        return sum(count.files for count in office.ledger.archive.counts() if count.keeping is Keeping.KEPT)
+
+    office.clock.advance(PROBE_AFTER - 1)
+    assert kept() == 0
+    assert (probes, accounts.get("main")) == ([], paused)
+
+    office.clock.advance(1)
+    assert kept() == len(Piece)
+    assert len(probes) == 1
+
+
+def test_an_account_that_stops_while_its_files_are_fetched_is_not_probed_for_the_next(
+    office: Office, tmp_path: Path
+) -> None:
+    office.erp.add(invoice("1"), invoice("2"))
+    office.work(60)
+    _use_archive(office, tmp_path / "archive", Piece.LEGAL)
+    remote = office.services.remote("main")
+    read = remote.read_file
+
+    def stop_meanwhile(reference: str, piece: Piece) -> bytes | None:
+        office.ledger.accounts.pause("main", "outage", {"message": "gone"})
+        return read(reference, piece)
+
+    remote.read_file = stop_meanwhile  # type: ignore[method-assign]
+    probes = _count_probes(office)
+
+    archive(office.services, "main", stopping=lambda: False)
+
+    assert probes == []
+    assert {count.keeping: count.files for count in office.ledger.archive.counts()} == {
+        Keeping.KEPT: 1,
+        Keeping.DUE: 1,
+    }
+
+
+def _use_archive(office: Office, place: Path, *pieces: Piece) -> None:
+    office.services.__dict__["archivist"] = Archivist(
+        office.ledger, Folder(place), clock=office.clock, pieces=pieces, claim_seconds=300
+    )
 
 
 def test_one_and_the_same_refusal_of_everything_stops_the_account_before_it_reaches_every_document(
