@@ -182,6 +182,17 @@ def test_pages_come_to_an_end_also_where_many_were_last_changed_at_the_beginning
     assert all((one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(found))
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("stamp", ["infinity", "-infinity"])
+def test_a_time_of_change_that_is_none_names_its_document_also_where_no_other_is_seen_before(
+    postgres_url: str, make: MakeAdapter, stamp: str
+) -> None:
+    make_tables(postgres_url)
+    execute(postgres_url, f"UPDATE project SET updated_at = '{stamp}'")
+    with pytest.raises(UsageError, match=r"document 10\d: '-?infinity'"):
+        everything(make(postgres_url))
+
+
 def test_a_late_change_is_found_after_the_last_position(url: str, booking: SqlAdapter) -> None:
     last = everything(booking)[-1].position
     assert booking.find(last, 10, since=None, companies=None) == []

@@ -187,10 +187,13 @@ class Reader:
         result.close()
         stamped = found.where(column("changed_at").is_not(None))
         first = self._database.run(connection, stamped, query="find").mappings().first()
-        return _Shape(
+        shape = _Shape(
             frozenset(names),
             Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None),
         )
+        if first:
+            self._stamp(shape, dict(first))  # else what is learnt from is no time, and nothing can be compared with it
+        return shape
 
     def _stamp(self, shape: _Shape, row: Row) -> Any:
         try:
