@@ -26,10 +26,9 @@ from connector.domain.errors import (
     RefusedError,
     StepError,
 )
+from connector.domain.pace import LONGEST_PAUSE
 
 LONGEST_MESSAGE: Final = 500
-LONGEST_WISH: Final = 3600.0
-"""Longest `Retry-After` that is believed, in seconds."""
 
 
 class Operation(StrEnum):
@@ -330,10 +329,10 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
     """
     text = (header or "").strip()
     if re.fullmatch(r"\d+(\.\d+)?", text, re.ASCII):
-        return min(float(text), LONGEST_WISH)
+        return min(float(text), LONGEST_PAUSE)
     try:
         then = parsedate_to_datetime(text)
     except ValueError:
         return None
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
-    return min(max((then - now).total_seconds(), 0.0), LONGEST_WISH)
+    return min(max((then - now).total_seconds(), 0.0), LONGEST_PAUSE)

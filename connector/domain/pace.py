@@ -20,7 +20,7 @@ LONGEST_QUEUE: Final = 60.0
 """Seconds by which slots are given away in advance, at most: what lies further ahead was taken on a clock that was
 set back since."""
 LONGEST_PAUSE: Final = 3600.0
-"""Seconds that a server's wish to be left alone is heeded; the same of a longer one."""
+"""Most seconds for which a server's wish to be left alone is heeded."""
 SAME_BURST: Final = 5.0
 """Refusals within so many seconds answer requests of the same burst: the rate is halved once for them."""
 

@@ -192,7 +192,7 @@ class Reader:
             Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None),
         )
         if first:
-            self._stamp(shape, dict(first))  # else what is learnt from is no time, and nothing can be compared with it
+            self._stamp(shape, dict(first))  # what is learnt from must be a time, to be compared with others
         return shape
 
     def _stamp(self, shape: _Shape, row: Row) -> Any:
