@@ -7,21 +7,27 @@ key: it takes slots by the handful from a `Reservoir`, which is a row of the led
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from connector.domain.errors import OutOfTimeError, OutsideError
 from connector.domain.pace import Pace, Slots
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _HANDFUL: Final = 0.2
 """Seconds' worth of slots that a process takes from a reservoir at once."""
 _ALONE: Final = 0.25
 """Share of the rate that a process allows itself while the reservoir cannot be reached."""
+_AWAY: Final = 10.0
+"""Seconds for which a reservoir that could not be reached is not asked again: one that is mute costs its time-out
+each time, and everybody who waits for a slot waits for that."""
 
 
 class Budget(Protocol):
@@ -121,6 +127,7 @@ class SharedBudget:
     """Smooth pacing over all processes that share a reservoir.
 
     While it cannot be reached, each process goes on with a quarter of the rate: slower, never without a limit.
+    It is asked again every ten seconds.
     """
 
     def __init__(
@@ -150,6 +157,7 @@ class SharedBudget:
         self._lock = threading.Lock()
         self._slots: deque[float] = deque()
         self._paused_until = 0.0
+        self._away_until = -math.inf
 
     def acquire(self) -> None:
         """Return when the next request may be made.
@@ -157,10 +165,8 @@ class SharedBudget:
         Raises:
             OutOfTimeError: `rate_limited`, where that is further away than `patience`.
         """
-        try:
-            slot = self._next()
-        except OutsideError as error:
-            log.warning("the shared request budget cannot be reached, going on slowly: %s", error.message)
+        slot = self._next()
+        if slot is None:
             self._alone.acquire()
             return
         wait = slot - self._clock()
@@ -177,18 +183,29 @@ class SharedBudget:
                 self._slots.clear()
                 self._paused_until = max(self._paused_until, self._clock() + retry_after)
         self._alone.slow_down(retry_after)
-        try:
-            self._reservoir.slow_down(retry_after)
-        except OutsideError as error:
-            log.warning("the shared request budget cannot be reached: %s", error.message)
+        with self._lock:
+            self._asked(lambda: self._reservoir.slow_down(retry_after))
 
-    def _next(self) -> float:
-        """Return the time of the next slot; take a handful of new ones when none is left."""
+    def _next(self) -> float | None:
+        """Return the time of the next slot; take a handful of new ones when none is left. None: none can be had."""
         with self._lock:
             if not self._slots:
-                given = self._reservoir.reserve(self._handful, patience=self._patience)
+                given = self._asked(lambda: self._reservoir.reserve(self._handful, patience=self._patience))
+                if given is None:
+                    return None
                 first = self._clock() + given.wait
                 if not given.count:
                     return first
                 self._slots.extend(first + n * given.interval for n in range(given.count))
             return self._slots.popleft()
+
+    def _asked(self, ask: Callable[[], T]) -> T | None:
+        """Ask the reservoir; None where it cannot be reached, or could not be a moment ago."""
+        if self._clock() < self._away_until:
+            return None
+        try:
+            return ask()
+        except OutsideError as error:
+            self._away_until = self._clock() + _AWAY
+            log.warning("the shared request budget cannot be reached, going on slowly: %s", error.message)
+            return None

@@ -107,6 +107,27 @@ def test_without_the_reservoir_a_worker_goes_on_slowly_but_never_without_a_limit
     assert now[0] >= 10  # 240 a minute, a quarter of it alone, halved by the 429, but never less than a quarter
 
 
+def test_a_reservoir_that_could_not_be_reached_is_left_alone_for_a_moment_and_then_asked_again() -> None:
+    now = [0.0]
+    asked: list[float] = []
+
+    class Mute(Unreachable):
+        """Each question costs its time-out."""
+
+        def reserve(self, slots: int, *, patience: float) -> Slots:
+            asked.append(now[0])
+            now[0] += 3
+            return super().reserve(slots, patience=patience)
+
+    def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    budget = SharedBudget(1200, Mute(), patience=100, clock=lambda: now[0], sleep=sleep)
+    while now[0] < 25:
+        budget.acquire()
+    assert asked == pytest.approx([0, 13], abs=0.5)
+
+
 def test_redis_that_does_not_answer_is_an_outside_fault() -> None:
     shared = RedisReservoir.connect("redis://127.0.0.1:1/0", "key", requests_per_minute=60)
     with pytest.raises(OutsideError, match="Redis"):
