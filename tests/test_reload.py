@@ -251,3 +251,24 @@ def test_ten_thousand_accounts_in_files_of_their_own_cost_seconds_to_load_and_li
     assert spent["read all keys"] < 5
     services.close()
     redaction.forget()
+
+
+@pytest.mark.slow
+def test_an_address_that_is_none_leaves_the_source_where_it_was(
+    running: Running, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = tmp_path / "address"
+    running.write("postgresql://reader@127.0.0.1:1/erp", address)
+    running.write(OTHER.replace('url = "postgresql+psycopg://u:p@127.0.0.1/erp"', f'url_file = "{address}"'), running.more)
+    running.look()
+    erps, settings = running.services.erps, running.services.settings.sources["second"]
+    before = erps.adapter("second", settings)
+    running.write("postgresql://reader@127.0.0.1:port/erp", address)
+    assert erps.adapter("second", settings) is before
+    assert "The address of before stays in force." in caplog.text
+    running.look()
+    assert len(running.faults()) == 1
+    running.write("postgresql://reader@127.0.0.1:2/erp", address)
+    assert erps.adapter("second", settings) is not before
+    running.look()
+    assert running.faults() == []

@@ -38,15 +38,23 @@ class Erps:
         """Return the adapter of a source.
 
         Raises:
-            UsageError: there is no such adapter, or its options are wrong.
+            UsageError: there is no such adapter, or its options are wrong; where the source was open before, that
+                adapter is returned.
         """
         with self._lock:
             opened = self._opened.get(source)
-            if opened is None or not opened.suits(settings):
-                address = settings.address()
-                opened = _Opened(settings, address, self._open(source, settings, address))
-                self._put(source, opened)
+            if opened is None:
+                opened = self._put(source, self._made(source, settings))
+            elif not opened.suits(settings):
+                try:
+                    opened = self._put(source, self._made(source, settings))
+                except UsageError as error:  # an address in a file of its own changes when it likes
+                    log.warning("%s The address of before stays in force.", error.message)
             return opened.adapter
+
+    def _made(self, source: str, settings: SourceSettings) -> _Opened:
+        address = settings.address()
+        return _Opened(settings, address, self._open(source, settings, address))
 
     def see(self, source: str, settings: SourceSettings) -> None:
         """See that a source could be opened; nobody is connected to, and no command is asked for its address.
@@ -71,9 +79,10 @@ class Erps:
         with self._lock:
             self._put(source, _Opened(None, None, adapter))
 
-    def _put(self, source: str, opened: _Opened) -> None:
+    def _put(self, source: str, opened: _Opened) -> _Opened:
         self._retire(source)
         self._opened[source] = opened
+        return opened
 
     def _retire(self, source: str) -> None:
         before = self._opened.pop(source, None)
