@@ -259,7 +259,9 @@ def test_an_address_that_is_none_leaves_the_source_where_it_was(
 ) -> None:
     address = tmp_path / "address"
     running.write("postgresql://reader@127.0.0.1:1/erp", address)
-    running.write(OTHER.replace('url = "postgresql+psycopg://u:p@127.0.0.1/erp"', f'url_file = "{address}"'), running.more)
+    running.write(
+        OTHER.replace('url = "postgresql+psycopg://u:p@127.0.0.1/erp"', f'url_file = "{address}"'), running.more
+    )
     running.look()
     erps, settings = running.services.erps, running.services.settings.sources["second"]
     before = erps.adapter("second", settings)

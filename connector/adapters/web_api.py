@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _TOLD = 300
 """Letters of an ERP's own words that a message repeats."""
+_NOBODY_THERE = frozenset({429, 502, 503, 504})
+"""What is answered for an ERP that cannot take any call now, whatever it is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class WebApi:
             headers: of this call, besides those of each.
 
         Raises:
-            SourceUnavailableError: no answer; whether the call had an effect is not known.
+            SourceUnavailableError: no answer; whether the call had an effect is not known. `down` where nobody
+                could be connected to, so that it had none.
             UsageError: the address is none.
         """
         import httpx  # slow to import
@@ -85,6 +88,7 @@ class WebApi:
             raise SourceUnavailableError(
                 f"The API of source {self.source} at {self.place} gives no answer: {why}.",
                 action="Check that it runs, api_url, and the certificate of its host.",
+                down=isinstance(error, httpx.ConnectError | httpx.ConnectTimeout),
             ) from error
         try:
             return Answer(response.status_code, response.json())
@@ -100,7 +104,9 @@ class WebApi:
             return SourceNotPermittedError(f"{what}.", action="Check api_key, and the rights of its user in the ERP.")
         if answer.status in {404, 405} or 300 <= answer.status < 400:
             return UsageError(f"{what}.", action="Check that api_url leads to the ERP's API, without a redirect.")
-        return SourceUnavailableError(f"{what}.", action="Look into the log of the ERP.")
+        return SourceUnavailableError(
+            f"{what}.", action="Look into the log of the ERP.", down=answer.status in _NOBODY_THERE
+        )
 
     def told(self, said: str) -> str:
         """Return words of somebody else's on one line, shortened, without our key."""

@@ -171,10 +171,21 @@ def test_answers_that_are_none_of_the_erps_say_what_is_wrong(
     assert site.written() == ("4711", XREF)
 
 
-def test_an_api_that_is_not_there_is_tried_again_later(site: Site) -> None:
+def test_an_api_that_is_not_there_is_tried_again_for_as_long_as_it_takes(site: Site) -> None:
     adapter = site.opened(api_url="http://127.0.0.1:9")
-    with pytest.raises(SourceUnavailableError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(SourceUnavailableError, match=r"127\.0\.0\.1:9") as failed:
         adapter.record("1", "4711", XREF)
+    assert failed.value.down
+
+
+@pytest.mark.parametrize(("status", "down"), [(502, True), (503, True), (504, True), (429, True), (500, False)])
+def test_an_api_for_which_only_its_proxy_answers_is_down_but_one_that_broke_may_have_met_a_bad_document(
+    site: Site, status: int, down: bool
+) -> None:
+    site.api.error = (status, b"<html>")
+    with pytest.raises(SourceUnavailableError) as failed:
+        site.adapter.record("1", "4711", XREF)
+    assert failed.value.down is down
 
 
 def test_a_certificate_that_nobody_vouches_for_stops_the_call_before_the_key_leaves(
