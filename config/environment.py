@@ -61,6 +61,38 @@ def stray(sections: Collection[str]) -> tuple[str, Speaker] | None:
     return None
 
 
+def prevailing(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the files say, less each secret that the environment tells in another of the three ways.
+
+    A secret is told by a value, a file or a command; the environment wins over the files whichever it uses.
+    """
+    left = dict(values)
+    for name in _variables():
+        *tables, told = name[len(PREFIX) :].lower().split(DELIMITER)
+        secret = told.removesuffix("_file").removesuffix("_command")
+        others = {secret, f"{secret}_file", f"{secret}_command"} - {told}
+        if others & _at(left, tables).keys():
+            _drop(left, tables, others)
+    return left
+
+
+def _at(values: Mapping[str, Any], place: Sequence[str]) -> Mapping[str, Any]:
+    """Return the table at a place; an empty one where there is none."""
+    table: Any = values
+    for part in place:
+        table = table.get(part) if isinstance(table, Mapping) else None
+    return table if isinstance(table, Mapping) else {}
+
+
+def _drop(values: dict[str, Any], place: Sequence[str], names: Collection[str]) -> None:
+    """Leave names out of the table at a place; the tables on the way are copied, for the files remember theirs."""
+    table = values
+    for part in place:
+        table[part] = table = dict(table[part])
+    for name in names:
+        table.pop(name, None)
+
+
 def _says(values: Mapping[str, Any], place: Sequence[int | str]) -> bool:
     """Whether there is anything at a place of what the files say."""
     table: Any = values

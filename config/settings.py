@@ -207,7 +207,7 @@ def read(files: Files) -> Settings:
     tables = files.tables()
     _refuse_stray_variables(files.main)
     try:
-        settings = Settings(**tables.values)
+        settings = Settings(**environment.prevailing(tables.values))
     except ValidationError as error:
         raise _mistake(error, tables, files.main) from None
     except SettingsError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 
@@ -71,6 +72,26 @@ def test_the_environment_wins_over_the_file(write: Path, monkeypatch: pytest.Mon
     assert found.accounts["main"].account_id == "1"
     assert found.b2brouter.timeout == 12
     assert found.ledger.address() == "postgresql+psycopg://h/ledger"
+
+
+@pytest.mark.parametrize("told", ["", "_FILE", "_COMMAND"])
+@pytest.mark.parametrize("written", ["", "_file", "_command"])
+def test_a_secret_of_the_environment_wins_however_it_is_told_here_and_there(
+    write: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: str, written: str
+) -> None:
+    ways = {}
+    for place in ("here", "there"):
+        (tmp_path / place).write_text(f"sqlite:///{place}.db")
+        ways[place] = {
+            "": f"sqlite:///{place}.db",
+            "_file": str(tmp_path / place),
+            "_command": ["cat", str(tmp_path / place)],
+        }
+    text = MINIMAL + f"\n[ledger]\nurl{written} = {json.dumps(ways['there'][written])}\n"
+    here = ways["here"][told.lower()]
+    monkeypatch.setenv(f"CONNECTOR_LEDGER__URL{told}", here if isinstance(here, str) else json.dumps(here))
+
+    assert settings(write, text).ledger.address() == "sqlite:///here.db"
 
 
 def test_the_file_is_found_by_argument_by_environment_or_by_its_place(
