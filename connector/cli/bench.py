@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from config import environment
 from connector.cli import measured
 from connector.cli.command import Group
 from connector.cli.measured import Found
@@ -42,6 +43,7 @@ _JOBS: Final = _number("--jobs", 1_000_000, "In the made-up ledger.", least=2000
 @click.group("bench", cls=Group)
 def bench() -> None:
     """Measure this machine; nothing of the configuration is read or touched."""
+    environment.set_aside()
 
 
 @bench.command("discovery")

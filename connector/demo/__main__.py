@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from config import settings
+from config import environment, settings
 from connector.bootstrap import Services
 from connector.cli import ending
 from connector.cli.output import Column, Output
@@ -141,6 +141,7 @@ def demo(json: bool, keep: Path | None, lang: str) -> int:
     The real sync runs against a local B2Brouter that loses an answer and is unavailable for a while. Exit
     status 1 if any fate is not the expected one.
     """
+    environment.set_aside()
     catalogue.speak(lang)
     folder = _folder(keep)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -172,6 +173,21 @@ def test_starts_and_an_idle_daemon_are_measured_on_both_databases(postgres_url: 
         assert 0 < rows["connector run, until it is ready"]["cpu_seconds"] < 10
         assert 0 < report["idle_share"] < 0.1
     assert bench_databases(postgres_url) <= before
+
+
+@pytest.mark.slow
+def test_what_is_measured_meets_nothing_of_an_installation_that_the_terminal_is_set_up_for(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_CONFIG", str(tmp_path / "theirs.toml"))
+    monkeypatch.setenv("CONNECTOR_LEDGER__URL", f"sqlite:///{tmp_path / 'theirs.db'}")
+    monkeypatch.setenv("CONNECTOR_SOURCES__ERP__URL_FILE", "erp_url")
+    few = ("--invoices", "4", "--threads", "2", "--latency", "0", "--runs", "1", "--postgres", postgres_url)
+
+    assert (shown := call("bench", "throughput", *few)).status == 0, shown.err
+    assert (shown := call("bench", "start", "--runs", "1", "--idle", "1", "--postgres", postgres_url)).status == 0
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_server_that_does_not_answer_is_told() -> None:

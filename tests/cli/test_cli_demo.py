@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,22 @@ from connector.domain.catalogue import LANGUAGES, reason
 from tests.cli.shop import call
 
 
-def run(*options: str) -> subprocess.CompletedProcess[str]:
+def run(*options: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "connector.demo", *options]
     return subprocess.run(
-        [sys.executable, "-m", "connector.demo", *options], capture_output=True, text=True, timeout=110, check=False
+        command, capture_output=True, text=True, timeout=110, check=False, env={**os.environ, **(env or {})}
     )
 
 
 def test_every_document_meets_its_fate_and_what_is_kept_works(tmp_path: Path) -> None:
-    done = run("--json", "--keep", str(tmp_path / "kept"))
+    # As in a terminal that is set up for a real installation: none of it may be met.
+    theirs = {
+        "CONNECTOR_CONFIG": str(tmp_path / "theirs.toml"),
+        "CONNECTOR_LEDGER__URL": f"sqlite:///{tmp_path / 'theirs.db'}",
+        "CONNECTOR_SOURCES__ERP__URL_FILE": "erp_url",
+    }
+    done = run("--json", "--keep", str(tmp_path / "kept"), env=theirs)
+    assert not (tmp_path / "theirs.db").exists()
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
     assert result["ok"]
