@@ -193,7 +193,7 @@ class Reconciliations:
         sides: Mapping[str, int],
         fault: str | None = None,
     ) -> None:
-        """Write down what a comparison came to, and forget the oldest ones of its account."""
+        """Write down what a comparison came to; forget the oldest of its account, but for the last that was made."""
         now = self._database.clock.now()
         with self._database.write() as connection:
             connection.execute(
@@ -210,7 +210,9 @@ class Reconciliations:
             )
             account = select(ReconciliationRow.account).where(ReconciliationRow.id == run).scalar_subquery()
             ids = select(ReconciliationRow.id).where(ReconciliationRow.account == account)
-            old = connection.execute(ids.order_by(ReconciliationRow.id.desc()).offset(_RUNS)).scalars().all()
+            made = ids.where(ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None))
+            old = set(connection.execute(ids.order_by(ReconciliationRow.id.desc()).offset(_RUNS)).scalars())
+            old.discard(connection.execute(made.order_by(ReconciliationRow.id.desc()).limit(1)).scalar() or 0)
             connection.execute(delete(DifferenceRow).where(DifferenceRow.run_id.in_(old)))
             connection.execute(delete(ReconciliationRow).where(ReconciliationRow.id.in_(old)))
 
@@ -224,6 +226,11 @@ class Reconciliations:
         """Return the newest comparison of an account that has ended, whether or not it could be made."""
         ended = select(*_RUN).where(ReconciliationRow.account == account, ReconciliationRow.finished_at.is_not(None))
         return self._one(ended)
+
+    def last_made(self, account: str) -> Reconciliation | None:
+        """Return the newest comparison of an account that could be made."""
+        made = ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None)
+        return self._one(select(*_RUN).where(ReconciliationRow.account == account, *made))
 
     def last_begun(self) -> Mapping[str, Reconciliation]:
         """Return the newest comparison of each account, ended or not."""

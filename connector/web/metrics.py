@@ -79,8 +79,8 @@ class Figures(Collector):
         compared = _family("comparison_age_seconds", "Since ERP, ledger and B2Brouter were compared.", "account")
         differences = _family("comparison_differences", "Differences that a person must cure.", "account")
         for name in self._services.settings.accounts:
-            last = self._services.ledger.reconciliations.last(name)
-            if last is not None and last.finished_at is not None and last.fault is None:
+            last = self._services.ledger.reconciliations.last_made(name)
+            if last is not None and last.finished_at is not None:
                 compared.add_metric([name], (now - last.finished_at).total_seconds())
                 differences.add_metric([name], last.for_person)
         yield from (compared, differences)

@@ -123,3 +123,17 @@ def test_prometheus_finds_no_fault_with_the_rules() -> None:
 def test_what_cannot_be_an_expression_is_seen(wrong: str) -> None:
     with pytest.raises(AssertionError):
         uses(wrong)
+
+
+def test_a_comparison_that_could_not_be_made_leaves_the_age_of_the_one_before(office: Office) -> None:
+    comparisons = office.services.ledger.reconciliations
+    for fault in (None, *["The ERP cannot be read."] * 24):
+        run = comparisons.begin("main", None, None)
+        assert run is not None
+        sides = {"erp": 0, "ledger": 0, "remote": 0}
+        comparisons.finish(run, by_reason={}, for_person=0, sides=sides, fault=fault)
+        office.clock.advance(3600)
+    ages = next(
+        metric for metric in Figures(office.services).collect() if metric.name == "connector_comparison_age_seconds"
+    )
+    assert [sample.value for sample in ages.samples] == [pytest.approx(25 * 3600, abs=60)]
