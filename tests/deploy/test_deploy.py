@@ -72,41 +72,75 @@ def test_a_unit_gives_the_steps_under_way_time_to_end_and_shows_no_secret(unit: 
 # ---------------------------------------------------------------- containers
 
 
-@pytest.mark.parametrize("secrets", [("api_key", "erp_url", "ledger_url"), ()], ids=["secrets", "none"])
-def test_a_command_gets_what_the_service_gets(tmp_path: Path, secrets: tuple[str, ...]) -> None:
-    """systemd itself is played by a script: it says what it was asked for, and hands the credentials over."""
-    etc, opt = tmp_path / "etc", tmp_path / "opt"
+ADDED = """
+[Service]
+DynamicUser=no
+ReadWritePaths=/srv/invoices /srv/more
+LoadCredential=key2:{etc}/key2
+Environment=CONNECTOR_ACCOUNTS__SECOND__API_KEY_FILE=%d/key2
+"""
+
+
+@pytest.mark.parametrize(
+    ("unit", "secrets"),
+    [
+        ("connector.service", ("api_key", "erp_url", "key2")),
+        ("connector-scheduler@1.service", ("api_key", "broker_url", "erp_url", "ledger_url", "key2")),
+        ("connector.service", ()),
+    ],
+    ids=["all in one", "by roles", "no secrets yet"],
+)
+def test_a_command_gets_what_the_service_gets(tmp_path: Path, unit: str, secrets: tuple[str, ...]) -> None:
+    """systemd itself is played by scripts: they show the unit, say what they were asked for, and hand over."""
+    etc = tmp_path / "etc"
     etc.mkdir()
-    handed = f"CREDENTIALS_DIRECTORY={etc}" if secrets else ""
     for name in secrets:
         (etc / name).write_text("secret", encoding="utf-8")
-    programs = {
-        "connector": (DEPLOY / "systemd" / "connector-command")
-        .read_text(encoding="utf-8")
-        .replace("/etc/connector", str(etc))
-        .replace("/opt/connector/bin/connector", str(opt)),
-        "opt": '#!/bin/sh\nenv | grep ^CONNECTOR_ | sort\nfor each in "$@"; do echo "$each"; done\n',
-        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --setenv=*) export "${each#*=}" ;;'
-        f' --*) echo "$each" ;; *) exec env {handed} "$each" "$@" ;; esac; done\n',
-    }
-    for name, text in programs.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
-        (tmp_path / name).chmod(0o755)
+    played(tmp_path, unit, etc)
 
     command = ["connector", "retry", "--note", "seen by Ana"]
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(command, env=path, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
 
     said = done.stdout.splitlines()
-    assert {"--pipe", "--wait", "--property=DynamicUser=yes", "--property=StateDirectory=connector"} <= set(said)
-    assert (f"--property=LoadCredential=api_key:{etc}/api_key" in said) is bool(secrets)
-    assert not any("broker_url" in line or "secret" in line for line in said)
-    names = {"api_key": "ACCOUNTS__MAIN__API_KEY", "ledger_url": "LEDGER__URL", "erp_url": "SOURCES__ERP__URL"}
-    assert [line for line in said if not line.startswith("--") or line == "--note"] == [
-        *(f"CONNECTOR_{names[name]}_FILE={etc}/{name}" for name in names if name in secrets),
-        f"{etc}/connector.toml",
-        *command[1:],
-    ]
+    as_the_service = {"DynamicUser=no", "StateDirectory=connector", "ReadWritePaths=/srv/invoices /srv/more"}
+    assert {"--pipe", "--wait", *(f"--property={each}" for each in as_the_service)} <= set(said)
+    loaded = [line.removeprefix("--property=LoadCredential=") for line in said if "LoadCredential" in line]
+    assert sorted(loaded) == sorted(f"{name}:{etc}/{name}" for name in secrets)
+    assert not any(line == "secret" for line in said)
+    variables = [line.partition("=") for line in said if line.startswith("CONNECTOR_")]
+    assert {name for name, _, _ in variables} >= {"CONNECTOR_ACCOUNTS__MAIN__API_KEY_FILE"}
+    assert {Path(file).parent for _, _, file in variables} == {tmp_path / "handed"}
+    assert {Path(file).name for _, _, file in variables} >= {*secrets, "key2"}
+    assert said[-5:] == ["--config", f"{etc}/connector.toml", *command[1:]]
+
+
+def test_a_command_without_a_service_says_so(tmp_path: Path) -> None:
+    played(tmp_path, "other.service", tmp_path)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["connector", "jobs"], env=path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "not installed" in done.stderr
+
+
+def played(folder: Path, unit: str, etc: Path) -> None:
+    """Write the command, and the programs that stand for systemd's, into a folder."""
+    template = "connector.service" if unit == "connector.service" else "connector-role@.service"
+    text = (DEPLOY / "systemd" / template).read_text("utf-8").replace("/etc/connector", str(etc))
+    (folder / "unit").write_text(text + ADDED.format(etc=etc), encoding="utf-8")
+    programs = {
+        "connector": (DEPLOY / "systemd" / "connector-command")
+        .read_text(encoding="utf-8")
+        .replace("/etc/connector", str(etc))
+        .replace("/opt/connector/bin/connector", str(folder / "opt")),
+        "opt": '#!/bin/sh\nenv | grep ^CONNECTOR_ | sort\nfor each in "$@"; do echo "$each"; done\n',
+        "systemctl": f'#!/bin/sh\n[ "$1 $2" = "cat {unit}" ] && cat {folder}/unit\n',
+        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --setenv=*) export "${each#*=}" ;;'
+        f' --*) echo "$each" ;; *) exec env CREDENTIALS_DIRECTORY={folder}/handed "$each" "$@" ;; esac; done\n',
+    }
+    for name, script in programs.items():
+        (folder / name).write_text(script, encoding="utf-8")
+        (folder / name).chmod(0o755)
 
 
 @pytest.fixture(scope="module")
