@@ -137,4 +137,13 @@ def database_identity(place: str, birthmark: str | None) -> str:
 def same_database(known: str, present: str) -> bool:
     """Whether two names of `database_identity` are one database: its address may change, its birthmark may not."""
     (place, _, mark), (other_place, _, other_mark) = known.partition(" ["), present.partition(" [")
-    return mark == other_mark if mark and other_mark else place == other_place
+    return mark == other_mark if mark and other_mark else _public(place) == _public(other_place)
+
+
+def _public(place: str) -> str:
+    """Return a place as services know it: systemd moves the folder of one aside whose user exists only while it runs.
+
+    With `DynamicUser=yes` /var/lib/connector is a link to /var/lib/private/connector, otherwise it is the folder
+    itself, and systemd moves it from one to the other as the unit says.
+    """
+    return re.sub(r"/var/(lib|cache|log)/private/", r"/var/\1/", place)

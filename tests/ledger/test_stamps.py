@@ -81,6 +81,8 @@ def test_a_source_stays_the_database_that_it_was(ledger: Ledger) -> None:
         ("postgresql://erp:5432/live [7/5]", "postgresql://erp:5432/live [7/6]", False),
         ("postgresql://erp:5432/live [7/5]", "postgresql://erp:5432/live", True),
         ("sqlite:/var/erp.db", "sqlite:/tmp/erp.db", False),
+        ("sqlite:/var/lib/private/connector/connector.db", "sqlite:/var/lib/connector/connector.db", True),
+        ("sqlite:/var/lib/private/connector/connector.db", "sqlite:/var/lib/other/connector.db", False),
     ],
 )
 def test_an_address_may_change_and_a_birthmark_may_not(known: str, present: str, same: bool) -> None:
