@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from config.sections.b2brouter import HOSTS
+from config.sections.web import WebSettings
 from config.settings import Settings, load
 from connector.domain.errors import UsageError
 
@@ -342,3 +343,26 @@ def test_a_file_that_is_named_has_to_be_there(write: Path) -> None:
     assert list(settings(write, INCLUDING).accounts) == ["main"]  # a folder may be empty
     with pytest.raises(UsageError, match="include is a list of files"):
         settings(write, 'include = "other.toml"')
+
+
+@pytest.mark.parametrize(
+    ("proxy", "peer", "is_one"),
+    [
+        ("10.42.0.7", "10.42.0.7", True),
+        ("10.42.0.7", "10.42.0.8", False),
+        ("10.42.0.0/16", "10.42.9.1", True),
+        ("10.42.0.0/16", "::ffff:10.42.9.1", True),
+        ("10.42.0.0/16", "10.43.0.1", False),
+        ("fd00::/8", "fd12::1", True),
+        ("fd00::/8", "10.42.9.1", False),
+        ("10.42.0.7", "", False),
+        (None, "10.42.0.7", False),
+    ],
+)
+def test_a_proxy_is_an_address_or_a_network(proxy: str | None, peer: str, is_one: bool) -> None:
+    assert WebSettings(proxy=proxy).is_proxy(peer) is is_one
+
+
+def test_what_is_neither_is_a_mistake(write: Path) -> None:
+    with pytest.raises(UsageError, match=r"web\.proxy: 'ingress' does not appear to be"):
+        settings(write, MINIMAL + '[web]\nproxy = "ingress"\n')

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from config.sections.section import Command, Section
 
@@ -28,9 +29,29 @@ class WebSettings(Section):
     )
     webhook_bytes: int = Field(1_000_000, ge=1000, description="Largest body of a webhook.")
     proxy: str | None = Field(
-        None, description="Address of the proxy in front, whose word about where requests come from is believed."
+        None,
+        description="Address of the proxy in front, or the network that it is in (10.42.0.0/16), whose word about "
+        "where requests come from is believed. Without it, all who come through a proxy are one address to us, and twenty "
+        "wrong passwords of one keep all of them out for a quarter of an hour.",
     )
     session_hours: float = Field(12, gt=0, le=168, description="Hours after which people sign in again.")
+
+    @field_validator("proxy")
+    @classmethod
+    def _network(cls, value: str | None) -> str | None:
+        if value is not None:
+            ip_network(value, strict=False)
+        return value
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether a request that comes from an address comes through the proxy in front."""
+        if self.proxy is None:
+            return False
+        try:
+            peer = ip_address(address)
+        except ValueError:  # not from a network at all
+            return False
+        return (getattr(peer, "ipv4_mapped", None) or peer) in ip_network(self.proxy, strict=False)
 
 
 class OidcSettings(Section):

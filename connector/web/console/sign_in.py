@@ -138,13 +138,16 @@ def is_secure(request: Request, services: Services) -> bool:
 def address_of(request: Request, services: Services) -> str:
     """Return where a request comes from; what a proxy says is believed of the configured one alone."""
     peer = request.client.host if request.client else ""
-    if peer and peer == services.settings.web.proxy:
+    if services.settings.web.is_proxy(peer):
         return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
     return peer
 
 
 def inside(target: str) -> str:
     """Return where to go on, within this console: an address of another site would be a trap."""
-    parts = urlsplit(target)
+    try:
+        parts = urlsplit(target)
+    except ValueError:  # not even an address, such as "//["
+        return "/"
     well = target.startswith("/") and not target.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
     return target if well and target.isprintable() else "/"
