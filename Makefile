@@ -147,6 +147,7 @@ lock: setup ## resolve the dependencies anew and write the lock files
 	}; \
 	compile pyproject.toml -o requirements.lock; \
 	compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock; \
+	compile pyproject.toml --extra s3 --extra oidc --extra otel -c requirements-dev.lock -o requirements-extras.lock; \
 	printf '%s\n' 'hatchling' 'editables' | compile - -c requirements-dev.lock -o requirements-build.lock; \
 	if grep -nE '://|^ *(-i|-f|--index-url|--extra-index-url|--find-links)|file:' requirements*.lock; then \
 	  echo 'The lock files must hold no addresses.' >&2; exit 1; \

@@ -28,7 +28,7 @@ REQUIRED: Final = os.environ.get("SERVICES") == "required"
 IGNORED: Final[Mapping[str, Sequence[str]]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
     "tool"
 ]["ruff"]["lint"]["per-file-ignores"]
-LOCKS: Final = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS: Final = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock", "requirements-build.lock")
 
 
 def main() -> int:

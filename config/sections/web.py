@@ -31,8 +31,8 @@ class WebSettings(Section):
     proxy: str | None = Field(
         None,
         description="Address of the proxy in front, or the network that it is in (10.42.0.0/16), whose word about "
-        "where requests come from is believed. Without it, all who come through a proxy are one address to us, and twenty "
-        "wrong passwords of one keep all of them out for a quarter of an hour.",
+        "where requests come from is believed. Without it, all who come through a proxy are one address to us, and "
+        "twenty wrong passwords of one keep all of them out for a quarter of an hour.",
     )
     session_hours: float = Field(12, gt=0, le=168, description="Hours after which people sign in again.")
 

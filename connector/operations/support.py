@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import re
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from config import logging as log
 from connector import __version__
@@ -53,7 +54,7 @@ def bundle(
     Args:
         services: the installation; nothing of it is changed.
         rows: of the check-up.
-        logs: files of which the last lines are taken.
+        logs: files of which the last lines are taken; `-` is standard input.
         now: the time of the bundle, UTC.
 
     Raises:
@@ -180,10 +181,16 @@ def _age(moment: datetime | None, now: datetime) -> int | None:
 
 def _last(file: Path) -> Iterable[str]:
     try:
-        with file.open(encoding="utf-8", errors="replace") as lines:
+        with _opened(file) as lines:
             return deque((line.rstrip("\n") for line in lines), maxlen=LOG_LINES)
     except OSError as error:
         raise OutsideError(f"{file} cannot be read: {error.strerror}.", action="Name another by --log.") from error
+
+
+def _opened(file: Path) -> TextIO:
+    if file == Path("-"):
+        return os.fdopen(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)
+    return file.open(encoding="utf-8", errors="replace")
 
 
 def _log_line(line: str) -> str:

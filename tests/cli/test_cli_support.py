@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import stat
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -61,6 +64,26 @@ def test_it_says_how_the_installation_fares_and_nothing_of_anybody(played: Shop,
     assert json.loads(parts["versions.json"])["ledger"] == {"kind": "sqlite", "schema": "0001"}
     assert parts["log-1.txt"].splitlines()[0].startswith('{"time": "2026-03-01T12:00:00Z", "level": "error"')
     assert f"job {held['id']} held at found" in parts["log-1.txt"]
+
+
+def test_it_goes_through_pipes_where_the_command_may_not_read_or_write_files(played: Shop) -> None:
+    log = json.dumps({"level": "info", "logger": "connector.daemon", "message": "the daemon works"})
+    command = [
+        sys.executable,
+        "-m",
+        "connector.cli",
+        "--config",
+        str(played.config),
+        "support-bundle",
+        "-",
+        "--log",
+        "-",
+    ]
+    done = subprocess.run(command, input=log.encode(), capture_output=True, timeout=60, check=True)
+    with zipfile.ZipFile(io.BytesIO(done.stdout)) as archive:
+        assert "the daemon works" in archive.read("log-1.txt").decode()
+    refused = played.run("support-bundle", "-", "--json")
+    assert (refused.status, refused.json["error"]["action"]) == (2, "Name a file.")
 
 
 def test_it_writes_over_nothing_and_works_without_a_ledger(shop: Shop, tmp_path: Path) -> None:

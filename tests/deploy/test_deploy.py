@@ -187,16 +187,17 @@ def test_containers_run_without_root_on_a_read_only_file_system(compose: dict[st
 def test_what_compose_mounts_is_there(compose: dict[str, Any]) -> None:
     mounted = [path for service in compose["services"].values() for path in service.get("volumes", ())]
     files = {path.partition(":")[0] for path in mounted if path.startswith("./")}
-    assert files - {"./connector.toml"} == {
+    assert files - {"./etc"} == {
         f"./{each}"
         for each in (
             "prometheus/prometheus.yml",
             "prometheus/alerts.yml",
+            "prometheus/compose.json",
             "grafana/connector.json",
             "grafana/provisioning",
         )
     }
-    assert all((DEPLOY / path).exists() for path in files - {"./connector.toml"})
+    assert all((DEPLOY / path).exists() for path in files - {"./etc"})
 
 
 def test_the_image_is_made_of_the_product_alone() -> None:
@@ -218,7 +219,10 @@ since = 2026-01-01
 
 
 @pytest.mark.slow
-def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("lock", "extra"), [("requirements.lock", "celery"), ("requirements-extras.lock", "s3fs")], ids=["lean", "extras"]
+)
+def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path, lock: str, extra: str) -> None:
     """Everything but the engine: the image's commands, on the files that may get into it."""
     dockerfile = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", "")
     steps = [line.removeprefix("RUN ") for line in dockerfile.splitlines() if line.startswith("RUN ")]
@@ -236,7 +240,7 @@ def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path) 
         done = subprocess.run(
             ["sh", "-ec", command],
             cwd=source,
-            env={**os.environ, "PATH": f"{outer / 'bin'}:{os.environ['PATH']}"},
+            env={**os.environ, "LOCK": lock, "PATH": f"{outer / 'bin'}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             timeout=280,
@@ -245,7 +249,7 @@ def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path) 
         assert done.returncode == 0, done.stderr
     assert run(str(program), "--version", folder=tmp_path).stdout.startswith("connector")
     installed = {path.name for path in (target / "lib").glob("python*/site-packages/*")}
-    assert {"connector", "workers", "config"} <= installed
+    assert {"connector", "workers", "config", extra} <= installed
     assert not {"pip", "hatchling", "tests", "setuptools"} & installed
 
 

@@ -71,7 +71,8 @@ def test_the_sdist_holds_what_the_wheel_is_made_of_with_documentation_and_deploy
     assert product() <= names
     assert {name.partition("/")[0] for name in names} == PACKAGES | {
         "docs", "deploy", "LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "PKG-INFO", "pyproject.toml",
-        ".gitignore", "requirements.lock", "requirements-dev.lock", "requirements-build.lock",
+        ".gitignore", "requirements.lock", "requirements-extras.lock", "requirements-dev.lock",
+        "requirements-build.lock",
     }  # fmt: skip
 
 
@@ -79,9 +80,9 @@ def test_what_an_installation_in_a_clone_keeps_there_gets_into_no_package(tmp_pa
     for name in ("pyproject.toml", "README.md", "LICENSE", "connector/__init__.py", "deploy/compose.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    secrets = ("api_key", "erp_url", "deploy/connector.toml", "deploy/secrets/api_key")
-    (tmp_path / "deploy" / "secrets").mkdir()
+    secrets = ("api_key", "erp_url", "deploy/etc/connector.toml", "deploy/secrets/api_key")
     for name in secrets:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("a secret", encoding="utf-8")
 
     command = [sys.executable, "-m", "hatchling", "build", "--target", "sdist", "--directory", "dist"]
