@@ -501,14 +501,17 @@ def test_the_country_and_number_of_a_greek_customer(still_odoo: OdooDatabase, ma
     assert (buyer.country, buyer.tax_number) == ("GR", "EL094259216")
 
 
-def test_cash_rounding_is_an_addition_to_the_document(odoo19: OdooDatabase, make: MakeAdapter) -> None:
-    execute(
-        odoo19.url,
-        "INSERT INTO account_move_line (id, move_id, display_type, name, amount_currency, currency_id,"
-        " account_id, journal_id, company_id)"
-        " SELECT 9999, 1, 'rounding', 'Rounding', -0.02, currency_id, account_id,"
-        " journal_id, company_id FROM account_move_line WHERE id = 1",
+def rounding_of(move: int, balance: str, *, tax: int | None = None) -> str:
+    """The line that Odoo adds to a document: by a tax, or without one."""
+    return (
+        "INSERT INTO account_move_line (id, move_id, display_type, name, amount_currency, tax_line_id, currency_id,"
+        f" account_id, journal_id, company_id) SELECT 9999, {move}, 'rounding', 'Rounding', {balance},"
+        f" {tax or 'NULL'}, currency_id, account_id, journal_id, company_id FROM account_move_line WHERE id = 1"
     )
+
+
+def test_cash_rounding_is_an_addition_to_the_document(odoo19: OdooDatabase, make: MakeAdapter) -> None:
+    execute(odoo19.url, rounding_of(1, "-0.02"))
     rounding = load(make(odoo19), 1).allowances
     assert [(part.is_charge, part.amount, part.description) for part in rounding] == [
         (True, Decimal("0.02"), "Rounding")
@@ -516,6 +519,27 @@ def test_cash_rounding_is_an_addition_to_the_document(odoo19: OdooDatabase, make
 
 
 # --- versions
+
+# What Odoo 14 and 15 keep otherwise: no kind for lines of amounts, but marks, and names in one language.
+AS_ODOO_15_KEEPS_IT = (
+    "ALTER TABLE account_move_line ALTER display_type DROP NOT NULL",
+    "ALTER TABLE account_move_line ADD exclude_from_invoice_tab boolean, ADD is_rounding_line boolean",
+    "UPDATE account_move_line SET exclude_from_invoice_tab = display_type IN ('tax', 'payment_term')",
+    "UPDATE account_move_line SET is_rounding_line = display_type = 'rounding'",
+    "UPDATE account_move_line SET display_type = NULL WHERE display_type NOT IN ('line_section', 'line_note')",
+    "ALTER TABLE account_tax ALTER name TYPE varchar USING name->>'en_US'",
+    "ALTER TABLE uom_uom ALTER name TYPE varchar USING name->>'en_US'",
+)
+
+
+def test_odoo_14_and_15_tell_lines_apart_by_marks(odoo17: OdooDatabase, make: MakeAdapter) -> None:
+    keys = [str(invoice["id"]) for invoice in odoo17.expected["invoices"]]
+    execute(odoo17.url, rounding_of(1, "-0.02"))
+    before = make(odoo17).load(keys)
+    execute(odoo17.url, *AS_ODOO_15_KEEPS_IT)
+    adapter = make(odoo17)
+    assert adapter.load(keys) == before
+    assert "failed" not in {row.status for row in adapter.check()[:3]}
 
 
 def test_columns_that_a_version_or_module_lacks_read_as_empty(odoo17: OdooDatabase, make: MakeAdapter) -> None:
@@ -554,7 +578,7 @@ def test_state_and_lines_are_of_one_moment(odoo: OdooDatabase, make: MakeAdapter
             "UPDATE account_move_line SET price_subtotal = 1 WHERE move_id = 1",
         )
 
-    with meanwhile("display_type IN ('product'", change):
+    with meanwhile("IN ('product', 'rounding')", change):
         document = load(adapter, 1)
     assert (document.confirmed, document.lines[0].net_amount) == (True, Decimal(1000))
     document = load(adapter, 1)

@@ -1,4 +1,4 @@
-"""Odoo 16 to 19, read from its PostgreSQL database; the version is told by tables and columns."""
+"""Odoo 14 to 19, read from its PostgreSQL database; the version is told by tables and columns."""
 
 from __future__ import annotations
 

@@ -76,39 +76,46 @@ _HEADERS: Final = """
 """
 
 # display_type: section and note lines are text; tax, payment_term, epd … are bookkeeping. `rounding` is cash
-# rounding, which Odoo counts in amount_untaxed.
-_LINES: Final = """
-    SELECT l.id, l.move_id, l.display_type, l.name AS description, l.quantity, l.price_unit, l.discount,
+# rounding, which Odoo counts in amount_untaxed. Odoo 14 and 15 have it for text alone, and marks for the rest; a
+# database that was brought up from there may have those marks still.
+_KIND: Final = """COALESCE(l.display_type, CASE
+        WHEN l.?exclude_from_invoice_tab THEN CASE WHEN l.tax_line_id IS NOT NULL THEN 'tax' END
+        WHEN l.?is_rounding_line THEN 'rounding'
+        WHEN NOT l.?exclude_from_invoice_tab THEN 'product'
+    END)"""
+
+_LINES: Final = f"""
+    SELECT l.id, l.move_id, {_KIND} AS display_type, l.name AS description, l.quantity, l.price_unit, l.discount,
            l.price_subtotal, l.amount_currency, product.default_code AS article_code,
            CAST(to_jsonb(unit.name) AS text) AS unit
     FROM account_move_line l
     LEFT JOIN product_product product ON product.id = l.product_id
     LEFT JOIN uom_uom unit ON unit.id = l.product_uom_id
-    WHERE l.move_id = ANY(:ids) AND l.display_type IN ('product', 'rounding')
+    WHERE l.move_id = ANY(:ids) AND {_KIND} IN ('product', 'rounding')
     ORDER BY l.move_id, l.sequence, l.id
 """
 
-_LINE_TAXES: Final = """
+_LINE_TAXES: Final = f"""
     SELECT r.account_move_line_id AS line_id, r.account_tax_id AS tax_id
     FROM account_move_line_account_tax_rel r
     JOIN account_move_line l ON l.id = r.account_move_line_id
-    WHERE l.move_id = ANY(:ids) AND l.display_type = 'product'
+    WHERE l.move_id = ANY(:ids) AND {_KIND} = 'product'
 """
 
 # A tax of the type "group" stands for its children; Odoo does not let groups nest.
-_LINE_TAXES_WITH_GROUPS: Final = """
+_LINE_TAXES_WITH_GROUPS: Final = f"""
     SELECT r.account_move_line_id AS line_id, COALESCE(f.child_tax, r.account_tax_id) AS tax_id
     FROM account_move_line_account_tax_rel r
     JOIN account_move_line l ON l.id = r.account_move_line_id
     LEFT JOIN account_tax_filiation_rel f ON f.parent_tax = r.account_tax_id
-    WHERE l.move_id = ANY(:ids) AND l.display_type = 'product'
+    WHERE l.move_id = ANY(:ids) AND {_KIND} = 'product'
 """
 
 # amount_currency is a balance: negative for what an invoice charges, positive on a credit note.
-_TAX_AMOUNTS: Final = """
+_TAX_AMOUNTS: Final = f"""
     SELECT l.move_id, l.tax_line_id AS tax_id, SUM(l.amount_currency) AS balance
     FROM account_move_line l
-    WHERE l.move_id = ANY(:ids) AND l.display_type = 'tax' AND l.tax_line_id IS NOT NULL
+    WHERE l.move_id = ANY(:ids) AND {_KIND} = 'tax' AND l.tax_line_id IS NOT NULL
     GROUP BY l.move_id, l.tax_line_id
 """
 

@@ -1,4 +1,4 @@
-"""Which tables and columns this Odoo has: versions 16 to 19 are told apart by nothing else."""
+"""Which tables and columns this Odoo has: versions 14 to 19 are told apart by nothing else."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ _TABLES: Final[Mapping[str, Needs]] = {
     ),
     "account_move_line": needs(
         "id move_id sequence name display_type quantity price_unit discount price_subtotal tax_line_id"
-        " amount_currency product_id product_uom_id"
+        " amount_currency product_id product_uom_id",
+        "exclude_from_invoice_tab is_rounding_line",
     ),
     "account_move_line_account_tax_rel": needs("account_move_line_id account_tax_id"),
     "account_tax": needs(
@@ -51,9 +52,11 @@ DIR3_ROLES: Final = (  # by version: 18 and 19, 17 and before
 
 LINKS: Final = (TAX_CHILDREN, *DIR3_ROLES, *(f"{table}_res_partner_rel" for table in DIR3_ROLES))
 
-WANTED: Final = Wanted(tables=_TABLES, aliases={"m": "account_move", "t": "account_tax", "p": "res_partner"})
+WANTED: Final = Wanted(
+    tables=_TABLES, aliases={"m": "account_move", "l": "account_move_line", "t": "account_tax", "p": "res_partner"}
+)
 NO_ODOO: Final = (
-    "Check that the url leads to an Odoo database, 16 to 19, with the Invoicing app, and our user's grants."
+    "Check that the url leads to an Odoo database, 14 to 19, with the Invoicing app, and our user's grants."
 )
 
 _DETECT: Final = text(

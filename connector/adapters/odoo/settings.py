@@ -28,7 +28,7 @@ class OdooOptions(ApiOptions):
         "x_b2b_xref", pattern=r"^[a-z_][a-z0-9_]{0,62}$", description="Column for the cross-reference."
     )
     api_user: str | None = Field(
-        None, description="User of JSON-RPC, for Odoo 16 to 18; without it the key goes to JSON-2, as of Odoo 19."
+        None, description="User of JSON-RPC, for Odoo 14 to 18; without it the key goes to JSON-2, as of Odoo 19."
     )
     api_database: str | None = Field(
         None, description="Name of the database at the API; JSON-2 wants it only where the server has several."
