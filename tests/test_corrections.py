@@ -110,6 +110,39 @@ def test_sign_flag_and_reference_are_those_of_the_issuers_country(
     ]
 
 
+def rounded(document: Invoice, rounding: str) -> Invoice:
+    """The same document, to be paid in coins that there are."""
+    figures = document.totals
+    payable = figures.payable + Decimal(rounding)
+    return replace(document, totals=replace(figures, rounding=Decimal(rounding), payable=payable))
+
+
+@pytest.mark.parametrize("rounding", ["0.02", "-0.02"])
+@pytest.mark.parametrize("country", ["ES", "FR"])
+def test_cash_rounding_is_in_the_total_alone_and_taken_back_with_the_rest(
+    house: House, country: str, rounding: str
+) -> None:
+    first = settled_in(invoice("1"), country)
+    original, correction = rounded(first, rounding), rounded(settled_in(credit_note("2", first), country), rounding)
+
+    house.issue(original, correction)
+
+    house.assert_issued("1", "2")
+    for document, sign in ((original, 1), (correction, -1 if country == "ES" else 1)):
+        [there] = house.remote_invoices(document.number)
+        assert there.totals.total == sign * (Decimal("121.00") + Decimal(rounding))
+        assert there.totals.subtotal == sign * Decimal("100.00")
+        assert [row.amount for row in there.totals.taxes] == [sign * Decimal("21.00")]
+
+
+def test_cash_rounding_that_a_version_of_the_api_has_no_place_for_is_held(open_house: Opener) -> None:
+    house = open_house(api_version="2025-10-13")
+
+    house.issue(rounded(invoice("1"), "0.02"))
+
+    assert state_of(house, "1") == (Status.HELD, "rounding_untold")
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_withholding_is_taken_back_with_the_rest(open_house: Opener, version: str) -> None:
     house = open_house(api_version=version)

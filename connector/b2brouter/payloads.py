@@ -68,7 +68,8 @@ def invoice_payload(
     """Return the body that creates the invoice, unsent (API reference 7.1).
 
     Raises:
-        RefusedError: `withholding_unnamed`, the API's name of a withholding tax is not known.
+        RefusedError: `withholding_unnamed`, the API's name of a withholding tax is not known; `rounding_untold`, this
+            version of the API has no place for cash rounding.
         ValueError: number, date or currency is missing, or a tax has no percentage; validation comes first.
     """
     issue = Issue(
@@ -97,6 +98,7 @@ def sheet(invoice: Invoice, *, api_version: str) -> Sheet:
             for entry in invoice.allowances
             if _stays_in_header(entry, issue)
         ),
+        untaxed=invoice.totals.rounding,
     )
 
 
@@ -242,7 +244,21 @@ def _document_allowances(issue: Issue) -> dict[str, Value]:
         for entry in issue.invoice.allowances
         if _stays_in_header(entry, issue)
     ]
+    entries += _rounding(issue)
     return {"allowance_charges_attributes": entries} if entries else {}
+
+
+def _rounding(issue: Issue) -> list[Value]:
+    """Tell cash rounding: in the total alone, beside all taxes (API reference 8.4, 8.7).
+
+    Below zero a charge makes the total greater too, and an allowance less: the sign is that of the magnitude.
+    """
+    rounding = issue.invoice.totals.rounding
+    if not rounding:
+        return []
+    if not issue.modern:
+        raise RefusedError("rounding_untold", {"amount": f"{rounding:f}", "version": issue.api_version})
+    return [_allowance(abs(rounding), "Rounding", is_charge=rounding > 0, apply_taxes=False)]
 
 
 def _line(line: Line, position: int, issue: Issue) -> dict[str, Value]:
@@ -280,11 +296,11 @@ def _reduction(told: Figures, line: Line, *, modern: bool) -> dict[str, Value]:
     return {"discount_amount": amount, "discount_text": reason}
 
 
-def _allowance(amount: Decimal, description: str, *, is_charge: bool) -> dict[str, Value]:
+def _allowance(amount: Decimal, description: str, *, is_charge: bool, apply_taxes: bool = True) -> dict[str, Value]:
     return _filled(
         allowance_charge_indicator="charge" if is_charge else "allowance",
         amount=amount,
-        apply_taxes=True,
+        apply_taxes=apply_taxes,
         description=_text(description),
     )
 

@@ -138,6 +138,7 @@ def _amounts(invoice: Invoice) -> dict[str, str]:
         "subtotal": amount(totals.net),
         **{name: f"{amount(sums[1])} → {amount(sums[0])}" for name, sums in sorted(taxes.items())},
         "withholding": amount(totals.withholding) if totals.withholding else "",
+        "rounding": amount(totals.rounding) if totals.rounding else "",
         "total": amount(totals.payable),
     }
 
@@ -192,7 +193,8 @@ def _shown(what: Content, name: str) -> str:
 
 
 _ORDER: Final = (
-    "state type number series currency total subtotal tax withholding date due delivery issuer recipient original"
+    "state type number series currency total subtotal tax withholding rounding"
+    " date due delivery issuer recipient original"
 ).split()
 
 

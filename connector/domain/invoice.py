@@ -160,7 +160,8 @@ class Totals:
     net: Decimal  # BT-109, before tax
     tax: Decimal  # BT-110 with surcharges, without withholding
     withholding: Decimal = ZERO  # zero or negative
-    payable: Decimal  # net + tax + withholding: what the ERP shows as the document's total
+    rounding: Decimal = ZERO  # BT-114: cash rounding, which is in no tax's base; negative where it lowers
+    payable: Decimal  # net + tax + withholding + rounding: what the ERP shows as the document's total
 
     @property
     def with_tax(self) -> Decimal:

@@ -128,6 +128,7 @@ class Sheet:
     digits: int  # decimals of the currency
     rows: tuple[Row, ...]
     adjustments: tuple[Adjustment, ...] = ()
+    untaxed: Decimal = ZERO  # in the total alone; less than zero brings it nearer to nothing
 
 
 # ---------------------------------------------------------------- what becomes of it
@@ -193,7 +194,9 @@ def compute(sheet: Sheet, way: Way) -> Sums:
     work = _begin(sheet, way)
     rows = tuple((levy, *_levied(work, levy, portions)) for levy, portions in work.portions.items())
     subtotal = sum(work.nets, Fraction(0)) + sum(work.effects, Fraction(0))
-    total = work.rounded(subtotal) + sum((Fraction(amount) for _, _, amount in rows), Fraction(0))
+    taxes = sum((Fraction(amount) for _, _, amount in rows), Fraction(0))
+    untaxed = Fraction(sheet.untaxed) * (1 if sum(work.nets, Fraction(0)) >= 0 else -1)
+    total = work.rounded(subtotal) + taxes + untaxed
     return Sums(
         nets=tuple(work.money(net) for net in work.nets),
         taxes=rows,

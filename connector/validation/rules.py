@@ -181,8 +181,9 @@ def has_a_valid_iban(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 def has_totals_that_add_up(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """The ERP's own figures add up. Ways of rounding differ; more than that is an error."""
     totals = invoice.totals
-    if totals.net + totals.tax + totals.withholding != totals.payable:
-        yield _wrong_sum(f"{totals.net:f} + {totals.tax:f} + {totals.withholding:f} is not {totals.payable:f}")
+    parts = [totals.net, totals.tax, totals.withholding, *([totals.rounding] if totals.rounding else [])]
+    if sum(parts) != totals.payable:
+        yield _wrong_sum(f"{' + '.join(f'{part:f}' for part in parts)} is not {totals.payable:f}")
     charged = sum((total.amount for total in invoice.tax_totals), Decimal(0))
     if charged != totals.tax + totals.withholding:
         yield _wrong_sum(f"the taxes add up to {charged:f}, not {totals.tax + totals.withholding:f}")

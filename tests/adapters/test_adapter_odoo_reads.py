@@ -14,7 +14,7 @@ from connector.adapters.odoo import OdooAdapter
 from connector.adapters.odoo.reader import EPOCH
 from connector.adapters.testing.sql import statements
 from connector.domain.errors import DocumentNotUsableError, SchemaChangedError
-from connector.domain.invoice import Invoice, Kind, TaxKind, money
+from connector.domain.invoice import Invoice, Kind, TaxKind, Totals, money
 from connector.ports import Found, Position
 from tests.adapters.databases import execute, meanwhile, query
 from tests.support.odoo import OdooDatabase
@@ -510,12 +510,42 @@ def rounding_of(move: int, balance: str, *, tax: int | None = None) -> str:
     )
 
 
-def test_cash_rounding_is_an_addition_to_the_document(odoo19: OdooDatabase, make: MakeAdapter) -> None:
-    execute(odoo19.url, rounding_of(1, "-0.02"))
-    rounding = load(make(odoo19), 1).allowances
-    assert [(part.is_charge, part.amount, part.description) for part in rounding] == [
-        (True, Decimal("0.02"), "Rounding")
-    ]
+def test_cash_rounding_on_a_line_of_its_own_is_in_no_net_amount_and_no_tax(
+    odoo: OdooDatabase, make: MakeAdapter
+) -> None:
+    execute(
+        odoo.url,
+        rounding_of(1, "-0.02"),
+        "UPDATE account_move SET amount_untaxed = 1000.02, amount_total = 1210.02 WHERE id = 1",
+    )
+    document = load(make(odoo), 1)
+    assert document.totals == Totals(
+        net=Decimal("1000.00"), tax=Decimal("210.00"), rounding=Decimal("0.02"), payable=Decimal("1210.02")
+    )
+    assert (len(document.lines), document.allowances) == (1, ())
+
+
+def test_cash_rounding_of_a_credit_note_has_the_sign_of_its_amounts(odoo: OdooDatabase, make: MakeAdapter) -> None:
+    credit = by_key(odoo)["CN01"]["id"]
+    execute(
+        odoo.url,
+        rounding_of(credit, "-0.02"),
+        f"UPDATE account_move SET amount_untaxed = 999.98, amount_total = 1209.98 WHERE id = {credit}",
+    )
+    totals = load(make(odoo), credit).totals
+    assert (totals.net, totals.rounding, totals.payable) == (1000, Decimal("-0.02"), Decimal("1209.98"))
+
+
+def test_cash_rounding_by_a_tax_is_an_amount_of_that_tax(odoo: OdooDatabase, make: MakeAdapter) -> None:
+    tax = by_key(odoo)["INV01"]["taxes"][0]["id"]
+    execute(
+        odoo.url,
+        rounding_of(1, "-0.02", tax=tax),
+        "UPDATE account_move SET amount_tax = 210.02, amount_total = 1210.02 WHERE id = 1",
+    )
+    document = load(make(odoo), 1)
+    assert [total.amount for total in document.tax_totals] == [Decimal("210.02")]
+    assert document.totals == Totals(net=Decimal(1000), tax=Decimal("210.02"), payable=Decimal("1210.02"))
 
 
 # --- versions

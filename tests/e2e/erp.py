@@ -50,6 +50,26 @@ class Erp:
         with connect_postgres(self.url) as connection:
             connection.execute(statement.encode(), values)
 
+    def round_cash(self, document: int, balance: str, *, tax: int | None) -> None:
+        """As Odoo adds a rounding line: to the net amount, or to a tax."""
+        self.do(
+            "INSERT INTO account_move_line (id, move_id, display_type, name, amount_currency, tax_line_id,"
+            " currency_id, account_id, journal_id, company_id)"
+            " SELECT max(id) OVER () + 1, %s, 'rounding', 'Rounding', %s::numeric, %s::integer,"
+            " currency_id, account_id, journal_id, company_id FROM account_move_line ORDER BY id LIMIT 1",
+            document,
+            balance,
+            tax,
+        )
+        self.do(
+            f"UPDATE account_move SET {'amount_tax' if tax else 'amount_untaxed'} ="
+            f" {'amount_tax' if tax else 'amount_untaxed'} + abs(%s::numeric),"
+            " amount_total = amount_total + abs(%s::numeric) WHERE id = %s",
+            balance,
+            balance,
+            document,
+        )
+
     def set_state(self, key: int | str, state: str) -> None:
         """As the buttons "Reset to Draft" and "Confirm" leave the row."""
         self.do(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from decimal import Decimal
 
 import pytest
 
@@ -59,6 +60,30 @@ def test_it_does_not_depend_on_our_own_reading_of_the_api(erp19: Erp, install: I
             "/accounts/1",
             "/invoices/send_invoice",
         ]
+
+
+def test_cash_rounding_goes_in_the_total_or_is_held_where_a_tax_takes_it(
+    erp17: Erp, b2brouter: SimulatorServer, install: Installer
+) -> None:
+    invoice, credit, by_tax = (erp17.named(key) for key in ("INV01", "CN01", "INV03"))
+    for document, balance, tax in ((invoice, "-0.02", None), (credit, "0.02", None), (by_tax, "-0.02", 541)):
+        erp17.round_cash(document["id"], balance, tax=tax)
+    it = install(b2brouter.base_url, erp17.url)
+
+    it.sync()
+
+    jobs = it.jobs()
+    assert [jobs[str(document["id"])]["reason"] for document in (invoice, credit, by_tax)] == [
+        None,
+        None,
+        "totals_differ",
+    ]
+    sent = {document.number: document.total for document in received_by(b2brouter.world) if document.sent}
+    assert [sent.get(document["number"]) for document in (invoice, credit, by_tax)] == [
+        Decimal("1210.02"),
+        Decimal("-1210.02"),
+        None,
+    ]
 
 
 # ---------------------------------------------------------------- back to draft

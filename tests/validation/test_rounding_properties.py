@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from connector.b2brouter.payloads import sheet
+from connector.b2brouter.payloads import ALLOWANCE_CHARGES, sheet
 from connector.domain.comparison import compare_totals
 from connector.domain.correction import remote_sign
 from connector.domain.errors import RefusedError
@@ -100,6 +100,9 @@ def documents(draw: st.DrawFn) -> tuple[Invoice, str]:
         st.booleans(),
         st.sampled_from([*rates, *rates, VAT[0]]),
     )
+    version = draw(st.sampled_from(["2025-10-13", "2026-03-02", "2026-03-02", "2026-04-20"]))
+    coins = st.integers(-4, 4).map(lambda units: units * unit)
+    rounding = draw(coins) if version >= ALLOWANCE_CHARGES else Decimal(0)
     document = Invoice(
         key="1",
         company="1",
@@ -113,10 +116,10 @@ def documents(draw: st.DrawFn) -> tuple[Invoice, str]:
         lines=shown,
         allowances=tuple(draw(st.lists(adjustment, max_size=2))),
         tax_totals=(),
-        totals=Totals(net=Decimal(0), tax=Decimal(0), payable=Decimal(0)),
+        totals=Totals(net=Decimal(0), tax=Decimal(0), rounding=rounding, payable=Decimal(0)),
         original=Original(key="0", number="F-0", date=date(2026, 1, 1)) if credit else None,
     )
-    return document, draw(st.sampled_from(["2025-10-13", "2026-03-02", "2026-03-02", "2026-04-20"]))
+    return document, version
 
 
 def stated(document: Invoice, totals: SimTotals) -> Invoice:
@@ -132,7 +135,13 @@ def stated(document: Invoice, totals: SimTotals) -> Invoice:
     )
     tax = sum((total.amount for total in taxes if total.tax.kind is TaxKind.VAT), Decimal(0))
     withheld = sum((total.amount for total in taxes if total.tax.kind is TaxKind.WITHHOLDING), Decimal(0))
-    figures = Totals(net=sign * totals.subtotal, tax=tax, withholding=withheld, payable=sign * totals.total)
+    figures = replace(
+        document.totals,
+        net=sign * totals.subtotal,
+        tax=tax,
+        withholding=withheld,
+        payable=sign * totals.total,
+    )
     return replace(document, tax_totals=taxes, totals=figures)
 
 

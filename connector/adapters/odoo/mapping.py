@@ -105,7 +105,6 @@ class Mapper:
             buyer=buyer,
             buyer_email=contact_email if contact_email != buyer.email else None,
             lines=tuple(self._lines(row)),
-            allowances=tuple(self._cash_rounding(row)),
             tax_totals=self._tax_totals(row),
             totals=self._totals(row),
             payment=Payment(
@@ -156,19 +155,6 @@ class Mapper:
         keys = {key for key in self.documents.line_taxes.get(line, ()) if not _is_void(self.taxes[key])}
         return sorted(keys, key=lambda key: (self.documents.taxes[key]["sequence"] or 0, key))
 
-    def _cash_rounding(self, header: Row) -> list[AllowanceCharge]:
-        """Odoo books cash rounding as a line without tax, and counts it in amount_untaxed."""
-        rows = self.documents.lines.get(header["id"], [])
-        sign = 1 if _is_credit(header["move_type"]) else -1
-        rounding = [
-            (sign * _amount(row, "amount_currency"), row) for row in rows if row["display_type"] == "rounding"
-        ]
-        return [
-            AllowanceCharge(is_charge=amount > 0, amount=abs(amount), description=plain(row["description"]) or "")
-            for amount, row in rounding
-            if amount
-        ]
-
     # --- totals
 
     def _tax_totals(self, header: Row) -> tuple[TaxTotal, ...]:
@@ -184,12 +170,20 @@ class Mapper:
         )
 
     def _tax_amounts(self, header: Row) -> dict[int, Decimal]:
-        sign = 1 if _is_credit(header["move_type"]) else -1
         balances = self.documents.tax_amounts.get(header["id"], {})
-        return {key: sign * (exact(balance) or ZERO) for key, balance in balances.items()}
+        return {key: _sign(header) * (exact(balance) or ZERO) for key, balance in balances.items()}
+
+    def _rounding(self, header: Row) -> Decimal:
+        """Return what cash rounding adds to the document by lines of their own, without tax."""
+        rows = self.documents.lines.get(header["id"], [])
+        return sum(
+            (_sign(header) * _amount(row, "amount_currency") for row in rows if row["display_type"] == "rounding"),
+            ZERO,
+        )
 
     def _totals(self, header: Row) -> Totals:
-        """Odoo's amount_tax is net of withholding."""
+        """Odoo's amount_tax is net of withholding, and its amount_untaxed has cash rounding in it."""
+        rounding = self._rounding(header)
         withheld = sum(
             (
                 amount
@@ -199,9 +193,10 @@ class Mapper:
             ZERO,
         )
         return Totals(
-            net=_amount(header, "amount_untaxed"),
+            net=_amount(header, "amount_untaxed") - rounding,
             tax=_amount(header, "amount_tax") - withheld,
             withholding=withheld,
+            rounding=rounding,
             payable=_amount(header, "amount_total"),
         )
 
@@ -218,6 +213,11 @@ def _is_void(tax: Tax) -> bool:
 
 def _is_credit(move_type: str) -> bool:
     return move_type.endswith("_refund")
+
+
+def _sign(header: Row) -> int:
+    """The sign of a balance that makes it an amount: what an invoice charges is negative in the books."""
+    return 1 if _is_credit(header["move_type"]) else -1
 
 
 def _number(name: str | None) -> str | None:

@@ -76,13 +76,15 @@ _HEADERS: Final = """
 """
 
 # display_type: section and note lines are text; tax, payment_term, epd … are bookkeeping. `rounding` is cash
-# rounding, which Odoo counts in amount_untaxed. Odoo 14 and 15 have it for text alone, and marks for the rest; a
-# database that was brought up from there may have those marks still.
-_KIND: Final = """COALESCE(l.display_type, CASE
-        WHEN l.?exclude_from_invoice_tab THEN CASE WHEN l.tax_line_id IS NOT NULL THEN 'tax' END
+# rounding, which Odoo counts in amount_untaxed; where it has a tax, it is a part of that and in amount_tax.
+# Odoo 14 and 15 have a type for text alone, and marks for the rest; a database that was brought up from there may
+# have those marks still.
+_KIND: Final = """CASE
+        WHEN l.tax_line_id IS NOT NULL AND (l.display_type = 'rounding' OR l.?exclude_from_invoice_tab) THEN 'tax'
+        WHEN l.display_type IS NOT NULL THEN l.display_type
         WHEN l.?is_rounding_line THEN 'rounding'
         WHEN NOT l.?exclude_from_invoice_tab THEN 'product'
-    END)"""
+    END"""
 
 _LINES: Final = f"""
     SELECT l.id, l.move_id, {_KIND} AS display_type, l.name AS description, l.quantity, l.price_unit, l.discount,

@@ -207,7 +207,7 @@ def figures(document: Invoice) -> Sequence[Figure]:
             amount = (_base(document, total.tax) * total.tax.percent / 100).quantize(unit, ROUND_HALF_UP)
             found.append(Figure(name=_name(total.tax), mapped=amount, erp=total.amount))
     taxes = sum((total.amount for total in document.tax_totals), ZERO)
-    return [*found, Figure(name="payable", mapped=totals.net + taxes, erp=totals.payable)]
+    return [*found, Figure(name="payable", mapped=totals.net + taxes + totals.rounding, erp=totals.payable)]
 
 
 def _base(document: Invoice, tax: Tax) -> Decimal:

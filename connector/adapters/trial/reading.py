@@ -147,7 +147,7 @@ def require_lines_add_up(document: Invoice) -> None:
 def require_totals_add_up(document: Invoice) -> None:
     """See that net amount, tax and withholding make what is payable, and each tax what is its sum."""
     totals, unit = document.totals, money(document.currency or "").unit
-    computed = totals.net + totals.tax + totals.withholding
+    computed = totals.net + totals.tax + totals.withholding + totals.rounding
     require(
         abs(computed - totals.payable) < unit,
         f"document {document.key}: {totals.net} net, {totals.tax} tax and {totals.withholding} withheld give"
