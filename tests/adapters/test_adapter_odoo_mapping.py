@@ -26,6 +26,9 @@ def tax_row(**values: Any) -> dict[str, Any]:
         "amount_type": "percent",
         "sequence": 1,
         "country": "ES",
+        "group": '{"en_US": "VAT 0%"}',
+        "description": None,
+        "applicability": None,
         "es_type": None,
         "es_reason": None,
         "category": None,
@@ -69,7 +72,6 @@ def line_of(*, quantity: str, price: str, discount: str = "0", subtotal: str, cu
 @pytest.mark.parametrize(
     ("es_type", "es_reason", "category", "reason"),
     [
-        ("sujeto", None, "Z", None),
         ("sujeto_isp", None, "AE", None),
         ("no_sujeto", None, "NS", "N1"),
         ("no_sujeto_loc", None, "NS", "N2"),
@@ -89,6 +91,54 @@ def test_a_tax_of_0_per_cent_in_spain_goes_by_its_spanish_type(
 ) -> None:
     mapped = tax(tax_row(es_type=es_type, es_reason=es_reason), {})
     assert (mapped.category, mapped.reason) == (category, reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "category"),
+    [("0% G", "Z"), ("0% S", "Z"), ("IVA 0% (Bienes)", "Z"), ("IVA 0% (Servicios)", "Z"), ("0% own", None)],
+)
+def test_the_default_type_means_a_rate_of_0_for_the_charts_own_taxes_alone(name: str, category: str | None) -> None:
+    assert tax(tax_row(name=f'"{name}"', es_type="sujeto"), {}).category == category
+
+
+# The chart of the Canary Islands has no types; Odoo writes its default.
+CANARY_CHART = [
+    ("7%", "7", "IGIC 7%", "IGIC 7%", "S"),
+    ("0% EX", "0", "IGIC 0%", "IGIC 0% (Exports)", None),
+    ("0% Sale RC", "0", "IGIC 0%", "IGIC 0% Sale Reverse Charge", None),
+    ("EXEMPT PO", "0", "EXEMPT IGIC", "IGIC Exempt Passed On", None),
+    ("NS", "0", "IGIC 0%", "IGIC Not subject Passed on", None),
+    ("0% G", "0", "IGIC 0%", "IGIC 0% (Goods)", None),
+    ("EXEMPT RT", "0", "IGIC Retail Trade", "Exempt for Retail Trade", None),
+]
+
+
+@pytest.mark.parametrize(("name", "amount", "group", "description", "category"), CANARY_CHART)
+def test_a_tax_of_the_canary_islands_is_igic_and_what_0_per_cent_means_is_left_open(
+    name: str, amount: str, group: str, description: str, category: str | None
+) -> None:
+    texts = {key: f'{{"en_US": "{text}"}}' for key, text in (("name", name), ("group", group))}
+    row = tax_row(**texts, description=f'"{description}"', amount=Decimal(amount), es_type="sujeto")
+    mapped = tax(row, {})
+    assert (mapped.name, mapped.category, mapped.kind) == ("IGIC", category, TaxKind.VAT)
+
+
+@pytest.mark.parametrize(
+    ("applicability", "name", "family"),
+    [
+        ("02", "4%", "IPSI"),
+        ("03", "7%", "IGIC"),
+        ("01", "21% G", None),
+        ("01", "IPSI 4%", "IPSI"),
+        (None, "7%", None),
+    ],
+)
+def test_the_field_for_it_says_what_a_spanish_tax_is_called(
+    applicability: str | None, name: str, family: str | None
+) -> None:
+    row = tax_row(applicability=applicability, name=f'"{name}"', amount=Decimal(7), es_type="sujeto")
+    assert tax(row, {}).name == family
+    assert tax({**row, "country": "FR"}, {}).name is None
 
 
 @pytest.mark.parametrize(

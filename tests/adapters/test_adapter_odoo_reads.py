@@ -399,6 +399,14 @@ def test_withholding_and_surcharge_are_other_kinds_than_vat(still_odoo: OdooData
     assert surcharged.totals.withholding == 0
 
 
+def test_what_a_tax_is_called_may_stand_in_its_group_alone(odoo: OdooDatabase, make: MakeAdapter) -> None:
+    execute(
+        odoo.url, """UPDATE account_tax_group SET name = '{"en_US": "IGIC 7%"}' WHERE name->>'en_US' = 'VAT 21%'"""
+    )
+    tax = load(make(odoo), 1).lines[0].taxes[0]
+    assert (tax.name, tax.category) == ("IGIC", "S")
+
+
 @pytest.mark.parametrize(
     ("key", "category", "reason"),
     [

@@ -47,7 +47,10 @@ ES; withholding of 15 %;        -15;  retencion;     ;              15% WHI;   =
 ES; withholding on rent;        -19;  retencion;     ;              19% WH;    => withholding S - IRPF; chart;
 ES; equivalence surcharge;      5.2;  recargo;       ;              5.2% SE;   => surcharge S - RE; chart;
 ES; surcharge on 10 %;          1.4;  recargo;       ;              1.4% SE;   => surcharge S - RE; chart; w:surcharge_rate_unusual
-ES; Canary Islands;             7;    sujeto;        ;              IGIC 7%;   S - IGIC => vat S - IGIC; mapping;
+ES; 0 %, nobody says why;       0;    sujeto;        ;              0% own;    => vat - - IVA; none; b:tax_unmapped
+ES; Canary Islands;             7;    sujeto;        ;              IGIC 7%;   => vat S - IGIC; name;
+ES; Canary Islands, 0 %;        0;    sujeto;        ;              IGIC 0%;   => vat - - IGIC; none; b:tax_unmapped
+ES; Melilla, mapped;            4;    sujeto;        ;              4%;        S - IPSI => vat S - IPSI; mapping;
 ES; exempt, code unknown;       0;    exento E9;     ;              0% E;      => vat - - IVA; none; b:tax_unmapped
 ES; exempt, mapped;             0;    exento;        ;              0% own;    E E1 - => vat E E1 IVA; mapping;
 ES; exempt, mapped in words;    0;    exento;        ;              0% own;    E art.20 - => vat E art.20 IVA; mapping; b:exemption_reason_wrong
@@ -115,6 +118,9 @@ def _situation(text: str) -> Any:
         "amount": Decimal(rate),
         "amount_type": "percent",
         "country": issuer,
+        "group": None,
+        "description": None,
+        "applicability": None,
         "es_type": chart_type or None,
         "es_reason": chart_reason or None,
         "category": category or None,

@@ -124,6 +124,8 @@ _TAX_AMOUNTS: Final = f"""
 _TAXES: Final = """
     SELECT t.id, CAST(to_jsonb(t.name) AS text) AS name, t.amount, t.amount_type, t.sequence,
            COALESCE(own.code, home.code) AS country,
+           CAST(to_jsonb(tax_group.name) AS text) AS "group", CAST(to_jsonb(t.description) AS text) AS description,
+           COALESCE(t.?l10n_es_applicability, t.?l10n_es_edi_facturae_tax_type) AS applicability,
            t.?l10n_es_type AS es_type, t.?l10n_es_exempt_reason AS es_reason,
            t.?ubl_cii_tax_category_code AS category, t.?ubl_cii_tax_exemption_reason_code AS reason
     FROM account_tax t
@@ -131,6 +133,7 @@ _TAXES: Final = """
     JOIN res_partner partner ON partner.id = company.partner_id
     LEFT JOIN res_country home ON home.id = partner.country_id
     LEFT JOIN res_country own ON own.id = t.?country_id
+    LEFT JOIN account_tax_group tax_group ON tax_group.id = t.tax_group_id
     WHERE t.id = ANY(:ids)
 """
 

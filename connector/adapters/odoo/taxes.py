@@ -7,6 +7,7 @@ not know stays without a category, and the document is held until the options `t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
@@ -22,11 +23,13 @@ _UNKNOWN: Final[Meaning] = (None, None)
 # in the same database: it is looked at for taxes of Spain only.
 _SPANISH_KINDS: Final = {"recargo": TaxKind.SURCHARGE, "retencion": TaxKind.WITHHOLDING}
 _SPANISH_ZERO: Final[Mapping[str, Meaning]] = {
-    "sujeto": ("Z", None),
     "sujeto_isp": ("AE", None),
     "no_sujeto": ("NS", "N1"),
     "no_sujeto_loc": ("NS", "N2"),  # not subject by the rules of place
 }
+# "sujeto" is what Odoo writes where nobody chose. It means a rate of 0 % for the chart's own taxes of that rate
+# alone, whose names are of 17.0 and later, and of 16.0.
+_SPANISH_ZERO_RATED: Final = frozenset({"0% G", "0% S", "IVA 0% (Bienes)", "IVA 0% (Servicios)"})
 # Exemptions of the Spanish VAT act, as the tax agency's lists number them (E1 art. 20, E2 art. 21 exports,
 # E3 art. 22, E4 art. 23 and 24, E5 art. 25 intra-Community supply, E6 others).
 _SPANISH_EXEMPT: Final = {"E1": "E", "E2": "G", "E3": "E", "E4": "E", "E5": "K", "E6": "E"}
@@ -40,6 +43,11 @@ _FRENCH_ZERO: Final[Mapping[str, Meaning]] = {
     "0% EX S": ("O", "VATEX-EU-O"),
 }
 
+# What is charged in place of VAT on the Canary Islands, in Ceuta and in Melilla. Odoo has a code for it in the newest
+# versions and for Facturae, whose default is VAT; its chart of the Canary Islands names the tax in its group alone.
+_FAMILY_CODES: Final = {"02": "IPSI", "03": "IGIC"}
+_FAMILY: Final = re.compile(r"\b(IGIC|IPSI)\b")
+
 
 def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
     """Return the meaning of one row of account_tax."""
@@ -47,7 +55,8 @@ def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
     mapping = options.get(str(row["id"])) or options.get(name) or TaxMapping()
     percent = _percent(row)
     kind = mapping.kind or _kind(row, percent)
-    category, reason = _meaning(row, name, kind, percent)
+    family = _family(row, name) if kind is TaxKind.VAT else None
+    category, reason = _meaning(row, name, kind, percent, family)
     if mapping.category:  # a category of the operator's comes with his reason, or with none
         category, reason = mapping.category, None
     return Tax(
@@ -55,7 +64,7 @@ def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
         percent=percent,
         category=category,
         reason=mapping.reason or reason,
-        name=mapping.name,
+        name=mapping.name or family,
         source_name=name,
     )
 
@@ -84,19 +93,29 @@ def _kind(row: Row, percent: Decimal | None) -> TaxKind:
     return TaxKind.WITHHOLDING if percent is not None and percent < 0 else TaxKind.VAT
 
 
-def _meaning(row: Row, name: str, kind: TaxKind, percent: Decimal | None) -> Meaning:
+def _family(row: Row, name: str) -> str | None:
+    """Return what a Spanish tax is called where it is no VAT."""
+    if row["country"] != "ES":
+        return None
+    found = _FAMILY.search(f"{name} {label(row['group'])} {label(row['description'])}")
+    return _FAMILY_CODES.get(row["applicability"] or "") or (found[1] if found else None)
+
+
+def _meaning(row: Row, name: str, kind: TaxKind, percent: Decimal | None, family: str | None) -> Meaning:
     if percent is None:
         return _UNKNOWN
     if percent != 0:
         return ("S", None) if percent > 0 or kind is TaxKind.WITHHOLDING else _UNKNOWN
     if row["country"] == "ES":
-        return _spanish_zero(row)
+        return _spanish_zero(row, name, family)
     if row["category"]:
         return row["category"], row["reason"] or None
     return _FRENCH_ZERO.get(name, _UNKNOWN) if row["country"] == "FR" else _UNKNOWN
 
 
-def _spanish_zero(row: Row) -> Meaning:
+def _spanish_zero(row: Row, name: str, family: str | None) -> Meaning:
+    if row["es_type"] == "sujeto":
+        return ("Z", None) if name in _SPANISH_ZERO_RATED and family is None else _UNKNOWN
     if row["es_type"] == "exento":
         category = _SPANISH_EXEMPT.get(row["es_reason"] or "")
         return (category, row["es_reason"]) if category else _UNKNOWN
