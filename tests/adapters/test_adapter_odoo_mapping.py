@@ -181,6 +181,27 @@ def test_the_kind_of_a_tax(country: str, es_type: str, amount: str, kind: TaxKin
     assert (mapped.kind, mapped.percent, mapped.category) == (kind, Decimal(amount), category)
 
 
+@pytest.mark.parametrize("es_type", [None, "sujeto"])
+@pytest.mark.parametrize(
+    ("name", "amount", "kind"),
+    [
+        ("Retenciones a cuenta IRPF 15%", "-15", TaxKind.WITHHOLDING),
+        ("Retenciones a cuenta 19% (Arrendamientos)", "-19", TaxKind.WITHHOLDING),
+        ("5.2% Recargo Equivalencia Ventas", "5.2", TaxKind.SURCHARGE),
+        ("1,4% Recargo de equivalencia", "1.4", TaxKind.SURCHARGE),
+        ("R.E. 5,2%", "5.2", TaxKind.SURCHARGE),
+        ("Retenciones a cuenta IRPF 15%", "15", TaxKind.VAT),
+        ("IVA 21% (Servicios)", "21", TaxKind.VAT),
+    ],
+)
+def test_where_nobody_chose_a_type_the_name_tells_the_kind_of_a_spanish_tax(
+    es_type: str | None, name: str, amount: str, kind: TaxKind
+) -> None:
+    row = tax_row(name=f'"{name}"', amount=Decimal(amount), es_type=es_type)
+    assert tax(row, {}).kind is kind
+    assert tax({**row, "country": "PT"}, {}).kind is not TaxKind.SURCHARGE
+
+
 @pytest.mark.parametrize("amount_type", ["fixed", "code", "group"])
 def test_a_tax_without_rate_has_none_and_no_category(amount_type: str) -> None:
     mapped = tax(tax_row(amount=Decimal(3), amount_type=amount_type), {})

@@ -541,7 +541,7 @@ def test_cash_rounding_of_a_credit_note_has_the_sign_of_its_amounts(odoo: OdooDa
         f"UPDATE account_move SET amount_untaxed = 999.98, amount_total = 1209.98 WHERE id = {credit}",
     )
     totals = load(make(odoo), credit).totals
-    assert (totals.net, totals.rounding, totals.payable) == (1000, Decimal("-0.02"), Decimal("1209.98"))
+    assert (totals.net, totals.rounding, totals.payable) == (Decimal(1000), Decimal("-0.02"), Decimal("1209.98"))
 
 
 def test_cash_rounding_by_a_tax_is_an_amount_of_that_tax(odoo: OdooDatabase, make: MakeAdapter) -> None:
@@ -594,6 +594,35 @@ def test_columns_that_a_version_or_module_lacks_read_as_empty(odoo17: OdooDataba
     greek = documents[str(by_key(odoo17)["INV07"]["id"])]
     assert isinstance(greek, Invoice)
     assert greek.tax_totals[0].tax.category is None  # not mapped: the core holds it
+
+
+NAMES_OF_ODOO_16 = {
+    "21% S": "IVA 21% (Servicios)",
+    "15% WHI": "Retenciones a cuenta IRPF 15%",
+    "19% WH lease": "Retenciones a cuenta 19% (Arrendamientos)",
+    "5.2% SE": "5.2% Recargo Equivalencia Ventas",
+    "0.5% SE": "0.50% Recargo Equivalencia Ventas",
+    "0% EX G": "IVA 0% Exportaciones",
+    "0% EU G EXEMPT": "IVA 0% Entregas Intracomunitarias exentas",
+}
+
+
+def test_without_the_types_of_odoo_16s_sii_module_names_tell_withholding_surcharge_and_export(
+    odoo17: OdooDatabase, make: MakeAdapter
+) -> None:
+    keys = [str(by_key(odoo17)[key]["id"]) for key in ("INV01", "INV07", "INV11", "INV13", "INV15")]
+    meant = [_meanings(document) for document in make(odoo17).load(keys).values()]
+    for name, old in NAMES_OF_ODOO_16.items():
+        execute(
+            odoo17.url, f"""UPDATE account_tax SET name = '{{"en_US": "{old}"}}' WHERE name->>'en_US' = '{name}'"""
+        )
+    execute(odoo17.url, "ALTER TABLE account_tax DROP l10n_es_type, DROP l10n_es_exempt_reason")
+    assert [_meanings(document) for document in make(odoo17).load(keys).values()] == meant
+
+
+def _meanings(document: Invoice | DocumentNotUsableError) -> list[tuple[TaxKind, str | None, str | None]]:
+    assert isinstance(document, Invoice)
+    return [(total.tax.kind, total.tax.category, total.tax.reason) for total in document.tax_totals]
 
 
 def test_time_zones_of_the_session_do_not_matter(odoo19: OdooDatabase, make: MakeAdapter) -> None:

@@ -13,23 +13,31 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, exact
+from connector.adapters.spanish_taxes import SURCHARGE, WITHHOLDING
 from connector.adapters.tax_mapping import TaxMapping
 from connector.domain.invoice import Tax, TaxKind
 
 Meaning = tuple[str | None, str | None]  # category, reason
 _UNKNOWN: Final[Meaning] = (None, None)
 
-# `l10n_es_type` of the Spanish chart (module l10n_es). Taxes of other countries carry its default, "sujeto",
-# in the same database: it is looked at for taxes of Spain only.
+# `l10n_es_type` of the Spanish chart (module l10n_es; to 16.0 l10n_es_edi_sii, so that many do not have it). Taxes of
+# other countries carry its default, "sujeto", in the same database: it is looked at for taxes of Spain only. Where
+# nobody chose a type, the name tells withholding and surcharge.
+_NOT_CHOSEN: Final = frozenset({None, "sujeto"})
 _SPANISH_KINDS: Final = {"recargo": TaxKind.SURCHARGE, "retencion": TaxKind.WITHHOLDING}
 _SPANISH_ZERO: Final[Mapping[str, Meaning]] = {
     "sujeto_isp": ("AE", None),
     "no_sujeto": ("NS", "N1"),
     "no_sujeto_loc": ("NS", "N2"),  # not subject by the rules of place
 }
-# "sujeto" is what Odoo writes where nobody chose. It means a rate of 0 % for the chart's own taxes of that rate
-# alone, whose names are of 17.0 and later, and of 16.0.
+# "sujeto" means a rate of 0 % for the chart's own taxes of that rate alone, whose names are of 17.0 and later, and of
+# 16.0.
 _SPANISH_ZERO_RATED: Final = frozenset({"0% G", "0% S", "IVA 0% (Bienes)", "IVA 0% (Servicios)"})
+# Names of the chart to 16.0 that leave nothing open, for those who have no types.
+_SPANISH_NAMES: Final[Mapping[str, Meaning]] = {
+    "IVA 0% Exportaciones": ("G", "E2"),
+    "IVA 0% Entregas Intracomunitarias exentas": ("K", "E5"),
+}
 # Exemptions of the Spanish VAT act, as the tax agency's lists number them (E1 art. 20, E2 art. 21 exports,
 # E3 art. 22, E4 art. 23 and 24, E5 art. 25 intra-Community supply, E6 others).
 _SPANISH_EXEMPT: Final = {"E1": "E", "E2": "G", "E3": "E", "E4": "E", "E5": "K", "E6": "E"}
@@ -54,7 +62,7 @@ def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
     name = label(row["name"])
     mapping = options.get(str(row["id"])) or options.get(name) or TaxMapping()
     percent = _percent(row)
-    kind = mapping.kind or _kind(row, percent)
+    kind = mapping.kind or _kind(row, name, percent)
     family = _family(row, name) if kind is TaxKind.VAT else None
     category, reason = _meaning(row, name, kind, percent, family)
     if mapping.category:  # a category of the operator's comes with his reason, or with none
@@ -87,10 +95,19 @@ def _percent(row: Row) -> Decimal | None:
     return None
 
 
-def _kind(row: Row, percent: Decimal | None) -> TaxKind:
+def _kind(row: Row, name: str, percent: Decimal | None) -> TaxKind:
     if row["country"] == "ES":
-        return _SPANISH_KINDS.get(row["es_type"] or "", TaxKind.VAT)
+        return _SPANISH_KINDS.get(row["es_type"] or "") or _kind_by_name(row, name, percent or Decimal(0))
     return TaxKind.WITHHOLDING if percent is not None and percent < 0 else TaxKind.VAT
+
+
+def _kind_by_name(row: Row, name: str, percent: Decimal) -> TaxKind:
+    if row["es_type"] in _NOT_CHOSEN:
+        if percent < 0 and WITHHOLDING.search(name):
+            return TaxKind.WITHHOLDING
+        if percent > 0 and SURCHARGE.search(name):
+            return TaxKind.SURCHARGE
+    return TaxKind.VAT
 
 
 def _family(row: Row, name: str) -> str | None:
@@ -114,9 +131,11 @@ def _meaning(row: Row, name: str, kind: TaxKind, percent: Decimal | None, family
 
 
 def _spanish_zero(row: Row, name: str, family: str | None) -> Meaning:
+    if row["es_type"] is None:
+        return _SPANISH_NAMES.get(name, _UNKNOWN)
     if row["es_type"] == "sujeto":
         return ("Z", None) if name in _SPANISH_ZERO_RATED and family is None else _UNKNOWN
     if row["es_type"] == "exento":
         category = _SPANISH_EXEMPT.get(row["es_reason"] or "")
         return (category, row["es_reason"]) if category else _UNKNOWN
-    return _SPANISH_ZERO.get(row["es_type"] or "", _UNKNOWN)
+    return _SPANISH_ZERO.get(row["es_type"], _UNKNOWN)

@@ -13,15 +13,13 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, plain
+from connector.adapters.spanish_taxes import SURCHARGE, WITHHOLDING
 from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton.values import number
 from connector.domain.invoice import Tax, TaxKind
 
 Meaning = tuple[str | None, str | None]  # category, reason
 _UNKNOWN: Final[Meaning] = (None, None)
-
-_WITHHOLDING: Final = re.compile(r"(?i)\bIRPF\b|\bretenci[oó]n(es)?\b")
-_SURCHARGE: Final = re.compile(r"(?i)\brecargo\b.*\bequivalencia\b")
 
 # `ec_sales_list_code` of the Spanish chart: its key in form 349. Services are not subject by the rules of place.
 _SPANISH_SALES_LIST: Final[Mapping[str, Meaning]] = {"E": ("K", "E5"), "S": ("NS", "N2")}
@@ -73,10 +71,10 @@ def _percent(row: Row) -> Decimal | None:
 
 def _spanish_kind(row: Row, name: str) -> TaxKind:
     rate = number(row["rate"]) or Decimal(0)
-    if rate < 0 and _WITHHOLDING.search(f"{name} {row['description'] or ''}"):
+    if rate < 0 and WITHHOLDING.search(f"{name} {row['description'] or ''}"):
         return TaxKind.WITHHOLDING
     # A surcharge is reported together with its VAT.
-    if rate > 0 and (row["es_reported_with"] is not None or _SURCHARGE.search(name)):
+    if rate > 0 and (row["es_reported_with"] is not None or SURCHARGE.search(name)):
         return TaxKind.SURCHARGE
     return TaxKind.VAT
 
