@@ -13,11 +13,16 @@ import pytest
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.odoo.reader import EPOCH
 from connector.adapters.testing.sql import statements
+from connector.domain.correction import remote_sign
 from connector.domain.errors import DocumentNotUsableError, SchemaChangedError
 from connector.domain.invoice import Invoice, Kind, TaxKind, Totals, money
+from connector.domain.rounding import Way
 from connector.ports import Found, Position
+from connector.validation import judge
 from tests.adapters.databases import execute, meanwhile, query
+from tests.support.builders import NOON
 from tests.support.odoo import OdooDatabase
+from tests.support.simulated import simulated
 
 MakeAdapter = Callable[..., OdooAdapter]
 
@@ -556,6 +561,50 @@ def test_cash_rounding_by_a_tax_is_an_amount_of_that_tax(odoo: OdooDatabase, mak
     assert document.totals == Totals(net=Decimal(1000), tax=Decimal("210.02"), payable=Decimal("1210.02"))
 
 
+EARLY = "Early Payment Discount (2%)"
+
+
+def discounted_early(document: int, *, sign: int, tax: int) -> tuple[str, ...]:
+    """What Odoo books for 2 % of 1000.00 that taxes are lower by at once: 205.80 in place of 210.00."""
+    row = (
+        "INSERT INTO account_move_line (id, move_id, display_type, name, amount_currency, price_subtotal,"
+        f" currency_id, account_id, journal_id, company_id) SELECT {{}}, {document}, 'epd', '{EARLY}', {{}}, 0,"
+        " currency_id, account_id, journal_id, company_id FROM account_move_line WHERE id = 1"
+    )
+    taxed = f"SET amount_currency = {-sign * 205.80} WHERE move_id = {document} AND tax_line_id = {tax}"
+    return (
+        row.format(9998, 20 * sign),
+        row.format(9999, -20 * sign),
+        f"INSERT INTO account_move_line_account_tax_rel VALUES (9998, {tax})",
+        f"UPDATE account_move_line {taxed}",
+        f"UPDATE account_move SET amount_tax = 205.80, amount_total = 1205.80 WHERE id = {document}",
+    )
+
+
+@pytest.mark.parametrize(("key", "sign"), [("INV01", 1), ("CN01", -1)])
+def test_a_discount_for_early_payment_lowers_the_taxes_and_not_the_net_amount(
+    odoo: OdooDatabase, make: MakeAdapter, key: str, sign: int
+) -> None:
+    expected = by_key(odoo)[key]
+    execute(odoo.url, *discounted_early(expected["id"], sign=sign, tax=expected["taxes"][0]["id"]))
+
+    document = load(make(odoo, taxes={EARLY: {"reason": "E6"}}), expected["id"])
+
+    assert [(part.is_charge, part.amount, part.description) for part in document.allowances] == [
+        (False, Decimal(20), EARLY),
+        (True, Decimal(20), EARLY),
+    ]
+    assert [(tax.percent, tax.category, tax.reason) for part in document.allowances for tax in part.taxes] == [
+        (Decimal(21), "S", None),
+        (Decimal(0), "E", "E6"),
+    ]
+    assert [(total.base, total.amount) for total in document.tax_totals] == [(Decimal(980), Decimal("205.80"))]
+    [there] = simulated(document, "2026-03-02", Way())
+    factor = remote_sign(document)
+    assert (there.subtotal, there.total) == (1000 * factor, Decimal("1205.80") * factor)
+    assert not judge(document, now=NOON + timedelta(days=365)).blocks
+
+
 # --- versions
 
 # What Odoo 14 and 15 keep otherwise: no kind for lines of amounts, but marks, and names in one language.
@@ -645,7 +694,7 @@ def test_state_and_lines_are_of_one_moment(odoo: OdooDatabase, make: MakeAdapter
             "UPDATE account_move_line SET price_subtotal = 1 WHERE move_id = 1",
         )
 
-    with meanwhile("IN ('product', 'rounding')", change):
+    with meanwhile("IN ('product', 'rounding'", change):
         document = load(adapter, 1)
     assert (document.confirmed, document.lines[0].net_amount) == (True, Decimal(1000))
     document = load(adapter, 1)

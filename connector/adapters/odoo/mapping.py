@@ -62,11 +62,13 @@ class Mapper:
 
     documents: Documents
     taxes: Mapping[int, Tax]
+    options: Mapping[str, TaxMapping]
 
     @classmethod
     def of(cls, documents: Documents, options: Mapping[str, TaxMapping]) -> Mapper:
         """Return a mapper that knows what each tax means."""
-        return cls(documents, {key: odoo_taxes.tax(row, options) for key, row in documents.taxes.items()})
+        taxes = {key: odoo_taxes.tax(row, options) for key, row in documents.taxes.items()}
+        return cls(documents, taxes, options)
 
     def invoices(self) -> Mapping[str, Invoice | DocumentNotUsableError]:
         """Return every document, or why it cannot be one; one bad document does not harm the others."""
@@ -105,6 +107,7 @@ class Mapper:
             buyer=buyer,
             buyer_email=contact_email if contact_email != buyer.email else None,
             lines=tuple(self._lines(row)),
+            allowances=tuple(self._early_payment(row)),
             tax_totals=self._tax_totals(row),
             totals=self._totals(row),
             payment=Payment(
@@ -125,8 +128,10 @@ class Mapper:
     # --- lines
 
     def _lines(self, header: Row) -> list[Line]:
-        rows = self.documents.lines.get(header["id"], [])
-        return [self._line(row, header["currency"]) for row in rows if row["display_type"] == "product"]
+        return [self._line(row, header["currency"]) for row in self._rows(header, "product")]
+
+    def _rows(self, header: Row, kind: str) -> list[Row]:
+        return [row for row in self.documents.lines.get(header["id"], []) if row["display_type"] == kind]
 
     def _line(self, row: Row, currency: str | None) -> Line:
         quantity, price = _amount(row, "quantity"), _amount(row, "price_unit")
@@ -155,14 +160,36 @@ class Mapper:
         keys = {key for key in self.documents.line_taxes.get(line, ()) if not _is_void(self.taxes[key])}
         return sorted(keys, key=lambda key: (self.documents.taxes[key]["sequence"] or 0, key))
 
+    def _early_payment(self, header: Row) -> list[AllowanceCharge]:
+        """Return the discount for early payment where the taxes are lower by it, whether or not it comes to that.
+
+        The net amount is not lower: what is taken from the base of the taxes is added again, without tax.
+        """
+        return [
+            AllowanceCharge(
+                is_charge=amount > 0,
+                amount=abs(amount),
+                description=plain(row["description"]) or "",
+                taxes=self._taxes_or_none(row),
+            )
+            for row in self._rows(header, "epd")
+            if (amount := _booked(row, header))
+        ]
+
+    def _taxes_or_none(self, row: Row) -> tuple[Tax, ...]:
+        found = tuple(self.taxes[key] for key in self._tax_keys(row["id"]))
+        return found or (odoo_taxes.untaxed(plain(row["description"]) or "", self.options),)
+
     # --- totals
 
     def _tax_totals(self, header: Row) -> tuple[TaxTotal, ...]:
         """Amounts from the tax rows, which a tax of 0 has not; bases as Odoo prints them, from the lines."""
         bases: dict[int, Decimal] = {}
-        for row in self.documents.lines.get(header["id"], []):
+        nets = [(row, _amount(row, "price_subtotal")) for row in self._rows(header, "product")]
+        nets += [(row, _booked(row, header)) for row in self._rows(header, "epd")]
+        for row, net in nets:
             for key in self._tax_keys(row["id"]):
-                bases[key] = bases.get(key, ZERO) + _amount(row, "price_subtotal")
+                bases[key] = bases.get(key, ZERO) + net
         amounts = self._tax_amounts(header)
         return tuple(
             TaxTotal(tax=self.taxes[key], base=bases.get(key, ZERO), amount=amounts.get(key, ZERO))
@@ -175,11 +202,7 @@ class Mapper:
 
     def _rounding(self, header: Row) -> Decimal:
         """Return what cash rounding adds to the document by lines of their own, without tax."""
-        rows = self.documents.lines.get(header["id"], [])
-        return sum(
-            (_sign(header) * _amount(row, "amount_currency") for row in rows if row["display_type"] == "rounding"),
-            ZERO,
-        )
+        return sum((_booked(row, header) for row in self._rows(header, "rounding")), ZERO)
 
     def _totals(self, header: Row) -> Totals:
         """Odoo's amount_tax is net of withholding, and its amount_untaxed has cash rounding in it."""
@@ -231,6 +254,11 @@ def _amount(row: Row, column: str) -> Decimal:
         return exact(row[column]) or ZERO
     except ValueError as error:
         raise ValueError(f"{column}: {error}") from None
+
+
+def _booked(row: Row, header: Row) -> Decimal:
+    """Return what a row of the books adds to its document."""
+    return _sign(header) * _amount(row, "amount_currency")
 
 
 def _purchase_order(row: Row) -> str | None:

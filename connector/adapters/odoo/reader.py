@@ -75,8 +75,9 @@ _HEADERS: Final = """
     WHERE m.id = ANY(:ids)
 """
 
-# display_type: section and note lines are text; tax, payment_term, epd … are bookkeeping. `rounding` is cash
-# rounding, which Odoo counts in amount_untaxed; where it has a tax, it is a part of that and in amount_tax.
+# display_type: section and note lines are text; tax, payment_term … are bookkeeping. `rounding` is cash rounding,
+# which Odoo counts in amount_untaxed; where it has a tax, it is a part of that and in amount_tax. `epd` is what an
+# early payment takes from the base of the taxes at once, and its counterpart without tax.
 # Odoo 14 and 15 have a type for text alone, and marks for the rest; a database that was brought up from there may
 # have those marks still.
 _KIND: Final = """CASE
@@ -93,7 +94,7 @@ _LINES: Final = f"""
     FROM account_move_line l
     LEFT JOIN product_product product ON product.id = l.product_id
     LEFT JOIN uom_uom unit ON unit.id = l.product_uom_id
-    WHERE l.move_id = ANY(:ids) AND {_KIND} IN ('product', 'rounding')
+    WHERE l.move_id = ANY(:ids) AND {_KIND} IN ('product', 'rounding', 'epd')
     ORDER BY l.move_id, l.sequence, l.id
 """
 
@@ -101,7 +102,7 @@ _LINE_TAXES: Final = f"""
     SELECT r.account_move_line_id AS line_id, r.account_tax_id AS tax_id
     FROM account_move_line_account_tax_rel r
     JOIN account_move_line l ON l.id = r.account_move_line_id
-    WHERE l.move_id = ANY(:ids) AND {_KIND} = 'product'
+    WHERE l.move_id = ANY(:ids) AND {_KIND} IN ('product', 'epd')
 """
 
 # A tax of the type "group" stands for its children; Odoo does not let groups nest.
@@ -110,7 +111,7 @@ _LINE_TAXES_WITH_GROUPS: Final = f"""
     FROM account_move_line_account_tax_rel r
     JOIN account_move_line l ON l.id = r.account_move_line_id
     LEFT JOIN account_tax_filiation_rel f ON f.parent_tax = r.account_tax_id
-    WHERE l.move_id = ANY(:ids) AND {_KIND} = 'product'
+    WHERE l.move_id = ANY(:ids) AND {_KIND} IN ('product', 'epd')
 """
 
 # amount_currency is a balance: negative for what an invoice charges, positive on a credit note.

@@ -77,6 +77,18 @@ def tax(row: Row, options: Mapping[str, TaxMapping]) -> Tax:
     )
 
 
+def untaxed(name: str, options: Mapping[str, TaxMapping]) -> Tax:
+    """Return the tax of an amount that Odoo books without any: exempt, as it is in Odoo's own UBL."""
+    mapping = options.get(name) or TaxMapping()
+    return Tax(
+        percent=Decimal(0),
+        category=mapping.category or "E",
+        reason=mapping.reason,
+        name=mapping.name,
+        source_name=name,
+    )
+
+
 def label(value: str | None) -> str:
     """Return the text of a name that Odoo may keep by language (`{"en_US": …}`), as its source has it."""
     loaded = json.loads(value) if value else ""
