@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.invoice import LegalId
 
 SIREN: Final = "0002"
@@ -32,7 +33,7 @@ def is_public_body(country: str | None, tax_number: str | None, legal_ids: Seque
     public only where the ERP has their DIR3 codes.
     """
     number = re.sub(r"[^0-9A-Z]", "", (tax_number or "").upper())
-    if country == "FR":
+    if state_of(country) == "FR":
         siren = legal_ids[0].value if legal_ids else number[4:] if number.startswith("FR") else ""
         return siren.startswith(("1", "2")) and len(siren) in {9, 14}
     if country == "ES":

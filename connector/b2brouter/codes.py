@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Tax, TaxKind
 
@@ -99,7 +100,7 @@ def tax_name(tax: Tax, issuer: str | None) -> str | None:
         return "RE"
     if tax.kind is TaxKind.WITHHOLDING:
         return _WITHHOLDING_NAMES.get(issuer or "")
-    return _VAT_NAMES.get(issuer or "", "VAT")
+    return _VAT_NAMES.get(state_of(issuer) or "", "VAT")
 
 
 def language(wanted: str | None, country: str | None) -> str:
@@ -107,4 +108,4 @@ def language(wanted: str | None, country: str | None) -> str:
     letters = (wanted or "")[:2].lower()
     if len(letters) == 2 and letters.isascii() and letters.isalpha():
         return letters
-    return _LANGUAGES.get(country or "", "en")
+    return _LANGUAGES.get(state_of(country) or "", "en")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.invoice import Party
 
 
@@ -19,7 +20,7 @@ class Channel:
 
     def serves(self, buyer: Party) -> bool:
         """Whether documents to this buyer go this way."""
-        return buyer.country == self.country and (buyer.is_public_body or not self.public_only)
+        return state_of(buyer.country) == self.country and (buyer.is_public_body or not self.public_only)
 
 
 CHANNELS: Final[tuple[Channel, ...]] = (

@@ -33,3 +33,12 @@ COUNTRY_CODES: Final = frozenset(_PAIRS[1::2]) | {"XK"}
 def country_code(code: str | None) -> str | None:
     """Return the code of two letters; one that is not known stays as it is, for validation to name it."""
     return _TWO_LETTERS.get(code.upper(), code.upper()) if code else None
+
+
+_FRENCH: Final = frozenset("GP MQ GF RE YT BL MF PM".split())
+"""Territories with a code of their own whose companies and public bodies are in the French register (SIRENE)."""
+
+
+def state_of(country: str | None) -> str | None:
+    """Return the country whose registers and platforms hold there: France for its territories overseas."""
+    return "FR" if country in _FRENCH else country

@@ -10,6 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.identity import SIRET, contact_identity, integration_code, legal_id_key, tax_number_key
 from connector.domain.invoice import Invoice, Party
 
@@ -86,7 +87,7 @@ def unit_of(invoice: Invoice) -> Unit | None:
 
 def is_for_chorus(buyer: Party) -> bool:
     """Whether a customer is billed through Chorus Pro: a French public body, named by its establishment."""
-    return buyer.country == "FR" and buyer.is_public_body and bool(siret_of(buyer))
+    return state_of(buyer.country) == "FR" and buyer.is_public_body and bool(siret_of(buyer))
 
 
 def siret_of(buyer: Party) -> str:

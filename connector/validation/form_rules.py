@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.invoice import Invoice
 from connector.validation.countries import COUNTRIES
 from connector.validation.identifiers import SCHEMES, SIRET, bic_valid, legal_id_valid
@@ -44,7 +45,7 @@ def has_a_number_of_its_country(invoice: Invoice, now: datetime) -> Iterator[Pro
     letters, digits, blanks, - + _ /. Spain (Verifactu): 60 printable ones without " ' < > =. Italy (FatturaPA): 20,
     with a digit. Portugal (SAF-T): as FT 2026/1.
     """
-    country = COUNTRIES.get(invoice.seller.country or "")
+    country = COUNTRIES.get(state_of(invoice.seller.country) or "")
     number = (invoice.number or "").strip()
     if country and number and not country.takes_number(number):
         facts = {"number": number, "country": country.code, "form": country.number_form}

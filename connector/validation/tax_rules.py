@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.invoice import AllowanceCharge, Invoice, Line, Tax, TaxKind
 from connector.validation.countries import COUNTRIES
 from connector.validation.countries.country import Reasons
@@ -20,7 +21,7 @@ Taxed = tuple[Line | AllowanceCharge, Tax]
 
 
 def _reasons(invoice: Invoice, tax: Tax) -> Reasons:
-    country = COUNTRIES.get(invoice.seller.country or "")
+    country = COUNTRIES.get(state_of(invoice.seller.country) or "")
     known = country.reasons if country else {}
     return known.get(tax.category or "", Reasons())
 

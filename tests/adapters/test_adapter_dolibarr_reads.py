@@ -266,6 +266,20 @@ def test_every_document_has_customer_order_account_note_and_original_of_dolibarr
     assert load(make(dolibarr), 5).buyer.is_public_body
 
 
+def test_a_public_body_of_france_is_one_overseas_too(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    def bodies() -> dict[str, str | None]:
+        documents = [document for _, document in documents_of(dolibarr, make(dolibarr))]
+        return {
+            d.buyer.key: d.buyer.legal_id("0009") for d in documents if d.buyer.legal_ids and d.buyer.is_public_body
+        }
+
+    at_home = bodies()
+    execute(dolibarr.url, "UPDATE llx_c_country SET code = 'RE' WHERE code = 'FR'")
+
+    assert at_home
+    assert bodies() == at_home
+
+
 def test_a_bad_debt_was_issued_and_a_pro_forma_never_is(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
     adapter = make(dolibarr)
     execute(dolibarr.url, "UPDATE llx_facture SET fk_statut = 3, close_code = 'badcustomer' WHERE rowid = 1")

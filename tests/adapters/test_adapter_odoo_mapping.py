@@ -277,6 +277,9 @@ def test_currencies_without_cents_round_to_whole_units() -> None:
         ({"country": "FR", "vat": "FR84130015332"}, True),
         ({"country": "FR", "vat": "FR44732829320"}, False),
         ({"country": "FR"}, False),
+        ({"country": "RE", "siret": "13001533200013"}, True),
+        ({"country": "GP", "vat": "FR84130015332"}, True),
+        ({"country": "NC", "siret": "13001533200013"}, False),
         ({"country": "ES", "vat": "ESP2800000H"}, True),
         ({"country": "ES", "vat": "S-2800001-J"}, True),
         ({"country": "ES", "vat": "ESQ2801175B"}, False),
@@ -286,6 +289,11 @@ def test_currencies_without_cents_round_to_whole_units() -> None:
 )
 def test_public_bodies_are_told_by_their_identifiers(values: dict[str, str], public: bool) -> None:
     assert partner(**values).is_public_body is public
+
+
+@pytest.mark.parametrize("country", ["GP", "MQ", "GF", "RE", "YT"])
+def test_the_departments_overseas_are_in_the_register_of_france(country: str) -> None:
+    assert partner(country=country, siret="732 829 320 00074").legal_id("0009") == "73282932000074"
 
 
 def test_a_siret_or_a_siren_is_a_legal_identifier_in_france_only() -> None:

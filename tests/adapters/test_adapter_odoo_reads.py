@@ -601,7 +601,7 @@ def test_a_discount_for_early_payment_lowers_the_taxes_and_not_the_net_amount(
     assert [(total.base, total.amount) for total in document.tax_totals] == [(Decimal(980), Decimal("205.80"))]
     [there] = simulated(document, "2026-03-02", Way())
     factor = remote_sign(document)
-    assert (there.subtotal, there.total) == (1000 * factor, Decimal("1205.80") * factor)
+    assert (there.subtotal, there.total) == (Decimal(1000) * factor, Decimal("1205.80") * factor)
     assert not judge(document, now=NOON + timedelta(days=365)).blocks
 
 

@@ -85,9 +85,10 @@ def place(**changes: Any) -> Row:
     return {**row, "id": 9, "party": 5, "active": True, **changes}
 
 
-def test_the_establishment_of_the_address_goes_before_others() -> None:
+@pytest.mark.parametrize("country", ["FR", "RE"])
+def test_the_establishment_of_the_address_goes_before_others(country: str) -> None:
     known = Parties(
-        addresses={5: [place(country="FR"), place(id=10, country="FR")]},
+        addresses={5: [place(country=country), place(id=10, country=country)]},
         identifiers={
             5: [
                 identifier("fr_siren", "130015332"),

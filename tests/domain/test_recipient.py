@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector.domain.invoice import LegalId, Party
-from connector.domain.recipient import Unit, directory_keys, recipients, service_code, unit_of
+from connector.domain.recipient import Unit, directory_keys, is_for_chorus, recipients, service_code, unit_of
 from tests.support.builders import CUSTOMER, OTHER_CUSTOMER, invoice
 
 SIRET = LegalId(scheme="0009", value="130 015 332 00013")
@@ -48,7 +48,16 @@ def test_the_documents_own_service_counts_before_the_customers() -> None:
     assert service_code(invoice(buyer=UNIVERSITY, buyer_reference="  ")) is None
 
 
-@pytest.mark.parametrize("changes", [{"is_public_body": False}, {"legal_ids": ()}, {"country": "BE"}])
+@pytest.mark.parametrize("country", ["GP", "MQ", "GF", "RE", "YT"])
+def test_a_hospital_overseas_is_billed_through_chorus_pro(country: str) -> None:
+    hospital = replace(UNIVERSITY, name="Centre hospitalier", country=country)
+    assert is_for_chorus(hospital)
+    assert unit_of(invoice(buyer=hospital, buyer_reference="ESR")) == Unit("8017", "ESR")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"is_public_body": False}, {"legal_ids": ()}, {"country": "BE"}, {"country": "PF"}]
+)
 def test_a_reference_is_a_service_only_to_french_public_bodies(changes: dict[str, Any]) -> None:
     assert unit_of(invoice(buyer=replace(UNIVERSITY, **changes), buyer_reference="ESR")) is None
 

@@ -208,6 +208,15 @@ def test_an_italian_address_has_its_form(change: dict[str, Any]) -> None:
     assert said(invoice("1", buyer=replace(COMUNE, **change))) == ["recipient_code_wrong"]
 
 
+@pytest.mark.parametrize("country", ["GP", "MQ", "GF", "RE", "YT"])
+def test_a_public_body_overseas_has_the_rules_of_chorus_pro(country: str) -> None:
+    hospital = replace(UNIVERSITY, country=country)
+    assert said(chorus(buyer=replace(hospital, legal_ids=()))) == said(
+        chorus(buyer=replace(UNIVERSITY, legal_ids=()))
+    )
+    assert said(chorus(buyer=hospital)) == []
+
+
 def test_a_customer_without_anything_special_is_nobodys_public_body() -> None:
     assert said(invoice("1", buyer=replace(CUSTOMER, is_company=False))) == []
 

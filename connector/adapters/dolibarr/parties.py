@@ -9,7 +9,7 @@ from typing import Final
 from connector.adapters.database import Row, plain
 from connector.adapters.dolibarr.settings import DolibarrOptions
 from connector.adapters.identities import SIREN, SIRET, is_public_body
-from connector.domain.countries import country_code
+from connector.domain.countries import country_code, state_of
 from connector.domain.invoice import LegalId, Party
 
 _PRIVATE: Final = "TE_PRIVATE"  # code of c_typent; Dolibarr itself takes any code that begins with it
@@ -84,7 +84,7 @@ def _tax_number(country: str | None, vat: str | None, first_identifier: str | No
 
 def _legal_ids(country: str | None, siren: str | None, siret: str | None) -> tuple[LegalId, ...]:
     """The second professional identifier is a SIRET in France, and something else elsewhere."""
-    if country != "FR":
+    if state_of(country) != "FR":
         return ()
     for scheme, value, length in ((SIRET, siret, 14), (SIREN, siren, 9)):
         digits = re.sub(r"[\s.\-]", "", value or "")

@@ -11,7 +11,7 @@ from typing import Final
 
 from connector.adapters.folder.xml import UnreadableError
 from connector.adapters.identities import french_id, is_public_body
-from connector.domain.countries import country_code
+from connector.domain.countries import country_code, state_of
 from connector.domain.identity import legal_id_key, tax_number_key
 from connector.domain.invoice import (
     AllowanceCharge,
@@ -53,7 +53,7 @@ def _legal_ids(ids: Iterable[tuple[str | None, str | None]], country: str | None
     for scheme, value in ids:
         if scheme and value and _SCHEME.fullmatch(scheme):
             found.setdefault(scheme, LegalId(scheme=scheme, value=value))
-        elif value and country == "FR":
+        elif value and state_of(country) == "FR":
             found |= {legal.scheme: legal for legal in french_id(value) if legal.scheme not in found}
     return tuple(found.values())
 

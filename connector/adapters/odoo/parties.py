@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from connector.adapters.database import Row, plain
 from connector.adapters.identities import french_id, is_public_body
-from connector.domain.countries import country_code
+from connector.domain.countries import country_code, state_of
 from connector.domain.invoice import Party
 
 
@@ -16,7 +16,7 @@ def party(row: Row | None, dir3: Sequence[tuple[str, str]] = ()) -> Party:
         return Party(name="")
     country = country_code(row["country"])
     tax_number = _tax_number(row["vat"])
-    legal_ids = french_id(plain(row["siret"]) or plain(row["registry"])) if country == "FR" else ()
+    legal_ids = french_id(plain(row["siret"]) or plain(row["registry"])) if state_of(country) == "FR" else ()
     return Party(
         key=str(row["id"]),
         name=plain(row["name"]) or "",

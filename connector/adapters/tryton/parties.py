@@ -8,7 +8,7 @@ from typing import Final
 from connector.adapters.database import Row, plain
 from connector.adapters.identities import french_id, is_public_body
 from connector.adapters.tryton.reader import Parties
-from connector.domain.countries import country_code
+from connector.domain.countries import country_code, state_of
 from connector.domain.invoice import LegalId, Party
 
 # The types of `party_identifier` that are numbers for VAT or income tax in Europe, as Tryton's own list of tax
@@ -45,7 +45,7 @@ def party(
     mechanisms = known.mechanisms.get(key, ())
     country = country_code(place["country"]) if place else None
     tax_number = _tax_number(identifiers, tax_identifier)
-    legal_ids = _french_ids(identifiers, address) if country == "FR" else ()
+    legal_ids = _french_ids(identifiers, address) if state_of(country) == "FR" else ()
     lines = _lines(place)
     return Party(
         key=str(key),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from connector.domain.countries import state_of
 from connector.domain.invoice import Invoice
 from connector.validation.countries.fr import codes
 from connector.validation.identifiers import SIRET, siret_valid
@@ -15,7 +16,7 @@ _CHORUS: Final = "API 5.3; guide to Chorus Pro"
 
 
 def _is_for_chorus(invoice: Invoice) -> bool:
-    return invoice.buyer.country == "FR" and invoice.buyer.is_public_body
+    return state_of(invoice.buyer.country) == "FR" and invoice.buyer.is_public_body
 
 
 @rule("siret_missing", source=_CHORUS)
@@ -51,14 +52,14 @@ def has_an_order_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
 @rule("due_date_missing", level=Level.WARN, source="API 12")
 def has_a_due_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """French reporting demands a due date; a warning, for not every account reports."""
-    if invoice.seller.country == "FR" and not invoice.is_credit_note and invoice.due_date is None:
+    if state_of(invoice.seller.country) == "FR" and not invoice.is_credit_note and invoice.due_date is None:
         yield Problem("due_date_missing")
 
 
 @rule("currency_not_euro", level=Level.WARN, source="API 12")
 def has_the_euro(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """French reporting is in euro; a warning, for not every account reports."""
-    if invoice.seller.country == "FR" and invoice.currency and invoice.currency != "EUR":
+    if state_of(invoice.seller.country) == "FR" and invoice.currency and invoice.currency != "EUR":
         yield Problem("currency_not_euro", {"currency": invoice.currency})
 
 
