@@ -365,6 +365,16 @@ def test_two_customers_with_one_tax_number_do_not_overwrite_one_another(house: H
     assert [contact.name for contact in contacts(house)] == [CUSTOMER.name]
 
 
+def test_customers_whose_tax_number_says_that_there_is_none_get_nothing_of_one_another(house: House) -> None:
+    acme = replace(CUSTOMER, key="71", name="Acme Inc", country="US", tax_number="N/A")
+    globex = replace(CUSTOMER, key="72", name="Globex Corp", country="US", tax_number="n.a.")
+
+    house.issue(invoice("1", buyer=acme), invoice("2", buyer=globex))
+
+    assert [house.job(key).reason for key in ("1", "2")] == ["buyer_identifier_missing"] * 2
+    assert contacts(house) == []
+
+
 def test_who_shares_a_contact_gets_the_mail_at_its_own_address(house: House) -> None:
     house.issue(invoice("1"), invoice("2", buyer=BRANCH))
     house.issue(invoice("3", buyer=BRANCH, buyer_email="chosen@norte.example"))

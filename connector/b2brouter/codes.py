@@ -70,13 +70,13 @@ def compact(identifier: str) -> str:
 
 
 def tax_number(number: str | None, country: str | None) -> tuple[str, str] | None:
-    """Return scheme and value of a tax number; None where there is no number.
+    """Return scheme and value of a tax number; None where there is none, or words instead.
 
     The country is put in front where the ERP leaves it out: `EL` for Greece. A number that begins with
     another country's prefix keeps it, and has that country's scheme.
     """
     plain = compact(number or "")
-    if not plain:
+    if tax_number_key(plain, country) is None:
         return None
     personal = _CODICE_FISCALE.fullmatch(plain) if country == "IT" else None
     if personal:

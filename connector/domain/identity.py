@@ -81,15 +81,37 @@ def number_key(invoice: Invoice) -> str:
 def tax_number_key(number: str | None, country: str | None) -> str | None:
     """Return a tax number in one spelling: upper case, nothing but letters and digits, with its prefix.
 
-    Greek numbers have the prefix EL although the country is GR; Northern Ireland has XI.
+    Greek numbers have the prefix EL although the country is GR; Northern Ireland has XI. What stands for "has none"
+    is no number, for many customers have it: without a digit (N/A), one digit alone or repeated (0, Chile's
+    66.666.666-6), or what is written in a country for nobody in particular.
     """
-    if not number:
-        return None
-    plain = re.sub(r"[^0-9A-Za-z]", "", number).upper()
     prefix = {"GR": "EL"}.get(country or "", country or "")
+    key = _prefixed(re.sub(r"[^0-9A-Za-z]", "", number or "").upper(), prefix, country)
+    return None if _is_nobodys(key, key.removeprefix(prefix)) else key
+
+
+def _prefixed(plain: str, prefix: str, country: str | None) -> str:
     if not plain or not prefix or plain.startswith((prefix, "XI")):
-        return plain or None
+        return plain
     return prefix + (plain[2:] if country and plain.startswith(country) else plain)
+
+
+_NOBODYS: Final = frozenset(
+    {
+        "ES00000000T",  # Spain: somebody whose number is not known
+        "ESX0000000T",  # Spain: a foreigner whose number is not known
+        "PT999999990",  # Portugal: the final consumer
+        "XAXX010101000",  # Mexico: the public at large
+        "XEXX010101000",  # Mexico: foreigners
+        "OO99999999999",  # Italy: customers outside the EU
+    }
+)
+
+
+def _is_nobodys(key: str, own: str) -> bool:
+    """Whether a number with its prefix, and without, tells no customer from others."""
+    repeated = own.isdigit() and len(set(own)) == 1
+    return repeated or not re.search("[0-9]", own) or not _NOBODYS.isdisjoint({key, own})
 
 
 def name_key(name: str | None) -> str:

@@ -465,7 +465,7 @@ def test_a_tax_number_has_its_scheme_and_its_prefix(
     assert (body["tin_scheme"], body["tin_value"]) == (scheme, value)
 
 
-@pytest.mark.parametrize("number", [None, "", " - "])
+@pytest.mark.parametrize("number", [None, "", " - ", "N/A", "00000000T"])
 def test_no_tax_number_no_scheme(number: str | None) -> None:
     assert not {"tin_scheme", "tin_value"} & set(contact(country="ES", tax_number=number))
 

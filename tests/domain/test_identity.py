@@ -46,6 +46,47 @@ def test_a_tax_number_has_one_spelling(number: str | None, country: str | None, 
     assert tax_number_key(number, country) == key
 
 
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("N/A", "US"),
+        ("n.a.", "CH"),
+        ("EXPORT", "MA"),
+        ("NONE", None),
+        ("ES", "ES"),
+        ("0", "NO"),
+        ("GR000000000", "GR"),
+        ("X0000000T", "ES"),
+        ("00000000T", "ES"),
+        ("ES00000000T", "ES"),
+        ("9999", "US"),
+        ("66.666.666-6", "CL"),
+        ("PT999999990", "PT"),
+        ("999999990", "PT"),
+        ("XAXX010101000", "MX"),
+        ("XEXX010101000", "US"),
+        ("OO99999999999", "CN"),
+    ],
+)
+def test_what_stands_for_none_is_no_tax_number(number: str, country: str | None) -> None:
+    assert tax_number_key(number, country) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "country", "key"),
+    [("GB HA555", "GB", "GBHA555"), ("11111111H", "ES", "ES11111111H"), ("999999990", "US", "US999999990")],
+)
+def test_a_number_that_merely_looks_odd_is_one(number: str, country: str, key: str) -> None:
+    assert tax_number_key(number, country) == key
+
+
+def test_customers_without_a_number_are_never_one_recipient() -> None:
+    acme = Party(key="1", name="Acme Inc", country="US", tax_number="N/A")
+    globex = Party(key="2", name="Globex Corp", country="US", tax_number="n.a.")
+
+    assert {contact_identity("erp", "1", party) for party in (acme, globex)} == {"own:erp:1:1", "own:erp:1:2"}
+
+
 @given(st.text(max_size=20), st.sampled_from(["ES", "GR", "GB", "FR", "US", None]))
 def test_the_spelling_is_its_own_spelling(number: str, country: str | None) -> None:
     key = tax_number_key(number, country)

@@ -147,6 +147,16 @@ WRONG: Mapping[str, tuple[Invoice, str, Mapping[str, str]]] = {
         "buyer_identifier_missing",
         {"party": CUSTOMER.name},
     ),
+    "words for a tax number, where the form of one is not checked": (
+        buyer(tax_number="n.a.", country="US"),
+        "buyer_identifier_missing",
+        {"party": CUSTOMER.name},
+    ),
+    "the Spanish number of nobody": (
+        buyer(tax_number="00000000T"),
+        "buyer_identifier_missing",
+        {"party": CUSTOMER.name},
+    ),
     "a blank for a registered number": (
         buyer(tax_number=None, legal_ids=(LegalId(scheme="0009", value=" "),)),
         "buyer_identifier_missing",
