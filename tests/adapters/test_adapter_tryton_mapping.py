@@ -13,6 +13,7 @@ from connector.adapters.tryton import taxes
 from connector.adapters.tryton.mapping import Mapper
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Documents, Parties
+from connector.adapters.tryton.streets import PARTS
 from connector.adapters.tryton.values import number
 from connector.domain.invoice import Invoice, Kind, TaxKind, Totals
 
@@ -81,7 +82,7 @@ def identifier(kind: str | None, code: str, **changes: Any) -> Row:
 
 
 def place(**changes: Any) -> Row:
-    row = dict.fromkeys(("street", "postal_code", "city", "country", "party_name", "building", "province"))
+    row = dict.fromkeys([*"street postal_code city country party_name attn building province".split(), *PARTS])
     return {**row, "id": 9, "party": 5, "active": True, **changes}
 
 
@@ -118,6 +119,15 @@ def test_the_lines_of_an_address_keep_whom_it_names() -> None:
     known = Parties(addresses={5: [place(street="Calle 1\n 2º B", party_name="Sucursal", building="Torre")]})
     found = party(known, 5, "X")
     assert (found.address, found.address2) == ("Calle 1", "Sucursal, Torre, 2º B")
+
+
+@pytest.mark.parametrize(
+    ("country", "first"), [("ES", "Calle Mayor 12"), ("FR", "12 Calle Mayor"), (None, "Calle Mayor 12")]
+)
+def test_a_street_in_parts_has_its_number_where_the_country_puts_it(country: str | None, first: str) -> None:
+    parts = {"street_name": "Calle Mayor", "building_number": "12", "room_number": "2º B", "street": "typed"}
+    found = party(Parties(addresses={5: [place(country=country, **parts)]}), 5, "X")
+    assert (found.address, found.address2) == (first, "2º B")
 
 
 def test_without_a_party_there_is_a_party_without_data() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 from connector.adapters.database import Row, plain
 from connector.adapters.identities import french_id, is_public_body
 from connector.adapters.tryton.reader import Parties
+from connector.adapters.tryton.streets import street
 from connector.domain.countries import country_code, state_of
 from connector.domain.invoice import LegalId, Party
 
@@ -73,9 +74,9 @@ def _lines(place: Row | None) -> list[str]:
     """Return the street, and behind it whom or what the address names besides."""
     if place is None:
         return []
-    street = [line.strip() for line in (place["street"] or "").splitlines() if line.strip()]
-    named = [text for text in (plain(place["party_name"]), plain(place["building"])) if text]
-    return [*street[:1], *named, *street[1:]]
+    first, *rest = street(place) or [""]
+    named = (plain(place[column]) for column in ("party_name", "attn", "building"))
+    return [line for line in (first, *named, *rest) if line]
 
 
 def _tax_number(rows: Sequence[Row], wanted: int | None) -> str | None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from connector.adapters.database import Database, Row
 from connector.adapters.rows import grouped, row_id, row_ids
 from connector.adapters.schema import Schema, require
-from connector.adapters.tryton.schema import BANK_ACCOUNTS, NO_TRYTON, SUBDIVISIONS, detect, lacks_index
+from connector.adapters.tryton.schema import BANK_ACCOUNTS, NO_TRYTON, SUBDIVISIONS, detect, lacks_index, line_taxes
 from connector.adapters.tryton.statements import (
     ADDRESSES,
     BANK,
@@ -36,6 +36,7 @@ from connector.adapters.tryton.statements import (
     TAX_ROWS,
     TAXES,
 )
+from connector.adapters.tryton.streets import PARTS
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import SchemaChangedError
 from connector.ports import Position
@@ -146,14 +147,14 @@ class Reader:
             return self._rows(connection, schema, sql, {"ids": sorted(wanted)})
 
         headers = query(self._complete(HEADERS, schema), ids)
-        line_taxes = query(LINE_TAXES, ids)
+        taxed = query(LINE_TAXES.replace("{line_taxes}", f'"{line_taxes(schema)}"'), ids)
         tax_rows = query(TAX_ROWS, ids)
         sellers = _distinct(headers, "seller")
-        used = _distinct(line_taxes, "tax") | _distinct(tax_rows, "tax")
+        used = _distinct(taxed, "tax") | _distinct(tax_rows, "tax")
         return Documents(
             headers=headers,
             lines=grouped(query(LINES, ids), "invoice"),
-            line_taxes={line: [row["tax"] for row in rows] for line, rows in grouped(line_taxes, "line").items()},
+            line_taxes={line: [row["tax"] for row in rows] for line, rows in grouped(taxed, "line").items()},
             tax_rows=grouped(tax_rows, "invoice"),
             taxes={row["id"]: row for row in query(TAXES, used)},
             originals=self._originals(connection, schema, ids),
@@ -171,7 +172,8 @@ class Reader:
         province, join = "NULL", ""
         if schema.has_table(SUBDIVISIONS) and schema.has("party_address", "subdivision"):
             province, join = "s.name", "LEFT JOIN country_subdivision s ON s.id = a.subdivision"
-        addresses = ADDRESSES.replace("{province}", province).replace("{subdivision}", join)
+        parts = ", ".join(f"a.?{part} AS {part}" for part in PARTS)
+        addresses = ADDRESSES.replace("{parts}", parts).replace("{province}", province).replace("{subdivision}", join)
         return Parties(
             addresses=grouped(self._rows(connection, schema, addresses, values), "party"),
             identifiers=grouped(self._rows(connection, schema, IDENTIFIERS, values), "party"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Connection, text
 
 from connector.adapters.database import Database
 from connector.adapters.schema import Column, Needs, Schema, Wanted, listing, needs
+from connector.adapters.tryton.streets import PARTS
 
 # Table -> columns that reading needs, and those that depend on version and installed modules.
 _TABLES: Final[Mapping[str, Needs]] = {
@@ -18,7 +20,6 @@ _TABLES: Final[Mapping[str, Needs]] = {
         "party_tax_identifier tax_identifier cancel_move",
     ),
     "account_invoice_line": needs("id invoice sequence type description product quantity unit_price unit origin"),
-    "account_invoice_line_account_tax": needs("line tax"),
     "account_invoice_tax": needs("id invoice sequence tax description base amount"),
     "account_tax": needs(
         "id name description company type rate parent sequence legal_notice",
@@ -27,7 +28,10 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "account_move_line": needs("move account maturity_date"),
     "company_company": needs("id party"),
     "party_party": needs("id name"),
-    "party_address": needs("id party sequence active street postal_code city country", "party_name name subdivision"),
+    "party_address": needs(
+        "id party sequence active postal_code city country",
+        f"party_name attn street street_unstructured name building_name subdivision {' '.join(PARTS)}",
+    ),
     "party_identifier": needs("id party sequence active type code", "address"),
     "party_contact_mechanism": needs("id party sequence active type value", "invoice"),
     "country_country": needs("id code"),
@@ -35,6 +39,9 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "product_product": needs("id code"),
     "product_uom": needs("id symbol"),
 }
+# The taxes of lines; the first name is that of 7.2 and later.
+_LINE_TAXES: Final = ("account_invoice_line-account_tax", "account_invoice_line_account_tax")
+
 # Tables of modules that are not always there; the reader asks for them.
 SUBDIVISIONS: Final = "country_subdivision"
 BANK_ACCOUNTS: Final = "bank_account-party_party"
@@ -46,22 +53,21 @@ _MODULES: Final[Mapping[str, frozenset[str]]] = {
     "bank": frozenset({"id", "bic"}),
 }
 
-WANTED: Final = Wanted(
-    tables=_TABLES,
-    modules=_MODULES,
-    aliases={
-        "i": "account_invoice",
-        "t": "account_tax",
-        "a": "party_address",
-        "n": "party_identifier",
-        "m": "party_contact_mechanism",
-    },
-)
+TABLES: Final = frozenset((*_TABLES, *_MODULES, *_LINE_TAXES))
+"""All tables that reading may use, by whichever version."""
+
+_ALIASES: Final = {
+    "i": "account_invoice",
+    "t": "account_tax",
+    "a": "party_address",
+    "n": "party_identifier",
+    "m": "party_contact_mechanism",
+}
 NO_TRYTON: Final = (
     "Check that the url leads to a Tryton database with the module account_invoice, as of 7.0, and our user's grants."
 )
 
-OWN_COLUMNS: Final = WANTED.columns["account_invoice"] | frozenset(
+OWN_COLUMNS: Final = frozenset.union(*_TABLES["account_invoice"]) | frozenset(
     "accounting_date create_uid invoice_report_cache invoice_report_cache_id invoice_report_format journal"
     " payment_term payment_term_date posted_by sequence validated_by write_uid".split()
 )
@@ -102,16 +108,23 @@ _INDEX: Final = {
 _MANY_DOCUMENTS: Final = 100_000
 
 
+def line_taxes(schema: Schema) -> str:
+    """Return the table of the taxes of lines, by its name in this version."""
+    return next((name for name in _LINE_TAXES if schema.has_table(name)), _LINE_TAXES[-1])
+
+
 def detect(database: Database, connection: Connection) -> Schema:
     """Look the schema up. Nothing is required yet."""
-    rows = database.rows(connection, listing(_DETECT[database.dialect]), {"tables": [*WANTED.columns]})
+    rows = database.rows(connection, listing(_DETECT[database.dialect]), {"tables": [*TABLES]})
     columns = {
         (row["table_name"], row["column_name"]): Column(
             readable=bool(row["readable"]), writable=bool(row["writable"]), type=row["type"]
         )
         for row in rows
     }
-    return Schema(columns, WANTED)
+    found = Schema(columns, Wanted(tables=_TABLES, modules=_MODULES, aliases=_ALIASES))
+    named = {**_TABLES, line_taxes(found): needs("line tax")}
+    return replace(found, wanted=replace(found.wanted, tables=named))
 
 
 def lacks_index(database: Database, connection: Connection) -> bool:

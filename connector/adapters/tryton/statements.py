@@ -58,7 +58,7 @@ LINES: Final = """
 
 LINE_TAXES: Final = """
     SELECT r.line, r.tax
-    FROM account_invoice_line_account_tax r
+    FROM {line_taxes} r
     JOIN account_invoice_line l ON l.id = r.line
     WHERE l.invoice IN :ids AND l.type = 'line'
     ORDER BY r.line, r.tax
@@ -103,10 +103,12 @@ COMPANIES: Final = """
     ORDER BY company.id
 """
 
-# Records that users deactivate stay, for documents that refer to them.
+# Records that users deactivate stay, for documents that refer to them. As of 7.6 `street` and `name` have new names.
 ADDRESSES: Final = """
-    SELECT a.id, a.party, COALESCE(a.active, TRUE) AS active, a.street, a.postal_code, a.city,
-           country.code AS country, a.?party_name AS party_name, a.?name AS building, {province} AS province
+    SELECT a.id, a.party, COALESCE(a.active, TRUE) AS active, a.postal_code, a.city, country.code AS country,
+           COALESCE(a.?street, a.?street_unstructured) AS street, {parts},
+           a.?party_name AS party_name, a.?attn AS attn, COALESCE(a.?name, a.?building_name) AS building,
+           {province} AS province
     FROM party_address a
     LEFT JOIN country_country country ON country.id = a.country
     {subdivision}
