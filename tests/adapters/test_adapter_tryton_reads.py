@@ -345,16 +345,21 @@ def test_a_cure_beside_the_document_shows_in_its_fingerprint_though_its_time_sta
     assert everything(adapter) == heads
 
 
+@pytest.mark.parametrize(
+    ("kind", "code"), [("eu_vat", "ESB12345674"), ("fr_tva", "40303265045"), ("fr_vat", "40303265045")]
+)
 def test_a_number_that_a_customer_gets_later_is_read_though_the_posted_invoice_names_none(
-    tryton: TrytonDatabase, make: MakeAdapter
+    tryton: TrytonDatabase, make: MakeAdapter, kind: str, code: str
 ) -> None:
     invoice = tryton.named("INV09")
     execute(
         tryton.url,
-        "UPDATE party_identifier SET code = 'ESB12345674', type = 'eu_vat' WHERE party = :party",
+        "UPDATE party_identifier SET code = :code, type = :kind WHERE party = :party",
         party=invoice["customer"]["id"],
+        kind=kind,
+        code=code,
     )
-    assert load(make(tryton), invoice["id"]).buyer.tax_number == "ESB12345674"
+    assert load(make(tryton), invoice["id"]).buyer.tax_number == code
 
 
 def test_one_bad_document_is_reported_and_the_others_still_come(tryton: TrytonDatabase, make: MakeAdapter) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,12 +14,13 @@ from connector.domain.countries import country_code, state_of
 from connector.domain.invoice import LegalId, Party
 
 # The types of `party_identifier` that are numbers for VAT or income tax in Europe, as Tryton's own list of tax
-# identifiers has them. An identifier without a type may be anything: users enter what fails its check digit so.
+# identifiers has them; as of 7.0 most of them are called by their country alone, as fr_vat is. An identifier without
+# a type may be anything: users enter what fails its check digit so.
 _TAX_TYPES: Final = frozenset(
-    "ad_nrt at_uid be_vat bg_vat ch_vat cy_vat cz_dic de_vat dk_cvr ee_kmkr es_cif es_dni es_nie es_nif es_vat eu_vat"
-    " fi_alv fr_tva gb_vat gr_vat hr_oib hu_anum ie_vat is_vsk it_iva li_peid lt_pvm lu_tva lv_pvn mc_tva mt_vat"
-    " nl_btw no_mva pl_nip pt_nif ro_cf se_vat si_ddv sk_dph sm_coe".split()
+    "ad_nrt at_uid cz_dic dk_cvr ee_kmkr es_cif es_dni es_nie es_nif fi_alv fr_tva hr_oib hu_anum is_vsk it_iva"
+    " li_peid lt_pvm lu_tva lv_pvn mc_tva nl_btw no_mva pl_nip pt_nif ro_cf si_ddv sk_dph sm_coe".split()
 )
+_VAT: Final = re.compile("[a-z]{2}_vat")
 _FRENCH_TYPES: Final = ("fr_siret", "fr_siren")
 
 
@@ -81,8 +83,12 @@ def _lines(place: Row | None) -> list[str]:
 
 def _tax_number(rows: Sequence[Row], wanted: int | None) -> str | None:
     named = next((row for row in rows if row["id"] == wanted), None)
-    chosen = named or next((row for row in rows if row["active"] and row["type"] in _TAX_TYPES), None)
+    chosen = named or next((row for row in rows if row["active"] and _is_for_tax(row["type"])), None)
     return plain(chosen["code"]) if chosen else None
+
+
+def _is_for_tax(kind: str | None) -> bool:
+    return kind in _TAX_TYPES or _VAT.fullmatch(kind or "") is not None
 
 
 def _french_ids(rows: Sequence[Row], address: int | None) -> tuple[LegalId, ...]:
