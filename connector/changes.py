@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from connector.clock import Clock
+from connector.documents import load_each
 from connector.domain.content import Content, changes, content, deleted, facts
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
@@ -79,7 +80,7 @@ class Changes:
         return opened
 
     def _compare(self, jobs: Sequence[Job], adapter: Adapter) -> int:
-        documents = adapter.load([job.key for job in jobs])
+        documents = load_each(adapter, [job.key for job in jobs])
         suspects: list[tuple[Job, Invoice | None]] = []
         for job in jobs:
             document = documents.get(job.key)

@@ -18,6 +18,7 @@ from functools import partial
 from connector.changes import Changes
 from connector.clock import Clock
 from connector.cures import Cures
+from connector.documents import load_each
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage
@@ -182,7 +183,7 @@ class Discovery:
         return woken
 
     def _wake_changed(self, source: Source, jobs: Sequence[Job]) -> int:
-        documents = source.adapter.load([job.key for job in jobs])
+        documents = load_each(source.adapter, [job.key for job in jobs])
         cured = [job for job in jobs if self._is_cured(job, documents.get(job.key))]
         if cured:
             self._ledger.intake.wake(cured)

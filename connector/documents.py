@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 
-from connector.domain.errors import DocumentNotUsableError, OutsideError
+from connector.domain.errors import ConnectorError, DocumentNotUsableError, OutsideError
 from connector.domain.invoice import Invoice
 from connector.ports import Adapter
 from connector.together import Together
 
+log = logging.getLogger(__name__)
+
 Found = Mapping[str, Invoice | DocumentNotUsableError]
+
+
+def load_each(adapter: Adapter, keys: Sequence[str]) -> Found:
+    """Return documents to be compared; one that breaks the adapter is not usable, and keeps no other from being read.
+
+    Raises:
+        ConnectorError: as `Adapter.load`.
+    """
+    try:
+        return adapter.load(keys)
+    except ConnectorError:
+        raise
+    except Exception as error:
+        if len(keys) > 1:
+            return {name: document for key in keys for name, document in load_each(adapter, [key]).items()}
+        log.exception("document %s of the ERP breaks its adapter", *keys)
+        unusable = f"Document {keys[0]} of the ERP cannot be read: {error!r}."
+        return {keys[0]: DocumentNotUsableError(unusable, key=keys[0])}
 
 
 class Documents:

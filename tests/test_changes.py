@@ -206,6 +206,17 @@ def test_a_document_that_cannot_be_understood_is_not_judged(house: House) -> Non
     assert standing(house) == (Status.DONE, None)
 
 
+def test_a_document_that_breaks_the_adapter_hides_no_change_of_another(house: House) -> None:
+    house.issue(invoice("2"))
+    house.erp.breaking.add("1")
+    house.erp.alter("2", issue_date=date(2026, 1, 14))
+
+    look(house)
+
+    assert standing(house) == (Status.DONE, None)
+    assert standing(house, "2") == (Status.DONE, CHANGED)
+
+
 def test_after_its_time_a_document_is_not_looked_at_any_more(house: House) -> None:
     house.advance(timedelta(days=401).total_seconds())
     house.erp.alter("1", number="F-9")

@@ -240,13 +240,13 @@ def test_another_database_under_the_same_name_is_not_looked_into(scene: Scene) -
 
 
 def rest(scene: Scene, reason: str, event: Event = Event.STUCK) -> None:
-    """Let the one job rest after its document was judged."""
+    """Let the next job rest after its document was judged."""
     scene.look()
     [job] = scene.ledger.jobs.lease(ACCOUNT, 1)
     document = scene.erp.records[job.key].document
     assert not isinstance(document, Exception)
     with scene.ledger.database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE job SET fingerprint = '{document.fingerprint()}'")
+        connection.exec_driver_sql(f"UPDATE job SET fingerprint = '{document.fingerprint()}' WHERE id = {job.id}")
     settle(scene.ledger, job, event, reason)
 
 
@@ -260,6 +260,17 @@ def test_a_cure_of_the_customer_alone_wakes_the_job(scene: Scene) -> None:
     scene.look()
 
     assert job_of(scene.ledger).status is Status.PENDING
+
+
+def test_a_document_that_breaks_the_adapter_keeps_no_other_from_being_tried_again(scene: Scene) -> None:
+    scene.erp.add(invoice("1", buyer=replace(CUSTOMER, tax_number="ESX")), invoice("2"))
+    for _ in range(2):
+        rest(scene, "vat_number_wrong")
+    scene.erp.alter("1", silently=True, buyer=CUSTOMER)
+    scene.erp.breaking.add("2")
+    scene.look()
+
+    assert [job_of(scene.ledger, key).status for key in ("1", "2")] == [Status.PENDING, Status.HELD]
 
 
 def test_a_document_that_is_confirmed_again_goes_on_though_nothing_else_changed(scene: Scene) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from connector.documents import Documents
+from connector.documents import Documents, load_each
 from connector.domain.errors import DocumentNotUsableError, SourceUnavailableError
 from connector.domain.invoice import Invoice
 from connector.ports import Adapter
@@ -88,3 +88,18 @@ def test_a_document_that_breaks_the_adapter_breaks_no_other(shop: Shop) -> None:
     with pytest.raises(ZeroDivisionError):
         odd.result()
     assert shop.asked == [["1", "odd"], ["1"], ["odd"]]
+
+
+def test_what_compares_many_documents_is_told_of_the_one_that_breaks_the_adapter(shop: Shop) -> None:
+    shop.answers.set()
+    found = load_each(cast(Adapter, shop), ["1", "odd", "2", "missing"])
+    assert (found["1"], found["2"]) == (shop.documents["1"], UNUSABLE)
+    assert isinstance(found["odd"], DocumentNotUsableError)
+    assert "missing" not in found
+
+
+def test_what_compares_many_documents_stops_where_the_erp_is_gone(shop: Shop) -> None:
+    shop.answers.set()
+    with pytest.raises(SourceUnavailableError):
+        load_each(cast(Adapter, shop), ["1", "gone"])
+    assert shop.asked == [["1", "gone"]]

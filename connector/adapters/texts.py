@@ -13,14 +13,23 @@ def plain_text(html: str | None) -> str | None:
     """Return the words of an HTML text: blocks and breaks end a line, the rest of the mark-up goes."""
     if not html:
         return None
-    parser = _Words()
-    parser.feed(html)
-    parser.close()
-    lines = [re.sub(r"\s+", " ", line).strip() for line in "".join(parser.parts).split(_BREAK)]
+    try:
+        words = _words(html)
+    except AssertionError:  # of Python's parser, about sections that it does not know
+        words = _words(_SECTION.sub(" ", html))
+    lines = [re.sub(r"\s+", " ", line).strip() for line in words.split(_BREAK)]
     return "\n".join(line for line in lines if line) or None
 
 
+def _words(html: str) -> str:
+    parser = _Words()
+    parser.feed(html)
+    parser.close()
+    return "".join(parser.parts)
+
+
 _BREAK: Final = "\x00"
+_SECTION: Final = re.compile(r"<!--.*?-->|<!\[[^>]*>?", re.DOTALL)
 
 
 class _Words(HTMLParser):

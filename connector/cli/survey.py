@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from connector.bootstrap import Services
 from connector.cli import ending
 from connector.discovery import PAGE, Source
+from connector.documents import load_each
 from connector.domain import catalogue
 from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import ConnectorError, DocumentNotUsableError
@@ -296,7 +297,7 @@ class _Reader:
         """Load and judge; return how many are still there and confirmed."""
         count = 0
         for some in _chunks(keys, _DOCUMENTS):
-            documents = self._source.adapter.load(some)
+            documents = load_each(self._source.adapter, some)
             now = datetime.now(UTC)
             count += sum(self._one(key, documents[key], now) for key in some if key in documents)
         return count

@@ -331,6 +331,8 @@ def test_a_missing_partner_is_a_party_without_data() -> None:
         ("<table><tr><td>a</td><td>b</td></tr></table>", "a b"),
         ("<style>p {color: red}</style><div>x &lt; y</div><script>alert(1)</script>", "x < y"),
         ("<p>never closed <i>and crossed</p></i> on", "never closed and crossed\non"),
+        ("<p>a</p><![foo[bar]]>z", "a\nz"),
+        ("<![ ]> x", "x"),
     ],
 )
 def test_html_becomes_plain_text(html: str | None, text: str | None) -> None:
