@@ -182,6 +182,40 @@ def test_pages_come_to_an_end_also_where_many_were_last_changed_at_the_beginning
     assert all((one.changed_at, int(one.key)) < (two.changed_at, int(two.key)) for one, two in pairwise(found))
 
 
+@pytest.mark.mariadb
+@pytest.mark.parametrize("page", [1, 2, 100])
+@pytest.mark.parametrize("zeros", [(100,), (106, 101), (100, 101, 102, 103, 106)])
+def test_a_time_of_change_of_zeros_is_before_all_others(
+    mariadb_url: str, make: MakeAdapter, zeros: tuple[int, ...], page: int
+) -> None:
+    make_tables(mariadb_url)
+    execute(
+        mariadb_url,
+        "SET SESSION sql_mode = ''",
+        "ALTER TABLE project MODIFY updated_at TIMESTAMP NOT NULL DEFAULT '0000-00-00 00:00:00'",
+        f"UPDATE project SET updated_at = '0000-00-00 00:00:00' WHERE id IN ({', '.join(map(str, zeros))})",
+    )
+    adapter = make(mariadb_url)
+    first = [str(key) for key in sorted(zeros)]
+    found = everything(adapter, page)
+    assert [row.key for row in found if row.changed_at == EPOCH] == first == [row.key for row in found[: len(first)]]
+    assert sorted(row.key for row in found) == ["100", "101", "102", "103", "106"]
+    execute(mariadb_url, "UPDATE project SET updated_at = '2026-09-20 08:00:00' WHERE id = 100")
+    assert everything(adapter, page)[-1].key == "100"
+
+
+@pytest.mark.mariadb
+def test_a_confirmation_of_zeros_is_none(mariadb_url: str, make: MakeAdapter) -> None:
+    make_tables(mariadb_url)
+    execute(
+        mariadb_url,
+        "SET SESSION sql_mode = ''",
+        "ALTER TABLE project ADD COLUMN invoiced_at DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00'",
+    )
+    find = booking_options()["find"].replace("p.updated_at AS", "p.invoiced_at AS confirmed_at, p.updated_at AS")
+    assert {row.confirmed_on for row in everything(make(mariadb_url, find=find))} == {None}
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("stamp", ["infinity", "-infinity"])
 def test_a_time_of_change_that_is_none_names_its_document_also_where_no_other_is_seen_before(
@@ -583,7 +617,25 @@ def test_times_kept_as_text_or_number_page_exactly(
     assert paged[0].changed_at == first
 
 
-@pytest.mark.parametrize("value", ["2026-09-01T09:30:00", "yesterday"])
+@pytest.mark.parametrize("page", [1, 2, 100])
+@pytest.mark.parametrize("first", [100, 103])
+def test_a_fraction_of_nothing_may_be_left_out_of_a_text(
+    sqlite_url: str, make: MakeAdapter, page: int, first: int
+) -> None:
+    make_tables(sqlite_url)
+    execute(
+        sqlite_url,
+        "UPDATE project SET updated_at = '2026-09-01 10:00:00'",
+        "UPDATE project SET updated_at = '2026-09-01 10:00:00.123456' WHERE id IN (100, 101)",
+        "UPDATE project SET updated_at = '2026-09-01 09:00:00.500' WHERE id = 106",
+    )
+    find = booking_options()["find"]
+    paged = everything(make(sqlite_url, find=f"SELECT * FROM ({find}) ORDER BY document_key <> {first}"), page)
+    assert [row.key for row in paged] == ["106", "102", "103", "100", "101"]
+    assert paged[-1].changed_at == datetime(2026, 9, 1, 10, 0, 0, 123_456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("value", ["2026-09-01T09:30:00", "2026-09-01 09:30:00Z", "yesterday"])
 def test_times_written_in_two_ways_are_refused_for_they_have_no_order(
     sqlite_url: str, make: MakeAdapter, value: str
 ) -> None:

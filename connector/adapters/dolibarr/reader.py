@@ -41,19 +41,19 @@ _WANTED: Final = """f.type IN (0, 1, 2, 3, 5)
 _CURRENCY: Final = """(SELECT c.value FROM llx_const c WHERE c.name = 'MAIN_MONNAIE'
             AND c.entity IN (0, f.entity) ORDER BY c.entity DESC LIMIT 1)"""
 
-# Rows without tms sort first, as of 1970. They are asked for apart, so that an index on (tms, rowid), where the
-# administrator has made one, serves the rest.
+# Rows without tms, or with zeros for it, sort first, as of 1970. They are asked for apart, so that an index on
+# (tms, rowid), where the administrator has made one, serves the rest.
 _FIND: Final = """
     SELECT f.rowid AS id, f.entity, page.changed_at, f.?ref|facnumber AS number, f.type, f.datef, f.date_valid,
            f.?multicurrency_code AS currency, CURRENCY AS company_currency, f.total_ttc,
            f.?multicurrency_total_ttc AS foreign_total_ttc, s.nom AS customer, f.fk_facture_source
     FROM (
         (SELECT f.rowid AS id, CAST('1970-01-01 00:00:00' AS DATETIME) AS changed_at FROM llx_facture f
-         WHERE f.tms IS NULL AND :from_the_start = 1 AND f.rowid > :id AND WANTED
+         WHERE (f.tms IS NULL OR f.tms < '1970-01-02') AND :from_the_start = 1 AND f.rowid > :id AND WANTED
          ORDER BY f.rowid LIMIT :limit)
         UNION ALL
         (SELECT f.rowid, f.tms FROM llx_facture f
-         WHERE f.tms >= :changed_at AND (f.tms > :changed_at OR f.rowid > :id) AND WANTED
+         WHERE f.tms >= :changed_at AND f.tms >= '1970-01-02' AND (f.tms > :changed_at OR f.rowid > :id) AND WANTED
          ORDER BY f.tms, f.rowid LIMIT :limit)
         ORDER BY changed_at, id LIMIT :limit
     ) page

@@ -26,7 +26,7 @@ from connector.adapters.database import Database, Row
 from connector.adapters.sql import columns
 from connector.adapters.sql.columns import Columns
 from connector.adapters.sql.settings import SqlOptions
-from connector.adapters.sql.stamps import EPOCH, Stamps
+from connector.adapters.sql.stamps import EPOCH, Stamps, is_zero
 from connector.adapters.sql.statements import by_keys
 from connector.adapters.writeback.side_table import SideTable
 from connector.domain.errors import UsageError
@@ -85,7 +85,7 @@ class Reader:
             if after is None or after.changed_at <= EPOCH:
                 rows += self._rows(connection, page.without_time(start, limit), columns.FIND)
                 after = None
-            if len(rows) < limit:
+            if len(rows) < limit and shape.stamps.example is not None:
                 statement = page.with_time(after.changed_at if after else None, start, limit - len(rows))
                 rows += self._rows(connection, statement, columns.FIND)
         return [
@@ -185,15 +185,21 @@ class Reader:
         names = list(result.keys())
         columns.FIND.check(names)
         result.close()
-        stamped = found.where(column("changed_at").is_not(None))
-        first = self._database.run(connection, stamped, query="find").mappings().first()
+        changed_at: ColumnElement[Any] = column("changed_at")
+        first = self._first(connection, found.where(changed_at.is_not(None)))
+        if first and is_zero(first["changed_at"]):
+            first = self._first(connection, found.where(changed_at > first["changed_at"]))
         shape = _Shape(
             frozenset(names),
             Stamps(ZoneInfo(self._options.timezone), first["changed_at"] if first else None),
         )
         if first:
-            self._stamp(shape, dict(first))  # what is learnt from must be a time, to be compared with others
+            self._stamp(shape, first)  # what is learnt from must be a time, to be compared with others
         return shape
+
+    def _first(self, connection: Connection, statement: Executable) -> Row | None:
+        row = self._database.run(connection, statement, query="find").mappings().first()
+        return dict(row) if row else None
 
     def _stamp(self, shape: _Shape, row: Row) -> Any:
         try:
@@ -207,7 +213,7 @@ class Reader:
     def _confirmed_on(self, row: Row) -> date | None:
         """Return the day in the zone of the database's times."""
         value = row.get("confirmed_at")
-        if value is None:
+        if value is None or is_zero(value):
             return None
         zone = ZoneInfo(self._options.timezone)
         try:
@@ -248,10 +254,10 @@ class _Page:
     def without_time(self, key: int | str | None, limit: int) -> Executable:
         """Rows that have no time of change, or none worth the name, as zero is; they come first, by their keys."""
         found = self._find.c
-        none: ColumnElement[bool] = found.changed_at.is_(None)
-        if self._stamps.example is not None:
-            none = or_(none, found.changed_at <= self._stamps.write(EPOCH))
-        page = select(self._find).where(none, *self._wanted)
+        page = select(self._find).where(*self._wanted)
+        if self._stamps.example is not None:  # else no row has one
+            _, last = self._stamps.bounds(EPOCH)
+            page = page.where(or_(found.changed_at.is_(None), found.changed_at <= last))
         if key is not None:
             page = page.where(found.document_key > key)
         return page.order_by(found.document_key).limit(limit)
@@ -261,10 +267,10 @@ class _Page:
         found = self._find.c
         page = select(self._find).where(found.changed_at.is_not(None), *self._wanted)
         if after is not None:
-            bound = self._stamps.write(after)
-            page = page.where(found.changed_at >= bound)
+            first, last = self._stamps.bounds(after)
+            page = page.where(found.changed_at >= first)
             if key is not None:
-                page = page.where(or_(found.changed_at > bound, found.document_key > key))
-        elif self._stamps.example is not None:
-            page = page.where(found.changed_at > self._stamps.write(EPOCH))
+                page = page.where(or_(found.changed_at > last, found.document_key > key))
+        else:
+            page = page.where(found.changed_at > self._stamps.bounds(EPOCH)[1])
         return page.order_by(found.changed_at, found.document_key).limit(limit)

@@ -7,7 +7,7 @@ column again: a time stamp with or without zone, a day, seconds since 1970, or, 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -24,7 +24,10 @@ _DIGITS: Final = re.compile("[0-9]")
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How a column of texts writes its times. All rows write them alike, or they could not be ordered."""
+    """How a column of texts writes its times. Rows write them alike, or they could not be ordered.
+
+    Only fractions may differ in length: many programs leave out those of nothing.
+    """
 
     between: str | None  # None: days only
     digits: int  # of the fraction of a second
@@ -49,6 +52,27 @@ class TextForm:
         fraction = f".{moment.microsecond:06d}"[: self.digits + 1] if self.digits else ""
         return moment.strftime(f"%Y-%m-%d{self.between}%H:%M:%S") + fraction + self.zone
 
+    @property
+    def is_open(self) -> bool:
+        """Whether fractions of any length order as text, for nothing follows them."""
+        return self.between is not None and not self.zone
+
+    def bounds(self, moment: datetime) -> tuple[str, str]:
+        """Return the first and the last text of a time, as texts are ordered."""
+        if not self.is_open:
+            return self.write(moment), self.write(moment)
+        longest = replace(self, digits=6).write(moment)
+        return longest.rstrip("0").removesuffix(".") if moment.microsecond else longest[:-7], longest
+
+    def orders_with(self, other: TextForm) -> bool:
+        """Whether texts of both forms are in the order of their times."""
+        return self == (replace(other, digits=self.digits) if self.is_open else other)
+
+
+def is_zero(value: Any) -> bool:
+    """Whether a value is a time of zeros, with which MySQL fills a column that may not be empty."""
+    return isinstance(value, str) and value.startswith("0000-00-00")
+
 
 @dataclass(frozen=True, slots=True)
 class Stamps:
@@ -58,12 +82,12 @@ class Stamps:
     example: Any = None
 
     def read(self, value: Any) -> datetime:
-        """Return the time of a value, in UTC. NULL is 1970, and so is whatever lies before.
+        """Return the time of a value, in UTC. NULL is 1970, and so are whatever lies before and MySQL's zeros.
 
         Raises:
             ValueError: it is no time, or a text of another form than the first one.
         """
-        return EPOCH if value is None else max(EPOCH, self._read(value))
+        return EPOCH if value is None or is_zero(value) else max(EPOCH, self._read(value))
 
     def _read(self, value: Any) -> datetime:
         if isinstance(value, str):
@@ -89,6 +113,13 @@ class Stamps:
         seconds = Decimal((moment - EPOCH) // timedelta(microseconds=1)) / 1_000_000
         return int(seconds) if isinstance(example, int) else type(example)(seconds)
 
+    def bounds(self, moment: datetime) -> tuple[Any, Any]:
+        """Return the first and the last value of a time, in the order of the column; as a rule they are one."""
+        if isinstance(self.example, str):
+            local = self._local(moment, datetime.fromisoformat(self.example))
+            return TextForm.of(self.example).bounds(local)
+        return (self.write(moment),) * 2
+
     def _utc(self, moment: datetime) -> datetime:
         if moment.year < EPOCH.year - 1:  # the first days of all are out of reach of some zones
             return EPOCH
@@ -102,7 +133,7 @@ class Stamps:
     def _same_form(self, value: str) -> None:
         if not isinstance(self.example, str) or _alike(value, self.example):
             return
-        if TextForm.of(value) != TextForm.of(self.example):
+        if not TextForm.of(value).orders_with(TextForm.of(self.example)):
             raise ValueError(
                 f"changed_at is {self.example} in one row and {value} in another, which have no order;"
                 " make them alike in the query, on SQLite with strftime()"
