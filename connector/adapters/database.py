@@ -241,6 +241,10 @@ class Database:
             return self._engine
 
 
+BYTES: Final = (bytes, bytearray, memoryview)
+"""What drivers give of columns that are made for any content."""
+
+
 def exact(value: Any) -> Decimal | None:
     """Return a number of the driver as an exact Decimal.
 
@@ -250,6 +254,7 @@ def exact(value: Any) -> Decimal | None:
     Raises:
         ValueError: not a finite number, or one that no amount can be.
     """
+    value = decoded(value)
     if value is None:
         return None
     if isinstance(value, float):
@@ -266,10 +271,29 @@ def exact(value: Any) -> Decimal | None:
 
 
 def plain(value: Any) -> str | None:
-    """Return a text without blanks around it; None where nothing is left."""
+    """Return a text without blanks around it; None where nothing is left.
+
+    Raises:
+        ValueError: it is bytes that are no text.
+    """
+    value = decoded(value)
     if value is None:
         return None
     return str(value).strip() or None
+
+
+def decoded(value: Any) -> Any:
+    """Return a value; of bytes, the text that a column made for any content holds.
+
+    Raises:
+        ValueError: they are no text.
+    """
+    if not isinstance(value, BYTES):
+        return value
+    try:
+        return bytes(value).decode()
+    except UnicodeDecodeError:
+        raise ValueError(f"{bytes(value)[:20]!r} is no text in UTF-8") from None
 
 
 # --- engines ---------------------------------------------------------------------------------------------

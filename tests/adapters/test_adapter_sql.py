@@ -594,6 +594,30 @@ def test_keys_of_text_page_and_load(sqlite_url: str, make: MakeAdapter) -> None:
     adapter.close()
 
 
+def test_texts_and_numbers_that_are_kept_as_bytes_are_read_as_what_they_say(
+    sqlite_url: str, make: MakeAdapter
+) -> None:
+    make_tables(sqlite_url)
+    before = make(sqlite_url)
+    heads, document = everything(before), load(before, "100")
+    execute(
+        sqlite_url,
+        "UPDATE project SET invoice_number = CAST(invoice_number AS BLOB), document = CAST(document AS BLOB)",
+        "UPDATE project SET total_payable = CAST(total_payable AS BLOB)",
+        "UPDATE customer SET name = CAST(name AS BLOB)",
+        "UPDATE task SET description = CAST(description AS BLOB)",
+    )
+    find = booking_options()["find"].replace("p.id AS", "CAST(CAST(p.id AS TEXT) AS BLOB) AS", 1)
+    assert everything(make(sqlite_url, find=find)) == heads
+    assert load(make(sqlite_url), "100") == document
+
+
+def test_bytes_that_are_no_text_stop_no_other_document(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    execute(sqlite_url, "UPDATE customer SET name = x'fffe' WHERE id = 10")
+    is_alone_in_being_bad(make(sqlite_url), re.escape(r"b'\xff\xfe' is no text in UTF-8"), without="customer")
+
+
 @pytest.mark.parametrize(
     ("expression", "first"),
     [

@@ -157,17 +157,17 @@ class SqlAdapter(DatabaseAdapter):
     def _found(self, head: Head) -> Found:
         row = head.row
         kind = self._heads.head_kind(row["kind"])
-        total, code = readable(exact, row["total"]), currency(row)
+        total, code = readable(exact, row["total"]), readable(currency, row)
         return Found(
             key=str(row["document_key"]),
             company=company(row),
             changed_at=head.changed_at,
-            number=plain(row["number"]),
+            number=readable(plain, row["number"]),
             kind=kind,
             issue_date=readable(day, row["issue_date"]),
             currency=code,
             total=None if total is None else in_cents(self._heads.sign(kind) * total, code),
-            customer=plain(row.get("customer")),
-            original_key=plain(row.get("original_key")),
+            customer=readable(plain, row.get("customer")),
+            original_key=readable(plain, row.get("original_key")),
             confirmed_on=head.confirmed_on,
         )

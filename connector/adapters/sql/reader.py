@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -22,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from connector.adapters.database import Database, Row
+from connector.adapters.database import BYTES, Database, Row, decoded
 from connector.adapters.sql import columns
 from connector.adapters.sql.columns import Columns
 from connector.adapters.sql.settings import SqlOptions
@@ -161,7 +162,7 @@ class Reader:
         result = self._database.run(connection, statement, values, query=expected.query)
         names = list(result.keys())
         expected.check(names)
-        return [dict(zip(names, row, strict=True)) for row in result]  # a page has many values to look up
+        return [_readable(dict(zip(names, row, strict=True))) for row in result]  # a page has many values to look up
 
     def _key(self, key: str) -> int | str | None:
         """Return a key as the database knows it; None for one that it cannot have."""
@@ -235,6 +236,19 @@ class Reader:
         if companies is not None and "company" in shape.columns:
             wanted.append(cast(column("company"), String(64)).in_(list(companies)))
         return wanted
+
+
+_RAW: Final = frozenset({"content", "changed_at"})
+"""Columns whose bytes stay: a file's, and a time's, which would be in no order with texts."""
+
+
+def _readable(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with texts for bytes; those that are no text stay, and are told where they are needed."""
+    for name, value in row.items():
+        if isinstance(value, BYTES) and name not in _RAW:
+            with suppress(ValueError):
+                row[name] = decoded(value)
+    return row
 
 
 def _bytes(content: Any) -> bytes:
