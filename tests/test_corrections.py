@@ -143,6 +143,26 @@ def test_cash_rounding_that_a_version_of_the_api_has_no_place_for_is_held(open_h
     assert state_of(house, "1") == (Status.HELD, "rounding_untold")
 
 
+@pytest.mark.parametrize("country", ["ES", "FR"])
+@pytest.mark.parametrize("was_sent", [True, False])
+def test_a_replacement_of_what_the_erp_gave_up_names_it_only_if_it_was_sent(
+    house: House, country: str, *, was_sent: bool
+) -> None:
+    """Dolibarr replaces invoices as a rule before anybody saw them; without a write-back only the ledger knows."""
+    replaced = settled_in(invoice("1"), country)
+    if was_sent:
+        house.issue(replaced)
+    named = Original(key="1", number="F-1", date=replaced.issue_date, confirmed=False)
+
+    house.issue(settled_in(invoice("2", original=named), country))
+
+    if not was_sent and country == "ES":
+        assert state_of(house, "2") == (Status.HELD, "original_not_issued")
+        return
+    [there] = house.remote_invoices("F-2")
+    assert [each["number"] for each in there.fields.get("references") or ()] == (["F-1"] if was_sent else [])
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_withholding_is_taken_back_with_the_rest(open_house: Opener, version: str) -> None:
     house = open_house(api_version=version)

@@ -46,6 +46,17 @@ def await_original(case: Case) -> None:
         _is_not_exceeded(case, invoice, found[0])
 
 
+def names_original(case: Case) -> bool:
+    """Whether a document may name what it corrects: not what the ERP has given up and we never sent.
+
+    What follows its original has waited for it, so that this asks of others alone.
+    """
+    original = case.invoice.original
+    if original is None or original.confirmed or follows_original(case.invoice):
+        return True
+    return any(found.stage.reached(Stage.SENT) for found in case.ledger.originals.find(case.job, original))
+
+
 def _is_on_its_way(case: Case, original: Original, job: Job) -> None:
     circle = case.ledger.originals.circle(case.job)
     if circle:

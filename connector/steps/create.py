@@ -16,6 +16,7 @@ from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedEr
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
+from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.look_up import find_ours, is_anybodys, is_ours, wait_or_conclude
@@ -146,6 +147,8 @@ def _payload(case: Case) -> bytes:
     invoice = case.invoice
     if case.own_email and not invoice.buyer_email:
         invoice = replace(invoice, buyer_email=case.own_email)
+    if not names_original(case):
+        invoice = replace(invoice, original=None)
     return case.remote.invoice_payload(
         invoice, contact_id=case.job.contact_id or "", file_reference=case.file_reference
     )

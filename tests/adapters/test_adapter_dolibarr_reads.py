@@ -449,16 +449,30 @@ def test_doubles_become_exact_cents(dolibarr: DolibarrDatabase, make: MakeAdapte
     assert (totals.net, totals.payable) == (Decimal("1000.00"), Decimal("1210.00"))
 
 
+@pytest.mark.parametrize("write_back", ["columns", "side_table", "api"])
 def test_a_replacement_corrects_what_was_issued_and_nothing_that_never_left(
-    dolibarr: DolibarrDatabase, make: MakeAdapter
+    dolibarr: DolibarrDatabase, make: MakeAdapter, write_back: str
 ) -> None:
     replaced, replacement = dolibarr.named("REPLD")["id"], dolibarr.named("REPL")["id"]
-    adapter = make(dolibarr)
+    api = {"api_url": "http://127.0.0.1:9", "api_key": "key"} if write_back == "api" else {}
+    adapter = make(dolibarr, write_back=write_back, **api)
+    if adapter.side_table:
+        adapter.side_table.create()
     assert load(adapter, replacement).original is None
-    adapter.record(str(replaced), "4711", "b2brouter:sandbox:1:4711")
+    # What Dolibarr's API writes are the very columns.
+    writer = make(dolibarr) if write_back == "api" else adapter
+    writer.record(str(replaced), "4711", "b2brouter:sandbox:1:4711")
     original = load(adapter, replacement).original
     assert original is not None
     assert (original.key, original.number, original.confirmed) == (str(replaced), "IN2611-0031", False)
+
+
+def test_without_a_write_back_a_replacement_names_what_only_the_ledger_knows_of(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    original = load(make(dolibarr, write_back="none"), dolibarr.named("REPL")["id"]).original
+    assert original is not None
+    assert (original.number, original.confirmed) == ("IN2611-0031", False)
 
 
 def test_typed_texts_keep_their_lines_and_html_loses_its_marks(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:

@@ -124,12 +124,12 @@ class Mapper:
         """What a credit note lowers; and what a replacement replaces, if that was issued.
 
         An invoice is replaced as a rule before anybody saw it: then the replacement is the first one to leave. What
-        was issued shows it by our reference; without a write-back nobody can tell, and the ledger has to know.
+        was issued shows it by our reference, wherever that is written; without a write-back only the ledger knows.
         """
         if row["original_id"] is None or row["type"] not in {_CREDIT_NOTE, _REPLACEMENT}:
             return None
         written = self.documents.written.get(row["original_id"], {})
-        told = self.options.write_back == "columns"
+        told = self.options.write_back != "none"
         if row["type"] == _REPLACEMENT and told and not plain(written.get(self.options.reference_column)):
             return None
         return Original(
