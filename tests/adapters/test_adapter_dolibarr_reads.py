@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -22,11 +22,13 @@ from connector.domain.errors import (
 )
 from connector.domain.invoice import Invoice, Kind, TaxKind, money
 from connector.ports import Found, Position
+from connector.validation import problems
 from tests.adapters.databases import execute, meanwhile, query
 from tests.support.dolibarr import DolibarrDatabase, expected
 
 MakeAdapter = Callable[..., DolibarrAdapter]
 STATES = {"validated", "paid"}
+NOW = datetime(2026, 12, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -447,6 +449,73 @@ def test_doubles_become_exact_cents(dolibarr: DolibarrDatabase, make: MakeAdapte
     execute(dolibarr.url, "UPDATE llx_facture SET total_ht = 999.99999999, total_ttc = 1209.99999999 WHERE rowid = 1")
     totals = load(make(dolibarr), 1).totals
     assert (totals.net, totals.payable) == (Decimal("1000.00"), Decimal("1210.00"))
+
+
+# Net and VAT of two lines at 30, 60 and 100 per cent of 1000.00 and 500.00, and of what each situation bills.
+WHOLE = ((300, 63, 150, 15), (600, 126, 300, 30), (1000, 210, 500, 50))
+PARTS = ((300, 63, 150, 15), (300, 63, 150, 15), (400, 84, 200, 20))
+
+
+def bill_situations(url: str, lines: Sequence[tuple[int, int, int, int]]) -> None:
+    """Make the documents 1 to 3 a cycle whose headers have what each bills and whose lines have these amounts."""
+    execute(url, "DELETE FROM llx_facturedet WHERE fk_facture IN (1, 2, 3)")
+    for number, (amounts, (net, vat, more, more_vat)) in enumerate(zip(lines, PARTS, strict=True), 1):
+        execute(
+            url,
+            "UPDATE llx_facture SET type = 5, situation_cycle_ref = 1, situation_counter = :number, total_ht = :net,"
+            " total_tva = :vat, localtax1 = 0, localtax2 = 0, total_ttc = :net + :vat WHERE rowid = :number",
+            number=number,
+            net=net + more,
+            vat=vat + more_vat,
+        )
+        for line, (price, rate) in enumerate([(1000, 21), (500, 10)]):
+            execute(
+                url,
+                "INSERT INTO llx_facturedet (rowid, fk_facture, fk_prev_id, rang, description, qty, subprice, tva_tx,"
+                " total_ht, total_tva) VALUES (:id, :number, :prev, :rang, 'Works', 1, :price, :rate, :net, :vat)",
+                id=9000 + 10 * number + line,
+                number=number,
+                prev=9000 + 10 * (number - 1) + line if number > 1 else None,
+                rang=line,
+                price=price,
+                rate=rate,
+                net=amounts[2 * line],
+                vat=amounts[2 * line + 1],
+            )
+
+
+@pytest.mark.parametrize("lines", [WHOLE, PARTS], ids=["lines of all so far", "lines of each"])
+def test_each_situation_bills_what_came_after_the_one_before(
+    dolibarr: DolibarrDatabase, make: MakeAdapter, lines: Sequence[tuple[int, int, int, int]]
+) -> None:
+    bill_situations(dolibarr.url, lines)
+    adapter = make(dolibarr)
+    for number, (net, vat, more, more_vat) in enumerate(PARTS, 1):
+        document = load(adapter, number)
+        assert [line.net_amount for line in document.lines] == [net, more]
+        assert [line.quantity * line.net_price for line in document.lines] == [net, more]
+        taxed = [(int(total.base), int(total.amount)) for total in document.tax_totals]
+        assert taxed == [(net, vat), (more, more_vat)]
+        assert document.totals.payable == net + vat + more + more_vat
+        assert not [found for found in problems(document, now=NOW) if found.reason == "totals_do_not_add_up"]
+
+
+def test_a_situation_that_went_back_takes_a_line_back(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    back = (*WHOLE[:2], (1150, 241, 250, 25))
+    bill_situations(dolibarr.url, back)
+    execute(dolibarr.url, "UPDATE llx_facture SET total_ht = 500, total_tva = 110, total_ttc = 610 WHERE rowid = 3")
+    taken = load(make(dolibarr), 3).lines[1]
+    assert [taken.quantity, taken.net_price, taken.net_amount] == [-1, 50, -50]
+
+
+def test_a_situation_whose_lines_tell_nothing_of_its_total_is_named(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    bill_situations(dolibarr.url, WHOLE)
+    execute(dolibarr.url, "UPDATE llx_facture SET total_ht = 7, total_tva = 1, total_ttc = 8 WHERE rowid = 2")
+    document = make(dolibarr).load(["2"])["2"]
+    assert isinstance(document, DocumentNotUsableError)
+    assert "add up to 900.00 and, without the situation before, to 450.00, not 7.00" in document.message
 
 
 @pytest.mark.parametrize("write_back", ["columns", "side_table", "api"])

@@ -37,6 +37,7 @@ from connector.domain.invoice import (
 
 _REPLACEMENT: Final = 1
 _CREDIT_NOTE: Final = 2
+_SITUATION: Final = 5
 _ISSUED_TYPES: Final = frozenset({0, 1, 2, 3, 5})
 
 # Dolibarr's dictionary of units (`llx_c_units.code`) in the codes of UN/ECE recommendation 20.
@@ -152,6 +153,24 @@ class _Figures:
         self._currency = currency_of(header)
         self._foreign = is_foreign(header)
         self._country = company_country(documents.companies.get(header["entity"], {}))
+        if header["type"] == _SITUATION:
+            self._rows = self._of_this_situation()
+
+    def _of_this_situation(self) -> list[Row]:
+        """Return lines with what this situation bills.
+
+        By a setting of Dolibarr's, lines have all that was done so far, and only the header is without what the
+        situations before have billed.
+        """
+        total, slack = self._amount(self._header, "total_ht"), money(self._currency or "").unit * len(self._rows)
+        whole, later = self._rows, [_without_before(row) for row in self._rows]
+        sums = [sum((self._amount(row, "total_ht") for row in rows), ZERO) for rows in (whole, later)]
+        for rows, found in zip((whole, later), sums, strict=True):
+            if abs(found - total) <= slack:
+                return rows
+        raise ValueError(
+            f"its lines add up to {sums[0]:f} and, without the situation before, to {sums[1]:f}, not {total:f}"
+        )
 
     def lines(self) -> list[Line]:
         return [self._line(row) for row in self._rows]
@@ -201,6 +220,8 @@ class _Figures:
             allowances = discount_of(gross - net, discount)
         else:  # part of a situation, or a price with tax
             price, base = net_price(net, quantity)
+            if price < 0:  # less was done than had been billed
+                quantity, price = -quantity, -price
         return Line(
             description=_description(row),
             quantity=quantity,
@@ -240,6 +261,15 @@ class _Figures:
     def _amount(self, row: Row, column: str, *, foreign: str | None = None) -> Decimal:
         name = (f"foreign_{column}" if foreign is None else foreign) if self._foreign else column
         return in_cents(self._sign * _number(row, name), self._currency) if name else ZERO
+
+
+_BILLED: Final = (
+    "total_ht", "total_tva", "total_localtax1", "total_localtax2", "foreign_total_ht", "foreign_total_tva",
+)  # fmt: skip
+
+
+def _without_before(row: Row) -> Row:
+    return {**row, **{name: _number(row, name) - _number(row, f"before_{name}") for name in _BILLED}}
 
 
 def kind(document_type: int) -> Kind:

@@ -85,15 +85,20 @@ _HEADERS: Final = """
 """.replace("CURRENCY", _CURRENCY)
 _TYPENT: Final = "(SELECT y.code FROM llx_c_typent y WHERE y.id = s.fk_typent)"
 
-# Lines of the type 9 are titles, subtotals and texts of add-ons.
+# Lines of the type 9 are titles, subtotals and texts of add-ons. `before` is the same line of the situation before.
 _LINES: Final = """
     SELECT d.rowid AS id, d.fk_facture, d.description, d.?label AS label, p.label AS product_label,
            p.ref AS article_code, u.?code AS unit, d.qty, d.subprice, d.remise_percent, d.info_bits,
            d.tva_tx, d.?vat_src_code AS vat_code, d.localtax1_tx, d.localtax2_tx,
            d.total_ht, d.total_tva, d.total_localtax1, d.total_localtax2,
            d.?multicurrency_subprice AS foreign_subprice, d.?multicurrency_total_ht AS foreign_total_ht,
-           d.?multicurrency_total_tva AS foreign_total_tva, o.?ref|facnumber AS discount_source
+           d.?multicurrency_total_tva AS foreign_total_tva, o.?ref|facnumber AS discount_source,
+           q.total_ht AS before_total_ht, q.total_tva AS before_total_tva,
+           q.total_localtax1 AS before_total_localtax1, q.total_localtax2 AS before_total_localtax2,
+           q.?multicurrency_total_ht AS before_foreign_total_ht,
+           q.?multicurrency_total_tva AS before_foreign_total_tva
     FROM llx_facturedet d
+    LEFT JOIN llx_facturedet q ON q.rowid = d.?fk_prev_id
     LEFT JOIN llx_product p ON p.rowid = d.fk_product
     LEFT JOIN llx_c_units u ON u.rowid = d.?fk_unit
     LEFT JOIN llx_societe_remise_except r ON r.rowid = d.?fk_remise_except

@@ -30,7 +30,7 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "facturedet": needs(
         "rowid fk_facture rang product_type description fk_product qty subprice remise_percent tva_tx"
         " localtax1_tx localtax2_tx total_ht total_tva total_localtax1 total_localtax2 info_bits",
-        "label vat_src_code fk_unit fk_remise_except multicurrency_subprice multicurrency_total_ht"
+        "label vat_src_code fk_unit fk_remise_except fk_prev_id multicurrency_subprice multicurrency_total_ht"
         " multicurrency_total_tva",
     ),
     "facture_extrafields": needs("rowid fk_object"),
@@ -57,6 +57,7 @@ _ALIASES: Final = {
     "f": "facture",
     "o": "facture",
     "d": "facturedet",
+    "q": "facturedet",
     "r": "societe_remise_except",
     "t": "c_tva",
     "u": "c_units",
