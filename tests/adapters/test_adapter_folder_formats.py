@@ -284,6 +284,32 @@ class TestFacturae:
         assert (invoice.lines[0].taxes[0].category, invoice.lines[0].taxes[0].reason) == ("E", "Exenta, art. 20 LIVA")
         assert judge(invoice, now=NOW, levels={}).blocks == ()
 
+    def test_a_discount_over_lines_of_several_rates_needs_no_rate_of_its_own(self) -> None:
+        """Facturae tells no tax of it: the bases of the rates are without it."""
+        content = sample("facturae-3.2.xml").decode()
+        line = content[content.index("<InvoiceLine>") : content.index("</Items>")]
+        reduced = line.replace("<TaxRate>21.00<", "<TaxRate>10.00<").replace(
+            "<TotalAmount>21.00<", "<TotalAmount>10.00<"
+        )
+        untaxed = reduced[: reduced.index("<TaxesWithheld>")] + reduced[reduced.index("<TaxesOutputs>") :]
+        tax = content[content.index("<TaxesOutputs>") : content.index("</TaxesOutputs>")]
+        first = tax.replace(">100.00<", ">90.00<").replace(">21.00</TotalAmount>", ">18.90</TotalAmount>")
+        second = tax.removeprefix("<TaxesOutputs>").replace(">100.00<", ">90.00<").replace(">21.00<", ">10.00<")
+        second = second.replace(">10.00</TotalAmount>", ">9.00</TotalAmount>")
+        discount = "<DiscountReason>Pronto pago</DiscountReason><DiscountAmount>20.00</DiscountAmount>"
+        general = f"<GeneralDiscounts><Discount>{discount}</Discount></GeneralDiscounts><TotalGrossAmountBeforeTaxes>"
+        invoice = read(
+            "facturae-3.2.xml",
+            (line, line + untaxed),
+            (tax, first + second),
+            ("<TotalGrossAmountBeforeTaxes>100.00<", f"{general}180.00<"),
+            ("<TotalTaxOutputs>21.00<", "<TotalTaxOutputs>27.90<"),
+            ("<InvoiceTotal>106.00<", "<InvoiceTotal>192.90<"),
+        )
+        assert [(part.description, part.amount) for part in invoice.allowances] == [("Pronto pago", D(20))]
+        assert [tax.percent for each in invoice.lines for tax in each.taxes if tax.kind is TaxKind.VAT] == [21, 10]
+        assert judge(invoice, now=NOW, levels={}).blocks == ()
+
     def test_a_person_has_a_full_name(self) -> None:
         company = "<LegalEntity>\n        <CorporateName>Ayuntamiento de Ejemplo</CorporateName>"
         person = "<Individual><Name>Ana</Name><FirstSurname>Gil</FirstSurname><SecondSurname>Ruiz</SecondSurname>"

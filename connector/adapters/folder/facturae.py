@@ -207,7 +207,10 @@ def _totals(document: Node) -> Totals:
 
 
 def _general(document: Node) -> Iterator[AllowanceCharge]:
-    """Reductions and additions of the whole document; they share the lines' taxes where there is but one kind."""
+    """Reductions and additions of the whole document; they share the lines' taxes where there is but one kind.
+
+    Over several kinds they have none: the format says no more than the bases that are left.
+    """
     taxes = {tuple(_line(line).taxes) for line in document.all("Items", "InvoiceLine")}
     shared = next(iter(taxes)) if len(taxes) == 1 else ()
     totals = document.first("InvoiceTotals") or document
