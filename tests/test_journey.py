@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -20,6 +21,8 @@ from connector.domain.errors import (
 from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY, SKIP
+from connector.ports import File
+from connector.simulator.documents import Invoice as SimInvoice
 from connector.validation import Level
 from tests.support.builders import (
     CUSTOMER,
@@ -1088,6 +1091,106 @@ def test_a_send_that_is_refused_for_another_reason_is_held(house: House) -> None
     retry(house)
     house.run()
     house.assert_issued("1")
+
+
+@pytest.fixture
+def preparing(house: House, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Lets B2Brouter show what is made from now on in a state first; after so many seconds, if any, as unsent."""
+    add = house.world.add_invoice
+
+    def prepare(state: str, *, seconds: float | None = None) -> None:
+        def add_so(made: SimInvoice) -> None:
+            made.state = state
+            add(made)
+            if seconds is not None:
+                house.world.after(seconds, lambda: setattr(made, "state", "new"))
+
+        monkeypatch.setattr(house.world, "add_invoice", add_so)
+
+    return prepare
+
+
+@pytest.mark.parametrize("state", ["validating", "processing_pdf", "polishing"])
+@pytest.mark.parametrize("seconds", [0.0, 40.0], ids=["ready at once", "ready later"])
+def test_a_document_that_is_still_being_prepared_is_looked_at_again_and_then_sent(
+    house: House, preparing: Callable[..., None], state: str, seconds: float
+) -> None:
+    house.know_customer(invoice())
+    preparing(state, seconds=seconds)
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == len(house.requests(SEND)) == 1
+
+
+def test_a_document_that_is_still_being_prepared_gets_its_files_before_it_is_sent(
+    house: House, preparing: Callable[..., None]
+) -> None:
+    house.know_customer(invoice())
+    preparing("validating", seconds=5)
+    house.take_in(invoice("1"))
+    house.erp.put("1", File(name="terms.pdf", content=b"%PDF-1.4 terms"))
+
+    house.run()
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert [one.filename for one in there.attachments] == ["terms.pdf"]
+
+
+@pytest.mark.parametrize("state", ["validating", "polishing"])
+def test_a_document_whose_state_never_says_whether_it_was_sent_is_told(
+    house: House, preparing: Callable[..., None], state: str
+) -> None:
+    house.know_customer(invoice())
+    preparing(state)
+
+    house.issue(invoice("1"))
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "state_unclear", Stage.CREATED)
+    assert state in (job.message or "")
+    assert "?" not in f"{job.message}{job.cure}"
+    assert house.requests(SEND) == []
+    assert house.erp.reference_of("1") is None
+
+    [there] = house.remote_invoices("F-1")
+    there.state = "new"
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+
+
+def test_after_a_lost_send_a_state_that_says_neither_is_looked_at_again(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("drop_before", operation=SEND)
+    house.take_in(invoice("1"))
+    house.drain()
+    [there] = house.remote_invoices("F-1")
+    there.state = "validating"
+    house.world.after(30, lambda: setattr(there, "state", "new"))
+
+    house.run()
+
+    house.assert_issued("1")
+
+
+def test_a_document_that_changed_while_it_is_being_prepared_starts_over_once_it_is_ready(
+    house: House, preparing: Callable[..., None]
+) -> None:
+    house.know_customer(invoice())
+    preparing("validating", seconds=20)
+    house.take_in(invoice("1"))
+    house.drain()
+    house.erp.alter("1", payment=NEW_IBAN)
+    house.discover()
+
+    house.run()
+
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert there.fields["bank_account"]["iban"] == NEW_IBAN.iban
 
 
 @pytest.mark.parametrize("answer", ["body", "empty"])

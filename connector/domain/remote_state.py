@@ -61,6 +61,11 @@ _REASONS: Final[Mapping[str, str]] = {
 REASONS: Final = frozenset(_REASONS.values())
 """The reasons that a state gives and that another state takes back."""
 
+UNSENT: Final = frozenset({"new", "draft"})
+"""States of a document that was never handed over."""
+
+_IN_PREPARATION: Final = frozenset({"validating", "processing_pdf"})
+
 UNWATCHED: Final = frozenset(state for state, standing in STANDINGS.items() if standing is Standing.CLOSED)
 """States after which nothing is expected any more; news is taken note of all the same."""
 
@@ -70,6 +75,16 @@ _UNEXPLAINED: Final = "no explanation"
 def standing(state: str) -> Standing:
     """Return what a state says."""
     return STANDINGS.get(state, Standing.UNKNOWN)
+
+
+def is_clear(state: str) -> bool:
+    """Whether a state says if the document was sent: not while it is prepared, nor where we do not know the word."""
+    return state not in _IN_PREPARATION and standing(state) is not Standing.UNKNOWN
+
+
+def has_left(state: str | None) -> bool:
+    """Whether a document in this state was handed over, or failed; None: nothing is known of it."""
+    return state is not None and is_clear(state) and state not in UNSENT
 
 
 def case_of(state: str | None, reference: str | None, note: str | None) -> tuple[str, dict[str, str]] | None:

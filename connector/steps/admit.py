@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from connector.domain.remote_state import has_left
 from connector.steps.case import Case
-
-_UNSENT = frozenset({None, "new", "draft"})
 
 
 def admit(case: Case) -> None:
@@ -13,5 +12,5 @@ def admit(case: Case) -> None:
     Raises:
         BlockedError: `ramp_full`, a person has to look at what was issued first.
     """
-    if case.rules.ramp and case.job.open_effect is None and case.job.remote_state in _UNSENT:
+    if case.rules.ramp and case.job.open_effect is None and not has_left(case.job.remote_state):
         case.ledger.ramp.admit(case.job, case.rules.ramp)

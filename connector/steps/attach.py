@@ -8,17 +8,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.invoice import Attachment
 from connector.domain.job import Effect
+from connector.domain.remote_state import UNSENT, has_left
 from connector.ports import Attaches, File, RemoteInvoice
 from connector.steps.case import Case, erp_errors
 from connector.steps.look_up import wait_or_conclude
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
-
-_UNSENT: Final = frozenset({"new", "draft"})
 
 
 def attach(case: Case) -> bool:
@@ -31,7 +29,7 @@ def attach(case: Case) -> bool:
         LookAgainError: a lost upload may still be on its way.
         NotSentError: a lost upload certainly came to nothing, or the files cannot be read now.
     """
-    if case.job.open_effect is Effect.SEND or case.job.remote_state not in {None, *_UNSENT}:
+    if case.job.open_effect is Effect.SEND or has_left(case.job.remote_state):
         return True
     if start_over_if_changed(case):
         return False
@@ -79,7 +77,7 @@ def _upload_all(case: Case, missing: Sequence[Attachment], there: RemoteInvoice)
     names = ", ".join(one.name for one in missing)
     if there.state is None:  # unclear is not "new": read again
         raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
-    if there.state not in _UNSENT:
+    if there.state not in UNSENT:
         case.warn("attachment_late", {"reference": there.id, "state": there.state, "files": names})
         return True
     files = _files(case)

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from connector.clock import Clock
 from connector.domain import evidence, identity
 from connector.domain.errors import (
     DocumentNotUsableError,
     LedgerError,
+    LookAgainError,
     MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
@@ -24,7 +25,8 @@ from connector.domain.errors import (
     UsageError,
 )
 from connector.domain.invoice import Invoice
-from connector.domain.job import Effect, Stage
+from connector.domain.job import Effect, Event, Stage
+from connector.domain.remote_state import is_clear
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job, Progress, judged
 from connector.ports import Adapter, HoldsFiles, Remote, RemoteInvoice, VatRegister
@@ -67,6 +69,12 @@ class VatCheck:
     domestic: bool  # also customers of the issuer's own country
     keep: timedelta  # how long a "yes" is believed
 
+
+LONGEST_PAUSE = 30.0
+"""Seconds between two looks at B2Brouter, at most."""
+
+_FIRST_PAUSE = 2.0
+"""Seconds until a document that is still being prepared is looked at again."""
 
 _STILL_OPEN = frozenset({"remote_differs", "number_taken"})
 """Refusals after which a document of ours may exist: under another number, or from an earlier life."""
@@ -213,9 +221,33 @@ class Case:
             self.advance(last.stage, entry=last.entry, **last.values)
 
     def there(self) -> RemoteInvoice | None:
-        """Read the document at B2Brouter; None where it is gone."""
+        """Read the document at B2Brouter; None where it is gone.
+
+        Raises:
+            LookAgainError: its state does not say whether it was sent: it is being prepared yet.
+            RefusedError: `state_unclear`, for longer than the quiet time.
+        """
         self.pay()
-        return self.remote.read_invoice(self.job.reference or "")
+        there = self.remote.read_invoice(self.job.reference or "")
+        if there is not None and there.state is not None and not is_clear(there.state):
+            self._await_clear(there.id, there.state)
+        return there
+
+    def _await_clear(self, reference: str, state: str) -> NoReturn:
+        facts = {"reference": reference, "state": state}
+        waited = (self.clock.now() - self._unclear_since()).total_seconds()
+        if waited >= self.rules.quiet_time:
+            raise RefusedError("state_unclear", facts)
+        raise LookAgainError("state_unclear", facts, pause=min(max(waited, _FIRST_PAUSE), LONGEST_PAUSE))
+
+    def _unclear_since(self) -> datetime:
+        """When it was first looked at in vain, since anything else happened to the job."""
+        since = self.clock.now()
+        for event in reversed(self.ledger.queries.timeline(self.job.id)):
+            if (event.what, event.reason) != (Event.POSTPONED, "state_unclear"):
+                break
+            since = event.at
+        return since
 
     def settle_intent(self, outcome: str, **details: str) -> None:
         """Close the open question at the stage where the job is; see `Jobs.close_intent`."""

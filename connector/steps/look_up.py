@@ -14,10 +14,7 @@ from connector.domain.errors import LookAgainError, NotSentError, RefusedError
 from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference, legal_id_key, tax_number_key
 from connector.domain.invoice import Invoice
 from connector.ports import RemoteInvoice
-from connector.steps.case import Case
-
-LONGEST_PAUSE = 30.0
-"""Seconds between two looks, at most."""
+from connector.steps.case import LONGEST_PAUSE, Case
 
 _LOOKS_NEEDED = 2
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from connector.domain import evidence
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.job import Effect, Stage
+from connector.domain.remote_state import UNSENT, has_left
 from connector.ledger.records import Entry
 from connector.steps.case import Case
 from connector.steps.look_up import wait_or_conclude
@@ -13,7 +14,6 @@ from connector.steps.withdraw import start_over_if_changed, start_over_if_missin
 QUEUED = "sending"
 """The state that an accepted send leads to (API section 9), where the answer does not show one."""
 
-_UNSENT = frozenset({"new", "draft"})
 _FAILED = frozenset({"error", "invalid", "discarded"})
 
 
@@ -21,13 +21,13 @@ def send(case: Case) -> None:
     """Send, after reading the ERP's document once more; after a lost answer, look at the state first.
 
     Raises:
-        RefusedError: `send_refused`, `remote_missing` or `changed_after_send`.
-        LookAgainError: a lost send may still be on its way.
+        RefusedError: `send_refused`, `remote_missing`, `changed_after_send` or `state_unclear`.
+        LookAgainError: a lost send may still be on its way, or the state does not tell.
         NotSentError: a lost send certainly came to nothing.
     """
     if case.job.open_effect is Effect.SEND:
         _settle(case)
-    elif case.job.remote_state not in {None, *_UNSENT}:
+    elif has_left(case.job.remote_state):
         _adopt(case)  # found on its way already when it was verified
     elif not _changed(case):
         _post(case)
@@ -60,7 +60,7 @@ def _settle(case: Case) -> None:
     A request that is still running may queue it yet, so `new` is believed only after the quiet time.
     """
     state = _state(case)
-    if state in _UNSENT:
+    if state in UNSENT:
         wait_or_conclude(case)
     _arrive(case, state, "adopted")
 
@@ -72,7 +72,7 @@ def _adopt(case: Case, error: RefusedError | None = None) -> None:
         RefusedError: `send_refused`, it is not on its way, and a person must see why.
     """
     state = _state(case)
-    if state in _UNSENT | _FAILED:
+    if state in UNSENT | _FAILED:
         message = error.details.get("message", "") if error else "it failed before it was sent"
         request_id = error.request_id if error else None
         raise RefusedError("send_refused", {"state": state, "message": message}, request_id=request_id)

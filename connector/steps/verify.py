@@ -8,6 +8,7 @@ from __future__ import annotations
 from connector.domain.comparison import Difference, compare_heads, compare_totals, excess, is_within
 from connector.domain.errors import RefusedError
 from connector.domain.job import Stage
+from connector.domain.remote_state import is_clear
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -24,12 +25,12 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
         made: the answer to create if it is at hand; else the document is read.
 
     Raises:
-        RefusedError: `totals_differ`, `remote_differs`, `undeliverable` or `remote_missing`.
+        RefusedError: `totals_differ`, `remote_differs`, `undeliverable`, `remote_missing` or `state_unclear`.
+        LookAgainError: it is being prepared yet.
     """
     if start_over_if_changed(case):
         return
-    complete = made is not None and made.total is not None and made.taxes is not None
-    there = made if complete else case.there()
+    there = made if made is not None and _is_complete(made) else case.there()
     if there is None:
         start_over_if_missing(case)
         return
@@ -38,6 +39,12 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
         case.owe(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
     elif not _is_mended(case, problem):
         raise problem
+
+
+def _is_complete(made: RemoteInvoice) -> bool:
+    """Whether an answer can be judged as it is: it has the figures, and the document is not being prepared yet."""
+    known = made.total is not None and made.taxes is not None
+    return known and (made.state is None or is_clear(made.state))
 
 
 def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:

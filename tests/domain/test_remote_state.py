@@ -18,6 +18,8 @@ from connector.domain.remote_state import (
     Standing,
     Verdict,
     case_of,
+    has_left,
+    is_clear,
     judge,
     standing,
 )
@@ -144,3 +146,19 @@ def test_every_failure_has_a_reason_and_no_success_has_one() -> None:
         needs_a_person = meaning in {Standing.FAILED, Standing.REMARKED}
         assert (case_of(state, "1", None) is not None) is needs_a_person, state
     assert set(catalogue.reasons()) >= REASONS
+
+
+@pytest.mark.parametrize("state", ["validating", "processing_pdf", "polishing", ""])
+def test_a_state_of_preparation_or_one_that_nobody_knows_does_not_say_whether_it_was_sent(state: str) -> None:
+    assert not is_clear(state)
+    assert not has_left(state)
+
+
+@pytest.mark.parametrize("state", sorted(set(STANDINGS) - {"validating", "processing_pdf"}))
+def test_every_other_state_says_whether_it_was_handed_over(state: str) -> None:
+    assert is_clear(state)
+    assert has_left(state) == (state not in {"new", "draft"})
+
+
+def test_what_nothing_is_known_of_has_not_left() -> None:
+    assert not has_left(None)
