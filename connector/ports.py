@@ -302,6 +302,7 @@ class RemoteInvoice:
     state_changed_at: datetime | None = None  # aware UTC
     state_note: str | None = None  # why it was refused or could not be delivered
     tax_report_ids: tuple[str, ...] = ()
+    deleted: bool = False  # shown all the same
     request_id: str | None = None
 
 

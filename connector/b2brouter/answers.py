@@ -151,6 +151,7 @@ def invoice(body: object, *, request_id: str | None = None) -> RemoteInvoice:
         state_changed_at=_instant(fields.get("state_updated_at")),
         state_note=_why(fields),
         tax_report_ids=_report_ids(fields),
+        deleted=bool(_flag(fields.get("deleted"))),
         request_id=request_id,
     )
 
@@ -167,6 +168,7 @@ def news(body: object, *, request_id: str | None = None) -> RemoteInvoice:
         state_changed_at=_instant(fields.get("state_updated_at")),
         state_note=_why(fields),
         tax_report_ids=_report_ids(fields),
+        deleted=bool(_flag(fields.get("deleted"))),
         request_id=request_id,
     )
 

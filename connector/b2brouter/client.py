@@ -303,7 +303,7 @@ class B2BrouterClient:
             params |= {"date_from": f"{issued_on.year:04}-01-01", "date_to": f"{issued_on.year:04}-12-31"}
         call = self._of_account(Operation.FIND_INVOICES, "GET", "/invoices", params=params)
         rows = self._all(call, "invoices", self._invoice)
-        return [row for row in rows if row.number == number and _of_year(row, issued_on)]
+        return [row for row in rows if row.number == number and _of_year(row, issued_on) and not row.deleted]
 
     def read_invoice(self, reference: str) -> RemoteInvoice | None:
         """Read one invoice and its recipient (API reference 7.3); None where it does not exist."""
@@ -317,11 +317,12 @@ class B2BrouterClient:
         call = _of_invoice(Operation.READ_INVOICE, "GET", "/invoices/", reference)
         call = replace(call, params={"include": "buyer"})
         try:
-            return self._transport.fetch(call, reader)
+            found = self._transport.fetch(call, reader)
         except RefusedError as error:
             if error.reason != "remote_missing":
                 raise
             return None
+        return None if found.deleted else found
 
     def read_original(self, reference: str) -> bytes | None:
         """Read the file that a document was imported from (API reference 7.9); None where there is none."""
@@ -380,7 +381,8 @@ class B2BrouterClient:
         days = {"date_from": start, "date_to": end}
         params = {"type": REMOTE_TYPE} | {name: day.isoformat() for name, day in days.items() if day is not None}
         call = self._of_account(Operation.LIST_INVOICES, "GET", "/invoices", params=params)
-        return self._pages(call, "invoices", self._invoice)
+        pages = self._pages(call, "invoices", self._invoice)
+        return ([row for row in rows if not row.deleted] for rows in pages)
 
     def read_file(self, reference: str, piece: Piece) -> bytes | None:
         """Fetch a file of an invoice (API reference 7.9); None while there is none.

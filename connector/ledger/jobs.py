@@ -29,7 +29,7 @@ from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.loose import different
 from connector.ledger.pen import Change, Pen
-from connector.ledger.records import COLUMNS, Entry, Job, Progress, issuing, job_of
+from connector.ledger.records import COLUMNS, Entry, Job, Progress, intent, issuing, job_of
 from connector.ledger.tables import AccountRow, JobRow
 
 POISON = 3
@@ -206,7 +206,7 @@ class Jobs:
             Change(
                 job=job,
                 values={**_columns(owed), **values},
-                entries=[*(each.told() for each in owed), Entry(what="intent", effect=effect)],
+                entries=[*(each.told() for each in owed), intent(effect, payload)],
                 number=number_key(invoice) if invoice is not None else None,
                 points=[*_points(owed), (effect, "intent")],
             )

@@ -12,7 +12,7 @@ from sqlalchemy import Row, null
 
 from connector.domain import catalogue
 from connector.domain.content import content, pack
-from connector.domain.identity import tax_number_key
+from connector.domain.identity import file_digest, tax_number_key
 from connector.domain.invoice import Invoice, Kind
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.tables import JobRow
@@ -21,6 +21,10 @@ WRITE_BACK: Final = "write_back"
 """The fact of an entry of the timeline that says whether anything was written into the ERP: `OFF` where not."""
 
 OFF: Final = "none"
+
+
+BYTES: Final = "bytes"
+"""The fact of an intent that tells its request from any other: the digest of what was about to be sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +146,11 @@ class Progress:
     def of(self, job: Job) -> Job:
         """Return the job as it will be."""
         return replace(job, **{**self.columns(), "details": {}})
+
+
+def intent(effect: Effect, payload: bytes | None) -> Entry:
+    """Return the line of the timeline that stands before an effect."""
+    return Entry(what="intent", effect=effect, details={BYTES: file_digest(payload)} if payload else None)
 
 
 def judged(invoice: Invoice) -> dict[str, Any]:

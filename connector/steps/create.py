@@ -14,12 +14,14 @@ from typing import Any
 from connector.domain import evidence, identity
 from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
+from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
+from connector.steps.attempts import all_had_these_bytes
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
-from connector.steps.look_up import find_ours, is_anybodys, is_ours, wait_or_conclude
+from connector.steps.look_up import find_ours, is_anybodys, is_marked, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
 from connector.steps.withdraw import UNSENT
 
@@ -34,7 +36,7 @@ def settle(case: Case) -> RemoteInvoice:
     found = find_ours(case, asked_before=True)
     if found is None:
         wait_or_conclude(case)
-    return _arrive(case, found, "adopted")
+    return _arrive(case, found, "adopted", **_unlike(case, found, alike=all_had_these_bytes(case)))
 
 
 def create(case: Case) -> RemoteInvoice:
@@ -105,14 +107,24 @@ def adopt(case: Case) -> RemoteInvoice | None:
     if found.state in UNSENT:
         validate(case)
         check_vat_number(case)
-    return _take_over(case, found)
+    alike = case.job.fingerprint == case.invoice.fingerprint() and all_had_these_bytes(case)
+    return _take_over(case, found, **_unlike(case, found, alike=alike))
 
 
-def _take_over(case: Case, found: RemoteInvoice) -> RemoteInvoice:
+def _take_over(case: Case, found: RemoteInvoice, **values: Any) -> RemoteInvoice:
     """Go on with a document that is there already; what was frozen here did not make one that is not ours."""
     ours = is_ours(case, found)
-    values = issuing(case.invoice) | ({} if ours else {"payload": None})
+    values = issuing(case.invoice) | ({} if ours else {"payload": None}) | values
     return _arrive(case, found, "adopted" if ours else "taken_over", **values)
+
+
+def _unlike(case: Case, found: RemoteInvoice, *, alike: bool) -> dict[str, Any]:
+    """Return what makes an unsent document of ours start over, unless it says what the bytes frozen now say.
+
+    Our mark proves whose it is, not which of our requests made it: of that, the comparison sees head and totals.
+    """
+    is_sent = has_left(found.state) and found.state not in UNSENT
+    return {} if alike or is_sent or not is_marked(case, found) else {"fingerprint": None}
 
 
 def _remembered(case: Case) -> RemoteInvoice:
@@ -172,7 +184,7 @@ def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
         raise OutcomeUnknownError(
             "looking_up", {"effect": str(case.job.open_effect)}, request_id=error.request_id
         ) from error
-    return _take_over(case, found)
+    return _take_over(case, found, **_unlike(case, found, alike=all_had_these_bytes(case, refused=True)))
 
 
 def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> RemoteInvoice:

@@ -14,6 +14,7 @@ from connector.domain.errors import LookAgainError, NotSentError, RefusedError
 from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference, legal_id_key, tax_number_key
 from connector.domain.invoice import Invoice
 from connector.ports import RemoteInvoice
+from connector.steps.attempts import withdrawn
 from connector.steps.case import LONGEST_PAUSE, Case
 
 _LOOKS_NEEDED = 2
@@ -22,7 +23,8 @@ _LOOKS_NEEDED = 2
 def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
     """Return the document at B2Brouter that we made, or that our lost request made; None if there is none.
 
-    Where the operator has existing documents adopted, also the one that others made, if it is equal.
+    Where the operator has existing documents adopted, also the one that others made, if it is equal. What we
+    withdrew is none of these, though it may show for a while, or keep its number.
 
     Args:
         case: the job.
@@ -33,6 +35,8 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
         RefusedError: the number belongs to a document that is not ours, or several carry our mark.
     """
     rows = case.remote.find_invoices(case.job.number or "", issued_on=case.job.issue_date)
+    gone = withdrawn(case) if rows else frozenset[str]()
+    rows = [row for row in rows if row.id not in gone]
     details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
     marked = [detail for detail in details if is_marked(case, detail)]
     marked = marked or [detail for detail in details if is_our_file(case, detail)]

@@ -174,6 +174,17 @@ def test_a_create_counts_only_with_id_and_number(lists: Lists, content: bytes) -
         client.create_invoice(payload(invoice()))
 
 
+def test_what_is_shown_as_deleted_is_not_there(lists: Lists) -> None:
+    """B2Brouter may keep it, and say so (API reference 7.6)."""
+    gone = b'{"id": 7, "number": "F-1", "deleted": true}'
+    listed = b'{"invoices": [%b, {"id": 8, "number": "F-1"}], "meta": {"limit": 500}}' % gone
+    client = lists.client(answer(200, gone), answer(200, gone), answer(200, listed), answer(200, listed))
+    assert client.read_invoice("7") is None
+    assert client.read_news("7") is None
+    assert [row.id for row in client.find_invoices("F-1")] == ["8"]
+    assert [row.id for rows in client.issued_invoices(None, None) for row in rows] == ["8"]
+
+
 def test_a_read_that_was_refused_is_not_taken_for_absent(lists: Lists) -> None:
     client = lists.client(answer(400))
     with pytest.raises(RefusedError):

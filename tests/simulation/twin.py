@@ -19,7 +19,8 @@ from connector.domain.job import Effect, Event, Stage, Status, next_status
 from connector.ledger.actions import DECIDED_BY_RETRY
 from connector.ledger.contacts import ContactLink
 from connector.ledger.jobs import POISON
-from connector.ledger.records import Entry, Job, Progress, judged
+from connector.ledger.queries import TimelineEvent
+from connector.ledger.records import Entry, Job, Progress, intent, judged
 from connector.ports import Found
 from tests.support.clock import FakeClock
 
@@ -55,6 +56,7 @@ class TwinJobs:
         self._owner = owner
         self._is_dead = is_dead
         self.rows: dict[int, Job] = {}
+        self.told: dict[int, list[tuple[datetime, Stage, Entry]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
 
     def lease(
@@ -110,29 +112,31 @@ class TwinJobs:
             holder = self._numbers.setdefault((job.account, number), job.id)
             if holder != job.id:
                 raise RefusedError("number_clash", {"other": str(holder)})
-        return self._change(job, **values)
+        return self._change(job, [*(each.told() for each in owed), intent(effect, payload)], **values)
 
     def note(self, job: Job, entry: Entry) -> Job:
-        return self._change(job)
+        return self._change(job, [entry])
 
     def look(self, job: Job) -> Job:
-        return self._change(job, looks=job.looks + 1)
+        return self._change(job, [Entry(what="looked_up", effect=job.open_effect)], looks=job.looks + 1)
 
     def close_intent(
         self, job: Job, *, outcome: str, request_id: str | None = None, details: Mapping[str, str] | None = None
     ) -> Job:
         progress = {"attempts": 0, "lapses": 0} if outcome == "done" else {}
-        return self._change(job, **_CLOSED, **progress)
+        entry = Entry(what="outcome", effect=job.open_effect, outcome=outcome)
+        return self._change(job, [entry], **_CLOSED, **progress)
 
     def advance(
         self, job: Job, stage: Stage, *, entry: Entry | None = None, owed: Sequence[Progress] = (), **values: Any
     ) -> Job:
-        changed = _reached([*owed, Progress(stage, entry or Entry(what="reached"), values)])
+        reached = [*owed, Progress(stage, entry or Entry(what="reached"), values)]
+        changed = _reached(reached)
         if stage is Stage.SENT:
             changed["sent_at"] = self._clock.now()
         if stage is Stage.RECORDED:
             changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
-        return self._change(job, **changed)
+        return self._change(job, [each.told() for each in reached], **changed)
 
     def settle(
         self,
@@ -143,7 +147,7 @@ class TwinJobs:
         details: Mapping[str, str],
         delay: float = 0.0,
         attempts: int = 0,
-        entry: Entry,
+        entry: Entry | None,
         **values: Any,
     ) -> Job:
         changed = {
@@ -156,7 +160,7 @@ class TwinJobs:
             **_FREE,
             **values,
         }
-        return self._change(job, **changed)
+        return self._change(job, [entry] if entry else [], **changed)
 
     def give_back(self, job: Job) -> None:
         here = self.rows[job.id]
@@ -208,14 +212,40 @@ class TwinJobs:
             raise LeaseLostError(f"job {job.id} is in other hands")
         return here
 
-    def _change(self, job: Job, **values: Any) -> Job:
+    def _change(self, job: Job, entries: Sequence[Entry], **values: Any) -> Job:
         here = self._held(job)
         now = self._clock.now()
-        return self._put(here, **{"leased_until": now + self._lease, "updated_at": now, **values})
+        after = self._put(here, **{"leased_until": now + self._lease, "updated_at": now, **values})
+        self.told.setdefault(job.id, []).extend((now, entry.stage or after.stage, entry) for entry in entries)
+        return after
 
     def _put(self, job: Job, **values: Any) -> Job:
         after = self.rows[job.id] = _with(job, values)
         return after
+
+
+class TwinQueries:
+    """Reading, as far as a worker does."""
+
+    def __init__(self, jobs: TwinJobs) -> None:
+        self._jobs = jobs
+
+    def timeline(self, job_id: int) -> list[TimelineEvent]:
+        return [
+            TimelineEvent(
+                at=at,
+                what=entry.what,
+                stage=stage,
+                effect=entry.effect,
+                outcome=entry.outcome,
+                reason=entry.reason,
+                details=entry.details or {},
+                request_id=entry.request_id,
+                who=entry.who,
+                note=entry.note,
+            )
+            for at, stage, entry in self._jobs.told.get(job_id, [])
+        ]
 
 
 class TwinContacts:
@@ -327,6 +357,7 @@ class Twin:
         self._clock = clock
         self.jobs = TwinJobs(clock, lease_seconds, owner, is_dead)
         self.contacts = TwinContacts(clock, lease_seconds, owner, is_dead)
+        self.queries = TwinQueries(self.jobs)
 
     def add(self, source: str, account: str, found: Found) -> None:
         now = self._clock.now()

@@ -186,7 +186,7 @@ class _Watched:
             setattr(self, name, process.watched(name, getattr(target, name), site))
 
 
-READS = frozenset({"get", "known"})
+READS = frozenset({"get", "known", "timeline"})
 
 
 def _operations(kind: Any) -> Sequence[str]:
@@ -210,6 +210,7 @@ class _LedgerOfProcess:
     def __init__(self, process: Process, ledger: AnyLedger) -> None:
         self.jobs = _Watched(process, ledger.jobs)
         self.contacts = _Watched(process, ledger.contacts)
+        self.queries = _Watched(process, ledger.queries)
         self.accounts = _NoAccounts()
 
 
@@ -303,6 +304,7 @@ class AnyLedger(Protocol):
 
     jobs: Any
     contacts: Any
+    queries: Any
 
     def add(self, source: str, account: str, found: Found) -> None: ...
     def all_jobs(self) -> list[Job]: ...
@@ -319,6 +321,7 @@ class RealLedger:
         Base.metadata.create_all(self.ledger.database.engine)
         self.jobs = self.ledger.jobs
         self.contacts = self.ledger.contacts
+        self.queries = self.ledger.queries
 
     def emptied(self, clock: FakeClock) -> RealLedger:
         self.clock.lent = clock

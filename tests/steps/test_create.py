@@ -1,0 +1,142 @@
+"""A document that is found again may say what the ERP said then: only what says the same as now is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from connector.domain.job import Stage, Status
+from connector.ledger.actions import RETRY
+from connector.simulator.documents import Invoice as SimInvoice
+from tests.support.builders import invoice
+from tests.support.house import House
+
+CREATE = "create_invoice"
+DELETE = "delete_invoice"
+SEND = "send_invoice"
+
+
+def altered(house: House) -> None:
+    """Change what neither head nor totals show."""
+    house.erp.alter("1", note="changed")
+    house.discover()
+
+
+def retry(house: House) -> None:
+    assert house.ledger.actions.perform(RETRY, [house.job()], who="Ana", note="looked into it")
+
+
+def assert_says_what_the_erp_says(house: House) -> None:
+    house.assert_issued("1")
+    [there] = house.remote_invoices("F-1")
+    assert there.fields["extra_info"] == "changed"
+
+
+@pytest.fixture
+def lost(house: House) -> House:
+    """A document whose create was carried out without our hearing of it; lists do not show it for a long while."""
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.world.switches.list_lag = 700.0
+    house.fault("drop_after", operation=CREATE)
+    house.drain()
+    return house
+
+
+def test_what_was_made_before_the_erp_changed_is_withdrawn_when_its_number_is_found_taken(lost: House) -> None:
+    lost.run()
+    assert (lost.job().status, lost.job().reason) == (Status.HELD, "number_taken")
+    lost.advance(700)
+
+    altered(lost)
+    lost.run()
+
+    assert_says_what_the_erp_says(lost)
+    assert len(lost.requests(DELETE)) == 1
+
+
+def test_what_was_made_before_the_erp_changed_is_withdrawn_when_it_shows_only_after_a_second_question(
+    lost: House,
+) -> None:
+    lost.run(seconds=180.5)
+    assert lost.job().reason == "not_arrived"
+    altered(lost)
+    lost.fault("drop_before", operation=CREATE)
+
+    lost.world.switches.list_lag = 0.0
+    for there in lost.remote_invoices("F-1"):
+        there.listed_from = None
+    lost.run()
+
+    assert_says_what_the_erp_says(lost)
+
+
+def test_what_was_made_from_the_very_same_bytes_is_taken_over(lost: House) -> None:
+    lost.run(seconds=180.5)
+    for there in lost.remote_invoices("F-1"):
+        there.listed_from = None
+
+    lost.run()
+
+    lost.assert_issued("1")
+    assert lost.requests(DELETE) == []
+
+
+def test_what_was_sent_by_hand_before_the_erp_changed_is_left_alone(lost: House) -> None:
+    lost.run()
+    [there] = lost.remote_invoices("F-1")
+    there.state, there.sent_times, there.listed_from = "sent", 1, None
+
+    altered(lost)
+    lost.run()
+
+    assert lost.requests(DELETE) == lost.requests(SEND) == []
+    assert lost.job().reference == str(there.id)
+
+
+# ---------------------------------------------------------------- withdrawn, and there all the same
+
+
+Undead = Callable[..., None]
+
+
+@pytest.fixture
+def undead(house: House, monkeypatch: pytest.MonkeyPatch) -> Undead:
+    """Lets what is deleted stand on, for some seconds where they are given, and keep its number."""
+    remove = house.world.remove_invoice
+
+    def stay(*, seconds: float | None = None) -> None:
+        def keeps(gone: SimInvoice) -> None:
+            if seconds is not None:
+                house.world.after(seconds, lambda: remove(gone))
+
+        monkeypatch.setattr(house.world, "remove_invoice", keeps)
+
+    return stay
+
+
+def changed_before_it_was_sent(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.alter("1", note="changed"))
+
+
+def test_what_was_withdrawn_is_never_taken_over_though_it_is_still_there(house: House, undead: Undead) -> None:
+    undead()
+    changed_before_it_was_sent(house)
+
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "number_taken")
+    assert house.job().stage is Stage.CONTACT_READY
+    assert house.requests(SEND) == []
+
+
+def test_a_withdrawal_that_takes_its_time_is_waited_for(house: House, undead: Undead) -> None:
+    undead(seconds=60)
+    changed_before_it_was_sent(house)
+
+    house.run()
+
+    assert_says_what_the_erp_says(house)
