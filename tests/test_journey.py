@@ -22,7 +22,9 @@ from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY, SKIP
 from connector.ports import File
+from connector.simulator.documents import Account as SimAccount
 from connector.simulator.documents import Invoice as SimInvoice
+from connector.simulator.problems import ApiProblem
 from connector.validation import Level
 from tests.support.builders import (
     CUSTOMER,
@@ -1628,6 +1630,70 @@ def test_a_contact_deleted_at_b2brouter_is_made_anew_by_itself(house: House) -> 
     [job] = [job for job in house.jobs() if job.key == "1"]
     assert job.status is Status.DONE
     assert [made.id for made in house.remote_contacts()] != [contact.id]
+
+
+def refuse_unknown_contacts(house: House, monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    """Let B2Brouter answer a create for a contact that it does not have with 404 and a message."""
+
+    def known(call: Any, account: SimAccount, value: object) -> int:
+        if int(str(value)) not in call.world.contacts_of[account.id]:
+            raise ApiProblem(404, "resource_missing", message)
+        return int(str(value))
+
+    monkeypatch.setattr("connector.simulator.invoices._contact_id", known)
+
+
+NOT_FOUND = ["Contact not found", "Client not found", "The requested resource was not found"]
+
+
+@pytest.mark.parametrize("message", NOT_FOUND)
+def test_a_contact_that_is_not_found_is_made_anew_in_whatever_words_it_is_missed(
+    house: House, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    house.know_customer(invoice())
+    [old] = house.remote_contacts()
+    with house.world.lock:
+        house.world.remove_contact(old)
+    refuse_unknown_contacts(house, monkeypatch, message)
+
+    house.issue(invoice("1"))
+
+    assert (house.job().status, house.job().reason) == (Status.DONE, None)
+    [there] = house.remote_invoices("F-1")
+    assert [contact.id for contact in house.remote_contacts()] == [there.contact_id] != [old.id]
+
+
+def test_a_create_that_finds_nothing_though_its_contact_is_there_is_about_the_account(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.know_customer(invoice())
+
+    def nothing(*_: object) -> int:
+        raise ApiProblem(404, "resource_missing", "The requested resource was not found")
+
+    monkeypatch.setattr("connector.simulator.invoices._contact_id", nothing)
+    house.take_in(invoice("1"))
+
+    with pytest.raises(AccountError) as caught:
+        house.drain()
+
+    assert caught.value.reason == "account_unknown"
+
+
+@pytest.mark.parametrize("param", ["contact_id", "client_id", "invoice[client_id]"])
+def test_a_contact_that_is_refused_by_its_name_is_looked_for_anew_once(
+    house: House, monkeypatch: pytest.MonkeyPatch, param: str
+) -> None:
+    house.know_customer(invoice())
+
+    def refused(*_: object) -> int:
+        raise ApiProblem(422, "parameter_inclusion", "is not included in the list", param)
+
+    monkeypatch.setattr("connector.simulator.invoices._contact_id", refused)
+    house.issue(invoice("1"))
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "refused_by_b2brouter")
+    assert [event.reason for event in house.timeline() if event.what == "postponed"] == ["contact_missing"]
 
 
 def test_what_lost_its_worker_is_worked_after_the_others(house: House) -> None:

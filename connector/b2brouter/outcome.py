@@ -145,7 +145,7 @@ class Problem:
     @property
     def about_contact(self) -> bool:
         """Whether it names the recipient as what is wrong."""
-        return "contact" in f"{self.param} {self.message}".lower()
+        return re.search("contact|client", f"{self.param} {self.message}".lower()) is not None
 
 
 _TAGS: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)

@@ -7,12 +7,13 @@ An open question is settled before anything else happens to the job.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from connector.domain import evidence, identity
-from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError
+from connector.domain.errors import MisconfiguredError, NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
@@ -53,17 +54,36 @@ def create(case: Case) -> RemoteInvoice:
     try:
         with case.effect():
             made = make()
-    except RefusedError as error:
-        if error.details.get("param", "").startswith("contact"):
-            # Deleted at B2Brouter, perhaps: the next attempt looks for it anew.
-            case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
-            if not case.job.attempts:
-                facts = {"party": case.invoice.buyer.name}
-                raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
+    except (RefusedError, MisconfiguredError) as error:
+        _doubt_contact(case, error)
         if error.reason != "number_taken":
             raise
         return _taken(case, error)
     return _arrive(case, made, "reached")
+
+
+_RECIPIENT: Final = re.compile(r"(^|[.\[])(contact|client)")
+"""What a parameter's name is like that names the recipient."""
+
+
+def _doubt_contact(case: Case, error: RefusedError | MisconfiguredError) -> None:
+    """Have the contact looked for anew where it is gone from B2Brouter, or where it is what was refused.
+
+    Raises:
+        NotSentError: `contact_missing`; of one that is still there, once.
+    """
+    is_gone = error.details.get("status") == "404" and _names_lost_contact(case)
+    if not is_gone and not _RECIPIENT.search(error.details.get("param", "")):
+        return
+    case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
+    if is_gone or not case.job.attempts:
+        facts = {"party": case.invoice.buyer.name}
+        raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
+
+
+def _names_lost_contact(case: Case) -> bool:
+    """Whether the request named a contact that does not exist: "not found" may mean it as well as the account."""
+    return case.invoice.file_digest is None and case.remote.read_contact(case.job.contact_id or "") is None
 
 
 Make = Callable[[], RemoteInvoice]
@@ -166,7 +186,7 @@ def _payload(case: Case) -> bytes:
     )
 
 
-def _taken(case: Case, error: RefusedError) -> RemoteInvoice:
+def _taken(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoice:
     """Somebody's create succeeded: ours, in an earlier life of this ledger, or another's.
 
     A document that is not found although its number is taken may only be late in the list: it is looked for

@@ -164,6 +164,7 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
         (Operation.CREATE_CONTACT, 404, coded("resource_missing"), MisconfiguredError, "account_unknown"),
         (CREATE, 404, coded("resource_missing", "Account not found"), MisconfiguredError, "account_unknown"),
         (CREATE, 404, coded("resource_missing", "Contact not found"), RefusedError, "refused_by_b2brouter"),
+        (CREATE, 404, coded("resource_missing", "Client not found"), RefusedError, "refused_by_b2brouter"),
         # the path names a document
         (Operation.READ_INVOICE, 404, coded("resource_missing"), RefusedError, "remote_missing"),
         (Operation.READ_INVOICE, 404, b"", RefusedError, "remote_missing"),
