@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from connector.domain.identity import file_digest
 from connector.domain.job import MAKING
 from connector.ledger.queries import TimelineEvent
 from connector.ledger.records import BYTES
 from connector.steps.case import Case
+
+TAKEN: Final = "taken"
+"""The fact of an attempt that names the number which B2Brouter called taken, though it showed no document of it."""
 
 
 def withdrawn(case: Case) -> frozenset[str]:
@@ -28,6 +32,13 @@ def all_had_these_bytes(case: Case, *, refused: bool = False) -> bool:
     frozen = case.job.payload
     asked = [event.details.get(BYTES) for event in (made[:-1] if refused else made)]
     return frozen is not None and set(asked) == {file_digest(frozen)}
+
+
+def was_taken(case: Case, number: str) -> bool:
+    """Whether the attempt before the last one found the number taken already, and it was looked for since."""
+    events = case.ledger.queries.timeline(case.job.id)
+    begun = [place for place, event in enumerate(events) if event.what == "intent" and event.effect in MAKING][-2:]
+    return any(event.details.get(TAKEN) == number for event in events[begun[0] : begun[-1]])
 
 
 def _makings(events: Sequence[TimelineEvent]) -> Sequence[TimelineEvent]:

@@ -18,7 +18,7 @@ from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
-from connector.steps.attempts import all_had_these_bytes
+from connector.steps.attempts import TAKEN, all_had_these_bytes, was_taken
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
@@ -190,20 +190,20 @@ def _taken(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoic
     """Somebody's create succeeded: ours, in an earlier life of this ledger, or another's.
 
     A document that is not found although its number is taken may only be late in the list: it is looked for
-    during one quiet time, and only when the number is still taken after that, a person is asked.
+    during one quiet time from then on, and only when the number is still taken after that, a person is asked.
     """
+    number = case.invoice.number or ""
     try:
         found = find_ours(case, asked_before=False)
-        if found is None and case.job.attempts:
-            facts = {**error.details, "number": case.invoice.number or ""}
+        if found is None and was_taken(case, number):
+            facts = {**error.details, "number": number}
             raise RefusedError("number_taken", facts, request_id=error.request_id) from error
     except RefusedError:
         case.settle_intent("refused")
         raise
     if found is None:
-        raise OutcomeUnknownError(
-            "looking_up", {"effect": str(case.job.open_effect)}, request_id=error.request_id
-        ) from error
+        facts = {"effect": str(case.job.open_effect), TAKEN: number}
+        raise OutcomeUnknownError("looking_up", facts, request_id=error.request_id) from error
     return _take_over(case, found, **_unlike(case, found, alike=all_had_these_bytes(case, refused=True)))
 
 

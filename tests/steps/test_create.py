@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -81,6 +82,46 @@ def test_what_was_made_from_the_very_same_bytes_is_taken_over(lost: House) -> No
 
     lost.assert_issued("1")
     assert lost.requests(DELETE) == []
+
+
+@pytest.mark.parametrize("fault", [None, "rate_limit"])
+def test_a_document_that_is_late_in_the_list_is_waited_for_once_more_when_its_number_is_found_taken(
+    lost: House, fault: str | None
+) -> None:
+    [there] = lost.remote_invoices("F-1")
+    there.listed_from = there.created_at + timedelta(seconds=300)
+    if fault:
+        lost.fault(fault, operation=CREATE)
+
+    lost.run()
+
+    lost.assert_issued("1")
+    assert lost.job().reference == str(there.id)
+
+
+def test_a_taken_number_is_told_after_a_second_quiet_time(lost: House) -> None:
+    lost.run()
+
+    first, last = lost.requests(CREATE)[0], lost.requests(CREATE)[-1]
+    assert (lost.job().reason, len(lost.requests(CREATE))) == ("number_taken", 3)
+    assert 2 * 180 < (last.at - first.at).total_seconds() < 2 * 180 + 10
+
+
+def test_another_number_that_is_taken_is_waited_for_anew(house: House) -> None:
+    """A number that was changed in the ERP, for the first one was taken."""
+    house.know_customer(invoice())
+    house.world.switches.number_scope = "account"
+    house.plant(invoices=[{"account": 1, "number": number, "date": "2020-01-01"} for number in ("F-1", "F-2")])
+    house.take_in(invoice("1"))
+    house.run(seconds=100)
+    house.erp.alter("1", number="F-2")
+    house.discover()
+    before = house.clock.now()
+
+    house.run()
+
+    assert house.job().reason == "number_taken"
+    assert (house.job().updated_at - before).total_seconds() > 180
 
 
 def test_what_was_sent_by_hand_before_the_erp_changed_is_left_alone(lost: House) -> None:
