@@ -125,6 +125,20 @@ class Reply:
         return self.headers.get("x-b2b-api-request-id") or self.headers.get("x-request-id")
 
 
+_TAKEN: Final = "parameter_taken"
+_EXISTS: Final = re.compile(
+    "already (been taken|taken|exists|in use)"
+    "|ya (est[áa] en uso|ha sido (tomado|usado|utilizado)|existe)"
+    "|d[ée]j[àa] ([ée]t[ée] )?(pris|utilis[ée])|existe d[ée]j[àa]"
+    "|ja (est[àa] en [úu]s|ha estat (agafat|usat|utilitzat)|existeix)",
+    re.IGNORECASE,
+)
+"""How that is said; newer versions of the API say it in English, whatever the account's language."""
+_NUMBER: Final = re.compile("number|n[úu]m[eé]ro", re.IGNORECASE)
+_OF_RECIPIENT: Final = re.compile(r"(^|[.\[])(contact|client|tax|tin|cin|pin)(?![-/\d])", re.IGNORECASE)
+"""How the name of a parameter, or a sentence, begins that is about the recipient."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What the body of a refusal says, in any of the shapes of API reference 3.1."""
@@ -136,11 +150,19 @@ class Problem:
 
     @property
     def about_number(self) -> bool:
-        """Whether it says that the number of the document exists already."""
-        if self.code == "parameter_taken":
-            named = self.param.rsplit(".", 1)[-1] or "number"
-            return named == "number" or self.message.lower().startswith("number ")
-        return not self.code and "already been taken" in self.message
+        """Whether it says that the number of the document exists already.
+
+        Nothing else of a document is unique, but its recipient may be made with it.
+        """
+        named = self.message if self.param in {"", "base"} else self.param
+        if not self.is_taken or _OF_RECIPIENT.search(named):
+            return False
+        return self.code in {"", _TAKEN} or _NUMBER.search(self.message) is not None
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether it says, by its code or in words, that something exists already which must be unique."""
+        return self.code == _TAKEN or _EXISTS.search(self.message) is not None
 
     @property
     def about_contact(self) -> bool:
@@ -231,16 +253,16 @@ RULES: Final[tuple[Rule, ...]] = (
     # Certainly refused.
     Rule(statuses={404}, error=RefusedError, reason="remote_missing"),
     Rule(
-        statuses={422},
+        statuses={400, 409, 422},
         operations={Operation.CREATE_INVOICE, Operation.IMPORT_INVOICE},
         fits=lambda told: told.about_number,
         error=RefusedError,
         reason="number_taken",
     ),
     Rule(
-        statuses={422},
+        statuses={400, 409, 422},
         operations={Operation.CREATE_CONTACT},
-        fits=lambda told: told.code == "parameter_taken",
+        fits=lambda told: told.is_taken,
         error=RefusedError,
         reason="contact_taken",
     ),

@@ -34,6 +34,11 @@ def all_had_these_bytes(case: Case, *, refused: bool = False) -> bool:
     return frozen is not None and set(asked) == {file_digest(frozen)}
 
 
+def is_repeated(case: Case) -> bool:
+    """Whether the last attempt to make the document was not the first one since the last withdrawal."""
+    return len(_makings(case.ledger.queries.timeline(case.job.id))) > 1
+
+
 def was_taken(case: Case, number: str) -> bool:
     """Whether the attempt before the last one found the number taken already, and it was looked for since."""
     events = case.ledger.queries.timeline(case.job.id)

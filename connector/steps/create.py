@@ -18,7 +18,7 @@ from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
-from connector.steps.attempts import TAKEN, all_had_these_bytes, was_taken
+from connector.steps.attempts import TAKEN, all_had_these_bytes, is_repeated, was_taken
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
@@ -56,10 +56,20 @@ def create(case: Case) -> RemoteInvoice:
             made = make()
     except (RefusedError, MisconfiguredError) as error:
         _doubt_contact(case, error)
-        if error.reason != "number_taken":
+        found = _made_before(case, error)
+        if found is None:
             raise
-        return _taken(case, error)
+        alike = all_had_these_bytes(case, refused=True)
+        return _take_over(case, found, **_unlike(case, found, alike=alike))
     return _arrive(case, made, "reached")
+
+
+def _made_before(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoice | None:
+    """Return the document on whose account another one was refused, in whatever words; None where there is none."""
+    if error.reason == "number_taken":
+        return _taken(case, error)
+    is_unclear = error.reason == "refused_by_b2brouter" and is_repeated(case)
+    return find_ours(case, asked_before=False) if is_unclear else None
 
 
 _RECIPIENT: Final = re.compile(r"(^|[.\[])(contact|client)")
@@ -204,7 +214,7 @@ def _taken(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoic
     if found is None:
         facts = {"effect": str(case.job.open_effect), TAKEN: number}
         raise OutcomeUnknownError("looking_up", facts, request_id=error.request_id) from error
-    return _take_over(case, found, **_unlike(case, found, alike=all_had_these_bytes(case, refused=True)))
+    return found
 
 
 def _arrive(case: Case, made: RemoteInvoice, what: str, **values: Any) -> RemoteInvoice:

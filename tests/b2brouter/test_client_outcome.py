@@ -198,6 +198,28 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
         (
             CREATE,
             422,
+            coded("parameter_taken", "F-1 has already been taken for year 2026", "base"),
+            RefusedError,
+            "number_taken",
+        ),
+        (CREATE, 422, coded("parameter_taken", "TAX-1 has already been taken"), RefusedError, "number_taken"),
+        (CREATE, 422, coded("parameter_taken", "is taken", "invoice[number]"), RefusedError, "number_taken"),
+        (CREATE, 422, coded("parameter_taken", "is taken", "series_code"), RefusedError, "number_taken"),
+        (CREATE, 400, coded("parameter_taken"), RefusedError, "number_taken"),
+        (CREATE, 409, coded("parameter_taken"), RefusedError, "number_taken"),
+        (Operation.IMPORT_INVOICE, 400, coded("parameter_taken"), RefusedError, "number_taken"),
+        (CREATE, 422, coded("invalid", "Number has already been taken", "base"), RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["F-1 has already been taken for year 2026"]}, RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["Número ya está en uso"]}, RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["El número ya ha sido utilizado"]}, RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["Numéro est déjà utilisé"]}, RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["El número ja està en ús"]}, RefusedError, "number_taken"),
+        (CREATE, 422, {"errors": ["Tin value has already been taken"]}, RefusedError, "refused_by_b2brouter"),
+        (CREATE, 422, {"errors": ["Tax number has already been taken"]}, RefusedError, "refused_by_b2brouter"),
+        (CREATE, 422, coded("parameter_taken", "is taken", "contact[name]"), RefusedError, "refused_by_b2brouter"),
+        (
+            CREATE,
+            422,
             coded("parameter_taken", "Tax number is taken", "tin_value"),
             RefusedError,
             "refused_by_b2brouter",
@@ -221,6 +243,22 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
             Operation.CREATE_CONTACT,
             422,
             coded("parameter_taken", param="tin_value"),
+            RefusedError,
+            "contact_taken",
+        ),
+        (Operation.CREATE_CONTACT, 400, coded("parameter_taken"), RefusedError, "contact_taken"),
+        (Operation.CREATE_CONTACT, 409, coded("parameter_taken"), RefusedError, "contact_taken"),
+        (
+            Operation.CREATE_CONTACT,
+            422,
+            {"errors": ["Tin value has already been taken"]},
+            RefusedError,
+            "contact_taken",
+        ),
+        (
+            Operation.CREATE_CONTACT,
+            422,
+            coded("invalid", "Tin value has already been taken"),
             RefusedError,
             "contact_taken",
         ),
@@ -248,9 +286,14 @@ def test_only_the_very_code_says_that_something_is_taken(operation: Operation, c
     assert judged(operation, 422, coded(code, "Number is wrong", "number")).reason == "refused_by_b2brouter"
 
 
-@pytest.mark.parametrize("param", ["invoice.a", "invoice.numbers", "zone"])
-def test_only_the_very_parameter_is_the_number(param: str) -> None:
+@pytest.mark.parametrize("param", ["contact", "client_id", "invoice.contact_id", "invoice[tin_value]", "cin_value"])
+def test_what_is_taken_of_the_recipient_is_not_the_number(param: str) -> None:
     assert not Problem(code="parameter_taken", message="is taken", param=param).about_number
+
+
+@pytest.mark.parametrize("param", ["", "base", "number", "invoice.number", "invoice[number]", "zone"])
+def test_nothing_else_of_a_document_is_unique_but_its_number(param: str) -> None:
+    assert Problem(code="parameter_taken", message="is taken", param=param).about_number
 
 
 @given(operation=st.sampled_from(list(Operation)), status=st.integers(300, 999), content=st.binary(max_size=60))

@@ -10,6 +10,7 @@ import pytest
 from connector.domain.job import Stage, Status
 from connector.ledger.actions import RETRY
 from connector.simulator.documents import Invoice as SimInvoice
+from connector.simulator.problems import ApiProblem
 from tests.support.builders import invoice
 from tests.support.house import House
 
@@ -95,6 +96,27 @@ def test_a_document_that_is_late_in_the_list_is_waited_for_once_more_when_its_nu
 
     lost.run()
 
+    lost.assert_issued("1")
+    assert lost.job().reference == str(there.id)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["listed", "not listed yet"])
+def test_a_refusal_in_unknown_words_after_a_lost_create_is_not_believed_before_a_look(
+    lost: House, monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    refusal = ApiProblem(422, "parameter_invalid", "Ez da baliozkoa", "base")
+    monkeypatch.setattr("connector.simulator.invoices.taken", lambda param: refusal)
+    lost.run(seconds=180.5)
+    [there] = lost.remote_invoices("F-1")
+    there.listed_from = lost.clock.now() + timedelta(seconds=60) if late else None
+
+    lost.run()
+
+    if late:
+        assert (lost.job().status, lost.job().reason) == (Status.HELD, "refused_by_b2brouter")
+        lost.advance(60)
+        retry(lost)
+        lost.run()
     lost.assert_issued("1")
     assert lost.job().reference == str(there.id)
 
