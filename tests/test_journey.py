@@ -1359,6 +1359,26 @@ def test_a_key_that_is_refused_in_the_middle_leaves_no_open_question(house: Hous
     house.assert_issued("1")
 
 
+@pytest.mark.parametrize("operation", [CREATE, SEND, "create_contact"])
+@pytest.mark.parametrize("guard", [True, False], ids=["guard", "no-guard"])
+def test_a_redirect_after_a_write_stops_the_account_and_is_looked_behind_once_it_goes_on(
+    house: House, operation: str, guard: bool
+) -> None:
+    """303 says that it was carried out, and 302 is used like it."""
+    house.world.switches.set({"number_guard": guard, "contact_guard": "tin" if guard else "off"})
+    house.world.switches.set({"second_send": "accepted"})
+    house.fault("html", operation=operation, status=303)
+    house.take_in(invoice("1"))
+
+    with pytest.raises(AccountError) as caught:
+        house.drain()
+
+    assert caught.value.reason == "misdirected"
+    house.run()
+    house.assert_issued("1")
+    assert len(house.requests(operation)) == 1
+
+
 def test_a_lease_without_room_for_the_call_sends_nothing(house: House) -> None:
     house.know_customer(invoice())
     house.take_in(invoice("1"))

@@ -23,6 +23,7 @@ from connector.domain.errors import (
     MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
+    RedirectedError,
     RefusedError,
     StepError,
 )
@@ -223,9 +224,21 @@ _VERSION_CODES: Final = frozenset({"invalid_api_version", "missing_api_version",
 _MAYBE_DONE: Final = frozenset({408, 409, 425, *range(500, 600)})
 _SEND: Final = frozenset({Operation.SEND_INVOICE})
 _DELETE: Final = frozenset({Operation.DELETE_INVOICE})
+_GUARDED: Final = frozenset(
+    {
+        Operation.CREATE_CONTACT,
+        Operation.CREATE_INVOICE,
+        Operation.IMPORT_INVOICE,
+        Operation.ADD_ATTACHMENT,
+        Operation.SEND_INVOICE,
+        Operation.DELETE_INVOICE,
+    }
+)
+"""Those before which an intent is written: what they may have done can be looked up."""
 
 RULES: Final[tuple[Rule, ...]] = (
     # Not the documents, but key, version or address: everything of the account fails alike.
+    Rule(statuses={301, 302, 303}, operations=_GUARDED, error=RedirectedError, reason="misdirected"),
     Rule(statuses=range(300, 400), error=MisconfiguredError, reason="misdirected"),
     Rule(statuses={401, 403}, error=MisconfiguredError, reason="access_refused"),
     Rule(

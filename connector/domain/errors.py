@@ -141,3 +141,7 @@ class AccountDownError(AccountError):
 
 class MisconfiguredError(AccountError):
     """Key, rights or address are wrong: every document of the account fails alike until an operator acts."""
+
+
+class RedirectedError(MisconfiguredError):
+    """The address is wrong, or it was carried out and the answer lies elsewhere: look it up, never repeat it."""

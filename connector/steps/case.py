@@ -21,6 +21,7 @@ from connector.domain.errors import (
     OutcomeUnknownError,
     OutOfTimeError,
     OutsideError,
+    RedirectedError,
     RefusedError,
     UsageError,
 )
@@ -275,6 +276,8 @@ class Case:
         try:
             with self.guarded():
                 yield
+        except RedirectedError:
+            raise  # it stops the account, and what became of the call stays an open question
         except (NotSentError, MisconfiguredError, OutOfTimeError):
             self.settle_intent("not_sent")
             raise

@@ -16,6 +16,7 @@ from connector.domain.errors import (
     NotSentError,
     OutcomeUnknownError,
     OutOfTimeError,
+    RedirectedError,
     RefusedError,
 )
 from connector.domain.recipient import DIR3, Delivery, Recipient, is_for_chorus, siret_of
@@ -254,6 +255,9 @@ class Maker:
         try:
             with self._case.guarded():
                 made = self._case.remote.create_contact(body)
+        except RedirectedError:
+            self._link = self._contacts.unanswered(self._link)
+            raise
         except (NotSentError, MisconfiguredError, OutOfTimeError):
             self._link = self._contacts.not_created(self._link)
             raise

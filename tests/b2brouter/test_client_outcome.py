@@ -28,6 +28,7 @@ from connector.domain.errors import (
     MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
+    RedirectedError,
     RefusedError,
     StepError,
 )
@@ -84,8 +85,8 @@ def test_a_status_that_nobody_knows_proves_nothing(status: int) -> None:
 
 EVERYWHERE = [
     (300, b"", MisconfiguredError, "misdirected"),
-    (301, b"", MisconfiguredError, "misdirected"),
-    (302, b"<html>moved</html>", MisconfiguredError, "misdirected"),
+    (307, b"", MisconfiguredError, "misdirected"),
+    (308, b"<html>moved</html>", MisconfiguredError, "misdirected"),
     (399, b"", MisconfiguredError, "misdirected"),
     (400, coded("invalid_api_version"), MisconfiguredError, "version_refused"),
     (400, coded("missing_api_version"), MisconfiguredError, "version_refused"),
@@ -105,6 +106,17 @@ def test_these_answers_mean_the_same_for_every_call(
 ) -> None:
     found = judged(operation, status, content)
     assert (type(found), found.reason) == (error, reason)
+
+
+GUARDED = {"add_attachment", "create_contact", "create_invoice", "delete_invoice", "import_invoice", "send_invoice"}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303])
+@pytest.mark.parametrize("operation", list(Operation))
+def test_a_redirect_stops_the_account_and_may_follow_what_was_carried_out(operation: Operation, status: int) -> None:
+    found = judged(operation, status, b"<html>moved</html>")
+    assert (isinstance(found, MisconfiguredError), found.reason) == (True, "misdirected")
+    assert isinstance(found, RedirectedError) == (operation.value in GUARDED)
 
 
 REFUSALS = [
