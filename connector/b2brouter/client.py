@@ -300,7 +300,8 @@ class B2BrouterClient:
         """
         params = {"type": REMOTE_TYPE, "number": number}
         if issued_on:
-            params |= {"date_from": f"{issued_on.year:04}-01-01", "date_to": f"{issued_on.year:04}-12-31"}
+            # A server that leaves out the first and the last day, or shifts them, must not hide a document.
+            params |= {"date_from": f"{issued_on.year - 1:04}-12-25", "date_to": f"{issued_on.year + 1:04}-01-07"}
         call = self._of_account(Operation.FIND_INVOICES, "GET", "/invoices", params=params)
         rows = self._all(call, "invoices", self._invoice)
         return [row for row in rows if row.number == number and _of_year(row, issued_on) and not row.deleted]

@@ -100,7 +100,11 @@ def test_documents_of_another_year_are_left_out_even_if_the_filter_was_ignored(l
     client = lists.client(page([1]), page([1]))
     assert client.find_invoices("F-1", issued_on=date(2025, 12, 31)) == []
     assert len(client.find_invoices("F-1", issued_on=date(2026, 12, 31))) == 1
-    assert (lists.asked[0]["date_from"], lists.asked[0]["date_to"]) == ("2025-01-01", "2025-12-31")
+
+
+def test_a_year_is_asked_for_with_some_days_around_it_lest_the_server_leaves_out_its_ends(lists: Lists) -> None:
+    lists.client(page([])).find_invoices("F-1", issued_on=date(2025, 12, 31))
+    assert (lists.asked[0]["date_from"], lists.asked[0]["date_to"]) == ("2024-12-25", "2026-01-07")
 
 
 def test_a_list_that_repeats_itself_is_not_whole(lists: Lists) -> None:
