@@ -120,14 +120,17 @@ def test_what_others_had_sent_is_told_apart_from_what_is_sent_now(adopting: Hous
     assert house.ledger.queries.sent_already_since(began) == 1
 
 
-def test_an_unsent_one_is_sent_once_it_has_passed_the_rules(adopting: House) -> None:
+@pytest.mark.parametrize("state", ["new", "validating"])
+def test_an_unsent_one_is_sent_once_it_has_passed_the_rules(adopting: House, state: str) -> None:
     house = adopting
     wrong = invoice("1", payment=replace(invoice().payment, iban="ES9121000418450200051333"))
-    reference = by_hand(house, wrong, state="new")
+    reference = by_hand(house, wrong, state=state)
     house.issue(wrong)
     assert (house.job().status, house.job().reason) == (Status.HELD, "iban_wrong")
     assert writes(house) == []
 
+    [there] = house.remote_invoices("F-1")
+    there.state, there.sent_times = "new", 0
     house.erp.alter("1", payment=invoice().payment)
     house.discover()
     house.run()

@@ -1700,6 +1700,17 @@ def test_a_create_that_finds_nothing_though_its_contact_is_there_is_about_the_ac
     assert caught.value.reason == "account_unknown"
 
 
+def test_a_gateway_that_knows_no_way_is_about_the_account(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("html", status=404, times=None)
+
+    with pytest.raises(AccountError) as caught:
+        house.drain()
+
+    assert caught.value.reason == "account_unknown"
+
+
 @pytest.mark.parametrize("param", ["contact_id", "client_id", "invoice[client_id]"])
 def test_a_contact_that_is_refused_by_its_name_is_looked_for_anew_once(
     house: House, monkeypatch: pytest.MonkeyPatch, param: str

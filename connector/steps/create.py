@@ -93,7 +93,10 @@ def _doubt_contact(case: Case, error: RefusedError | MisconfiguredError) -> None
 
 def _names_lost_contact(case: Case) -> bool:
     """Whether the request named a contact that does not exist: "not found" may mean it as well as the account."""
-    return case.invoice.file_digest is None and case.remote.read_contact(case.job.contact_id or "") is None
+    try:
+        return case.invoice.file_digest is None and case.remote.read_contact(case.job.contact_id or "") is None
+    except NotSentError:
+        return False  # a gateway that knows no way answers so to whatever is asked
 
 
 Make = Callable[[], RemoteInvoice]
@@ -134,7 +137,7 @@ def adopt(case: Case) -> RemoteInvoice | None:
     found = find_ours(case, asked_before=False)
     if found is None:
         return None
-    if found.state in UNSENT:
+    if not _is_sent(found):
         validate(case)
         check_vat_number(case)
     alike = case.job.fingerprint == case.invoice.fingerprint() and all_had_these_bytes(case)
@@ -153,8 +156,11 @@ def _unlike(case: Case, found: RemoteInvoice, *, alike: bool) -> dict[str, Any]:
 
     Our mark proves whose it is, not which of our requests made it: of that, the comparison sees head and totals.
     """
-    is_sent = has_left(found.state) and found.state not in UNSENT
-    return {} if alike or is_sent or not is_marked(case, found) else {"fingerprint": None}
+    return {} if alike or _is_sent(found) or not is_marked(case, found) else {"fingerprint": None}
+
+
+def _is_sent(found: RemoteInvoice) -> bool:
+    return has_left(found.state) and found.state not in UNSENT
 
 
 def _remembered(case: Case) -> RemoteInvoice:
