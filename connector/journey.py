@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from queue import SimpleQueue
+from typing import Final
 
 from connector.clock import Clock
 from connector.documents import Documents
 from connector.domain import catalogue, evidence
-from connector.domain.breaker import Breaker
+from connector.domain.breaker import Breaker, as_outage
 from connector.domain.decision import Decision, Policy, decide
 from connector.domain.errors import (
     AccountError,
@@ -57,6 +58,9 @@ _FOR_SUSPECTS = 0.25
 
 _OVERDUE = 60.0
 """Seconds after which such a job does not wait any longer until this process has nothing else to do."""
+
+_OF_ACCOUNT: Final = frozenset({"remote_unavailable", "rate_limited"})
+"""Failures that may be those of all calls of the account."""
 
 _UNEXPECTED_PAUSE = 30.0
 _UNEXPECTED_TRIES = 3
@@ -283,17 +287,31 @@ class Journey:
                 self._ledger.jobs.give_back(case.job)
         except LeaseLostError:
             log.warning("job %s: the lease was lost; another worker has it", case.job.id)
-        except StepError as error:
-            self._let_go(case, error)
-            if isinstance(error, AccountError):
-                raise
+        except StepError as failure:
+            self._let_go(case, self._behind(case, failure))
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not take the other jobs with it
             self._unexpected(case, error)
 
+    def _behind(self, case: Case, failure: StepError) -> StepError:
+        """Return what a failure comes of: before a document is given up for it, the account is asked once.
+
+        One that does not answer either is down: nothing tells that from a document that the server stumbles over.
+        """
+        is_last = case.job.attempts == self._policy.attempts - 1
+        if not (is_last and isinstance(failure, NotSentError) and failure.reason in _OF_ACCOUNT):
+            return failure
+        try:
+            case.remote.read_account(once=True)
+        except NotSentError as error:
+            return as_outage(error)
+        except StepError as error:
+            return error
+        return failure
+
     def _let_go(self, case: Case, error: StepError) -> None:
-        attempts = case.job.attempts
+        attempts = _failures(case, error)
         outage = isinstance(error, NotSentError) and error.outage
         lasts = attempts >= self._policy.attempts  # an outage of the ERP; nothing else may fail so often
         if lasts and not outage:
@@ -303,6 +321,8 @@ class Journey:
         self._write(case, decision, error, asked=asked, told=not (lasts and outage))
         if isinstance(error, RefusedError):
             set_aside(case)
+        if isinstance(error, AccountError):
+            raise error
 
     def _write(
         self, case: Case, decision: Decision, error: StepError | None, *, asked: bool = False, told: bool = True
@@ -361,6 +381,21 @@ class Journey:
                 attempts=attempts,
             )
         self._write(case, decision, None, asked=case.job.looks == 0)
+
+
+def _failures(case: Case, error: StepError) -> int:
+    """How many failures of the same kind came before this one.
+
+    A look-up that fails is no failure of the request it looks for: one that works forgets them, and what counts
+    when nothing is found is how often a request came to nothing.
+    """
+    match error.reason:
+        case "looking_up":
+            return 0
+        case "not_arrived":
+            return case.ledger.jobs.in_vain(case.job)
+        case _:
+            return case.job.attempts
 
 
 def _next(ended: SimpleQueue[Future[None]]) -> Iterator[Future[None]]:

@@ -11,8 +11,8 @@ from typing import Final
 from connector.b2brouter.outcome import Fault
 from connector.bootstrap import Services
 from connector.domain import catalogue
+from connector.domain.breaker import as_outage
 from connector.domain.errors import (
-    AccountDownError,
     AccountError,
     EnvironmentLockedError,
     NotSentError,
@@ -68,8 +68,7 @@ def prepare(services: Services, account: str) -> None:
             return  # nothing is leased for it meanwhile
         services.remote(account).read_account(once=True)
     except NotSentError as error:
-        facts = {**catalogue.within("message", error.reason, error.details)}
-        raise AccountDownError("outage", facts, request_id=error.request_id) from error
+        raise as_outage(error) from error
     count = services.ledger.accounts.resume(account)
     if count is not None:  # else a person has paused it meanwhile: nothing is leased for it either
         log.warning("account %s works again; %s jobs go on", account, count)

@@ -232,6 +232,38 @@ def test_the_question_stays_open_while_the_look_up_itself_fails(house: House) ->
     assert len(house.requests(CREATE)) == 1
 
 
+@pytest.mark.parametrize("operation", [CREATE, SEND])
+def test_look_ups_that_failed_do_not_count_as_requests_that_came_to_nothing(house: House, operation: str) -> None:
+    house.know_customer(invoice())
+    house.fault("drop_before", operation=operation)
+    house.take_in(invoice("1"))
+    house.drain()
+    house.fault("unavailable_before", operation=LIST if operation == CREATE else READ, times=12)
+
+    for look in range(1, 5):
+        house.clock.advance_to(house.job().due_at)
+        house.drain()
+        assert house.job().attempts == look
+
+    house.run()
+    house.assert_issued("1")
+
+
+@pytest.mark.parametrize("operation", [CREATE, SEND])
+def test_a_request_that_comes_to_nothing_again_and_again_ends_with_a_person(house: House, operation: str) -> None:
+    house.know_customer(invoice())
+    fault = house.fault("unavailable_before", operation=operation, times=None)
+
+    house.issue(invoice("1"))
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "retries_exhausted")
+    assert len(house.requests(operation)) == 5
+    house.world.faults.remove(fault.id)
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+
+
 @pytest.mark.parametrize("kind", ["garbage", "html", "truncated"])
 def test_an_unreadable_list_is_not_taken_for_an_empty_one(house: House, kind: str) -> None:
     house.know_customer(invoice())
@@ -1377,6 +1409,28 @@ def test_a_redirect_after_a_write_stops_the_account_and_is_looked_behind_once_it
     house.run()
     house.assert_issued("1")
     assert len(house.requests(operation)) == 1
+
+
+@pytest.mark.parametrize("kind", ["unavailable_before", "rate_limit"])
+def test_before_a_document_is_given_up_the_account_is_asked_and_stops_if_it_is_silent_too(
+    house: House, kind: str
+) -> None:
+    house.know_customer(invoice())
+    fault = house.fault(kind, times=None)
+    house.take_in(invoice("1"))
+
+    with pytest.raises(AccountError) as caught:
+        house.run()
+
+    assert (caught.value.reason, house.job().status) == ("outage", Status.PENDING)
+    assert len(house.requests("read_account")) == 1
+    house.world.faults.remove(fault.id)
+    house.ledger.accounts.pause(ACCOUNT, caught.value.reason, caught.value.details)
+    house.ledger.accounts.hold_back(ACCOUNT, "it is silent")
+    house.ledger.accounts.resume(ACCOUNT)
+    assert house.job().attempts == 0
+    house.run()
+    house.assert_issued("1")
 
 
 def test_a_lease_without_room_for_the_call_sends_nothing(house: House) -> None:

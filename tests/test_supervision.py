@@ -63,6 +63,48 @@ def test_an_hour_without_b2brouter_costs_a_few_probes_one_alarm_and_nobody_s_tim
     assert {invoice.sent_times for invoice in server.world.invoices.values()} == {1}
 
 
+def test_a_single_invoice_survives_an_outage_without_a_person(office: Office, server: SimulatorServer) -> None:
+    """One document makes too few calls for a count of them to tell that nothing works at all."""
+    office.erp.add(invoice("0"))
+    office.work(60)
+    office.erp.add(invoice("1"))
+    _instantly(office)
+    rule = server.world.faults.add("unavailable_before", times=None)
+    office.work(300)
+
+    assert office.waiting_for() == {"account_paused"}
+    server.world.faults.remove(rule.id)
+    office.work(1800)
+    assert office.ledger.queries.by_status()[Status.DONE] == 2
+    assert {invoice.sent_times for invoice in server.world.invoices.values()} == {1}
+
+
+def test_a_document_that_the_server_alone_stumbles_over_stops_nobody(office: Office, server: SimulatorServer) -> None:
+    office.erp.add(invoice("0"))
+    office.work(60)
+    office.erp.add(invoice("1"))
+    _instantly(office)
+    rule = server.world.faults.add("unavailable_before", operation="create_invoice", times=None)
+    office.work(1800)
+
+    [job] = office.ledger.queries.jobs(Filter(status=Status.HELD))
+    assert (job.key, job.reason) == ("1", "retries_exhausted")
+    made = [entry for entry in server.world.journal if entry.operation == "create_invoice"]
+    assert len(made) == 1 + 5
+    [state] = office.ledger.accounts.all()
+    assert state.paused_reason is None
+
+    server.world.faults.remove(rule.id)
+    office.erp.add(invoice("2"))
+    office.work(60)
+    assert office.ledger.queries.by_status()[Status.DONE] == 2
+
+
+def _instantly(office: Office) -> None:
+    """Have reads repeated without real pauses."""
+    office.services.remote("main")._transport._sleep = lambda seconds: None
+
+
 def _count_probes(office: Office) -> list[float]:
     probes: list[float] = []
     remote = office.services.remote("main")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
+from connector.domain import catalogue
 from connector.domain.errors import (
     AccountDownError,
     MisconfiguredError,
@@ -24,6 +25,13 @@ FAILURES: Final = 12
 
 REFUSALS: Final = 25
 """Documents in a row, refused with the same code, that open it."""
+
+
+def as_outage(error: NotSentError) -> AccountDownError:
+    """Return what it means for an account that it cannot even be read."""
+    return AccountDownError(
+        "outage", catalogue.within("message", error.reason, error.details), request_id=error.request_id
+    )
 
 
 class Breaker:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -30,7 +30,7 @@ from connector.ledger.database import Database
 from connector.ledger.loose import different
 from connector.ledger.pen import Change, Pen
 from connector.ledger.records import COLUMNS, Entry, Job, Progress, intent, issuing, job_of
-from connector.ledger.tables import AccountRow, JobRow
+from connector.ledger.tables import AccountRow, EventRow, JobRow
 
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
@@ -45,11 +45,16 @@ _RELEASE = (
         status=Status.PENDING,
         reason=None,
         details=None,
+        attempts=0,
         due_at=bindparam("released"),
         updated_at=bindparam("released"),
     )
     .returning(JobRow.id, JobRow.stage)
 )
+_TOLD = EventRow.job_id == bindparam("of_job")
+_ANEW = or_(EventRow.who.is_not(None), EventRow.stage != bindparam("at_stage"))
+_SINCE = select(func.coalesce(func.max(EventRow.id), 0)).where(_TOLD, _ANEW).scalar_subquery()
+_IN_VAIN = select(func.count()).where(_TOLD, EventRow.reason == "not_arrived", EventRow.id > _SINCE)
 _ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
 _PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
@@ -225,6 +230,12 @@ class Jobs:
         """Count a look-up that found nothing; the question stays open."""
         entry = Entry(what="looked_up", effect=job.open_effect, outcome="absent")
         return self._pen.write(Change(job=job, values={"looks": job.looks + 1}, entries=[entry]))
+
+    def in_vain(self, job: Job) -> int:
+        """Return how many of its requests came to nothing at this stage, since a person last let it go on."""
+        with self._database.read() as connection:
+            count: int = connection.execute(_IN_VAIN, {"of_job": job.id, "at_stage": job.stage}).scalar_one()
+        return count
 
     def note(self, job: Job, entry: Entry) -> Job:
         """Append to the timeline; nothing else changes."""
@@ -428,7 +439,7 @@ def _release_followers(connection: Connection, sent: Sequence[Job]) -> None:
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:
-    """Let resting jobs go on, and say so in their timelines; return how many."""
+    """Let resting jobs go on, their failures forgotten, and say so in their timelines; return how many."""
     return _released(connection, connection.execute(_RELEASE.where(resting), {"released": now}).all(), now)
 
 

@@ -83,7 +83,7 @@ def test_pending_jobs_of_a_paused_account_wait_and_say_why_and_go_on_by_themselv
     assert ledger.accounts.resume(ACCOUNT) == 3
 
     assert {job.status for job in jobs(ledger)} == {Status.PENDING}
-    assert [job.attempts for job in jobs(ledger) if job.id == waiting[0].id] == [2]  # nothing was used up
+    assert [job.attempts for job in jobs(ledger) if job.id == waiting[0].id] == [0]  # nothing is used up
     assert len(ledger.jobs.lease(ACCOUNT, 9)) == 3
     assert told(ledger, waiting[1]) == ["found", "blocked", "released"]
 

@@ -6,6 +6,7 @@ sample of the schedules, nightly every single fault, on both and compares what h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -58,6 +59,7 @@ class TwinJobs:
         self.rows: dict[int, Job] = {}
         self.told: dict[int, list[tuple[datetime, Stage, Entry]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
+        self._vain: Counter[int] = Counter()
 
     def lease(
         self,
@@ -112,13 +114,19 @@ class TwinJobs:
             holder = self._numbers.setdefault((job.account, number), job.id)
             if holder != job.id:
                 raise RefusedError("number_clash", {"other": str(holder)})
-        return self._change(job, [*(each.told() for each in owed), intent(effect, payload)], **values)
+        after = self._change(job, [*(each.told() for each in owed), intent(effect, payload)], **values)
+        if owed:
+            self.forget_failures(job)
+        return after
 
     def note(self, job: Job, entry: Entry) -> Job:
         return self._change(job, [entry])
 
     def look(self, job: Job) -> Job:
         return self._change(job, [Entry(what="looked_up", effect=job.open_effect)], looks=job.looks + 1)
+
+    def in_vain(self, job: Job) -> int:
+        return self._vain[job.id]
 
     def close_intent(
         self, job: Job, *, outcome: str, request_id: str | None = None, details: Mapping[str, str] | None = None
@@ -136,7 +144,9 @@ class TwinJobs:
             changed["sent_at"] = self._clock.now()
         if stage is Stage.RECORDED:
             changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
-        return self._change(job, [each.told() for each in reached], **changed)
+        after = self._change(job, [each.told() for each in reached], **changed)
+        self.forget_failures(job)
+        return after
 
     def settle(
         self,
@@ -160,7 +170,13 @@ class TwinJobs:
             **_FREE,
             **values,
         }
-        return self._change(job, [entry] if entry else [], **changed)
+        after = self._change(job, [entry] if entry else [], **changed)
+        self._vain[job.id] += reason == "not_arrived"
+        return after
+
+    def forget_failures(self, job: Job) -> None:
+        """A stage is reached, or a person lets it go on."""
+        del self._vain[job.id]
 
     def give_back(self, job: Job) -> None:
         here = self.rows[job.id]
@@ -418,3 +434,4 @@ class Twin:
         if job.reason not in DECIDED_BY_RETRY:
             values |= {"reason": None, "details": {}}
         self.jobs.rows[job.id] = replace(job, status=next_status(job.status, Event.RELEASED), **values)
+        self.jobs.forget_failures(job)
