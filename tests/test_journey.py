@@ -417,6 +417,18 @@ def test_a_429_is_repeated_with_the_same_bytes_whatever_its_header_says(house: H
     assert len({entry.body_sha256 for entry in house.requests(CREATE)}) == 1
 
 
+def test_a_minute_of_429_that_names_no_time_stops_neither_account_nor_document(house: House) -> None:
+    house.know_customer(invoice())
+    fault = house.fault("rate_limit", times=None)
+    house.take_in(invoice("1"))
+    house.run(59)
+    house.world.faults.remove(fault.id)
+    house.run()
+
+    house.assert_issued("1")
+    assert house.requests("read_account") == []
+
+
 def test_transient_faults_are_repeated_five_times_and_then_a_person_is_told(house: House) -> None:
     house.know_customer(invoice())
     house.fault("rate_limit", operation=CREATE, times=None)

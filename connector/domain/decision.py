@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from connector.domain import catalogue
 from connector.domain.errors import (
@@ -19,6 +19,10 @@ from connector.domain.job import Event
 
 FIRST_LOOK = 2.0
 """Seconds after an unknown outcome until the first look-up: found is found, at any time."""
+
+UNNAMED = 16
+"""So many times longer are the pauses after a 429 that names no time: requests are counted by the minute, and five
+tries shall span several."""
 
 _MOST_DOUBLINGS = 32
 """An ERP may be away for weeks; no pause is that long."""
@@ -90,7 +94,9 @@ def decide(error: StepError, *, attempts: int, policy: Policy, jitter: float) ->
         case NotSentError(outage=True):
             return _postponed(error, attempts + 1, policy, 0.0, jitter)
         case NotSentError(retry_after=wish):
-            return _again(error, attempts + 1, policy, wish or 0.0, jitter)
+            unnamed = error.reason == "rate_limited" and not wish
+            patience = replace(policy, base=policy.base * UNNAMED) if unnamed else policy
+            return _again(error, attempts + 1, patience, wish or 0.0, jitter)
         case BlockedError():
             return Decision(event=Event.BLOCKED, reason=error.reason, details=error.details)
         case RefusedError():

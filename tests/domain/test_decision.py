@@ -143,9 +143,18 @@ def test_before_the_first_failure_the_pause_is_that_after_it() -> None:
 
 
 def test_a_server_without_a_wish_does_not_lengthen_the_pause() -> None:
-    decision = decide(NotSentError("rate_limited"), attempts=0, policy=Policy(base=0.1), jitter=0.0)
+    decision = decide(NotSentError("remote_unavailable"), attempts=0, policy=Policy(base=0.1), jitter=0.0)
 
     assert decision.delay == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("wish", [None, 0.0])
+def test_a_server_that_counts_by_the_minute_is_left_alone_longer_though_it_names_no_time(wish: float | None) -> None:
+    error = NotSentError("rate_limited", retry_after=wish)
+    pauses = [judge(error, attempts=before, jitter=0.0).delay for before in range(4)]
+
+    assert pauses == [16.0, 32.0, 64.0, 128.0]
+    assert judge(error, attempts=4).event is Event.STUCK
 
 
 @pytest.mark.parametrize(
