@@ -14,7 +14,7 @@ from connector.b2brouter import answers, payloads
 from connector.b2brouter.exactjson import UnreadableError
 from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
-from connector.domain.archive import Piece
+from connector.domain.archive import Piece, is_file
 from connector.domain.errors import MisconfiguredError, NotSentError, RefusedError
 from connector.domain.invoice import REMOTE_TYPE, Invoice, Party
 from connector.domain.recipient import Delivery, Unit
@@ -28,6 +28,7 @@ Item = TypeVar("Item")
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
 _MOST_PAGES: Final = 200
+_OK: Final = 200
 _ACCEPTED: Final = 202
 _DIRECTORY_PAUSES: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
 """Seconds before each question to the directory; one client saw answers after some 5 s (API reference 6.1)."""
@@ -326,14 +327,22 @@ class B2BrouterClient:
         return None if found.deleted else found
 
     def read_original(self, reference: str) -> bytes | None:
-        """Read the file that a document was imported from (API reference 7.9); None where there is none."""
+        """Read the file that a document was imported from (API reference 7.9); None where there is none.
+
+        Raises:
+            NotSentError: also where it is not ready.
+        """
         call = _of_invoice(Operation.READ_ORIGINAL, "GET", "/invoices/", reference)
         try:
-            return self._transport.download(replace(call, path=f"{call.path}/as/original"))
+            content = self._transport.download(replace(call, path=f"{call.path}/as/original"))
         except RefusedError as error:
             if error.details["status"] not in {"404", "422"}:
                 raise
             return None
+        if not self._is_whole(Piece.ORIGINAL, content):
+            details = {**call.facts, "status": "", "code": "unreadable", "message": "the original is not ready"}
+            raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
+        return content
 
     def add_attachment(self, reference: str, name: str, content: bytes, *, is_view: bool = False) -> None:
         """Attach one file to an unsent invoice (API reference 7.10); the same again may stand there twice.
@@ -386,7 +395,7 @@ class B2BrouterClient:
         return ([row for row in rows if not row.deleted] for rows in pages)
 
     def read_file(self, reference: str, piece: Piece) -> bytes | None:
-        """Fetch a file of an invoice (API reference 7.9); None while there is none.
+        """Fetch a file of an invoice (API reference 7.9); None while there is none, or what comes is none yet.
 
         Where the legal file is not found by its kind, the address that the invoice names is tried.
 
@@ -394,21 +403,26 @@ class B2BrouterClient:
             RefusedError: `download_elsewhere` where an answer leads to another host: our key must not go there.
         """
         call = _of_invoice(Operation.READ_FILE, "GET", "/invoices/", reference)
-        found = self._file(replace(call, path=f"{call.path}/as/{_FILES[piece]}"))
+        found = self._file(piece, replace(call, path=f"{call.path}/as/{_FILES[piece]}"))
         if found is not None or piece is not Piece.LEGAL:
             return found
         invoice = self.read_invoice(reference)
         if invoice is None or invoice.legal_url is None:
             return None
-        return self._file(replace(call, path=self._transport.path_of(invoice.legal_url, call)))
+        return self._file(piece, replace(call, path=self._transport.path_of(invoice.legal_url, call)))
 
-    def _file(self, call: Call) -> bytes | None:
+    def _file(self, piece: Piece, call: Call) -> bytes | None:
         try:
-            return self._transport.download(call)
+            content = self._transport.download(call)
         except RefusedError as error:
             if error.reason != "remote_missing":
                 raise
             return None
+        return content if self._is_whole(piece, content) else None
+
+    def _is_whole(self, piece: Piece, content: bytes) -> bool:
+        """Whether the file that was just fetched is there: others may be answered with a promise, or a page."""
+        return self._transport.last_status() == _OK and is_file(piece, content)
 
     def changed_invoices(self, since: date) -> Iterator[Sequence[RemoteInvoice]]:
         """List how those fare that changed their state that day or later, page by page (API reference 7.4).

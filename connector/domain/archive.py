@@ -33,15 +33,28 @@ LONGEST_WAIT: Final = timedelta(days=30)
 """How long after sending a file is asked for: authorities may take days, and some documents have none."""
 
 
+_PAGES: Final = (b"<!doctype html", b"<html")
+_LOOKED_AT: Final = 1024
+"""Bytes within which a file begins: as far as readers of PDF look for its head."""
+
+
 def pause(tries: int) -> timedelta:
     """Return how long to wait after so many tries in vain."""
     doublings = max(0, min(tries - 1, 20))
     return min(LONGEST_PAUSE, FIRST_PAUSE * float(2**doublings))
 
 
+def is_file(piece: Piece, content: bytes) -> bool:
+    """Whether what came as a file can be one: not nothing, no page for people, and a PDF where one was asked for."""
+    start = _start(content)
+    if piece is Piece.PDF:
+        return start.startswith(b"%PDF")
+    return bool(start) and not start.lower().startswith(_PAGES)
+
+
 def suffix(content: bytes) -> str:
     """Return the ending of a file's name, by what it begins with."""
-    start = content.lstrip(b"\xef\xbb\xbf \t\r\n")[:5]
+    start = _start(content)
     if start.startswith(b"%PDF"):
         return "pdf"
     if start.startswith((b"{", b"[")):
@@ -49,3 +62,8 @@ def suffix(content: bytes) -> str:
     if start.startswith(b"<"):
         return "xml"
     return "zip" if start.startswith(b"PK") else "bin"
+
+
+def _start(content: bytes) -> bytes:
+    """Return what a file begins with, without what its readers skip."""
+    return content[:_LOOKED_AT].lstrip(b"\xef\xbb\xbf \t\r\n")[:16]

@@ -58,6 +58,50 @@ def test_a_file_that_is_not_there_yet_is_nothing(status: int, body: bytes) -> No
     assert len(server.requests) == 1
 
 
+NOT_READY = (
+    answer(202, b'{"status":"processing"}'),
+    answer(202, b"%PDF-1.4 half of it"),
+    answer(204, b""),
+    answer(200, b""),
+    answer(200, b" \r\n"),
+    answer(200, b"<!DOCTYPE html><title>One moment</title>", Content_Type="text/html"),
+    answer(200, b"\xef\xbb\xbf\n<HTML><body>One moment</body></HTML>"),
+)
+
+
+@pytest.mark.parametrize("said", NOT_READY)
+@pytest.mark.parametrize("piece", Piece)
+def test_what_is_no_file_yet_is_nothing(piece: Piece, said: Behaviour) -> None:
+    with client(said, answer(200, b'{"invoice":{"id":7}}')) as (remote, _):
+        assert remote.read_file("7", piece) is None
+
+
+@pytest.mark.parametrize("said", NOT_READY)
+def test_a_document_whose_original_cannot_be_told_is_not_one_without(said: Behaviour) -> None:
+    with client(said) as (remote, _), pytest.raises(NotSentError, match="remote_unavailable"):
+        remote.read_original("7")
+
+
+@pytest.mark.parametrize(
+    ("piece", "content"),
+    [
+        (Piece.PDF, b"\xef\xbb\xbf\r\n%PDF-1.7"),
+        (Piece.LEGAL, b'<?xml version="1.0"?><Invoice/>'),
+        (Piece.LEGAL, b'{"invoice":"as the law wants it"}'),
+        (Piece.LEGAL, b"PK\x03\x04"),
+    ],
+)
+def test_a_file_is_known_by_how_it_begins(piece: Piece, content: bytes) -> None:
+    with client(answer(200, content)) as (remote, _):
+        assert remote.read_file("7", piece) == content
+
+
+@pytest.mark.parametrize("content", [b'{"status":"processing"}', b"<?xml version='1.0'?><error/>"])
+def test_a_pdf_begins_as_one(content: bytes) -> None:
+    with client(answer(200, content)) as (remote, _):
+        assert remote.read_file("7", Piece.PDF) is None
+
+
 def test_a_server_that_fails_is_not_taken_for_a_file_that_is_not_there() -> None:
     with client(*[answer(503)] * 3) as (remote, _), pytest.raises(NotSentError, match="remote_unavailable"):
         remote.read_file("7", Piece.PDF)
