@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from config.sections.b2brouter import HOSTS
+from config.sections.b2brouter import HOSTS, B2BrouterSettings
 from config.sections.web import WebSettings
 from config.settings import Settings, load
 from connector.domain.errors import UsageError
@@ -184,6 +184,26 @@ def test_a_mistake_is_told_in_one_sentence_without_secrets(write: Path, text: st
     assert sentence in said
     assert "canary" not in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.b2brouter.net",
+        "https://API.B2Brouter.net/",
+        "http://api-staging.b2brouter.net:8790",
+        "https://app.b2brouter.net.",
+        "https://b2brouter.net",
+    ],
+)
+def test_the_simulator_is_never_b2brouter_itself(address: str) -> None:
+    with pytest.raises(ValueError, match="where invoices may be real"):
+        B2BrouterSettings(base_url=address)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8790", "http://b2brouter:8790", "https://sim-b2brouter.net"])
+def test_the_simulator_may_be_anywhere_else(address: str) -> None:
+    assert B2BrouterSettings(base_url=address).host == address
 
 
 # ---------------------------------------------------------------- what the environment says

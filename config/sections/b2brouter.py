@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
@@ -17,6 +18,8 @@ HOSTS: Mapping[str, str] = {
     "production": "https://api.b2brouter.net",
 }
 """Fixed hosts; sandbox and production share one and are told apart by the key (API reference 1.1)."""
+
+_DOMAIN = ".b2brouter.net"
 
 _REQUESTS_PER_MINUTE = {"simulator": 540, "sandbox": 540, "staging": 540, "production": 900}
 
@@ -58,4 +61,15 @@ class B2BrouterSettings(Section):
             )
         if self.base_url and self.environment != "simulator":
             raise ValueError(f"base_url is for the simulator only; {self.environment} has a fixed host")
+        if host := _b2brouters_own(self.base_url):
+            raise ValueError(
+                f"base_url is for the simulator only, and {host} is B2Brouter itself, where invoices may be real; "
+                "set environment to sandbox, staging or production instead"
+            )
         return self
+
+
+def _b2brouters_own(address: str | None) -> str | None:
+    """Return the host of an address if it is B2Brouter's own: what is issued there is no exercise."""
+    host = urlsplit(address or "").hostname or ""
+    return host if f".{host}".rstrip(".").endswith(_DOMAIN) else None
