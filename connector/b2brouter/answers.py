@@ -31,10 +31,24 @@ _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a list. `limit` is the page size that the server says it used; None where it is silent."""
+    """One page of a list.
+
+    `limit` is the page size that the server says it used, `total` the rows of the whole list; None where it is
+    silent.
+    """
 
     rows: Sequence[Fields]
     limit: int | None
+    total: int | None
+
+    def is_last(self, seen: int) -> bool:
+        """Whether nothing follows, `seen` rows being known with this page's.
+
+        A page shorter than the size that it names is the last, unless the list is said to be longer: the true size
+        may be a smaller one.
+        """
+        is_short = self.limit is not None and 0 < self.limit > len(self.rows)
+        return not self.rows or (is_short and (self.total is None or self.total <= seen))
 
 
 def page(body: object, key: str) -> Page:
@@ -48,8 +62,8 @@ def page(body: object, key: str) -> Page:
     if not isinstance(rows, list):
         raise UnreadableError(f"no list of {key}")
     meta = answer.get("meta")
-    limit = (meta if isinstance(meta, dict) else answer).get("limit")
-    return Page([mapping(row) for row in rows], _count(limit))
+    paging = meta if isinstance(meta, dict) else answer
+    return Page([mapping(row) for row in rows], _count(paging.get("limit")), _count(paging.get("total_count")))
 
 
 def account(body: object) -> RemoteAccount:

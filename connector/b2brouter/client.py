@@ -23,7 +23,7 @@ from connector.ports import RemoteAccount, RemoteContact, RemoteInvoice, RemoteR
 
 Row = TypeVar("Row", RemoteContact, RemoteInvoice)
 Extra = TypeVar("Extra")
-Item = TypeVar("Item")
+Item = TypeVar("Item", RemoteContact, RemoteInvoice, RemoteTaxReport)
 
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
@@ -494,46 +494,41 @@ class B2BrouterClient:
         """Collect the rows of all pages, each id once; what grows meanwhile shifts rows into the next page.
 
         Raises:
-            NotSentError: the list has no end, or repeats itself without ending: what is not whole proves
-                nothing absent.
+            NotSentError: see `_pages`: what is not whole proves nothing absent.
         """
-        found: dict[str, Row] = {}
-        offset = 0
-        for _ in range(_MOST_PAGES):
-            rows, last = self._page(call, key, reader, offset)
-            known = len(found)
-            found |= {row.id: row for row in rows}
-            if last:
-                return list(found.values())
-            if len(found) == known:
-                break
-            offset += len(rows)
-        details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
-        raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
+        rows = (row for page in self._pages(call, key, reader) for row in page)
+        return list({row.id: row for row in rows}.values())
 
     def _pages(self, call: Call, key: str, reader: Callable[[Any], Item]) -> Iterator[Sequence[Item]]:
         """Yield page after page. What grows meanwhile shifts rows into the next page, where they come again.
 
         Raises:
-            NotSentError: the list has no end.
+            NotSentError: the list has no end, or repeats itself before all of it was seen.
         """
-        offset = 0
+        seen = different = 0
+        before: set[str] = set()
         for _ in range(_MOST_PAGES):
-            rows, last = self._page(call, key, reader, offset)
+            rows, page = self._page(call, key, reader, offset=seen)
+            ids = {row.id for row in rows}
+            if rows and ids == before:
+                if page.total != different:
+                    break
+                return  # a server that knows no pages gives all at once, and the same again
             yield rows
-            if last:
+            seen += len(rows)
+            different += len(ids - before)
+            if page.is_last(seen):
                 return
-            offset += len(rows)
+            before = ids
         details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
         raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
 
-    def _page(self, call: Call, key: str, reader: Callable[[Any], Item], offset: int) -> tuple[list[Item], bool]:
-        """Fetch one page; the last is known by being shorter than the page size that it names, or empty."""
-
-        def read_page(body: Any) -> tuple[list[Item], bool]:
+    def _page(
+        self, call: Call, key: str, reader: Callable[[Any], Item], *, offset: int
+    ) -> tuple[list[Item], answers.Page]:
+        def read_page(body: Any) -> tuple[list[Item], answers.Page]:
             page = answers.page(body, key)
-            last = len(page.rows) < page.limit if page.limit else not page.rows
-            return [reader(row) for row in page.rows], last
+            return [reader(row) for row in page.rows], page
 
         params = {**call.params, "limit": str(_PAGE), "offset": str(offset)}
         return self._transport.fetch(replace(call, params=params), read_page)

@@ -80,6 +80,11 @@ def test_rows_that_shift_into_the_next_page_are_counted_once(lists: Lists) -> No
     assert [row.id for row in client.find_invoices("F-1")] == ["3", "2", "1", "0"]
 
 
+def test_a_last_page_of_nothing_but_shifted_rows_ends_the_list(lists: Lists) -> None:
+    client = lists.client(page([3, 2, 1]), page([1]))
+    assert [row.id for row in client.find_invoices("F-1")] == ["3", "2", "1"]
+
+
 def test_a_server_that_names_no_size_is_asked_until_nothing_comes(lists: Lists) -> None:
     client = lists.client(page([1, 2], None), page([3], None), page([], None))
     assert len(client.find_invoices("F-1")) == 3
@@ -112,6 +117,39 @@ def test_a_list_that_repeats_itself_is_not_whole(lists: Lists) -> None:
     with pytest.raises(NotSentError) as caught:
         client.find_invoices("F-1")
     assert caught.value.details["message"] == "the list of invoices has no end"
+
+
+def flat(ids: list[int], **more: int) -> Behaviour:
+    return answer(200, json.dumps({"invoices": [{"id": each, "number": "F-1"} for each in ids], **more}).encode())
+
+
+def test_a_server_that_knows_no_pages_gives_all_at_once_and_the_same_again(lists: Lists) -> None:
+    client = lists.client(flat([1, 2], total_count=2), flat([1, 2], total_count=2))
+    assert [row.id for row in client.find_invoices("F-1")] == ["1", "2"]
+
+
+def test_so_it_does_where_states_are_looked_at(lists: Lists) -> None:
+    client = lists.client(flat([1, 2], total_count=2), flat([1, 2], total_count=2))
+    assert [len(rows) for rows in client.changed_invoices(date(2026, 1, 1))] == [2]
+
+
+@pytest.mark.parametrize("more", [{}, {"total_count": 3}, {"total_count": 3, "limit": 500}])
+def test_a_page_that_comes_again_ends_no_list_that_is_longer_or_may_be(lists: Lists, more: dict[str, int]) -> None:
+    client = lists.client(flat([1, 2], **more), flat([1, 2], **more))
+    with pytest.raises(NotSentError):
+        client.find_invoices("F-1")
+
+
+def test_a_short_page_is_not_the_last_of_a_list_that_is_said_to_be_longer(lists: Lists) -> None:
+    more = {"total_count": 3, "limit": 500}
+    client = lists.client(flat([1, 2], **more), flat([3], **more))
+    assert [row.id for row in client.find_invoices("F-1")] == ["1", "2", "3"]
+
+
+def test_a_list_that_is_said_to_be_longer_than_it_is_ends_with_an_empty_page(lists: Lists) -> None:
+    more = {"total_count": 7, "limit": 500}
+    client = lists.client(flat([1, 2], **more), flat([], **more))
+    assert len(client.find_invoices("F-1")) == 2
 
 
 def test_a_list_without_end_is_given_up(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
