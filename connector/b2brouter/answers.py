@@ -170,6 +170,12 @@ def invoice(body: object, *, request_id: str | None = None) -> RemoteInvoice:
     )
 
 
+def named(body: object) -> RemoteInvoice:
+    """Read which document one is, and nothing else of it."""
+    fields = _unwrapped(body, "invoice")
+    return RemoteInvoice(id=identifier(fields), number=_text(fields.get("number")))
+
+
 def news(body: object, *, request_id: str | None = None) -> RemoteInvoice:
     """Read how an invoice fares, of a list or in detail (API reference 7.3), and nothing else.
 

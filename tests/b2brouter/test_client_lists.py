@@ -272,6 +272,11 @@ def test_whoever_looks_up_or_compares_is_not_given_them(lists: Lists) -> None:
         list(client.issued_invoices(None, None))
 
 
+def test_what_is_wrong_with_a_document_of_another_number_hides_not_ours(lists: Lists) -> None:
+    client = lists.client(listed({"id": 2, "number": "F-10", **ODD}, {"id": 1, "number": "F-1", "total": 121}))
+    assert [row.id for row in client.find_invoices("F-1")] == ["1"]
+
+
 def test_a_row_without_id_may_be_any_document(lists: Lists) -> None:
     client = lists.client(*[listed({"state": "refused"})] * 9)
     with pytest.raises(NotSentError):
