@@ -458,7 +458,7 @@ class B2BrouterClient:
             RefusedError: `remote_missing` where it does not exist.
         """
         call = _of_invoice(Operation.ACKNOWLEDGE, "POST", "/invoices/", reference)
-        self._transport.fetch(replace(call, path=call.path + "/ack"), _ignored)
+        self._transport.fetch(replace(call, path=call.path + "/ack", status_says_all=True), _ignored)
 
     def mark_as(self, reference: str, state: str) -> None:
         """Relabel a document (API reference 7.8); nothing is delivered.
@@ -468,7 +468,7 @@ class B2BrouterClient:
         """
         call = _of_invoice(Operation.MARK_AS, "POST", "/invoices/", reference)
         body = json.dumps({"state": state}).encode()
-        self._transport.fetch(replace(call, path=call.path + "/mark_as", body=body), _ignored)
+        self._transport.fetch(replace(call, path=call.path + "/mark_as", body=body, status_says_all=True), _ignored)
 
     def register_webhook(self, url: str, events: Sequence[str]) -> str:
         """Have events told to an address (API reference 10.1); return the secret that signs them, told this once.
@@ -573,4 +573,4 @@ def _of_year(row: RemoteInvoice, day: date | None) -> bool:
 
 
 def _ignored(_: Any) -> None:
-    """Read nothing: the status said it all."""
+    """Take nothing from the answer: that it came is all."""

@@ -74,6 +74,7 @@ class Call:
     body: bytes | None = None
     body_type: str = "application/json"
     is_download: bool = False  # the answer is a file, not JSON; see `Transport.download`
+    status_says_all: bool = False  # whatever comes with a success is not read
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -303,7 +304,7 @@ class Transport:
                 self._budget.slow_down(getattr(error, "retry_after", None))
             raise error
         try:
-            if call.is_download:
+            if call.is_download or call.status_says_all:
                 return reader(reply.content)
             with _ONE_LARGE if len(reply.content) > _LARGE else contextlib.nullcontext():
                 return reader(read(reply.content))

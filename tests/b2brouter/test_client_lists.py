@@ -245,6 +245,23 @@ def test_a_send_may_be_answered_with_nothing_but_not_with_a_page(lists: Lists) -
         client.send_invoice("7")
 
 
+@pytest.mark.parametrize("body", [b"", b"OK", b"<html>OK</html>", b'{"invoice": '])
+def test_whether_a_marker_was_set_is_told_by_the_status_alone(lists: Lists, body: bytes) -> None:
+    client = lists.client(answer(200, body), answer(200, body))
+    client.acknowledge("7")
+    client.mark_as("7", "closed")
+    assert lists.paths == ["/invoices/7/ack", "/invoices/7/mark_as"]
+
+
+@pytest.mark.parametrize("body", [b"OK", b"<html>welcome</html>"])
+def test_a_page_does_not_say_that_a_file_was_attached_or_a_document_deleted(lists: Lists, body: bytes) -> None:
+    client = lists.client(answer(200, body), answer(200, body))
+    with pytest.raises(OutcomeUnknownError):
+        client.add_attachment("7", "a.pdf", b"%PDF")
+    with pytest.raises(OutcomeUnknownError):
+        client.delete_invoice("7")
+
+
 ODD = {"total": "a lot", "subtotal": [], "date": "the day before", "taxes": [{"percent": "none", "amount": 1}]}
 
 
