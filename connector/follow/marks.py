@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from connector.domain.errors import RefusedError
+from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError, StepError
 from connector.domain.remote_state import Standing, standing
 from connector.follow.plan import Plan
 from connector.ledger import Ledger
@@ -17,17 +17,31 @@ from connector.ports import RemoteNews
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 100
+_SILENCE: Final = 3
+"""Failures in a row that say that no document is at fault; fewer must not keep the others from their markers."""
 
 
 def mark(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, stopping: Callable[[], bool]) -> None:
     """Set the markers that are due.
 
     Raises:
-        StepError: B2Brouter cannot be reached, or its answer was lost; what was not confirmed is set again.
+        StepError: B2Brouter cannot be reached, or an answer was lost; what was not confirmed is set again.
     """
-    while (jobs := ledger.following.to_mark(account, _BATCH)) and not stopping():
+    after = in_a_row = 0
+    failure: StepError | None = None
+    while (jobs := ledger.following.to_mark(account, _BATCH, after=after)) and not stopping():
         for job in jobs:
-            _mark(ledger, remote, plan, job)
+            try:
+                _mark(ledger, remote, plan, job)
+            except (NotSentError, OutcomeUnknownError) as error:
+                failure, in_a_row = error, in_a_row + 1
+                if in_a_row == _SILENCE:
+                    raise
+            else:
+                in_a_row = 0
+        after = jobs[-1].id
+    if failure is not None:
+        raise failure
 
 
 def _mark(ledger: Ledger, remote: RemoteNews, plan: Plan, job: Followed) -> None:

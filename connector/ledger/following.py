@@ -172,9 +172,9 @@ class Following:
         with self._database.read() as connection:
             return set(connection.execute(_TO_MARK).scalars()) - {None}
 
-    def to_mark(self, account: str, limit: int) -> list[Followed]:
-        """Return jobs that are to be acknowledged or marked."""
-        return self._done(and_(JobRow.mark_due, JobRow.account == account), limit)
+    def to_mark(self, account: str, limit: int, *, after: int) -> list[Followed]:
+        """Return jobs that are to be acknowledged or marked, in the order of their ids, of which `after` is less."""
+        return self._done(and_(JobRow.mark_due, JobRow.account == account, JobRow.id > after), limit)
 
     def marked(self, job: Followed, *, acknowledged: bool, entries: Sequence[Entry]) -> None:
         """Remember that it was done, or refused; newer news stays to be acted on."""

@@ -252,6 +252,24 @@ def test_a_marker_whose_answer_was_lost_is_set_again(sent: House, kind: str) -> 
     assert sent.remote_invoices()[0].state == "closed"
 
 
+def test_a_marker_that_always_fails_keeps_no_other_from_being_set(sent: House) -> None:
+    sent.plan = Plan(mark_as={"registered": "closed"})
+    sent.issue(invoice("2"), invoice("3"))
+    sent.fault("error_before", operation="mark_invoice", status=500, times=1)
+    look(sent)
+    assert [there.state for there in sent.remote_invoices()] == ["registered", "closed", "closed"]
+    look(sent, MINUTE)
+    assert {there.state for there in sent.remote_invoices()} == {"closed"}
+
+
+def test_where_every_marker_fails_not_all_are_tried(sent: House) -> None:
+    sent.plan = Plan(mark_as={"registered": "closed"})
+    sent.issue(*(invoice(str(n)) for n in range(2, 9)))
+    sent.fault("error_before", operation="mark_invoice", status=500, times=None)
+    look(sent)
+    assert len(sent.requests("mark_invoice")) == 3
+
+
 def test_a_marker_that_is_refused_is_told_and_not_tried_for_ever(sent: House) -> None:
     sent.plan = Plan(mark_as={"registered": "nonsense"})
     look(sent)
