@@ -26,6 +26,8 @@ from connector.ports import (
 
 Fields = Mapping[str, Any]
 
+_LONGEST_COUNT = 18
+"""Digits; nothing that is counted has more, and Python refuses to read thousands of them."""
 _FLAGS = {"true": True, "false": False, "1": True, "0": False}
 
 
@@ -279,7 +281,9 @@ def _flag(value: object) -> bool | None:
 
 def _count(value: object) -> int | None:
     text = _text(value)
-    return int(text) if text and text.isascii() and text.isdigit() else None
+    if not text or len(text) > _LONGEST_COUNT or not (text.isascii() and text.isdigit()):
+        return None
+    return int(text)
 
 
 def _amount(value: object) -> Decimal | None:
@@ -300,9 +304,9 @@ def _instant(value: object) -> datetime | None:
     """Return an aware instant in UTC; one that cannot be read is not known, and nothing of value hangs on it."""
     try:
         instant = datetime.fromisoformat(str(value or ""))
-    except ValueError:
+        return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _list(value: object) -> Sequence[object]:

@@ -62,7 +62,7 @@ def read(content: bytes) -> Any:
         return None
     try:
         return json.loads(content, parse_float=_number, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise UnreadableError(f"not JSON: {type(error).__name__}") from error
 
 

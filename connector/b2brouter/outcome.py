@@ -367,7 +367,7 @@ def retry_after(header: str | None, *, now: datetime) -> float | None:
         return min(float(text), LONGEST_PAUSE)
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     then = then if then.tzinfo else then.replace(tzinfo=UTC)
     return min(max((then - now).total_seconds(), 0.0), LONGEST_PAUSE)

@@ -80,6 +80,8 @@ def test_a_bare_row_says_little_and_nothing_is_made_up() -> None:
         ({"errors": [{"error": "One"}, {"code": "X", "description": "Two"}]}, "errors", ("One", "Two")),
         ({"errors": {"number": ["is odd"]}}, "errors", ("number is odd",)),
         ({"errors": "One"}, "errors", ("One",)),
+        ({"state_updated_at": "0001-01-01T00:00:00+02:00"}, "state_changed_at", None),
+        ({"state_updated_at": "9999-12-31T23:59:59-02:00"}, "state_changed_at", None),
         ({"errors": None, "error_message": "Peppol says no"}, "errors", ("Peppol says no",)),
     ],
 )
@@ -123,6 +125,7 @@ def test_what_cannot_be_read_is_not_taken_as_unsaid(body: object) -> None:
         ({"invoices": [{"id": 1}], "meta": {}}, None),
         ({"invoices": [{"id": 1}]}, None),
         ({"invoices": [{"id": 1}], "limit": "many"}, None),
+        ({"invoices": [{"id": 1}], "limit": "9" * 5000}, None),
     ],
 )
 def test_both_envelopes_of_paging(body: dict[str, Any], limit: int | None) -> None:

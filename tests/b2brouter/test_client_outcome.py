@@ -447,6 +447,8 @@ def test_the_request_id_goes_with_the_error(name: str) -> None:
         ("Wed, 21 Jan 2026 11:00:00 GMT", 0.0),
         ("Fri, 21 Jan 2028 12:00:00 GMT", 3600.0),
         ("Wed, 99 Jan 2026 12:00:30 GMT", None),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("Mon, 01 Jan 2026 00:00:00 +9999999999999999999", None),
     ],
 )
 def test_retry_after_in_both_forms_and_nothing_else(header: Any, seconds: float | None) -> None:
