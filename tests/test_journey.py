@@ -1047,6 +1047,60 @@ def test_a_success_with_errors_is_not_sent(open_house: Opener) -> None:
     house.assert_nothing_twice()
 
 
+class Replica:
+    """A copy of B2Brouter's documents that lags behind: what was made does not show there yet."""
+
+    def __init__(self, house: House) -> None:
+        self._world = house.world
+        self._behind: dict[int, Any] = {}
+
+    def lag(self) -> None:
+        with self._world.lock:
+            self._behind = {there.id: there for there in self._world.invoices.values() if there.number == "F-1"}
+            for reference in self._behind:
+                del self._world.invoices[reference]
+
+    def catch_up(self) -> None:
+        with self._world.lock:
+            self._world.invoices |= self._behind
+
+
+@pytest.mark.parametrize("changed", [False, True], ids=["as it was", "changed since"])
+def test_a_document_that_is_read_too_early_after_its_making_is_looked_for_again(house: House, changed: bool) -> None:
+    house.know_customer(invoice())
+    house.world.switches.number_guard = False
+    house.take_in(invoice("1"))
+    house.drain(stopping=lambda: bool(house.requests(CREATE)))
+    assert house.job().stage is Stage.CREATED
+    if changed:
+        house.erp.alter("1", payment=NEW_IBAN)
+    replica = Replica(house)
+    replica.lag()
+
+    for _ in range(4):
+        house.drain()
+        assert (house.job().status, house.job().reason, house.job().attempts) == (Status.PENDING, "looking_up", 0)
+        house.clock.advance_to(house.job().due_at)
+
+    replica.catch_up()
+    house.run()
+    house.assert_issued("1")
+    assert len(house.requests(CREATE)) == 1 + changed
+
+
+def test_a_send_that_comes_too_early_for_the_document_to_be_there_is_repeated(house: House) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    replica = Replica(house)
+    house.erp.at("load", 2, replica.lag)
+    house.drain()
+    assert (house.job().stage, house.job().reason, house.job().open_effect) == (Stage.VERIFIED, "looking_up", None)
+
+    replica.catch_up()
+    house.run()
+    house.assert_issued("1")
+
+
 def test_a_document_that_vanished_before_it_was_sent_is_made_anew_on_a_retry(house: House) -> None:
     house.know_customer(invoice())
     house.take_in(invoice("1"))

@@ -52,9 +52,12 @@ _RELEASE = (
     .returning(JobRow.id, JobRow.stage)
 )
 _TOLD = EventRow.job_id == bindparam("of_job")
-_ANEW = or_(EventRow.who.is_not(None), EventRow.stage != bindparam("at_stage"))
-_SINCE = select(func.coalesce(func.max(EventRow.id), 0)).where(_TOLD, _ANEW).scalar_subquery()
+_ELSEWHERE = EventRow.stage != bindparam("at_stage")
+_LAST = select(func.coalesce(func.max(EventRow.id), 0))
+_SINCE = _LAST.where(_TOLD, or_(EventRow.who.is_not(None), _ELSEWHERE)).scalar_subquery()
 _IN_VAIN = select(func.count()).where(_TOLD, EventRow.reason == "not_arrived", EventRow.id > _SINCE)
+_BEFORE = _LAST.where(_TOLD, _ELSEWHERE).scalar_subquery()
+_REACHED = select(func.min(EventRow.at)).where(_TOLD, EventRow.id > _BEFORE)
 _ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
 _PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
@@ -236,6 +239,12 @@ class Jobs:
         with self._database.read() as connection:
             count: int = connection.execute(_IN_VAIN, {"of_job": job.id, "at_stage": job.stage}).scalar_one()
         return count
+
+    def reached_at(self, job: Job) -> datetime:
+        """Return when it came to its stage; where its timeline does not tell, when it was found."""
+        with self._database.read() as connection:
+            at: datetime | None = connection.execute(_REACHED, {"of_job": job.id, "at_stage": job.stage}).scalar_one()
+        return at or job.created_at
 
     def note(self, job: Job, entry: Entry) -> Job:
         """Append to the timeline; nothing else changes."""

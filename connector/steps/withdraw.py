@@ -5,12 +5,13 @@ Only what we made and what was never sent is deleted (API 7.5 advises just this 
 
 from __future__ import annotations
 
-from connector.domain.errors import BlockedError, NotSentError, OutcomeUnknownError, RefusedError
+from connector.domain.decision import FIRST_LOOK
+from connector.domain.errors import BlockedError, LookAgainError, NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
-from connector.steps.look_up import is_our_file
+from connector.steps.look_up import LONGEST_PAUSE, is_our_file
 
 UNSENT = frozenset({"new", "draft", "error", "invalid"})
 
@@ -41,15 +42,22 @@ def start_over_if_missing(case: Case) -> None:
     """Make a document that was never sent and is gone from B2Brouter anew, if a person who knows of it retries.
 
     Raises:
+        LookAgainError: it was made a moment ago.
         RefusedError: `remote_missing`, nobody has decided that yet.
     """
     if case.job.reason != "remote_missing":
+        _give_time_to_show(case)
         raise RefusedError("remote_missing", {"reference": case.job.reference or ""})
     _start_over(case)
 
 
 def withdraw(case: Case) -> bool:
-    """Delete the unsent document; return whether it is gone. Nothing happens to one that was sent."""
+    """Delete the unsent document; return whether it is gone. Nothing happens to one that was sent.
+
+    Raises:
+        LookAgainError: it is not there, but was made a moment ago.
+        RefusedError: `withdrawal_refused`.
+    """
     reference = case.job.reference or ""
     there = case.there()
     if there is not None:
@@ -62,8 +70,23 @@ def withdraw(case: Case) -> bool:
                 "withdrawal_refused", {"reference": reference, "message": "it does not carry our mark"}
             )
         _delete(case, reference)
+    elif case.job.open_effect is not Effect.WITHDRAW:
+        _give_time_to_show(case)
     _start_over(case)
     return True
+
+
+def _give_time_to_show(case: Case) -> None:
+    """Believe that a document is gone only after the quiet time: what was just made may be read where it is not yet.
+
+    Raises:
+        LookAgainError: too early to tell.
+    """
+    case.pay()
+    passed = (case.clock.now() - case.ledger.jobs.reached_at(case.job)).total_seconds()
+    if passed < case.rules.quiet_time:
+        pause = min(LONGEST_PAUSE, max(FIRST_LOOK, passed))
+        raise LookAgainError("looking_up", {"effect": str(Effect.CREATE)}, pause=pause)
 
 
 def _made_here(case: Case, there: RemoteInvoice) -> bool:

@@ -60,6 +60,7 @@ class TwinJobs:
         self.told: dict[int, list[tuple[datetime, Stage, Entry]]] = {}
         self._numbers: dict[tuple[str, str], int] = {}
         self._vain: Counter[int] = Counter()
+        self._reached: dict[int, datetime] = {}
 
     def lease(
         self,
@@ -116,7 +117,7 @@ class TwinJobs:
                 raise RefusedError("number_clash", {"other": str(holder)})
         after = self._change(job, [*(each.told() for each in owed), intent(effect, payload)], **values)
         if owed:
-            self.forget_failures(job)
+            self._arrived(job)
         return after
 
     def note(self, job: Job, entry: Entry) -> Job:
@@ -145,7 +146,7 @@ class TwinJobs:
         if stage is Stage.RECORDED:
             changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
         after = self._change(job, [each.told() for each in reached], **changed)
-        self.forget_failures(job)
+        self._arrived(job)
         return after
 
     def settle(
@@ -174,8 +175,15 @@ class TwinJobs:
         self._vain[job.id] += reason == "not_arrived"
         return after
 
+    def reached_at(self, job: Job) -> datetime:
+        return self._reached[job.id]
+
+    def _arrived(self, job: Job) -> None:
+        self._reached[job.id] = self._clock.now()
+        self.forget_failures(job)
+
     def forget_failures(self, job: Job) -> None:
-        """A stage is reached, or a person lets it go on."""
+        """A person lets it go on, or it is another step that fails."""
         del self._vain[job.id]
 
     def give_back(self, job: Job) -> None:
