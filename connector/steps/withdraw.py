@@ -10,8 +10,8 @@ from connector.domain.errors import BlockedError, LookAgainError, NotSentError, 
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
-from connector.steps.case import Case
-from connector.steps.look_up import LONGEST_PAUSE, is_our_file
+from connector.steps.case import LONGEST_PAUSE, Case
+from connector.steps.look_up import is_our_file
 
 UNSENT = frozenset({"new", "draft", "error", "invalid"})
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from connector.domain.identity import file_reference
 from connector.domain.job import Effect, Status
 from connector.ports import RemoteInvoice
-from connector.steps.look_up import LONGEST_PAUSE, pause_before_next
+from connector.steps.case import LONGEST_PAUSE
+from connector.steps.look_up import pause_before_next
 from tests.support.builders import invoice
 from tests.support.house import SOURCE, House
 
