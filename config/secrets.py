@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,11 @@ KEY: Final = "CONNECTOR_SEAL_KEY"
 
 CREDENTIAL: Final = "seal_key"
 """The same as a credential of systemd."""
+
+_SECRET_OPTION: Final = re.compile(
+    r"_key$|(?:^|_)(?:secret|password|passwd|passphrase|token|credentials?|auth|sas)$|connection_string",
+    re.IGNORECASE,
+)
 
 COMMAND_SECONDS: Final = 30.0
 """Longest time that a command may take to tell a secret."""
@@ -186,6 +192,15 @@ def unsealed(name: str, text: str) -> str:
             f"{name} is sealed, and no key of {KEY} opens it.",
             action="Give the key that it was sealed with too, or seal the secret anew: connector secrets seal.",
         ) from None
+
+
+def secret_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what options hide, an adapter's or a storage's, however deep: the texts under names that say so."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from secret_options(value)
+        elif value and _SECRET_OPTION.search(name):
+            yield str(value)
 
 
 def options_unsealed(place: str, options: dict[str, Any]) -> dict[str, Any]:

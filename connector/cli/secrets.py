@@ -7,15 +7,13 @@ from functools import partial
 from typing import Any
 
 from config.addresses import parts_of, passwords_of
+from config.secrets import secret_options
 from config.sections.broker import BrokerSettings
 from config.sections.ledger import LedgerSettings
 from config.sections.section import Section
 from config.sections.sources import SourceSettings
 from config.settings import Settings
 from connector.domain.errors import UsageError
-
-_SECRET_OPTIONS = ("api_key", "password", "token", "secret")
-"""Names under which adapters take secrets in their options."""
 
 
 def secrets_of(settings: Settings) -> Iterator[str]:
@@ -28,6 +26,7 @@ def secrets_of(settings: Settings) -> Iterator[str]:
         yield from _readable(account, "api_key", partial(_parts, _whole, account.key))
     for source in settings.sources.values():
         yield from _readable(source, "", partial(_told_options, source.opened_options))
+    yield from _readable(settings.archive, "", partial(_told_options, settings.archive.opened_options))
     urls: list[LedgerSettings | BrokerSettings | SourceSettings] = [settings.ledger, settings.broker]
     for placed in [*urls, *settings.sources.values()]:
         yield from _readable(placed, "url", partial(_parts, passwords_of, placed.address))
@@ -47,7 +46,7 @@ def _parts(of: Callable[[str], Iterable[str]], ask: Callable[[], str | None]) ->
 
 
 def _told_options(options: Callable[[], dict[str, Any]]) -> Iterable[str]:
-    return [str(value) for name, value in options().items() if value and name in _SECRET_OPTIONS]
+    return secret_options(options())
 
 
 def _readable(section: Section, name: str, ask: Callable[[], Iterable[str]]) -> Iterator[str]:

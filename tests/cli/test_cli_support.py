@@ -66,6 +66,23 @@ def test_it_says_how_the_installation_fares_and_nothing_of_anybody(played: Shop,
     assert f"job {held['id']} held at found" in parts["log-1.txt"]
 
 
+def test_options_of_adapter_and_archive_keep_their_secrets(played: Shop, tmp_path: Path) -> None:
+    options = f'account_key = "{CANARY}-1"\nconnection_string = "{CANARY}-2"\nprivate_key = "{CANARY}-3"\n'
+    config = played.changed(
+        extra=f'\n[archive]\nurl = "s3://files"\n[archive.options]\n{options}key = "{CANARY}-4"\n'
+        f'[archive.options.client_kwargs]\ntoken = "{CANARY}-5"\nregion_name = "eu-west-3"\n'
+    )
+    log = tmp_path / "connector.log"
+    log.write_text(f"botocore signs with {CANARY}-1 and {CANARY}-5\n", encoding="utf-8")
+    file = tmp_path / "bundle.zip"
+
+    assert played.run("support-bundle", str(file), "--log", str(log), config=config).status == 0
+
+    everything = "\n".join(parts_of(file).values())
+    assert CANARY not in everything
+    assert "eu-west-3" in everything
+
+
 def test_it_goes_through_pipes_where_the_command_may_not_read_or_write_files(played: Shop) -> None:
     log = json.dumps({"level": "info", "logger": "connector.daemon", "message": "the daemon works"})
     command = [
