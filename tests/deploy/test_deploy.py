@@ -251,6 +251,7 @@ def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path, 
     installed = {path.name for path in (target / "lib").glob("python*/site-packages/*")}
     assert {"connector", "workers", "config", extra} <= installed
     assert not {"pip", "hatchling", "tests", "setuptools"} & installed
+    assert {path.parent.parent.name for path in target.glob("lib/python*/site-packages/**/tests")} <= {"scaffold"}
 
 
 def settings_are_known(environment: dict[str, str], folder: Path, configuration: str = LEAST) -> None:
