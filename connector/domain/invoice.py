@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -31,6 +31,10 @@ REMOTE_TYPE: Final = "IssuedInvoice"
 
 It is created, looked for, followed and compared. A document of another type is never taken for ours, nor sent.
 """
+
+
+_SINCE: Final[Mapping[str, bool]] = {"added": True}
+"""Marks a field that came when ledgers were full already: as long as it says nothing, fingerprints are as before."""
 
 
 class TaxKind(StrEnum):
@@ -160,7 +164,9 @@ class Totals:
     net: Decimal  # BT-109, before tax
     tax: Decimal  # BT-110 with surcharges, without withholding
     withholding: Decimal = ZERO  # zero or negative
-    rounding: Decimal = ZERO  # BT-114: cash rounding, which is in no tax's base; negative where it lowers
+    rounding: Decimal = field(
+        default=ZERO, metadata=_SINCE
+    )  # BT-114: cash rounding, in no tax's base; negative: lowers
     payable: Decimal  # net + tax + withholding + rounding: what the ERP shows as the document's total
 
     @property
@@ -230,12 +236,23 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [_plain(item) for item in value]
     names = _names(value.__class__)
-    return value if names is None else {name: _plain(getattr(value, name)) for name in names}
+    if names is None:
+        return value
+    content = {name: _plain(getattr(value, name)) for name in names}
+    for name, default in _added(value.__class__):
+        if content[name] == default:
+            del content[name]
+    return content
 
 
 @cache
 def _names(kind: Any) -> tuple[str, ...] | None:
     return tuple(each.name for each in fields(kind) if each.compare) if is_dataclass(kind) else None
+
+
+@cache
+def _added(kind: Any) -> tuple[tuple[str, Any], ...]:
+    return tuple((each.name, _plain(each.default)) for each in fields(kind) if each.metadata == _SINCE)
 
 
 def decimal_text(value: Decimal) -> str:

@@ -70,6 +70,11 @@ def test_our_own_write_back_is_no_change() -> None:
     assert replace(document, reference="100001", xref="b2brouter:x:1:100001").fingerprint() == document.fingerprint()
 
 
+def test_the_fingerprints_in_ledgers_stay_those_of_their_documents() -> None:
+    """Another one for the same content would have every unsent document withdrawn and made anew by an upgrade."""
+    assert invoice("1").fingerprint() == "9a761b6c017a3dc8aefbf9c01a8417fb6d8c7c4af7369d31fddaaef74aaf1248"
+
+
 def test_a_change_deep_inside_changes_the_fingerprint() -> None:
     document = invoice("1")
     renamed = replace(document, buyer=replace(document.buyer, city="Toledo"))
