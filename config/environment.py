@@ -73,10 +73,11 @@ def stray(sections: Collection[str]) -> tuple[str, Speaker] | None:
 def prevailing(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the files say, less each secret that the environment tells in another of the three ways.
 
-    A secret is told by a value, a file or a command; the environment wins over the files whichever it uses.
+    A secret is told by a value, a file or a command; the environment wins over the files whichever it uses. An empty
+    variable tells none: container engines set those that nobody gave.
     """
     left = dict(values)
-    for name in _variables():
+    for name in filter(os.environ.get, _variables()):
         *tables, told = name[len(PREFIX) :].lower().split(DELIMITER)
         secret = told.removesuffix("_file").removesuffix("_command")
         others = {secret, f"{secret}_file", f"{secret}_command"} - {told}

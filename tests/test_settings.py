@@ -95,6 +95,15 @@ def test_a_secret_of_the_environment_wins_however_it_is_told_here_and_there(
     assert settings(write, text).ledger.address() == "sqlite:///here.db"
 
 
+def test_an_empty_variable_takes_no_secret_away(write: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("sqlite:///there.db")
+    monkeypatch.setenv("CONNECTOR_LEDGER__URL", "")
+
+    found = settings(write, MINIMAL + f'\n[ledger]\nurl_file = "{tmp_path / "url"}"\n')
+
+    assert found.ledger.address() == "sqlite:///there.db"
+
+
 def test_the_file_is_found_by_argument_by_environment_or_by_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -377,6 +386,7 @@ def test_a_file_that_is_named_has_to_be_there(write: Path) -> None:
         ("fd00::/8", "10.42.9.1", False),
         ("10.42.0.7", "", False),
         (None, "10.42.0.7", False),
+        ("", "10.42.0.7", False),
     ],
 )
 def test_a_proxy_is_an_address_or_a_network(proxy: str | None, peer: str, is_one: bool) -> None:

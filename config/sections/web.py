@@ -39,13 +39,13 @@ class WebSettings(Section):
     @field_validator("proxy")
     @classmethod
     def _network(cls, value: str | None) -> str | None:
-        if value is not None:
+        if value:
             ip_network(value, strict=False)
         return value
 
     def is_proxy(self, address: str) -> bool:
         """Whether a request that comes from an address comes through the proxy in front."""
-        if self.proxy is None:
+        if not self.proxy:
             return False
         try:
             peer = ip_address(address)
