@@ -288,7 +288,9 @@ class Journey:
         except LeaseLostError:
             log.warning("job %s: the lease was lost; another worker has it", case.job.id)
         except StepError as failure:
-            self._let_go(case, self._behind(case, failure))
+            said = _answer(case, failure)
+            error = self._behind(case, failure)
+            self._let_go(case, error, said if error is failure else _answer(case, error))
         except LedgerError:
             raise
         except Exception as error:  # noqa: BLE001 - a bug must not take the other jobs with it
@@ -308,24 +310,33 @@ class Journey:
             return as_outage(error)
         except StepError as error:
             return error
+        except Exception:
+            log.exception("job %s: the account could not be asked", case.job.id)
         return failure
 
-    def _let_go(self, case: Case, error: StepError) -> None:
+    def _let_go(self, case: Case, error: StepError, answer: bytes | None) -> None:
         attempts = _failures(case, error)
         outage = isinstance(error, NotSentError) and error.outage
-        lasts = attempts >= self._policy.attempts  # an outage of the ERP; nothing else may fail so often
-        if lasts and not outage:
+        lasts = attempts >= self._policy.attempts  # an outage of the ERP; no other failure may come so often
+        if lasts and not outage and error.reason != "not_arrived":  # which counts what came to nothing, all along
             attempts = 0
         decision = decide(error, attempts=attempts, policy=self._policy, jitter=random.random())  # noqa: S311
         asked = isinstance(error, OutcomeUnknownError)
-        self._write(case, decision, error, asked=asked, told=not (lasts and outage))
+        self._write(case, decision, error, answer=answer, asked=asked, told=not (lasts and outage))
         if isinstance(error, RefusedError):
             set_aside(case)
         if isinstance(error, AccountError):
             raise error
 
     def _write(
-        self, case: Case, decision: Decision, error: StepError | None, *, asked: bool = False, told: bool = True
+        self,
+        case: Case,
+        decision: Decision,
+        error: StepError | None,
+        *,
+        answer: bytes | None = None,
+        asked: bool = False,
+        told: bool = True,
     ) -> None:
         """Let the job go.
 
@@ -333,6 +344,7 @@ class Journey:
             case: the job in hand.
             decision: what becomes of it.
             error: why.
+            answer: what B2Brouter said, where that is why.
             asked: its request may have left only just now, so the quiet time begins now.
             told: whether its timeline shall say so; False: it says the same already, some minutes ago.
         """
@@ -344,7 +356,7 @@ class Journey:
             reason=decision.reason,
             details=dict(decision.details),
             request_id=error.request_id if error else None,
-            answer=_answer(case, error),
+            answer=answer,
         )
         try:
             case.pay()
@@ -405,9 +417,9 @@ def _next(ended: SimpleQueue[Future[None]]) -> Iterator[Future[None]]:
         yield ended.get()
 
 
-def _answer(case: Case, error: StepError | None) -> bytes | None:
+def _answer(case: Case, error: StepError) -> bytes | None:
     """What B2Brouter said, where that is why the job goes no further."""
-    if error is None or error.request_id is None or error.request_id != case.remote.last_request_id():
+    if error.request_id is None or error.request_id != case.remote.last_request_id():
         return None
     return evidence.packed(case.remote.last_answer())
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connector.domain.decision import Policy
 from connector.domain.errors import (
     AccountError,
     LedgerError,
@@ -262,6 +263,22 @@ def test_a_request_that_comes_to_nothing_again_and_again_ends_with_a_person(hous
     retry(house)
     house.run()
     house.assert_issued("1")
+
+
+def test_requests_that_came_to_nothing_count_also_where_fewer_tries_are_left_to_them(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("unavailable_before", operation=CREATE, times=None)
+    house.take_in(invoice("1"))
+    while house.ledger.jobs.in_vain(house.job()) < 4:
+        house.advance(20)
+        house.drain()
+    house.policy = Policy(attempts=3)
+    house.journey = house.another_worker()
+
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "retries_exhausted")
+    assert len(house.requests(CREATE)) <= 5
 
 
 @pytest.mark.parametrize("kind", ["garbage", "html", "truncated"])
@@ -1239,6 +1256,25 @@ def test_a_document_that_is_still_being_prepared_gets_its_files_before_it_is_sen
     house.assert_issued("1")
     [there] = house.remote_invoices("F-1")
     assert [one.filename for one in there.attachments] == ["terms.pdf"]
+
+
+@pytest.mark.parametrize("meanwhile", ["sending", "validating", "polishing"])
+def test_a_document_that_somebody_else_set_going_is_looked_at_and_not_sent_again_and_again(
+    house: House, meanwhile: str
+) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=SEND)
+    house.take_in(invoice("1"))
+    house.drain()
+    [there] = house.remote_invoices("F-1")
+    there.state = meanwhile
+
+    house.run()
+
+    job = house.job()
+    told = (Status.DONE, None) if meanwhile == "sending" else (Status.HELD, "state_unclear")
+    assert (job.status, job.reason) == told
+    assert len(house.requests(SEND)) == 2  # the one that came too fast, and the one that was refused
 
 
 @pytest.mark.parametrize("state", ["validating", "polishing"])

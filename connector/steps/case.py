@@ -242,9 +242,11 @@ class Case:
         raise LookAgainError("state_unclear", facts, pause=min(max(waited, _FIRST_PAUSE), LONGEST_PAUSE))
 
     def _unclear_since(self) -> datetime:
-        """When it was first looked at in vain, since anything else happened to the job."""
+        """When it was first looked at in vain, since anything else happened but a request that changed nothing."""
         since = self.clock.now()
         for event in reversed(self.ledger.queries.timeline(self.job.id)):
+            if event.what in {"intent", "outcome"}:
+                continue
             if (event.what, event.reason) != (Event.POSTPONED, "state_unclear"):
                 break
             since = event.at

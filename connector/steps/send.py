@@ -29,8 +29,21 @@ def send(case: Case) -> None:
         _settle(case)
     elif has_left(case.job.remote_state):
         _adopt(case)  # found on its way already when it was verified
-    elif not _changed(case):
+    elif not _changed(case) and not _left_meanwhile(case):
         _post(case)
+
+
+def _left_meanwhile(case: Case) -> bool:
+    """See whether a document whose state did not tell is on its way by now: sent again, it might go twice.
+
+    Raises:
+        RefusedError: `remote_missing`, or `state_unclear` for longer than the quiet time.
+        LookAgainError: its state does not tell yet.
+    """
+    if case.job.reason != "state_unclear" or not has_left(state := _state(case)):
+        return False
+    _arrive(case, state, "adopted")
+    return True
 
 
 def _changed(case: Case) -> bool:
