@@ -14,6 +14,9 @@ from connector.steps.case import Case
 TAKEN: Final = "taken"
 """The fact of an attempt that names the number which B2Brouter called taken, though it showed no document of it."""
 
+Attempt = Sequence[TimelineEvent]
+"""An intent to make the document, and what followed until the next one."""
+
 
 def withdrawn(case: Case) -> frozenset[str]:
     """Return the references of documents that were taken back: one that shows all the same is not ours any more."""
@@ -24,34 +27,46 @@ def withdrawn(case: Case) -> frozenset[str]:
 def all_had_these_bytes(case: Case, *, refused: bool = False) -> bool:
     """Whether a document that was made for the job since the last withdrawal was made from the bytes frozen now.
 
+    It was not where no attempt can have made one: then it is older than all that the ledger knows.
+
     Args:
         case: the job.
-        refused: whether the last attempt made nothing.
+        refused: whether the last attempt made nothing, though the timeline does not say so yet.
     """
-    made = _makings(case.ledger.queries.timeline(case.job.id))
+    attempts = _attempts(case)
+    makers = [attempt for attempt in (attempts[:-1] if refused else attempts) if not _made_nothing(attempt)]
     frozen = case.job.payload
-    asked = [event.details.get(BYTES) for event in (made[:-1] if refused else made)]
-    return frozen is not None and set(asked) == {file_digest(frozen)}
+    return frozen is not None and {maker[0].details.get(BYTES) for maker in makers} == {file_digest(frozen)}
 
 
 def is_repeated(case: Case) -> bool:
     """Whether the last attempt to make the document was not the first one since the last withdrawal."""
-    return len(_makings(case.ledger.queries.timeline(case.job.id))) > 1
+    return len(_attempts(case)) > 1
 
 
 def was_taken(case: Case, number: str) -> bool:
-    """Whether the attempt before the last one found the number taken already, and it was looked for since."""
-    events = case.ledger.queries.timeline(case.job.id)
-    begun = [place for place, event in enumerate(events) if event.what == "intent" and event.effect in MAKING][-2:]
-    return any(event.details.get(TAKEN) == number for event in events[begun[0] : begun[-1]])
+    """Whether the attempt before the last one found the number taken already, and it was looked for since.
+
+    One before the last withdrawal does not count: the number may have been that of the document withdrawn.
+    """
+    return any(event.details.get(TAKEN) == number for attempt in _attempts(case)[-2:-1] for event in attempt)
 
 
-def _makings(events: Sequence[TimelineEvent]) -> Sequence[TimelineEvent]:
-    """Return the intents to make the document, oldest first, but those that were taken back."""
-    makings: list[TimelineEvent] = []
-    for event in events:
+def _attempts(case: Case) -> Sequence[Attempt]:
+    """Return the attempts to make the document since the last withdrawal, oldest first."""
+    attempts: list[list[TimelineEvent]] = []
+    for event in case.ledger.queries.timeline(case.job.id):
         if event.what == "withdrawn":
-            makings.clear()
+            attempts.clear()
         elif event.what == "intent" and event.effect in MAKING:
-            makings.append(event)
-    return makings
+            attempts.append([event])
+        elif attempts:
+            attempts[-1].append(event)
+    return attempts
+
+
+def _made_nothing(attempt: Attempt) -> bool:
+    """Whether it certainly made nothing: its answer said so. That nothing was found later is no such proof."""
+    told = [event for event in attempt if event.what in {"outcome", "looked_up"} or event.outcome == "unknown"]
+    answered_no = bool(told) and told[0].outcome in {"not_sent", "refused"}
+    return answered_no or any(TAKEN in event.details for event in attempt)

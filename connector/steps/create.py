@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from connector.domain import evidence, identity
-from connector.domain.errors import MisconfiguredError, NotSentError, OutcomeUnknownError, RefusedError
+from connector.domain.errors import MisconfiguredError, NotSentError, OutcomeUnknownError, RefusedError, StepError
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
@@ -207,6 +207,7 @@ def _taken(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoic
 
     A document that is not found although its number is taken may only be late in the list: it is looked for
     during one quiet time from then on, and only when the number is still taken after that, a person is asked.
+    That the number is taken is remembered whatever becomes of the look-up: this create made nothing.
     """
     number = case.invoice.number or ""
     try:
@@ -216,6 +217,9 @@ def _taken(case: Case, error: RefusedError | MisconfiguredError) -> RemoteInvoic
             raise RefusedError("number_taken", facts, request_id=error.request_id) from error
     except RefusedError:
         case.settle_intent("refused")
+        raise
+    except StepError as failure:
+        failure.details[TAKEN] = number
         raise
     if found is None:
         facts = {"effect": str(case.job.open_effect), TAKEN: number}

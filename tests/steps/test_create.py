@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
+from connector.domain.errors import AccountError
 from connector.domain.job import Stage, Status
 from connector.ledger.actions import RETRY
 from connector.simulator.documents import Invoice as SimInvoice
@@ -16,6 +18,7 @@ from tests.support.house import House
 
 CREATE = "create_invoice"
 DELETE = "delete_invoice"
+LIST = "list_invoices"
 SEND = "send_invoice"
 
 
@@ -203,3 +206,74 @@ def test_a_withdrawal_that_takes_its_time_is_waited_for(house: House, undead: Un
     house.run()
 
     assert_says_what_the_erp_says(house)
+
+
+# ---------------------------------------------------------------- the ledger was lost while it stood there unsent
+
+
+@pytest.fixture
+def forgotten(house: House) -> House:
+    """An unsent document of ours that the ledger knows nothing of; the ERP has another note by now."""
+    house.issue(invoice("1"))
+    house.advance(3600)  # no state of the first sending comes after this
+    [there] = house.remote_invoices("F-1")
+    there.state, there.sent_times = "new", 0
+    house.erp.records["1"].written = None
+    with house.ledger.database.write() as connection:
+        for table in ("event", "number_claim", "source", "job"):
+            connection.exec_driver_sql(f"DELETE FROM {table}")
+    house.forget_requests()
+    house.erp.alter("1", note="changed")
+    house.discover()
+    return house
+
+
+def assert_made_anew(house: House) -> None:
+    assert_says_what_the_erp_says(house)
+    assert len(house.requests(DELETE)) == 1
+
+
+def is_listed_after(house: House, seconds: float) -> None:
+    [there] = house.remote_invoices("F-1")
+    there.listed_from = house.clock.now() + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("fault", [None, "rate_limit", "unauthorized"])
+def test_what_an_earlier_ledger_made_is_made_anew_whatever_came_to_nothing_before(
+    forgotten: House, fault: str | None
+) -> None:
+    if fault:
+        forgotten.fault(fault, operation=CREATE)
+        with suppress(AccountError):
+            forgotten.drain()
+
+    forgotten.run()
+
+    assert_made_anew(forgotten)
+
+
+def test_what_an_earlier_ledger_made_is_made_anew_though_the_list_shows_it_late(forgotten: House) -> None:
+    is_listed_after(forgotten, 30)
+
+    forgotten.run()
+
+    assert_made_anew(forgotten)
+
+
+def test_what_an_earlier_ledger_made_is_made_anew_though_the_list_fails_at_first(forgotten: House) -> None:
+    forgotten.fault("unavailable_before", operation=LIST, times=4)
+    forgotten.drain()
+    assert forgotten.job().reason == "remote_unavailable"
+
+    forgotten.run()
+
+    assert_made_anew(forgotten)
+
+
+def test_what_an_earlier_ledger_made_has_its_own_quiet_time_to_be_gone(forgotten: House, undead: Undead) -> None:
+    undead(seconds=60)
+    is_listed_after(forgotten, 30)
+
+    forgotten.run()
+
+    assert_made_anew(forgotten)
