@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from connector.b2brouter.client import B2BrouterClient
 from connector.domain.decision import Policy
 from connector.domain.errors import (
     AccountError,
@@ -23,6 +24,7 @@ from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY, SKIP
 from connector.ports import File
+from connector.simulator import invoices as simulated_invoices
 from connector.simulator.documents import Account as SimAccount
 from connector.simulator.documents import Invoice as SimInvoice
 from connector.simulator.problems import ApiProblem
@@ -1837,6 +1839,32 @@ def test_a_contact_that_is_not_found_is_made_anew_in_whatever_words_it_is_missed
     assert (house.job().status, house.job().reason) == (Status.DONE, None)
     [there] = house.remote_invoices("F-1")
     assert [contact.id for contact in house.remote_contacts()] == [there.contact_id] != [old.id]
+
+
+def test_a_contact_that_was_made_a_moment_ago_is_not_made_twice_for_being_read_too_early(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads and lists show it a minute late, and no tax number tells that it is there."""
+    siret = LegalId(scheme="0009", value="13001533200013")
+    shown = house.clock.now() + timedelta(seconds=60)
+    late = ApiProblem(404, "resource_missing", "The requested resource was not found")
+
+    def not_yet(real: Any) -> Any:
+        def answer(*given: Any) -> Any:
+            if house.clock.now() < shown:
+                raise late
+            return real(*given)
+
+        return answer
+
+    house.world.switches.set({"contact_guard": "off", "list_lag": 60.0})
+    monkeypatch.setattr("connector.simulator.invoices._contact_id", not_yet(simulated_invoices._contact_id))
+    monkeypatch.setattr(B2BrouterClient, "read_contact", lambda remote, contact_id: None)
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, tax_number=None, country="FR", legal_ids=(siret,))))
+
+    assert len(house.requests("create_contact")) == 1
+    assert house.job().status is Status.DONE
 
 
 def test_a_create_that_finds_nothing_though_its_contact_is_there_is_about_the_account(

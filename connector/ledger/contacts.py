@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, bindparam, case, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, or_, select, update
 
 from connector.crashpoints import crashpoint
 from connector.domain.errors import LeaseLostError
@@ -173,6 +173,13 @@ class Contacts:
         """Let go; an open question stays open."""
         with self._database.write() as connection:
             connection.execute(_WRITE, {**_FREE, **_held(link)})
+
+    def told_at(self, account: str, contact_id: str) -> datetime | None:
+        """Return when a contact was last made, found or changed, as far as is known; None of one that is not."""
+        newest = select(func.max(Link.updated_at)).where(Link.account == account, Link.contact_id == contact_id)
+        with self._database.read() as connection:
+            at: datetime | None = connection.execute(newest).scalar_one()
+        return at
 
     def forget(self, account: str, contact_id: str) -> None:
         """Drop a contact that B2Brouter does not have any more, or not under this number: it is looked for anew."""

@@ -13,14 +13,22 @@ from dataclasses import replace
 from typing import Any, Final
 
 from connector.domain import evidence, identity
-from connector.domain.errors import MisconfiguredError, NotSentError, OutcomeUnknownError, RefusedError, StepError
+from connector.domain.decision import FIRST_LOOK
+from connector.domain.errors import (
+    LookAgainError,
+    MisconfiguredError,
+    NotSentError,
+    OutcomeUnknownError,
+    RefusedError,
+    StepError,
+)
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.attempts import TAKEN, all_had_these_bytes, is_repeated, was_taken
 from connector.steps.await_original import names_original
-from connector.steps.case import Case
+from connector.steps.case import LONGEST_PAUSE, Case
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.look_up import find_ours, is_anybodys, is_marked, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
@@ -80,15 +88,26 @@ def _doubt_contact(case: Case, error: RefusedError | MisconfiguredError) -> None
     """Have the contact looked for anew where it is gone from B2Brouter, or where it is what was refused.
 
     Raises:
+        LookAgainError: it is gone, but was made a moment ago: it may only be read too early.
         NotSentError: `contact_missing`; of one that is still there, once.
     """
     is_gone = error.details.get("status") == "404" and _names_lost_contact(case)
     if not is_gone and not _RECIPIENT.search(error.details.get("param", "")):
         return
+    if is_gone:
+        _give_contact_time_to_show(case)
     case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
     if is_gone or not case.job.attempts:
         facts = {"party": case.invoice.buyer.name}
         raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
+
+
+def _give_contact_time_to_show(case: Case) -> None:
+    told = case.ledger.contacts.told_at(case.job.account, case.job.contact_id or "")
+    passed = (case.clock.now() - told).total_seconds() if told else case.rules.quiet_time
+    if passed < case.rules.quiet_time:
+        pause = min(LONGEST_PAUSE, max(FIRST_LOOK, passed))
+        raise LookAgainError("looking_up", {"effect": str(Effect.CONTACT)}, pause=pause)
 
 
 def _names_lost_contact(case: Case) -> bool:
