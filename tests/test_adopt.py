@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -35,7 +35,8 @@ def by_hand(house: House, document: Invoice, **changes: Any) -> str:
         "tin_value": document.buyer.tax_number,
     }
     known = {one.fields.get("tin_value"): one.id for one in house.remote_contacts()}
-    contact_id = known.get(document.buyer.tax_number) or house.plant(contacts=[contact])["contacts"][0]
+    contact_id = changes.get("contact_id") or known.get(document.buyer.tax_number)
+    contact_id = contact_id or house.plant(contacts=[contact])["contacts"][0]
     sign = -1 if document.is_credit_note else 1
     lines = [
         {
@@ -227,12 +228,16 @@ def test_a_different_one_is_held_with_both_versions_and_nothing_is_made(
     assert house.erp.reference_of("1") is None
 
 
-def test_a_recipient_without_a_tax_number_is_told_by_its_registered_one(adopting: House) -> None:
-    """Answers show no more than the contact's id then: the contact is read."""
+@pytest.mark.parametrize(("own", "there"), [(None, (None, None)), ("N/A", ("FR44732829320", "FR40303265045"))])
+def test_a_recipient_without_a_tax_number_is_told_by_its_registered_one(
+    adopting: House, own: str | None, there: Sequence[str | None]
+) -> None:
+    """What answers show does not tell it then: the contact is read."""
     siret = LegalId(scheme="0009", value="13001533200013")
-    body = replace(CUSTOMER, tax_number=None, country="FR", legal_ids=(siret,))
-    for key, number in (("1", "13001533200013"), ("2", "21750001600019")):
+    body = replace(CUSTOMER, tax_number=own, country="FR", legal_ids=(siret,))
+    for key, number, tax in zip("12", ("13001533200013", "21750001600019"), there, strict=True):
         contact = {"account": 1, "name": "Body", "country": "fr", "cin_scheme": "0009", "cin_value": number}
+        contact |= {"tin_value": tax} if tax else {}
         [known] = adopting.plant(contacts=[contact])["contacts"]
         by_hand(adopting, invoice(key, buyer=body), contact_id=known)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connector.domain.content import told
+from connector.domain.content import content, told
 from connector.domain.errors import SourceUnavailableError
 from connector.domain.invoice import Payment
 from connector.domain.job import Event, Status
@@ -51,6 +51,14 @@ def test_what_nobody_changed_opens_no_case_though_we_wrote_our_reference_into_it
 
     assert standing(house) == (Status.DONE, None)
     assert house.erp.reference_of("1") is not None
+
+
+@pytest.mark.parametrize("number", ["PT999999990", "N/A"])
+def test_who_was_billed_is_told_as_ever_also_by_a_number_that_tells_nobody(number: str) -> None:
+    """The same document gives the same content in every version of ours, or all that was issued looks changed."""
+    anybody = replace(CUSTOMER, tax_number=number, country="PT")
+    said = content(invoice("1", buyer=anybody))["fields"]["recipient"]
+    assert said == {"PT999999990": "PT999999990", "N/A": "PTNA"}[number]
 
 
 @pytest.mark.parametrize("silently", [False, True], ids=["its time moves", "its time does not move"])

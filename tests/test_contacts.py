@@ -375,6 +375,33 @@ def test_customers_whose_tax_number_says_that_there_is_none_get_nothing_of_one_a
     assert contacts(house) == []
 
 
+ANYBODY: Final = replace(CUSTOMER, key="73", name="Cliente de balcão", country="PT", tax_number="999999990")
+ANYBODY_ELSE: Final = replace(ANYBODY, key="74", name="Outro cliente")
+
+
+def test_the_number_for_nobody_in_particular_goes_on_each_customers_own_contact(house: House) -> None:
+    house.world.switches.contact_guard = "off"
+
+    house.issue(invoice("1", buyer=ANYBODY), invoice("2", buyer=ANYBODY_ELSE), invoice("3", buyer=ANYBODY))
+
+    assert {job.status for job in house.jobs()} == {Status.DONE}
+    assert [(one.name, one.fields["tin_value"]) for one in contacts(house)] == [
+        (ANYBODY.name, "PT999999990"),
+        (ANYBODY_ELSE.name, "PT999999990"),
+    ]
+    assert house.job("1").contact_id == house.job("3").contact_id != house.job("2").contact_id
+
+
+def test_a_contact_that_another_has_with_the_number_for_nobody_is_never_taken_in_silence(house: House) -> None:
+    """Where B2Brouter gives that number to one contact alone, a person decides."""
+    house.issue(invoice("1", buyer=ANYBODY))
+    house.issue(invoice("2", buyer=ANYBODY_ELSE))
+
+    house.assert_issued("1")
+    assert (house.job("2").status, house.job("2").reason) == (Status.HELD, "contact_taken")
+    assert [contact.name for contact in contacts(house)] == [ANYBODY.name]
+
+
 def test_who_shares_a_contact_gets_the_mail_at_its_own_address(house: House) -> None:
     house.issue(invoice("1"), invoice("2", buyer=BRANCH))
     house.issue(invoice("3", buyer=BRANCH, buyer_email="chosen@norte.example"))

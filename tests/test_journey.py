@@ -1776,13 +1776,15 @@ def test_a_number_that_stays_taken_without_a_document_to_be_found_is_told(house:
     house.assert_issued("1")
 
 
-def test_a_document_that_is_addressed_to_another_contact_is_not_sent(house: House) -> None:
-    """Where no tax number is shown, the contact alone tells."""
+@pytest.mark.parametrize(("own", "others"), [(None, None), ("N/A", "FR40303265045"), ("N/A", None)])
+def test_a_document_that_is_addressed_to_another_contact_is_not_sent(
+    house: House, own: str | None, others: str | None
+) -> None:
+    """Where no tax number is shown, or the customer has none, the contact alone tells."""
     siret = LegalId(scheme="0009", value="13001533200013")
-    body = replace(CUSTOMER, tax_number=None, country="FR", legal_ids=(siret,))
-    [other] = house.plant(contacts=[{"account": 1, "name": "Other", "country": "fr", "cin_value": "21750001600019"}])[
-        "contacts"
-    ]
+    body = replace(CUSTOMER, tax_number=own, country="FR", legal_ids=(siret,))
+    contact = {"account": 1, "name": "Other", "country": "fr", "cin_value": "21750001600019", "tin_value": others}
+    [other] = house.plant(contacts=[contact])["contacts"]
     house.fault("drop_after", operation=CREATE)
     house.take_in(invoice("1", buyer=body))
     house.drain()

@@ -17,7 +17,7 @@ from decimal import Decimal
 from difflib import SequenceMatcher
 from typing import Any, Final
 
-from connector.domain.identity import legal_id_key, tax_number_key
+from connector.domain.identity import legal_id_key, tax_number_spelling
 from connector.domain.invoice import Invoice, Line, Party, Tax, decimal_text
 
 Content = Mapping[str, Any]
@@ -124,7 +124,7 @@ def _json(what: Content) -> bytes:
 def _who(party: Party) -> str:
     """What stays the same when a customer changes its name or moves."""
     registered = next((f"{legal.scheme}:{legal_id_key(legal.value)}" for legal in party.legal_ids), None)
-    return tax_number_key(party.tax_number, party.country) or registered or party.key or party.name
+    return tax_number_spelling(party.tax_number, party.country) or registered or party.key or party.name
 
 
 def _amounts(invoice: Invoice) -> dict[str, str]:

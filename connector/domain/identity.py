@@ -78,22 +78,37 @@ def number_key(invoice: Invoice) -> str:
     return f"{year}|{invoice.series or ''}|{invoice.number or ''}"
 
 
-def tax_number_key(number: str | None, country: str | None) -> str | None:
-    """Return a tax number in one spelling: upper case, nothing but letters and digits, with its prefix.
+def tax_number_spelling(number: str | None, country: str | None) -> str | None:
+    """Return a tax number, or what stands in its place, in upper case, letters and digits alone, with its prefix.
 
-    Greek numbers have the prefix EL although the country is GR; Northern Ireland has XI. What stands for "has none"
-    is no number, for many customers have it: without a digit (N/A), one digit alone or repeated (0, Chile's
-    66.666.666-6), or what is written in a country for nobody in particular.
+    Greek numbers have the prefix EL although the country is GR; Northern Ireland has XI.
     """
-    prefix = {"GR": "EL"}.get(country or "", country or "")
-    key = _prefixed(re.sub(r"[^0-9A-Za-z]", "", number or "").upper(), prefix, country)
-    return None if _is_nobodys(key, key.removeprefix(prefix)) else key
-
-
-def _prefixed(plain: str, prefix: str, country: str | None) -> str:
+    plain, prefix = re.sub(r"[^0-9A-Za-z]", "", number or "").upper(), _prefix(country)
     if not plain or not prefix or plain.startswith((prefix, "XI")):
-        return plain
+        return plain or None
     return prefix + (plain[2:] if country and plain.startswith(country) else plain)
+
+
+def tax_number_key(number: str | None, country: str | None) -> str | None:
+    """Return a tax number in one spelling; None for what merely says that there is none.
+
+    That is what has no digit (N/A), or one alone or repeated (0, Chile's 66.666.666-6). What the law of a country
+    prescribes for nobody in particular is a number, which belongs on the document, but see `telling_tax_number`.
+    """
+    key = tax_number_spelling(number, country) or ""
+    own = key.removeprefix(_prefix(country))
+    repeated = own.isdigit() and len(set(own)) == 1
+    return key if re.search("[0-9]", own) and not repeated else None
+
+
+def telling_tax_number(number: str | None, country: str | None) -> str | None:
+    """Return a tax number, as `tax_number_key`, by which a customer is told from all others; None for nobody's."""
+    key = tax_number_key(number, country)
+    return None if key is None or {key, key.removeprefix(_prefix(country))} & _NOBODYS else key
+
+
+def _prefix(country: str | None) -> str:
+    return {"GR": "EL"}.get(country or "", country or "")
 
 
 _NOBODYS: Final = frozenset(
@@ -106,12 +121,6 @@ _NOBODYS: Final = frozenset(
         "OO99999999999",  # Italy: customers outside the EU
     }
 )
-
-
-def _is_nobodys(key: str, own: str) -> bool:
-    """Whether a number with its prefix, and without, tells no customer from others."""
-    repeated = own.isdigit() and len(set(own)) == 1
-    return repeated or not re.search("[0-9]", own) or not _NOBODYS.isdisjoint({key, own})
 
 
 def name_key(name: str | None) -> str:
@@ -133,12 +142,12 @@ def contact_identity(source: str, company: str, buyer: Party) -> str:
     """Return what makes two recipients the same contact within one account.
 
     A French public body is told by its establishment (SIRET, scheme 0009), for several share one tax number;
-    everybody else by the tax number, else by a registered identifier, else by the ERP's own key.
+    everybody else by a tax number of its own, else by a registered identifier, else by the ERP's own key.
     """
     siret = buyer.legal_id(SIRET)
     if buyer.is_public_body and siret:
         return f"{SIRET}:{legal_id_key(siret)}"
-    tax = tax_number_key(buyer.tax_number, buyer.country)
+    tax = telling_tax_number(buyer.tax_number, buyer.country)
     if tax:
         return f"tax:{tax}"
     if buyer.legal_ids:

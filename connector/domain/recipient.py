@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connector.domain.countries import state_of
-from connector.domain.identity import SIRET, contact_identity, integration_code, legal_id_key, tax_number_key
+from connector.domain.identity import SIRET, contact_identity, integration_code, legal_id_key, telling_tax_number
 from connector.domain.invoice import Invoice, Party
 
 SERVICE_CODE: Final = "8017"
@@ -122,7 +122,7 @@ def directory_keys(buyer: Party) -> tuple[tuple[str | None, str], ...]:
     registered: list[tuple[str | None, str]] = [
         (scheme, value) for scheme, value in legal if scheme != SERVICE_CODE and len(value) <= _LONGEST_NUMBER
     ]
-    tax = tax_number_key(buyer.tax_number, buyer.country)
+    tax = telling_tax_number(buyer.tax_number, buyer.country)
     if tax and buyer.country == "BE":
         tax = tax.removeprefix("BE")
     return (*registered[:1], *([(None, tax)] if tax else []))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.errors import RefusedError
-from connector.domain.identity import tax_number_key
+from connector.domain.identity import telling_tax_number
 from connector.domain.invoice import Invoice
 from connector.ledger.vat_numbers import VatNumbers
 from connector.steps.case import Case, VatCheck
@@ -45,7 +45,7 @@ def check_vat_number(case: Case) -> None:
 
 def _number(invoice: Invoice, *, domestic: bool) -> str | None:
     """The number to ask about. At home many numbers are rightly not in the register, which is for trade abroad."""
-    number = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
+    number = telling_tax_number(invoice.buyer.tax_number, invoice.buyer.country)
     if number is None or number[:2] not in _MEMBERS or len(number) < 4:
         return None
     at_home = (invoice.buyer.country or "").upper() == (invoice.seller.country or "").upper()

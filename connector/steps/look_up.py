@@ -11,8 +11,14 @@ from typing import NoReturn
 
 from connector.domain.comparison import Difference, RemoteFigures, compare_heads, compare_totals
 from connector.domain.errors import LookAgainError, NotSentError, RefusedError
-from connector.domain.identity import digest_of_frozen, file_digest, is_file_reference, legal_id_key, tax_number_key
-from connector.domain.invoice import Invoice
+from connector.domain.identity import (
+    digest_of_frozen,
+    file_digest,
+    is_file_reference,
+    legal_id_key,
+    telling_tax_number,
+)
+from connector.domain.invoice import Invoice, Party
 from connector.ports import RemoteInvoice
 from connector.steps.attempts import withdrawn
 from connector.steps.case import LONGEST_PAUSE, Case
@@ -91,14 +97,19 @@ def is_for_our_contact(case: Case, detail: RemoteInvoice) -> bool:
     return detail.contact_id in {None, case.job.contact_id}
 
 
+def is_told_by_number(buyer: Party, detail: RemoteInvoice) -> bool:
+    """Whether the tax numbers, which were compared, tell whose document it is."""
+    return bool(telling_tax_number(buyer.tax_number, buyer.country) and detail.contact_tax_number)
+
+
 def _all_differences(case: Case, detail: RemoteInvoice) -> list[Difference]:
     """Compare the recipient by its contact, too, where no tax number tells: a body may have none."""
     found = differences(case.invoice, detail)
-    if found or detail.contact_id is None or (case.invoice.buyer.tax_number and detail.contact_tax_number):
+    if found or detail.contact_id is None or is_told_by_number(case.invoice.buyer, detail):
         return found
     known_by = _numbers_of(case, detail.contact_id)
     buyer = case.invoice.buyer
-    wanted = {key for key in (tax_number_key(buyer.tax_number, buyer.country),) if key}
+    wanted = {key for key in (telling_tax_number(buyer.tax_number, buyer.country),) if key}
     wanted |= {legal_id_key(legal.value) for legal in buyer.legal_ids}
     if wanted & known_by:
         return []
@@ -112,7 +123,7 @@ def _numbers_of(case: Case, contact_id: str) -> set[str]:
     if contact is None:
         return set()
     own = {legal_id_key(value) for _, value in contact.legal_ids}
-    tax = tax_number_key(contact.tax_number, case.invoice.buyer.country)
+    tax = telling_tax_number(contact.tax_number, case.invoice.buyer.country)
     inherited = _numbers_of(case, contact.parent_id) if contact.parent_id else set()
     return own | inherited | ({tax} if tax else set())
 

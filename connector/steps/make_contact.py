@@ -162,7 +162,7 @@ class Maker:
             return [siret_of(self._buyer)]
         if self._recipient.unit is not None:
             return []  # nothing but our own code tells the offices of FACe
-        tax = identity.tax_number_key(self._buyer.tax_number, self._buyer.country)
+        tax = identity.telling_tax_number(self._buyer.tax_number, self._buyer.country)
         return [
             *([tax] if tax else []),
             *(identity.legal_id_key(entry.value) for entry in self._buyer.legal_ids),
@@ -179,9 +179,9 @@ class Maker:
         siret = siret_of(self._buyer)
         if self._buyer.is_public_body and siret:  # the same that tells identities apart
             return _legal_key(identity.SIRET, siret) in there
-        tax = identity.tax_number_key(self._buyer.tax_number, self._buyer.country)
+        tax = identity.telling_tax_number(self._buyer.tax_number, self._buyer.country)
         if tax is not None:
-            return identity.tax_number_key(contact.tax_number, self._buyer.country) == tax
+            return identity.telling_tax_number(contact.tax_number, self._buyer.country) == tax
         legal = {_legal_key(entry.scheme, entry.value) for entry in self._buyer.legal_ids}
         return bool(legal & there)
 

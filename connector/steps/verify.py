@@ -13,7 +13,7 @@ from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.explain_totals import explain_totals
-from connector.steps.look_up import figures_of, is_for_our_contact, is_marked, join
+from connector.steps.look_up import figures_of, is_for_our_contact, is_marked, is_told_by_number, join
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
 
 
@@ -65,8 +65,8 @@ def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
 
 def _is_for_its_customer(case: Case, there: RemoteInvoice) -> bool:
     """By the contact, or by a tax number, which has been compared and is that of documents that others made."""
-    known = case.invoice.buyer.tax_number and there.contact_tax_number
-    return bool(known) or not is_marked(case, there) or is_for_our_contact(case, there)
+    told = is_told_by_number(case.invoice.buyer, there)
+    return told or not is_marked(case, there) or is_for_our_contact(case, there)
 
 
 def _is_allowed(case: Case, there: RemoteInvoice, problem: RefusedError) -> bool:

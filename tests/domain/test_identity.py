@@ -16,6 +16,8 @@ from connector.domain.identity import (
     legal_id_key,
     number_key,
     tax_number_key,
+    tax_number_spelling,
+    telling_tax_number,
     xref,
 )
 from connector.domain.invoice import LegalId, Party
@@ -56,16 +58,8 @@ def test_a_tax_number_has_one_spelling(number: str | None, country: str | None, 
         ("ES", "ES"),
         ("0", "NO"),
         ("GR000000000", "GR"),
-        ("X0000000T", "ES"),
-        ("00000000T", "ES"),
-        ("ES00000000T", "ES"),
         ("9999", "US"),
         ("66.666.666-6", "CL"),
-        ("PT999999990", "PT"),
-        ("999999990", "PT"),
-        ("XAXX010101000", "MX"),
-        ("XEXX010101000", "US"),
-        ("OO99999999999", "CN"),
     ],
 )
 def test_what_stands_for_none_is_no_tax_number(number: str, country: str | None) -> None:
@@ -73,16 +67,37 @@ def test_what_stands_for_none_is_no_tax_number(number: str, country: str | None)
 
 
 @pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("X0000000T", "ES"),
+        ("00000000T", "ES"),
+        ("ES00000000T", "ES"),
+        ("PT999999990", "PT"),
+        ("999999990", "PT"),
+        ("XAXX010101000", "MX"),
+        ("XEXX010101000", "US"),
+        ("OO99999999999", "CN"),
+    ],
+)
+def test_what_is_prescribed_for_nobody_in_particular_is_a_number_that_tells_nobody(number: str, country: str) -> None:
+    assert tax_number_key(number, country) == tax_number_spelling(number, country)
+    assert telling_tax_number(number, country) is None
+
+
+@pytest.mark.parametrize(
     ("number", "country", "key"),
     [("GB HA555", "GB", "GBHA555"), ("11111111H", "ES", "ES11111111H"), ("999999990", "US", "US999999990")],
 )
 def test_a_number_that_merely_looks_odd_is_one(number: str, country: str, key: str) -> None:
-    assert tax_number_key(number, country) == key
+    assert tax_number_key(number, country) == telling_tax_number(number, country) == key
 
 
-def test_customers_without_a_number_are_never_one_recipient() -> None:
-    acme = Party(key="1", name="Acme Inc", country="US", tax_number="N/A")
-    globex = Party(key="2", name="Globex Corp", country="US", tax_number="n.a.")
+@pytest.mark.parametrize("numbers", [("N/A", "n.a."), ("XEXX010101000", "XEXX 010101 000")])
+def test_customers_without_a_number_of_their_own_are_never_one_recipient(numbers: tuple[str, str]) -> None:
+    acme, globex = (
+        Party(key=key, name=name, country="US", tax_number=number)
+        for key, name, number in zip("12", ("Acme Inc", "Globex Corp"), numbers, strict=True)
+    )
 
     assert {contact_identity("erp", "1", party) for party in (acme, globex)} == {"own:erp:1:1", "own:erp:1:2"}
 

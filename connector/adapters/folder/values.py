@@ -12,7 +12,7 @@ from typing import Final
 from connector.adapters.folder.xml import UnreadableError
 from connector.adapters.identities import french_id, is_public_body
 from connector.domain.countries import country_code, state_of
-from connector.domain.identity import legal_id_key, tax_number_key
+from connector.domain.identity import legal_id_key, telling_tax_number
 from connector.domain.invoice import (
     AllowanceCharge,
     Invoice,
@@ -60,7 +60,7 @@ def _legal_ids(ids: Iterable[tuple[str | None, str | None]], country: str | None
 
 def _key(known: Party) -> str:
     """What stays the same in all files for one party, for files have no key for it."""
-    number = tax_number_key(known.tax_number, known.country)
+    number = telling_tax_number(known.tax_number, known.country)
     if number:
         return number
     if known.legal_ids:
