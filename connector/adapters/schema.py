@@ -12,7 +12,7 @@ from sqlalchemy import TextClause, bindparam, text
 from connector.adapters.rights import Right
 from connector.domain.errors import SchemaChangedError, SourceNotPermittedError
 
-_OPTIONAL: Final = re.compile(r"\b([a-z]+)\.\?([a-z0-9_]+)")
+_OPTIONAL: Final = re.compile(r"\b([a-z]+)\.\?(\??)([a-z0-9_]+)")
 _LIST: Final = re.compile(r"\bIN :(\w+)")
 
 Needs = tuple[frozenset[str], frozenset[str]]
@@ -65,16 +65,25 @@ class Schema:
         """Whether that column exists."""
         return (table, column) in self.columns
 
+    def may_read(self, table: str, column: str) -> bool:
+        """Whether that column exists, and our user may read it."""
+        return self.has(table, column) and self.columns[table, column].readable
+
     def has_table(self, table: str) -> bool:
         """Whether that table exists."""
         return any(known == table for known, _ in self.columns)
 
     def statement(self, sql: str) -> TextClause:
-        """Return an executable statement: `alias.?column` is NULL where it is not there, `IN :name` takes a list."""
+        """Return an executable statement: `IN :name` takes a list.
+
+        `alias.?column` is NULL where it is not there, `alias.??column` also where our user may not read it: the first
+        one fails then, and the second is for what few documents need and users of earlier versions have no right to.
+        """
 
         def present(match: re.Match[str]) -> str:
-            alias, column = match.groups()
-            return f"{alias}.{column}" if self.has(self.wanted.aliases[alias], column) else "NULL"
+            alias, asks_rights, column = match.groups()
+            usable = self.may_read if asks_rights else self.has
+            return f"{alias}.{column}" if usable(self.wanted.aliases[alias], column) else "NULL"
 
         return listing(_OPTIONAL.sub(present, sql))
 

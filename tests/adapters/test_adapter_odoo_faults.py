@@ -23,7 +23,7 @@ from connector.domain.errors import (
     SourceUnavailableError,
 )
 from connector.ports import CheckRow
-from tests.adapters.databases import execute
+from tests.adapters.databases import execute, query
 from tests.support.odoo import OdooDatabase
 
 PASSWORD = "correct-horse-battery"
@@ -146,6 +146,25 @@ def test_a_missing_grant_is_not_permitted_and_names_the_table(odoo19: OdooDataba
     assert isinstance(error, SourceNotPermittedError)
     assert "res_partner" in error.message
     assert PASSWORD not in error.message + error.action
+
+
+def test_rights_by_column_of_an_earlier_version_still_read_all_but_what_only_spanish_taxes_need(
+    odoo: OdooDatabase,
+) -> None:
+    """The check-up asks for what is new; until then a source goes on."""
+    whole = OdooAdapter.open("erp", odoo.url, {})
+    granted = [line for line in whole.grants("somebody") if " account_tax_group " not in line]
+    keys = [row["key"] for row in query(odoo.url, "SELECT CAST(id AS text) AS key FROM account_move ORDER BY id")]
+    new = r"\b(description|tax_group_id|l10n_es_applicability|l10n_es_edi_facturae_tax_type), "
+    earlier = [re.sub(new, "", line) if " account_tax " in line else line for line in granted]
+    with user_with(odoo.url, *(line.removesuffix(" TO somebody;") for line in earlier)) as url:
+        adapter = OdooAdapter.open("erp", url, {})
+        assert adapter.load(keys) == whole.load(keys)
+        [told] = [row for row in adapter.check() if row.name == "tables"]
+        adapter.close()
+    whole.close()
+    assert told.status == "failed"
+    assert "account_tax" in told.message
 
 
 def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase) -> None:

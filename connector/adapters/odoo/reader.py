@@ -122,11 +122,12 @@ _TAX_AMOUNTS: Final = f"""
     GROUP BY l.move_id, l.tax_line_id
 """
 
+# COALESCE of one value gives a bare NULL a type.
 _TAXES: Final = """
     SELECT t.id, CAST(to_jsonb(t.name) AS text) AS name, t.amount, t.amount_type, t.sequence,
            COALESCE(own.code, home.code) AS country,
-           CAST(to_jsonb(tax_group.name) AS text) AS "group", CAST(to_jsonb(t.description) AS text) AS description,
-           COALESCE(t.?l10n_es_applicability, t.?l10n_es_edi_facturae_tax_type) AS applicability,
+           TAX_GROUP AS "group", CAST(to_jsonb(COALESCE(t.??description)) AS text) AS description,
+           COALESCE(t.??l10n_es_applicability, t.??l10n_es_edi_facturae_tax_type) AS applicability,
            t.?l10n_es_type AS es_type, t.?l10n_es_exempt_reason AS es_reason,
            t.?ubl_cii_tax_category_code AS category, t.?ubl_cii_tax_exemption_reason_code AS reason
     FROM account_tax t
@@ -134,9 +135,11 @@ _TAXES: Final = """
     JOIN res_partner partner ON partner.id = company.partner_id
     LEFT JOIN res_country home ON home.id = partner.country_id
     LEFT JOIN res_country own ON own.id = t.?country_id
-    LEFT JOIN account_tax_group tax_group ON tax_group.id = t.tax_group_id
     WHERE t.id = ANY(:ids)
 """
+
+_TAX_GROUP: Final = "(SELECT CAST(to_jsonb(g.name) AS text) FROM account_tax_group g WHERE g.id = t.tax_group_id)"
+_OF_TAX_GROUP: Final = (("account_tax", "tax_group_id"), ("account_tax_group", "id"), ("account_tax_group", "name"))
 
 _PARTIES: Final = """
     SELECT p.id, p.name, p.vat, p.?company_registry AS registry, p.?siret AS siret, p.street, p.street2,
@@ -286,7 +289,7 @@ class Reader:
         documents = Documents(
             headers=headers,
             lines=grouped(query(_LINES, ids), "move_id"),
-            taxes=_by_id(query(_TAXES, sorted({row["tax_id"] for row in (*line_taxes, *amounts)}))),
+            taxes=_by_id(query(_taxes(schema), sorted({row["tax_id"] for row in (*line_taxes, *amounts)}))),
             parties=_by_id(query(_PARTIES, sorted(partners))),
         )
         for row in line_taxes:
@@ -331,6 +334,12 @@ class Reader:
 
 def _distinct(rows: Sequence[Row], column: str) -> list[int]:
     return sorted({row[column] for row in rows if row[column] is not None})
+
+
+def _taxes(schema: Schema) -> str:
+    """Return the statement; only Spanish taxes that are no VAT may need the group, and some users may not read it."""
+    readable = all(schema.may_read(*column) for column in _OF_TAX_GROUP)
+    return _TAXES.replace("TAX_GROUP", _TAX_GROUP if readable else "NULL")
 
 
 def _by_id(rows: Sequence[Row]) -> dict[int, Row]:

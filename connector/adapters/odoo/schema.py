@@ -25,11 +25,12 @@ _TABLES: Final[Mapping[str, Needs]] = {
     ),
     "account_move_line_account_tax_rel": needs("account_move_line_id account_tax_id"),
     "account_tax": needs(
-        "id name description amount amount_type sequence company_id tax_group_id",
-        "country_id l10n_es_type l10n_es_exempt_reason l10n_es_applicability l10n_es_edi_facturae_tax_type"
+        "id name amount amount_type sequence company_id",
+        "description tax_group_id country_id l10n_es_type l10n_es_exempt_reason l10n_es_applicability"
+        " l10n_es_edi_facturae_tax_type"
         " ubl_cii_tax_category_code ubl_cii_tax_exemption_reason_code",
     ),
-    "account_tax_group": needs("id name"),
+    "account_tax_group": needs("", "id name"),
     "res_partner": needs(
         "id name vat commercial_partner_id type active street street2 zip city state_id country_id email"
         " phone lang is_company",
