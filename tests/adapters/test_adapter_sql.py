@@ -659,6 +659,28 @@ def test_a_fraction_of_nothing_may_be_left_out_of_a_text(
     assert paged[-1].changed_at == datetime(2026, 9, 1, 10, 0, 0, 123_456, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("page", [1, 2, 3, 100])
+@pytest.mark.parametrize("zeros", [{103: ""}, {100: ".000", 103: ""}, {100: ".0", 101: ".000", 102: ".00", 103: ""}])
+def test_no_document_is_passed_over_where_one_time_is_written_in_several_ways(
+    sqlite_url: str, make: MakeAdapter, page: int, zeros: dict[int, str]
+) -> None:
+    """As texts they are in an order of their own, which is not that of the keys."""
+    make_tables(sqlite_url)
+    execute(sqlite_url, "UPDATE project SET updated_at = '2026-09-01 10:00:00.000000'")
+    for key, fraction in zeros.items():
+        execute(
+            sqlite_url,
+            "UPDATE project SET updated_at = :at WHERE id = :key",
+            at=f"2026-09-01 10:00:00{fraction}",
+            key=key,
+        )
+    paged = everything(make(sqlite_url), page)
+    assert {row.key for row in paged} == {"100", "101", "102", "103", "106"}
+    assert [row.position for row in paged[page - 1 :: page]] == sorted(
+        {row.position for row in paged[page - 1 :: page]}, key=lambda place: (place.changed_at, place.key)
+    )
+
+
 @pytest.mark.parametrize("value", ["2026-09-01T09:30:00", "2026-09-01 09:30:00Z", "yesterday"])
 def test_times_written_in_two_ways_are_refused_for_they_have_no_order(
     sqlite_url: str, make: MakeAdapter, value: str

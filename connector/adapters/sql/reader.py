@@ -87,11 +87,28 @@ class Reader:
                 rows += self._rows(connection, page.without_time(start, limit), columns.FIND)
                 after = None
             if len(rows) < limit and shape.stamps.example is not None:
-                statement = page.with_time(after.changed_at if after else None, start, limit - len(rows))
-                rows += self._rows(connection, statement, columns.FIND)
+                rows += self._with_time(connection, shape, page, after, limit - len(rows))
         return [
             Head(row=row, changed_at=self._stamp(shape, row), confirmed_on=self._confirmed_on(row)) for row in rows
         ]
+
+    def _with_time(
+        self, connection: Connection, shape: _Shape, page: _Page, after: Position | None, limit: int
+    ) -> Sequence[Row]:
+        """Return rows that have a time.
+
+        Where one time may be written in several ways, the rows of a page's last one are read again in the order of
+        their keys alone: the next page begins after a key, and would pass over lesser ones that a text puts later.
+        """
+        start = self._key(after.key) if after else None
+        statement = page.with_time(after.changed_at if after else None, start, limit)
+        found = self._rows(connection, statement, columns.FIND)
+        if not found or not shape.stamps.is_open:
+            return found
+        last = self._stamp(shape, found[-1])
+        earlier = [row for row in found if self._stamp(shape, row) != last]
+        begun = start if after and after.changed_at == last else None
+        return earlier + self._rows(connection, page.of_time(last, begun, len(found) - len(earlier)), columns.FIND)
 
     def tells_confirmation(self) -> bool:
         """Whether the query find says when a document was confirmed."""
@@ -272,6 +289,14 @@ class _Page:
         if self._stamps.example is not None:  # else no row has one
             _, last = self._stamps.bounds(EPOCH)
             page = page.where(or_(found.changed_at.is_(None), found.changed_at <= last))
+        if key is not None:
+            page = page.where(found.document_key > key)
+        return page.order_by(found.document_key).limit(limit)
+
+    def of_time(self, time: datetime, key: int | str | None, limit: int) -> Executable:
+        """Rows of one time, however it is written, after a key."""
+        found = self._find.c
+        page = select(self._find).where(found.changed_at.between(*self._stamps.bounds(time)), *self._wanted)
         if key is not None:
             page = page.where(found.document_key > key)
         return page.order_by(found.document_key).limit(limit)

@@ -113,6 +113,11 @@ class Stamps:
         seconds = Decimal((moment - EPOCH) // timedelta(microseconds=1)) / 1_000_000
         return int(seconds) if isinstance(example, int) else type(example)(seconds)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether one time may be written in several ways."""
+        return isinstance(self.example, str) and TextForm.of(self.example).is_open
+
     def bounds(self, moment: datetime) -> tuple[Any, Any]:
         """Return the first and the last value of a time, in the order of the column; as a rule they are one."""
         if isinstance(self.example, str):
