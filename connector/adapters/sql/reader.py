@@ -97,13 +97,13 @@ class Reader:
     ) -> Sequence[Row]:
         """Return rows that have a time.
 
-        Where one time may be written in several ways, the rows of a page's last one are read again in the order of
-        their keys alone: the next page begins after a key, and would pass over lesser ones that a text puts later.
+        Where one time may be written in several ways, the rows of a full page's last one are read again in the order
+        of their keys alone: the next page begins after a key, and would pass over lesser ones that a text puts later.
         """
         start = self._key(after.key) if after else None
         statement = page.with_time(after.changed_at if after else None, start, limit)
         found = self._rows(connection, statement, columns.FIND)
-        if not found or not shape.stamps.is_open:
+        if len(found) < limit or not shape.stamps.is_open:
             return found
         last = self._stamp(shape, found[-1])
         earlier = [row for row in found if self._stamp(shape, row) != last]
