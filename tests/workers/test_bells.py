@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 from celery import Celery
+from kombu.message import Message
 
 from connector.bootstrap import Services
 from connector.domain.errors import LedgerError
@@ -70,3 +71,21 @@ def test_a_bell_whose_time_nobody_knows_is_answered(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(tasks, "services", lambda: services)
 
     assert Rung.maybe_expire(cast(Rung, SimpleNamespace(id="a bell", expires=NOON))) is None
+
+
+def test_an_answer_that_the_broker_did_not_hear_is_a_line_and_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    class Lost(Message):
+        """One whose connection is gone."""
+
+        def ack(self, multiple: bool = False) -> None:
+            raise ConnectionError("closed by server")
+
+    answer = Lost(delivery_tag="1", channel=None).ack_log_error
+    rung: Any = SimpleNamespace(acknowledged=False, _on_ack=answer, _connection_errors=(ConnectionError,))
+
+    Rung.acknowledge(rung)
+
+    assert rung.acknowledged
+    [told] = caplog.records
+    assert (told.levelname, told.exc_info) == ("WARNING", None)
+    assert "rings again" in told.getMessage()
