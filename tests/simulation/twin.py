@@ -283,6 +283,13 @@ class TwinContacts:
         self._owner = owner
         self._is_dead = is_dead
         self.rows: dict[tuple[str, str], ContactLink] = {}
+        self._told: dict[tuple[str, str], datetime] = {}
+
+    def told_at(self, account: str, contact_id: str) -> datetime | None:
+        known = [
+            self._told[key] for key, link in self.rows.items() if (key[0], link.contact_id) == (account, contact_id)
+        ]
+        return max(known, default=None)
 
     def get(self, account: str, identity: str) -> ContactLink | None:
         return self.rows.get((account, identity))
@@ -368,6 +375,7 @@ class TwinContacts:
         return self._put(here, **{"leased_until": self._clock.now() + self._lease, **values})
 
     def _put(self, link: ContactLink, **values: Any) -> ContactLink:
+        self._told[link.account, link.identity] = self._clock.now()
         after = self.rows[link.account, link.identity] = replace(link, **values)
         return after
 
