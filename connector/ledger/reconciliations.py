@@ -22,6 +22,9 @@ _PAGE: Final = 1000
 _RUNS: Final = 20
 """Finished comparisons of an account that are remembered."""
 
+_MADE: Final = and_(ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None))
+"""Of a comparison that could be made."""
+
 _MOST: Final = 10_000
 """Differences of one comparison that are remembered one by one; all of them are counted."""
 
@@ -210,7 +213,7 @@ class Reconciliations:
             )
             account = select(ReconciliationRow.account).where(ReconciliationRow.id == run).scalar_subquery()
             ids = select(ReconciliationRow.id).where(ReconciliationRow.account == account)
-            made = ids.where(ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None))
+            made = ids.where(_MADE)
             old = set(connection.execute(ids.order_by(ReconciliationRow.id.desc()).offset(_RUNS)).scalars())
             old.discard(connection.execute(made.order_by(ReconciliationRow.id.desc()).limit(1)).scalar() or 0)
             connection.execute(delete(DifferenceRow).where(DifferenceRow.run_id.in_(old)))
@@ -229,8 +232,7 @@ class Reconciliations:
 
     def last_made(self, account: str) -> Reconciliation | None:
         """Return the newest comparison of an account that could be made."""
-        made = ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None)
-        return self._one(select(*_RUN).where(ReconciliationRow.account == account, *made))
+        return self._one(select(*_RUN).where(ReconciliationRow.account == account, _MADE))
 
     def last_begun(self) -> Mapping[str, Reconciliation]:
         """Return the newest comparison of each account, ended or not."""
@@ -244,10 +246,9 @@ class Reconciliations:
 
         That is so long after the last one that could be made; where none could, since the first that is remembered.
         """
-        good = and_(ReconciliationRow.finished_at.is_not(None), ReconciliationRow.fault.is_(None))
         begun = ReconciliationRow.started_at
         query = select(
-            ReconciliationRow.account, func.max(case((good, begun))).label("good"), func.min(begun).label("first")
+            ReconciliationRow.account, func.max(case((_MADE, begun))).label("good"), func.min(begun).label("first")
         ).group_by(ReconciliationRow.account)
         with self._database.read() as connection:
             rows = connection.execute(query).all()

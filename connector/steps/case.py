@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from connector.clock import Clock
 from connector.domain import evidence, identity
+from connector.domain.decision import FIRST_LOOK
 from connector.domain.errors import (
     DocumentNotUsableError,
     LedgerError,
@@ -73,9 +74,6 @@ class VatCheck:
 
 LONGEST_PAUSE = 30.0
 """Seconds between two looks at B2Brouter, at most."""
-
-_FIRST_PAUSE = 2.0
-"""Seconds until a document that is still being prepared is looked at again."""
 
 _STILL_OPEN = frozenset({"remote_differs", "number_taken"})
 """Refusals after which a document of ours may exist: under another number, or from an earlier life."""
@@ -234,12 +232,23 @@ class Case:
             self._await_clear(there.id, there.state)
         return there
 
+    def give_time_to_show(self, effect: Effect, since: datetime) -> None:
+        """Believe that something is gone only after the quiet time: what was just made may not show yet.
+
+        Raises:
+            LookAgainError: too early to tell.
+        """
+        passed = (self.clock.now() - since).total_seconds()
+        if passed < self.rules.quiet_time:
+            pause = min(max(passed, FIRST_LOOK), LONGEST_PAUSE)
+            raise LookAgainError("looking_up", {"effect": str(effect)}, pause=pause)
+
     def _await_clear(self, reference: str, state: str) -> NoReturn:
         facts = {"reference": reference, "state": state}
         waited = (self.clock.now() - self._unclear_since()).total_seconds()
         if waited >= self.rules.quiet_time:
             raise RefusedError("state_unclear", facts)
-        raise LookAgainError("state_unclear", facts, pause=min(max(waited, _FIRST_PAUSE), LONGEST_PAUSE))
+        raise LookAgainError("state_unclear", facts, pause=min(max(waited, FIRST_LOOK), LONGEST_PAUSE))
 
     def _unclear_since(self) -> datetime:
         """When it was first looked at in vain, since anything else happened but a request that changed nothing."""

@@ -13,9 +13,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from connector.domain import evidence, identity
-from connector.domain.decision import FIRST_LOOK
 from connector.domain.errors import (
-    LookAgainError,
     MisconfiguredError,
     NotSentError,
     OutcomeUnknownError,
@@ -28,11 +26,11 @@ from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.attempts import TAKEN, all_had_these_bytes, is_repeated, was_taken
 from connector.steps.await_original import names_original
-from connector.steps.case import LONGEST_PAUSE, Case
+from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.look_up import find_ours, is_anybodys, is_marked, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
-from connector.steps.withdraw import UNSENT
+from connector.steps.withdraw import WITHDRAWABLE
 
 
 def settle(case: Case) -> RemoteInvoice:
@@ -94,20 +92,13 @@ def _doubt_contact(case: Case, error: RefusedError | MisconfiguredError) -> None
     is_gone = error.details.get("status") == "404" and _names_lost_contact(case)
     if not is_gone and not _RECIPIENT.search(error.details.get("param", "")):
         return
-    if is_gone:
-        _give_contact_time_to_show(case)
-    case.ledger.contacts.forget(case.job.account, case.job.contact_id or "")
+    contact = case.job.account, case.job.contact_id or ""
+    if is_gone and (told := case.ledger.contacts.told_at(*contact)):
+        case.give_time_to_show(Effect.CONTACT, told)
+    case.ledger.contacts.forget(*contact)
     if is_gone or not case.job.attempts:
         facts = {"party": case.invoice.buyer.name}
         raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
-
-
-def _give_contact_time_to_show(case: Case) -> None:
-    told = case.ledger.contacts.told_at(case.job.account, case.job.contact_id or "")
-    passed = (case.clock.now() - told).total_seconds() if told else case.rules.quiet_time
-    if passed < case.rules.quiet_time:
-        pause = min(LONGEST_PAUSE, max(FIRST_LOOK, passed))
-        raise LookAgainError("looking_up", {"effect": str(Effect.CONTACT)}, pause=pause)
 
 
 def _names_lost_contact(case: Case) -> bool:
@@ -179,7 +170,7 @@ def _unlike(case: Case, found: RemoteInvoice, *, alike: bool) -> dict[str, Any]:
 
 
 def _is_sent(found: RemoteInvoice) -> bool:
-    return has_left(found.state) and found.state not in UNSENT
+    return has_left(found.state) and found.state not in WITHDRAWABLE
 
 
 def _remembered(case: Case) -> RemoteInvoice:

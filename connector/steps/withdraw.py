@@ -5,15 +5,14 @@ Only what we made and what was never sent is deleted (API 7.5 advises just this 
 
 from __future__ import annotations
 
-from connector.domain.decision import FIRST_LOOK
-from connector.domain.errors import BlockedError, LookAgainError, NotSentError, OutcomeUnknownError, RefusedError
+from connector.domain.errors import BlockedError, NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
-from connector.steps.case import LONGEST_PAUSE, Case
+from connector.steps.case import Case
 from connector.steps.look_up import is_our_file
 
-UNSENT = frozenset({"new", "draft", "error", "invalid"})
+WITHDRAWABLE = frozenset({"new", "draft", "error", "invalid"})
 
 
 def start_over_if_changed(case: Case) -> bool:
@@ -61,7 +60,7 @@ def withdraw(case: Case) -> bool:
     reference = case.job.reference or ""
     there = case.there()
     if there is not None:
-        if there.state not in UNSENT:
+        if there.state not in WITHDRAWABLE:
             if case.job.open_effect is Effect.WITHDRAW:
                 case.settle_intent("refused")
             return False
@@ -77,16 +76,9 @@ def withdraw(case: Case) -> bool:
 
 
 def _give_time_to_show(case: Case) -> None:
-    """Believe that a document is gone only after the quiet time: what was just made may be read where it is not yet.
-
-    Raises:
-        LookAgainError: too early to tell.
-    """
+    """Doubt that the document is gone for as long as it may not show yet; see `Case.give_time_to_show`."""
     case.pay()
-    passed = (case.clock.now() - case.ledger.jobs.reached_at(case.job)).total_seconds()
-    if passed < case.rules.quiet_time:
-        pause = min(LONGEST_PAUSE, max(FIRST_LOOK, passed))
-        raise LookAgainError("looking_up", {"effect": str(Effect.CREATE)}, pause=pause)
+    case.give_time_to_show(Effect.CREATE, case.ledger.jobs.reached_at(case.job))
 
 
 def _made_here(case: Case, there: RemoteInvoice) -> bool:
