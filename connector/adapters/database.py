@@ -46,6 +46,10 @@ _MYSQL: Final = frozenset({"mysql", "mariadb"})
 _CONNECTIONS: Final = 16
 """Most connections of a process to the database of one source; they are kept, for opening one is dear."""
 
+_MOST_AT_REST: Final = 64
+"""Most databases to which a process keeps connections that nobody uses: sources may be thousands, and each of a small
+number is asked again soon."""
+
 _MOST_DIGITS: Final = 18
 """Most digits of a number before its point: in what is computed, with 28 digits, no cent is lost."""
 
@@ -149,10 +153,11 @@ class Database:
 
     def close(self) -> None:
         """Give back all connections; the next use opens new ones."""
+        _AT_REST.forget(self)
         with self._building:
             engine, self._engine = self._engine, None
         if engine is not None:
-            engine.dispose()
+            engine.dispose()  # a connection in use is closed when it is given back
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -163,6 +168,7 @@ class Database:
 
     @contextmanager
     def _transaction(self, *, read_only: bool) -> Iterator[Connection]:
+        _AT_REST.used(self)
         with self._translated(), self._begun(read_only=read_only) as connection:
             transaction = connection.get_transaction()
             assert transaction is not None
@@ -240,6 +246,31 @@ class Database:
                 self._engine = _engine(self.source, self.url, self.timeouts)
             return self._engine
 
+
+class _AtRest:
+    """The databases to which connections are open, those that were used longest ago first; too many are closed."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._databases: dict[Database, None] = {}
+
+    def used(self, database: Database) -> None:
+        """Take note that a database is used now."""
+        with self._lock:
+            self._databases.pop(database, None)
+            self._databases[database] = None
+            longest_ago = next(iter(self._databases)) if len(self._databases) > self._most else None
+        if longest_ago is not None:
+            longest_ago.close()
+
+    def forget(self, database: Database) -> None:
+        """Take note that nothing is open to a database."""
+        with self._lock:
+            self._databases.pop(database, None)
+
+
+_AT_REST: Final = _AtRest(_MOST_AT_REST)
 
 BYTES: Final = (bytes, bytearray, memoryview)
 """What drivers give of columns that are made for any content."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
-from connector.adapters.database import Row, exact
+from connector.adapters.database import Row, exact, plain
 from connector.domain.errors import DocumentNotUsableError, SchemaChangedError
 from connector.domain.invoice import Invoice, money
 
@@ -33,6 +33,14 @@ def amount(row: Row, column: str, currency: str | None) -> Decimal:
     """Return an amount of money with all digits of its currency, unless the ERP keeps more of them."""
     value, unit = number(row, column), money(currency or "").unit
     return value.quantize(unit) if value == value.quantize(unit) else value
+
+
+_EVERYDAY: Final = frozenset({"C62", "HUR", "KGM", "LTR", "DAY"})
+
+
+def unit_name(name: str | None, code: str | None) -> str | None:
+    """Return the ERP's own name of a unit, for documents whose recipient may not be told it by its code."""
+    return None if code in _EVERYDAY else plain(name)
 
 
 def day(value: Any) -> date | None:

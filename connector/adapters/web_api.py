@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from connector.domain.errors import (
     SourceUnavailableError,
     UsageError,
 )
+from connector.per_thread import PerThread
 from connector.tls import trusted
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ class WebApi:
         self._key = key
         self._timeout = timeout
         self._headers = {"User-Agent": f"b2brouter-connector/{__version__}", **headers}
-        self._mine = threading.local()
-        self._clients: list[httpx.Client] = []
-        self._listing = threading.Lock()
+        self._clients: PerThread[httpx.Client] = PerThread("erp")
 
     @property
     def place(self) -> str:
@@ -115,21 +113,12 @@ class WebApi:
 
     def close(self) -> None:
         """Give back connections."""
-        with self._listing:
-            clients, self._clients = self._clients, []
-            self._mine = threading.local()
-        for client in clients:
-            client.close()
+        self._clients.close()
 
     def _client(self) -> httpx.Client:
+        return self._clients.mine(self._open)
+
+    def _open(self) -> httpx.Client:
         import httpx
 
-        client: httpx.Client | None = getattr(self._mine, "client", None)
-        if client is None:
-            client = httpx.Client(
-                verify=trusted(), headers=self._headers, timeout=self._timeout, follow_redirects=False
-            )
-            with self._listing:
-                self._clients.append(client)
-                self._mine.client = client
-        return client
+        return httpx.Client(verify=trusted(), headers=self._headers, timeout=self._timeout, follow_redirects=False)

@@ -598,6 +598,56 @@ def rename_tables(url: str, prefix: str) -> None:
     execute(url, *(f"RENAME TABLE `{name}` TO `{prefix}{name.removeprefix('llx_')}`" for name in tables))
 
 
+def test_a_unit_that_is_not_everyday_keeps_its_label(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
+    execute(
+        own_dolibarr.url,
+        "INSERT INTO llx_c_units (rowid, code, label, short_label) VALUES (90, 'PAL', 'Palette', 'pal.')",
+    )
+    adapter = make(own_dolibarr)
+    for unit, told in ((90, (None, "pal.")), (7, ("MTR", "m")), (2, ("KGM", None)), ("NULL", (None, None))):
+        execute(own_dolibarr.url, f"UPDATE llx_facturedet SET fk_unit = {unit} WHERE fk_facture = 1")
+        line = load(adapter, 1).lines[0]
+        assert (line.unit, line.unit_name) == told
+
+
+MODES = (
+    "CREATE TABLE llx_c_paiement (id int PRIMARY KEY, code varchar(6), libelle varchar(128))",
+    "INSERT INTO llx_c_paiement VALUES (2, 'VIR', 'Transfer'), (3, 'PRE', 'Debit order'), (4, 'LIQ', 'Cash')",
+    "INSERT INTO llx_c_paiement VALUES (6, 'CB', 'Card'), (7, 'CHQ', 'Cheque'), (52, 'LCR', 'Lettre de change')",
+)
+
+
+def test_how_a_document_is_paid_is_told_in_the_terms_of_the_european_norm(
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    assert load(make(own_dolibarr), 1).payment.method is None
+    execute(own_dolibarr.url, *MODES)
+    adapter = make(own_dolibarr)
+    for mode, method in ((2, "30"), (3, "49"), (4, "10"), (6, "48"), (7, "20"), ("NULL", None)):
+        execute(own_dolibarr.url, f"UPDATE llx_facture SET fk_mode_reglement = {mode} WHERE rowid = 1")
+        assert (load(adapter, 1).payment.method, load(adapter, 1).payment.method_text) == (method, None)
+    execute(own_dolibarr.url, "UPDATE llx_facture SET fk_mode_reglement = 52 WHERE rowid = 1")
+    payment = load(adapter, 1).payment
+    assert (payment.method, payment.method_text) == ("ZZZ", "Lettre de change")
+
+
+PAYMENT_TERMS = (
+    "CREATE TABLE llx_c_payment_term (rowid int PRIMARY KEY, code varchar(16), libelle_facture text)",
+    "INSERT INTO llx_c_payment_term VALUES (2, '30D', 'Due in 30 days'), (20, 'OURS', '45 jours<br>fin de mois')",
+)
+
+
+def test_terms_of_payment_of_the_sites_own_are_told_as_its_documents_print_them(
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    assert load(make(own_dolibarr), 1).payment.terms is None
+    execute(own_dolibarr.url, *PAYMENT_TERMS, "UPDATE llx_facture SET fk_cond_reglement = 20 WHERE rowid = 1")
+    adapter = make(own_dolibarr)
+    assert load(adapter, 1).payment.terms == "45 jours\nfin de mois"
+    execute(own_dolibarr.url, "UPDATE llx_facture SET fk_cond_reglement = 2 WHERE rowid = 1")
+    assert load(adapter, 1).payment.terms is None  # its label is English in the database, whatever the site speaks
+
+
 def test_another_table_prefix_is_found(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
     rename_tables(own_dolibarr.url, "erp-1_")
     adapter = make(own_dolibarr)

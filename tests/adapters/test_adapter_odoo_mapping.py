@@ -42,7 +42,15 @@ def partner(**values: Any) -> Party:
     return party({"id": 7, **dict.fromkeys(columns.split()), **values})
 
 
-def line_of(*, quantity: str, price: str, discount: str = "0", subtotal: str, currency: str = "EUR") -> Line:
+def line_of(
+    *,
+    quantity: str,
+    price: str,
+    discount: str = "0",
+    subtotal: str,
+    currency: str = "EUR",
+    unit: str | None = '{"en_US": "Hours"}',
+) -> Line:
     row = {
         "id": 2,
         "display_type": "product",
@@ -52,11 +60,11 @@ def line_of(*, quantity: str, price: str, discount: str = "0", subtotal: str, cu
         "discount": Decimal(discount),
         "price_subtotal": Decimal(subtotal),
         "article_code": None,
-        "unit": '{"en_US": "Hours"}',
+        "unit": unit,
     }
     names = (
         "id company_id move_type state number ref invoice_date invoice_date_due invoice_origin narration"
-        " payment_reference amount_untaxed amount_tax amount_total partner_id commercial_partner_id"
+        " payment_reference payment_terms amount_untaxed amount_tax amount_total partner_id commercial_partner_id"
         " company_partner_id buyer_reference purchase_order_reference contract_reference delivery_date"
         " currency iban bic original_id original_number original_date original_state"
     )
@@ -64,6 +72,21 @@ def line_of(*, quantity: str, price: str, discount: str = "0", subtotal: str, cu
     document = Mapper.of(Documents(headers=[header], lines={1: [row]}), {}).invoices()["1"]
     assert isinstance(document, Invoice)
     return document.lines[0]
+
+
+@pytest.mark.parametrize(
+    ("stored", "code", "name"),
+    [
+        ('{"en_US": "Units", "es_ES": "Unidades"}', "C62", None),
+        ('{"en_US": "Hours"}', "HUR", None),
+        ('{"en_US": "Dozens"}', "DZN", "Dozens"),
+        ('"Palé"', None, "Palé"),
+        (None, None, None),
+    ],
+)
+def test_a_unit_that_is_not_everyday_keeps_its_name(stored: str | None, code: str | None, name: str | None) -> None:
+    found = line_of(quantity="1", price="1", subtotal="1", unit=stored)
+    assert (found.unit, found.unit_name) == (code, name)
 
 
 # --- taxes

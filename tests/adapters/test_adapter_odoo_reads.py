@@ -404,6 +404,21 @@ def test_withholding_and_surcharge_are_other_kinds_than_vat(still_odoo: OdooData
     assert surcharged.totals.withholding == 0
 
 
+def test_the_terms_of_payment_are_told_in_the_customers_language(odoo: OdooDatabase, make: MakeAdapter) -> None:
+    execute(
+        odoo.url,
+        """INSERT INTO account_payment_term (id, sequence, name)
+           VALUES (9001, 1, '{"en_US": "30 Days", "fr_FR": "30 jours"}')""",
+        "UPDATE account_move SET invoice_payment_term_id = 9001 WHERE id = 1",
+        "UPDATE account_move SET invoice_payment_term_id = NULL WHERE id = 2",
+    )
+    adapter, buyer = make(odoo), "(SELECT commercial_partner_id FROM account_move WHERE id = 1)"
+    for language, told in (("fr_FR", "30 jours"), ("de_DE", "30 Days")):
+        execute(odoo.url, f"UPDATE res_partner SET lang = '{language}' WHERE id = {buyer}")
+        assert load(adapter, 1).payment.terms == told
+    assert load(adapter, 2).payment.terms is None
+
+
 def test_what_a_tax_is_called_may_stand_in_its_group_alone(odoo: OdooDatabase, make: MakeAdapter) -> None:
     execute(
         odoo.url, """UPDATE account_tax_group SET name = '{"en_US": "IGIC 7%"}' WHERE name->>'en_US' = 'VAT 21%'"""

@@ -1004,3 +1004,16 @@ def test_without_the_queries_there_are_no_files(with_files: str, make: MakeAdapt
 def test_the_query_of_the_heads_needs_that_of_the_contents(sqlite_url: str, make: MakeAdapter) -> None:
     with pytest.raises(UsageError, match="attachments and attachment need one another"):
         make(sqlite_url, attachments=FILES["attachments"])
+
+
+def test_of_thousands_of_databases_those_used_last_keep_their_connections(tmp_path: Path) -> None:
+    several = [Database(f"erp-{number}", f"sqlite:///{tmp_path / str(number)}") for number in range(70)]
+    for number, database in enumerate(several):
+        (tmp_path / str(number)).touch()
+        with database.reading() as connection:
+            connection.exec_driver_sql("SELECT 1")
+    handles = [link.readlink() for link in Path("/proc/self/fd").iterdir() if link.exists()]
+    open_ones = {int(name.name) for name in handles if name.parent == tmp_path}
+    for database in several:
+        database.close()
+    assert open_ones == set(range(6, 70))

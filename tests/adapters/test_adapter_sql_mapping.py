@@ -59,6 +59,39 @@ def problem(*headers: dict[str, Any], lines: tuple[dict[str, Any], ...] = ()) ->
 
 
 @pytest.mark.parametrize(
+    ("numbers", "is_public"),
+    [
+        ({"buyer_siret": "130 015 332 00013"}, True),
+        ({"buyer_legal_scheme": "9", "buyer_legal_id": "13001533200013"}, True),
+        ({"buyer_siren": "217500016"}, False),
+        ({"buyer_tax_number": "FR84130015332"}, False),
+        ({"buyer_siret": "77566343801906"}, False),
+        ({"buyer_siret": "77566343801906", "buyer_service_code": "S1"}, True),
+        ({"buyer_country": "ES", "buyer_tax_number": "P2807900B"}, True),
+        ({"buyer_country": "ES", "buyer_tax_number": "B63276174"}, False),
+    ],
+)
+def test_a_public_body_is_known_by_its_numbers_where_the_query_does_not_say(
+    numbers: dict[str, Any], is_public: bool
+) -> None:
+    row = header(**{"buyer_country": "FR", **numbers})
+    assert mapped(row, line()).buyer.is_public_body is is_public
+    assert mapped({**row, "buyer_is_public_body": None}, line()).buyer.is_public_body is is_public
+    for said in (True, False):
+        assert mapped({**row, "buyer_is_public_body": said}, line()).buyer.is_public_body is said
+
+
+@pytest.mark.parametrize(("given", "method"), [(49, "49"), (" 30 ", "30"), ("ZZZ", "ZZZ"), (None, None), ("", None)])
+def test_a_means_of_payment_goes_by_its_code(given: object, method: str | None) -> None:
+    payment = mapped(header(payment_method=given, payment_method_text="Giro"), line()).payment
+    assert (payment.method, payment.method_text) == (method, "Giro")
+
+
+def test_a_means_of_payment_that_is_no_code_is_told() -> None:
+    assert "payment_method is 'PRE'" in problem(header(payment_method="PRE"))
+
+
+@pytest.mark.parametrize(
     ("value", "confirmed"),
     [
         (True, True),

@@ -140,7 +140,7 @@ def test_without_a_party_there_is_a_party_without_data() -> None:
 HEADER: dict[str, Any] = {
     **dict.fromkeys("reference description comment due_date seller seller_name tax_identifier invoice_date".split()),
     **dict.fromkeys("party party_name invoice_address party_tax_identifier written_reference written_xref".split()),
-    **dict.fromkeys("untaxed_amount_cache tax_amount_cache total_amount_cache".split()),
+    **dict.fromkeys("payment_terms untaxed_amount_cache tax_amount_cache total_amount_cache".split()),
     "id": 1, "company": 1, "issued": 1, "number": "F1", "currency": "EUR", "currency_id": 1, "digits": 2,
     "rounding": Decimal("0.01"),
 }  # fmt: skip
@@ -172,6 +172,14 @@ def test_a_line_rounds_half_to_even_to_the_currency(quantity: float, price: str,
     documents = Documents(headers=[{**HEADER, "rounding": Decimal(rounding)}], lines={1: [line(quantity, price)]})
     (found,) = mapped(documents).lines
     assert (found.net_amount, found.unit) == (Decimal(net), "HUR")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "code", "name"), [("u", "C62", None), ("m", "MTR", "m"), ("palé", None, "palé"), (None, None, None)]
+)
+def test_a_unit_that_is_not_everyday_keeps_its_symbol(symbol: str | None, code: str | None, name: str | None) -> None:
+    (found,) = mapped(Documents(headers=[HEADER], lines={1: [line(1, "1", unit=symbol)]})).lines
+    assert (found.unit, found.unit_name) == (code, name)
 
 
 def test_totals_that_are_not_stored_yet_are_those_that_tryton_shows() -> None:

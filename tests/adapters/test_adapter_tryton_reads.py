@@ -414,6 +414,13 @@ def test_decimals_are_exact_in_whatever_form_sqlite_keeps_them(
 # --- modules, rights, faults
 
 
+def test_the_terms_of_payment_are_told_by_their_name(tryton: TrytonDatabase, make: MakeAdapter) -> None:
+    execute(tryton.url, "UPDATE account_invoice SET payment_term = 2 WHERE id = 2")
+    assert load(make(tryton), 2).payment.terms == "30 días"
+    execute(tryton.url, "UPDATE account_invoice SET payment_term = NULL WHERE id = 2")
+    assert load(make(tryton), 2).payment.terms is None
+
+
 def test_a_database_without_bank_accounts_gives_documents_without_any(
     tryton: TrytonDatabase, make: MakeAdapter
 ) -> None:

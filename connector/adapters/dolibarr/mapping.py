@@ -18,7 +18,7 @@ from connector.adapters.dolibarr.reader import Documents
 from connector.adapters.dolibarr.settings import DolibarrOptions
 from connector.adapters.dolibarr.texts import words
 from connector.adapters.figures import discount_of, net_price, rounds_to
-from connector.adapters.values import day
+from connector.adapters.values import day, unit_name
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -108,6 +108,8 @@ class Mapper:
             payment=Payment(
                 iban=_iban(row["iban"]),
                 bic=plain(row["bic"]),
+                terms=words(row["payment_terms"]),
+                **_how_paid(row),
                 reference=plain(row["payment_reference"]),
             ),
             buyer_reference=plain(fields.get(self.options.service_code_column)) if fields else None,
@@ -215,7 +217,7 @@ class _Figures:
         discount, net = _number(row, "remise_percent"), self._amount(row, "total_ht")
         gross = quantity * price
         allowances: tuple[AllowanceCharge, ...] = ()
-        base = Decimal(1)
+        base, unit = Decimal(1), _UNITS.get(row["unit"] or "")
         if rounds_to(gross * (100 - discount) / 100, net, self._currency):
             allowances = discount_of(gross - net, discount)
         else:  # part of a situation, or a price with tax
@@ -228,7 +230,8 @@ class _Figures:
             net_price=price,
             net_amount=net,
             base_quantity=base,
-            unit=_UNITS.get(row["unit"] or ""),
+            unit=unit,
+            unit_name=unit_name(row["unit_label"] or row["unit"], unit),
             article_code=plain(row["article_code"]),
             allowances=allowances,
             taxes=tuple(each.tax for each in self._line_taxes(row)),
@@ -314,6 +317,19 @@ def _number(row: Row, column: str) -> Decimal:
 def _iban(value: str | None) -> str | None:
     """Later versions can encrypt accounts with a key of the web server, which nobody has here."""
     return None if not value or value.startswith("dolcrypt:") else plain(value.replace(" ", ""))
+
+
+_METHODS: Final = {"VIR": "30", "PRE": "49", "LIQ": "10", "CB": "48", "CHQ": "20"}
+"""Dolibarr's means of payment (`llx_c_paiement.code`) by their codes of UNCL 4461."""
+_AGREED: Final = "ZZZ"
+
+
+def _how_paid(row: Row) -> dict[str, str | None]:
+    """Return by which means a document is paid; one of the site's own is told by its name."""
+    mode = plain(row["payment_mode"])
+    if mode is None or mode in _METHODS:
+        return {"method": _METHODS[mode] if mode else None}
+    return {"method": _AGREED, "method_text": words(row["payment_label"])}
 
 
 def _description(row: Row) -> str:

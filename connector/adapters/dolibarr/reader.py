@@ -70,7 +70,7 @@ _HEADERS: Final = """
            f.?multicurrency_code AS currency, CURRENCY AS company_currency,
            f.?multicurrency_total_ht AS foreign_total_ht, f.?multicurrency_total_tva AS foreign_total_tva,
            f.?multicurrency_total_ttc AS foreign_total_ttc,
-           b.iban_prefix AS iban, b.bic,
+           b.iban_prefix AS iban, b.bic, TERMS AS payment_terms, MODE,
            f.fk_facture_source AS original_id, o.?ref|facnumber AS original_number, o.datef AS original_date,
            o.fk_statut AS original_statut, o.close_code AS original_close_code,
            s.rowid AS buyer_id, s.nom AS name, s.tva_intra, s.siren, s.siret, s.address, s.zip, s.town,
@@ -80,15 +80,25 @@ _HEADERS: Final = """
     LEFT JOIN llx_c_country country ON country.rowid = s.fk_pays
     LEFT JOIN llx_c_departements province ON province.rowid = s.fk_departement
     LEFT JOIN llx_bank_account b ON b.rowid = f.fk_account
-    LEFT JOIN llx_facture o ON o.rowid = f.fk_facture_source
+    LEFT JOIN llx_facture o ON o.rowid = f.fk_facture_source MODES
     WHERE f.rowid IN :ids
 """.replace("CURRENCY", _CURRENCY)
+
+# What Dolibarr brings itself is English here and translated on its pages; the due date says the same.
+_TERMS: Final = """(SELECT v.libelle_facture FROM llx_c_payment_term v
+            WHERE v.rowid = f.?fk_cond_reglement AND v.code NOT IN (
+            'RECEP', '10D', '10DENDMONTH', '14D', '14DENDMONTH', '30D', '30DENDMONTH', '60D', '60DENDMONTH',
+            'PT_ORDER', 'PT_DELIVERY', 'PT_5050', 'DEP30PCTDEL'))"""
+_MODE: Final = "mode.code AS payment_mode, mode.libelle AS payment_label"
+_NO_MODE: Final = "NULL AS payment_mode, NULL AS payment_label"
+_MODES: Final = "LEFT JOIN llx_c_paiement mode ON mode.id = f.?fk_mode_reglement"
 _TYPENT: Final = "(SELECT y.code FROM llx_c_typent y WHERE y.id = s.fk_typent)"
 
 # Lines of the type 9 are titles, subtotals and texts of add-ons. `before` is the same line of the situation before.
 _LINES: Final = """
     SELECT d.rowid AS id, d.fk_facture, d.description, d.?label AS label, p.label AS product_label,
-           p.ref AS article_code, u.?code AS unit, d.qty, d.subprice, d.remise_percent, d.info_bits,
+           p.ref AS article_code, u.?code AS unit, u.?short_label AS unit_label,
+           d.qty, d.subprice, d.remise_percent, d.info_bits,
            d.tva_tx, d.?vat_src_code AS vat_code, d.localtax1_tx, d.localtax2_tx,
            d.total_ht, d.total_tva, d.total_localtax1, d.total_localtax2,
            d.?multicurrency_subprice AS foreign_subprice, d.?multicurrency_total_ht AS foreign_total_ht,
@@ -215,8 +225,7 @@ class Reader:
             return self._rows(connection, schema.statement(sql), {"ids": wanted})
 
         options = self._options
-        typent = _TYPENT if schema.has_table("c_typent") else "NULL"
-        headers = query(_HEADERS.replace("TYPENT", typent), ids)
+        headers = query(_headers(schema), ids)
         buyers = sorted({row["buyer_id"] for row in headers if row["buyer_id"] is not None})
         originals = {row["original_id"] for row in headers if row["original_id"] is not None}
         theirs = [options.service_code_column, *options.dir3_columns.values()]
@@ -269,6 +278,15 @@ class Reader:
                     self.side_table.require(connection)
                 self._schema = found
             return self._schema
+
+
+def _headers(schema: Schema) -> str:
+    """Return the query without the tables that this Dolibarr lacks, or that were not granted to earlier versions."""
+    typent = _TYPENT if schema.has_table("c_typent") else "NULL"
+    terms = _TERMS if schema.has("c_payment_term", "libelle_facture") else "NULL"
+    modes, mode = (_MODES, _MODE) if schema.has("c_paiement", "libelle") else ("", _NO_MODE)
+    headers = _HEADERS.replace("MODES", modes).replace("MODE", mode)
+    return headers.replace("TYPENT", typent).replace("TERMS", terms)
 
 
 def _extra_fields(schema: Schema, table: str, names: Sequence[str]) -> str:

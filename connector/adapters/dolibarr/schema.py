@@ -24,8 +24,9 @@ _TABLES: Final[Mapping[str, Needs]] = {
         "rowid entity ref|facnumber type fk_statut close_code fk_soc datef date_valid date_lim_reglement tms"
         " ref_client note_public fk_facture_source fk_account total_ht|total total_tva|tva total_ttc localtax1"
         " localtax2",
-        "revenuestamp payment_reference multicurrency_code multicurrency_total_ht multicurrency_total_tva"
-        " multicurrency_total_ttc",
+        "revenuestamp payment_reference fk_cond_reglement fk_mode_reglement multicurrency_code"
+        " multicurrency_total_ht"
+        " multicurrency_total_tva multicurrency_total_ttc",
     ),
     "facturedet": needs(
         "rowid fk_facture rang product_type description fk_product qty subprice remise_percent tva_tx"
@@ -45,12 +46,16 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "c_country": needs("rowid code"),
     "c_departements": needs("rowid nom"),
     "c_tva": needs("fk_pays taux active", "code note"),
-    "c_units": needs("rowid", "code"),
+    "c_units": needs("rowid", "code short_label"),
     "bank_account": needs("rowid iban_prefix bic"),
     "product": needs("rowid ref label"),
     "const": needs("name value entity"),
 }
-_OPTIONAL_TABLES: Final = {"c_typent": frozenset({"id", "code"})}
+_OPTIONAL_TABLES: Final = {
+    "c_typent": frozenset({"id", "code"}),
+    "c_paiement": frozenset({"id", "code", "libelle"}),
+    "c_payment_term": frozenset({"rowid", "code", "libelle_facture"}),
+}
 
 # A column that may be missing is written `alias.?column`, in the order of preference where there are several.
 _ALIASES: Final = {

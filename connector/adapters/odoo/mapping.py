@@ -15,7 +15,7 @@ from connector.adapters.odoo.parties import party
 from connector.adapters.odoo.reader import Documents
 from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.texts import plain_text
-from connector.adapters.values import day
+from connector.adapters.values import day, unit_name
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -111,7 +111,10 @@ class Mapper:
             tax_totals=self._tax_totals(row),
             totals=self._totals(row),
             payment=Payment(
-                iban=plain(row["iban"]), bic=plain(row["bic"]), reference=plain(row["payment_reference"])
+                iban=plain(row["iban"]),
+                bic=plain(row["bic"]),
+                terms=plain(odoo_taxes.label(row["payment_terms"], buyer.language)),
+                reference=plain(row["payment_reference"]),
             ),
             buyer_reference=plain(row["buyer_reference"]),
             purchase_order=_purchase_order(row),
@@ -128,17 +131,19 @@ class Mapper:
     # --- lines
 
     def _lines(self, header: Row) -> list[Line]:
-        return [self._line(row, header["currency"]) for row in self._rows(header, "product")]
+        customer = self.documents.parties.get(header["commercial_partner_id"])
+        language = customer["lang"] if customer else None
+        return [self._line(row, header["currency"], language) for row in self._rows(header, "product")]
 
     def _rows(self, header: Row, kind: str) -> list[Row]:
         return [row for row in self.documents.lines.get(header["id"], []) if row["display_type"] == kind]
 
-    def _line(self, row: Row, currency: str | None) -> Line:
+    def _line(self, row: Row, currency: str | None, language: str | None) -> Line:
         quantity, price = _amount(row, "quantity"), _amount(row, "price_unit")
         discount, net = _amount(row, "discount"), _amount(row, "price_subtotal")
         gross = quantity * price
         allowances: tuple[AllowanceCharge, ...] = ()
-        base = Decimal(1)
+        base, unit = Decimal(1), _UNITS.get(odoo_taxes.label(row["unit"]))
         if rounds_to(gross * (100 - discount) / 100, net, currency):
             allowances = discount_of(gross - net, discount)
         else:  # the price includes tax
@@ -149,7 +154,8 @@ class Mapper:
             net_price=price,
             net_amount=net,
             base_quantity=base,
-            unit=_UNITS.get(odoo_taxes.label(row["unit"])),
+            unit=unit,
+            unit_name=unit_name(odoo_taxes.label(row["unit"], language), unit),
             article_code=plain(row["article_code"]),
             allowances=allowances,
             taxes=tuple(self.taxes[key] for key in self._tax_keys(row["id"])),

@@ -8,7 +8,7 @@ is another matter, a paid or reversed invoice is still an issued one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -63,7 +63,7 @@ _HEADERS: Final = """
            m.partner_id, m.commercial_partner_id, company.partner_id AS company_partner_id,
            m.?buyer_reference AS buyer_reference, m.?purchase_order_reference AS purchase_order_reference,
            m.?contract_reference AS contract_reference, m.?delivery_date AS delivery_date,
-           WRITTEN, currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
+           WRITTEN, TERMS AS payment_terms, currency.name AS currency, account.sanitized_acc_number AS iban, bank.bic,
            original.id AS original_id, original.name AS original_number,
            original.invoice_date AS original_date, original.state AS original_state
     FROM account_move m
@@ -74,6 +74,14 @@ _HEADERS: Final = """
     LEFT JOIN account_move original ON original.id = COALESCE(m.reversed_entry_id, m.?debit_origin_id)
     WHERE m.id = ANY(:ids)
 """
+
+_TERMS: Final = """(SELECT CAST(to_jsonb(term.name) AS text) FROM account_payment_term term
+            WHERE term.id = m.invoice_payment_term_id)"""
+_OF_TERMS: Final = (
+    ("account_move", "invoice_payment_term_id"),
+    ("account_payment_term", "id"),
+    ("account_payment_term", "name"),
+)
 
 # display_type: section and note lines are text; tax, payment_term … are bookkeeping. `rounding` is cash rounding,
 # which Odoo counts in amount_untaxed; where it has a tax, it is a part of that and in amount_tax. `epd` is what an
@@ -281,7 +289,7 @@ class Reader:
         def query(sql: str, wanted: list[int]) -> Sequence[Row]:
             return self._rows(connection, schema, sql, {"ids": wanted})
 
-        headers = query(self._headers, ids)
+        headers = query(self._headers.replace("TERMS", _if_readable(schema, _TERMS, _OF_TERMS)), ids)
         line_taxes = query(_LINE_TAXES_WITH_GROUPS if schema.has_table(TAX_CHILDREN) else _LINE_TAXES, ids)
         amounts = query(_TAX_AMOUNTS, ids)
         entities = _distinct(headers, "commercial_partner_id")
@@ -337,9 +345,13 @@ def _distinct(rows: Sequence[Row], column: str) -> list[int]:
 
 
 def _taxes(schema: Schema) -> str:
-    """Return the statement; only Spanish taxes that are no VAT may need the group, and some users may not read it."""
-    readable = all(schema.may_read(*column) for column in _OF_TAX_GROUP)
-    return _TAXES.replace("TAX_GROUP", _TAX_GROUP if readable else "NULL")
+    """Return the statement; only Spanish taxes that are no VAT may need the group."""
+    return _TAXES.replace("TAX_GROUP", _if_readable(schema, _TAX_GROUP, _OF_TAX_GROUP))
+
+
+def _if_readable(schema: Schema, sql: str, columns: Iterable[tuple[str, str]]) -> str:
+    """Return what gives a value, or NULL where some column is not there or was not granted to earlier versions."""
+    return sql if all(schema.may_read(*column) for column in columns) else "NULL"
 
 
 def _by_id(rows: Sequence[Row]) -> dict[int, Row]:

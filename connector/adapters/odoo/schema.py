@@ -16,7 +16,8 @@ _TABLES: Final[Mapping[str, Needs]] = {
         "id name ref state move_type company_id currency_id partner_id commercial_partner_id partner_bank_id"
         " reversed_entry_id invoice_date invoice_date_due invoice_origin payment_reference narration"
         " amount_untaxed amount_tax amount_total write_date",
-        "buyer_reference purchase_order_reference contract_reference delivery_date debit_origin_id",
+        "buyer_reference purchase_order_reference contract_reference delivery_date debit_origin_id"
+        " invoice_payment_term_id",
     ),
     "account_move_line": needs(
         "id move_id sequence name display_type quantity price_unit discount price_subtotal tax_line_id"
@@ -31,6 +32,7 @@ _TABLES: Final[Mapping[str, Needs]] = {
         " ubl_cii_tax_category_code ubl_cii_tax_exemption_reason_code",
     ),
     "account_tax_group": needs("", "id name"),
+    "account_payment_term": needs("", "id name"),
     "res_partner": needs(
         "id name vat commercial_partner_id type active street street2 zip city state_id country_id email"
         " phone lang is_company",

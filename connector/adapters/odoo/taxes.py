@@ -89,11 +89,12 @@ def untaxed(name: str, options: Mapping[str, TaxMapping]) -> Tax:
     )
 
 
-def label(value: str | None) -> str:
-    """Return the text of a name that Odoo may keep by language (`{"en_US": …}`), as its source has it."""
+def label(value: str | None, language: str | None = None) -> str:
+    """Return the text of a name that Odoo may keep by language (`{"en_US": …}`): in that one, else its source's."""
     loaded = json.loads(value) if value else ""
     if isinstance(loaded, dict):
-        loaded = loaded.get("en_US") or next(iter(loaded.values()), "")
+        spoken = [text for code, text in loaded.items() if language and code.startswith(language)]
+        loaded = next(filter(None, (*spoken, loaded.get("en_US"), *loaded.values())), "")
     return str(loaded or "")
 
 

@@ -13,6 +13,8 @@ from typing import Final
 from connector.adapters.options import nearest
 from connector.domain.errors import UsageError
 
+# is_public_body: without it, or where it is NULL, a body is known by service_code, by its offices (dir3_…), by its
+# SIRET in France, or by its tax number in Spain.
 _PARTY: Final = (
     "key name tax_number siren siret service_code legal_scheme legal_id"
     " country address address2 city postal_code province email phone language"
@@ -71,7 +73,10 @@ HEADER: Final = _columns(
     # what the document shows at its end.
     "document_key confirmed number kind issue_date currency net tax payable buyer_name",
     "company series due_date withholding buyer_reference purchase_order contract sales_order note"
-    " delivery_date amend_reason payment_iban payment_bic payment_terms payment_reference"
+    # payment_method: how the customer pays, by its code of UNCL 4461 (30 transfer, 49 direct debit, 48 card,
+    # 20 cheque, 10 cash); without one, by transfer to payment_iban.
+    " delivery_date amend_reason payment_iban payment_bic payment_method payment_method_text payment_terms"
+    " payment_reference"
     " original_key original_number original_date original_confirmed"
     # reference, xref: what an earlier write-back left there; a document that has them is never issued anew.
     " reference xref"
@@ -83,7 +88,8 @@ LINES: Final = _columns(
     # net_price: before tax, before the line's discount. net_amount: after it, as the ERP rounded it.
     "document_key description quantity net_price net_amount",
     # line_key ties the line to the query taxes; without that query, the line has the one tax given here.
-    "line_key base_quantity unit article_code discount discount_text"
+    # unit: its UN/ECE code. unit_name: what the customer reads where B2Brouter has no number for it.
+    "line_key base_quantity unit unit_name article_code discount discount_text"
     " tax_percent tax_category tax_reason tax_name tax_label",
 )
 TAXES: Final = _columns("taxes", "line_key percent", "kind category reason name label")

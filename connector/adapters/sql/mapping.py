@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 from connector.adapters.database import Row, exact, plain
+from connector.adapters.identities import SIREN, SIRET, french_id, is_public_body
 from connector.adapters.sql.reader import ONLY_COMPANY, Documents
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.sums import computed_tax_totals
 from connector.adapters.values import day
-from connector.domain.countries import country_code
+from connector.domain.countries import country_code, state_of
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -103,6 +104,8 @@ class Mapper:
             payment=Payment(
                 iban=plain(row.get("payment_iban")),
                 bic=plain(row.get("payment_bic")),
+                method=_method(row.get("payment_method")),
+                method_text=plain(row.get("payment_method_text")),
                 terms=plain(row.get("payment_terms")),
                 reference=plain(row.get("payment_reference")),
             ),
@@ -154,6 +157,7 @@ class Mapper:
             net_amount=net,
             base_quantity=base,
             unit=plain(row.get("unit")),
+            unit_name=plain(row.get("unit_name")),
             article_code=plain(row.get("article_code")),
             allowances=_discount(row, lowers=quantity * price / base >= net),
             taxes=self._line_taxes(row),
@@ -287,11 +291,12 @@ def _party(row: Row, role: str) -> Party:
     country = value("country")
     dir3 = tuple((code, center) for code, name in _DIR3_ROLES if (center := value(name)))
     is_company = row.get(f"{role}_is_company")
+    legal_ids = tuple(_legal_ids(row, role))
     return Party(
         key=value("key") or "",
         name=value("name") or "",
         tax_number=value("tax_number"),
-        legal_ids=tuple(_legal_ids(row, role)),
+        legal_ids=legal_ids,
         country=country_code(country),
         address=value("address") or "",
         address2=value("address2") or "",
@@ -302,11 +307,35 @@ def _party(row: Row, role: str) -> Party:
         phone=value("phone"),
         language=value("language"),
         is_company=is_company is None or truth(is_company, f"{role}_is_company"),
-        is_public_body=bool(dir3) or truth(row.get(f"{role}_is_public_body"), f"{role}_is_public_body"),
+        is_public_body=bool(dir3) or _is_public(row, role, legal_ids),
         dir3_codes=dir3,
         recipient_code=value("recipient_code"),
         certified_email=value("certified_email"),
     )
+
+
+def _method(value: Any) -> str | None:
+    """Return a means of payment by its code of UNCL 4461; databases may keep it as a number."""
+    code = plain(None if value is None else str(value))
+    if code and not re.fullmatch(r"\d{1,2}|ZZZ", code, re.ASCII):
+        raise ValueError(f"payment_method is {code!r}, which is no code of UNCL 4461")
+    return code
+
+
+def _is_public(row: Row, role: str, legal_ids: Sequence[LegalId]) -> bool:
+    """Return what the query says of it; where it says nothing, what the numbers show: only bodies have services.
+
+    A French body is one only with its SIRET: Chorus Pro knows establishments, and without the column nothing shall be
+    held for want of it.
+    """
+    column = f"{role}_is_public_body"
+    if row.get(column) is not None:
+        return truth(row[column], column)
+    country = country_code(plain(row.get(f"{role}_country")))
+    has_service = bool(plain(row.get(f"{role}_service_code")))
+    french = [known for legal in legal_ids if legal.scheme in {SIREN, SIRET} for known in french_id(legal.value)]
+    is_known = state_of(country) != "FR" or any(known.scheme == SIRET for known in french)
+    return has_service or (is_known and is_public_body(country, plain(row.get(f"{role}_tax_number")), french))
 
 
 def _legal_ids(row: Row, role: str) -> Iterator[LegalId]:

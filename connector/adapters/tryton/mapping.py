@@ -18,7 +18,7 @@ from connector.adapters.tryton import taxes as tryton_taxes
 from connector.adapters.tryton.parties import party
 from connector.adapters.tryton.reader import Documents
 from connector.adapters.tryton.values import amount, number
-from connector.adapters.values import day
+from connector.adapters.values import day, unit_name
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
     ZERO,
@@ -142,12 +142,13 @@ class Mapper:
 
     def _payment(self, row: Row) -> Payment:
         """The company's first account in the currency of the document, else the first without a currency."""
+        terms = plain(row["payment_terms"])
         accounts = self.documents.bank_numbers.get(row["seller"], ())
         for currency in (row["currency_id"], None):
             for account in accounts:
                 if account["currency"] == currency:
-                    return Payment(iban=plain(account["iban"]), bic=plain(account["bic"]))
-        return Payment()
+                    return Payment(iban=plain(account["iban"]), bic=plain(account["bic"]), terms=terms)
+        return Payment(terms=terms)
 
     def _original(self, row: Row) -> Original | None:
         original = self.documents.originals.get(row["id"])
@@ -163,12 +164,14 @@ class Mapper:
     # --- lines
 
     def _line(self, row: Row, header: Row, sign: int) -> Line:
+        unit = _UNITS.get(row["unit"] or "")
         return Line(
             description=plain(row["description"]) or "",
             quantity=sign * amount(row, "quantity") + 0,
             net_price=amount(row, "unit_price"),
             net_amount=sign * _net(row, header) + 0,
-            unit=_UNITS.get(row["unit"] or ""),
+            unit=unit,
+            unit_name=unit_name(row["unit"], unit),
             article_code=plain(row["article_code"]),
             taxes=tuple(self._tax(key) for key in self._charged(row["id"])),
         )

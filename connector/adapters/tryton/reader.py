@@ -18,7 +18,15 @@ from sqlalchemy import Connection
 from connector.adapters.database import Database, Row
 from connector.adapters.rows import grouped, row_id, row_ids
 from connector.adapters.schema import Schema, require
-from connector.adapters.tryton.schema import BANK_ACCOUNTS, NO_TRYTON, SUBDIVISIONS, detect, lacks_index, line_taxes
+from connector.adapters.tryton.schema import (
+    BANK_ACCOUNTS,
+    NO_TRYTON,
+    PAYMENT_TERMS,
+    SUBDIVISIONS,
+    detect,
+    lacks_index,
+    line_taxes,
+)
 from connector.adapters.tryton.statements import (
     ADDRESSES,
     BANK,
@@ -35,6 +43,7 @@ from connector.adapters.tryton.statements import (
     REFUNDED,
     TAX_ROWS,
     TAXES,
+    TERMS,
 )
 from connector.adapters.tryton.streets import PARTS
 from connector.adapters.writeback.side_table import SideTable
@@ -42,6 +51,8 @@ from connector.domain.errors import SchemaChangedError
 from connector.ports import Position
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_OF_TERMS: Final = (("account_invoice", "payment_term"), (PAYMENT_TERMS, "id"), (PAYMENT_TERMS, "name"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +207,7 @@ class Reader:
             .replace("{refunded}", refunded)
             .replace("{changed_at}", CHANGED_AT)
             .replace("{epoch}", epoch)
+            .replace("{terms}", TERMS if all(schema.may_read(*column) for column in _OF_TERMS) else "NULL")
             .replace("{reference}", reference)
             .replace("{xref}", xref)
         )

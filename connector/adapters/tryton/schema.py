@@ -17,7 +17,7 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "account_invoice": needs(
         "id type state number company currency party invoice_address invoice_date reference description comment"
         " move account untaxed_amount_cache tax_amount_cache total_amount_cache create_date write_date",
-        "party_tax_identifier tax_identifier cancel_move",
+        "party_tax_identifier tax_identifier cancel_move payment_term",
     ),
     "account_invoice_line": needs("id invoice sequence type description product quantity unit_price unit origin"),
     "account_invoice_tax": needs("id invoice sequence tax description base amount"),
@@ -45,12 +45,14 @@ _LINE_TAXES: Final = ("account_invoice_line-account_tax", "account_invoice_line_
 # Tables of modules that are not always there; the reader asks for them.
 SUBDIVISIONS: Final = "country_subdivision"
 BANK_ACCOUNTS: Final = "bank_account-party_party"
+PAYMENT_TERMS: Final = "account_invoice_payment_term"
 _MODULES: Final[Mapping[str, frozenset[str]]] = {
     SUBDIVISIONS: frozenset({"id", "name"}),
     BANK_ACCOUNTS: frozenset({"owner", "account"}),
     "bank_account": frozenset({"id", "bank", "currency", "active"}),
     "bank_account_number": frozenset({"id", "account", "sequence", "active", "type", "number_compact"}),
     "bank": frozenset({"id", "bic"}),
+    PAYMENT_TERMS: frozenset({"id", "name"}),
 }
 
 TABLES: Final = frozenset((*_TABLES, *_MODULES, *_LINE_TAXES))
@@ -69,7 +71,7 @@ NO_TRYTON: Final = (
 
 OWN_COLUMNS: Final = frozenset.union(*_TABLES["account_invoice"]) | frozenset(
     "accounting_date create_uid invoice_report_cache invoice_report_cache_id invoice_report_format journal"
-    " payment_term payment_term_date posted_by sequence validated_by write_uid".split()
+    " payment_term_date posted_by sequence validated_by write_uid".split()
 )
 """The columns of account_invoice that Tryton fills itself."""
 

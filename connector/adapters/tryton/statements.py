@@ -29,7 +29,7 @@ FIND: Final = """
 
 HEADERS: Final = """
     SELECT i.id, i.company, CASE WHEN {issued} THEN 1 ELSE 0 END AS issued, i.number, i.invoice_date,
-           i.reference, i.description, i.comment,
+           i.reference, i.description, i.comment, {terms} AS payment_terms,
            i.untaxed_amount_cache, i.tax_amount_cache, i.total_amount_cache,
            (SELECT MAX(l.maturity_date) FROM account_move_line l
             WHERE l.move = i.move AND l.account = i.account AND (i.state <> 'cancelled' OR {refunded})) AS due_date,
@@ -44,6 +44,8 @@ HEADERS: Final = """
     LEFT JOIN currency_currency currency ON currency.id = i.currency
     WHERE i.id IN :ids
 """
+
+TERMS: Final = "(SELECT term.name FROM account_invoice_payment_term term WHERE term.id = i.payment_term)"
 
 # Titles, subtotals and comments are no lines of the document.
 LINES: Final = """
