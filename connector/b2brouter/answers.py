@@ -118,6 +118,7 @@ def contact(body: object, *, request_id: str | None = None) -> RemoteContact:
         tax_number=_text(fields.get("tin_value")),
         legal_ids=tuple(_legal_ids(fields)),
         country=_text(fields.get("country")),
+        email=_text(fields.get("email")),
         integration_code=_text(fields.get("integration_code")),
         parent_id=_text(fields.get("parent_id")),
         transport=_text(fields.get("transport_type_code")),
@@ -225,6 +226,8 @@ def tax_report(body: object) -> RemoteTaxReport:
         url=_text(fields.get("identifier")),
         qr=_text(fields.get("qr")),
         problem="; ".join([*messages(fields.get("errors")), *messages(fields.get("warnings"))]) or None,
+        corrects=bool(fields.get("correction") or fields.get("annullation")) or None,
+        corrected_by=_text(fields.get("corrected_by_id")) or _text(fields.get("annulled_by_id")),
     )
 
 

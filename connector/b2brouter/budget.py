@@ -11,7 +11,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Final, Protocol, TypeVar
 
 from connector.domain.errors import OutOfTimeError, OutsideError
@@ -23,6 +24,11 @@ T = TypeVar("T")
 
 _HANDFUL: Final = 0.2
 """Seconds' worth of slots that a process takes from a reservoir at once."""
+_CROWD: Final = 0.5
+"""Share of the patience within which all that work with a budget get their slots; the rest is for who asks beside
+them, so that nobody has to give a job back."""
+_GLANCE: Final = 1.0
+"""Longest wait for a place among them, in seconds: who comes again and again for one shall not do so all the time."""
 _ALONE: Final = 0.25
 """Share of the rate that a process allows itself while the reservoir cannot be reached."""
 _AWAY: Final = 10.0
@@ -32,6 +38,13 @@ each time, and everybody who waits for a slot waits for that."""
 
 class Budget(Protocol):
     """Paces the requests of one API key over all workers that share it. Used from several threads."""
+
+    def crowd(self) -> AbstractContextManager[Callable[[], int]]:
+        """Around work that asks side by side: gives how many may ask at once now, none while the queue is long.
+
+        Whoever else in this process is within it has an equal part, of at least one. While the queue is long it is
+        entered a moment later.
+        """
 
     def acquire(self) -> None:
         """Return when the next request may be made.
@@ -52,6 +65,37 @@ def _positive(requests_per_minute: float) -> float:
     if requests_per_minute <= 0:
         raise ValueError("a budget needs a positive rate")
     return requests_per_minute / 60
+
+
+class _Crowds:
+    """Those of one process that share a budget, each with a crowd of its own."""
+
+    def __init__(self, patience: float, sleep: Callable[[float], None]) -> None:
+        self._longest = patience * _CROWD
+        self._sleep = sleep
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @contextmanager
+    def entered(self, queue: Callable[[], tuple[float, float]]) -> Iterator[Callable[[], int]]:
+        """Be one of them. `queue` gives the seconds until the next slot, and those between two."""
+
+        def places() -> int:
+            wait, interval = queue()
+            if wait > self._longest:
+                return 0
+            return max(1, int(self._longest / interval / self._count))
+
+        too_long = queue()[0] - self._longest
+        if too_long > 0:
+            self._sleep(min(too_long, _GLANCE))
+        with self._lock:
+            self._count += 1
+        try:
+            yield places
+        finally:
+            with self._lock:
+                self._count -= 1
 
 
 class LocalBudget:
@@ -75,6 +119,7 @@ class LocalBudget:
         """
         self._pace = Pace(full=_positive(requests_per_minute))
         self._patience = patience
+        self._crowds = _Crowds(patience, sleep)
         self._clock = clock
         self._sleep = sleep
         self._lock = threading.Lock()
@@ -84,6 +129,17 @@ class LocalBudget:
         """The rate in force now."""
         with self._lock:
             return self._pace.rate(self._clock()) * 60
+
+    def crowd(self) -> AbstractContextManager[Callable[[], int]]:
+        """See `Budget`."""
+        return self._crowds.entered(self.queue)
+
+    def queue(self) -> tuple[float, float]:
+        """Return the seconds until the next slot, and those between two."""
+        with self._lock:
+            now = self._clock()
+            _, first, interval = self._pace.reserve(now)
+            return first - now, interval
 
     def acquire(self) -> None:
         """Return when the next request may be made.
@@ -148,7 +204,8 @@ class SharedBudget:
             clock: seconds that never jump.
             sleep: waits so many seconds.
         """
-        self._handful = max(1, int(_positive(requests_per_minute) * _HANDFUL))
+        rate = _positive(requests_per_minute)
+        self._handful = max(1, int(rate * _HANDFUL))
         self._reservoir = reservoir
         self._alone = LocalBudget(requests_per_minute * _ALONE, patience=patience, clock=clock, sleep=sleep)
         self._patience = patience
@@ -158,6 +215,21 @@ class SharedBudget:
         self._slots: deque[float] = deque()
         self._paused_until = 0.0
         self._away_until = -math.inf
+        self._crowds = _Crowds(patience, sleep)
+        self._last, self._interval = -math.inf, 1 / rate  # of the slots that were given, as far as we know
+
+    def crowd(self) -> AbstractContextManager[Callable[[], int]]:
+        """See `Budget`."""
+        return self._crowds.entered(self._queue)
+
+    def _queue(self) -> tuple[float, float]:
+        """Return the seconds until the next slot, and those between two; the reservoir is not asked for it."""
+        with self._lock:
+            now = self._clock()
+            if now < self._away_until:
+                return self._alone.queue()
+            following = self._slots[0] if self._slots else self._last + self._interval
+            return max(0.0, following - now, self._paused_until - now), self._interval
 
     def acquire(self) -> None:
         """Return when the next request may be made.
@@ -194,6 +266,8 @@ class SharedBudget:
                 if given is None:
                     return None
                 first = self._clock() + given.wait
+                self._interval = given.interval
+                self._last = first + (max(given.count, 1) - 1) * given.interval
                 if not given.count:
                     return first
                 self._slots.extend(first + n * given.interval for n in range(given.count))

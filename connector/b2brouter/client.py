@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from itertools import count
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from connector.b2brouter.exactjson import UnreadableError
 from connector.b2brouter.outcome import Operation
 from connector.b2brouter.transport import Call, Guard, Transport
 from connector.domain.archive import Piece, is_file
+from connector.domain.channels import ways_beside
 from connector.domain.errors import MisconfiguredError, NotSentError, RefusedError
 from connector.domain.invoice import REMOTE_TYPE, Invoice, Party
 from connector.domain.recipient import Delivery, Unit
@@ -27,7 +29,6 @@ Item = TypeVar("Item", RemoteContact, RemoteInvoice, RemoteTaxReport)
 
 _PAGE: Final = 500
 """Rows asked for at once: the most that the API gives (API reference 2.2)."""
-_MOST_PAGES: Final = 200
 _OK: Final = 200
 _ACCEPTED: Final = 202
 _DIRECTORY_PAUSES: Final = (0.0, 0.4, 0.8, 1.2, 1.6)
@@ -66,8 +67,9 @@ class B2BrouterClient:
         self.account_id = account_id
         self.environment = environment
         self._transport = transport
-        self._api_version = api_version
+        self.api_version = api_version
         self._amend_reason = amend_reason
+        self._transports_on: frozenset[str] = frozenset()
 
     def guarded(self, check: Guard) -> contextlib.AbstractContextManager[None]:
         """Have `check` called at the last moment before each request of this thread leaves."""
@@ -123,8 +125,22 @@ class B2BrouterClient:
         return payloads.contact_payload(buyer, integration_code=integration_code, unit=unit, parent_id=parent_id)
 
     def usual_delivery(self, buyer: Party, unit: Unit | None = None) -> Delivery | None:
-        """Return the only way that leads to a public body; None where the directory or the account decides."""
-        return payloads.usual_delivery(buyer, unit)
+        """Return the only way that leads to a public body; None where the directory or the account decides.
+
+        Where several transports lead to such bodies, it goes by the first that the account has enabled; it is asked
+        until it has one, and by the usual one where it does not say.
+        """
+        usual = payloads.usual_delivery(buyer, unit)
+        ways = ways_beside(usual.transport) if usual else ()
+        if usual is None or len(ways) < 2:
+            return usual
+        return replace(usual, transport=next(filter(self._enabled(ways).__contains__, ways), usual.transport))
+
+    def _enabled(self, ways: Sequence[str]) -> frozenset[str]:
+        if not self._transports_on & set(ways):
+            with contextlib.suppress(NotSentError, MisconfiguredError, RefusedError):
+                self._transports_on = self.read_transports() or frozenset()
+        return self._transports_on
 
     def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
         """Return the body that creates a contact."""
@@ -244,13 +260,13 @@ class B2BrouterClient:
             invoice,
             contact_id=contact_id,
             file_reference=file_reference,
-            api_version=self._api_version,
+            api_version=self.api_version,
             amend_reason=self._amend_reason,
         )
 
     def sheet(self, invoice: Invoice) -> Sheet:
         """Return the figures that the body of an invoice tells: what the server calculates with."""
-        return payloads.sheet(invoice, api_version=self._api_version)
+        return payloads.sheet(invoice, api_version=self.api_version)
 
     def create_invoice(self, payload: bytes) -> RemoteInvoice:
         """Create the invoice, unsent (API reference 7.1). An answer counts if it has an id and our number.
@@ -264,17 +280,28 @@ class B2BrouterClient:
         call = self._of_account(Operation.CREATE_INVOICE, "POST", "/invoices", body=payload)
         return self._made(call, number)
 
-    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+    def import_invoice(self, content: bytes, *, number: str, delivery: Delivery | None = None) -> RemoteInvoice:
         """Hand in a file as a document of ours, unsent (API reference 7.2), under the number that it has.
+
+        Args:
+            content: of the file.
+            number: what the answer must show.
+            delivery: how its contact is reached from now on, which B2Brouter finds by the file, or makes; None: as
+                the contact says, the directory, or the account.
 
         Raises:
             RefusedError, OutcomeUnknownError: as `create_invoice`.
         """
+        way = {"transport_type_code": delivery.transport, "document_type_code": delivery.document} if delivery else {}
         call = self._of_account(
             Operation.IMPORT_INVOICE,
             "POST",
             "/invoices/import",
-            params={"issued": "true", "send_after_import": "false"},
+            params={
+                "issued": "true",
+                "send_after_import": "false",
+                **{f"{name}_for_contact": code for name, code in way.items()},
+            },
             body=content,
         )
         # Other content types are refused in places, whatever the guides say.
@@ -508,23 +535,28 @@ class B2BrouterClient:
         """Yield page after page. What grows meanwhile shifts rows into the next page, where they come again.
 
         Raises:
-            NotSentError: the list has no end, or repeats itself before all of it was seen.
+            NotSentError: the list repeats itself before all of it was seen, or goes in circles.
         """
         seen = different = 0
         before: set[str] = set()
-        for _ in range(_MOST_PAGES):
+        landmark: set[str] = set()  # of the 1st, 2nd, 4th, 8th … page: however large a circle, one comes again
+        for number in count(1):
             rows, page = self._page(call, key, reader, offset=seen)
             ids = {row.id for row in rows}
             if rows and ids == before:
                 if page.total != different:
                     break
                 return  # a server that knows no pages gives all at once, and the same again
+            if rows and ids == landmark:
+                break
             yield rows
             seen += len(rows)
             different += len(ids - before)
             if page.is_last(seen):
                 return
             before = ids
+            if number & (number - 1) == 0:
+                landmark = ids
         details = {"status": "", "code": "unreadable", "message": f"the list of {key} has no end"}
         raise NotSentError("remote_unavailable", details, request_id=self.last_request_id())
 

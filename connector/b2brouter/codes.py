@@ -50,8 +50,36 @@ _VAT_NAMES: Final[Mapping[str, str]] = {
 }
 _WITHHOLDING_NAMES: Final[Mapping[str, str]] = {"ES": "IRPF", "IT": "IRPEF"}
 
-UNITS: Final[Mapping[str, int]] = {"C62": 1, "HUR": 2, "KGM": 3, "LTR": 4, "DAY": 5, "CS": 7}
+UNITS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("C62", "H87", "EA", "NAR", "E48"), 1),
+    **dict.fromkeys(("CS", "BX"), 7),
+    "HUR": 2, "KGM": 3, "LTR": 4, "DAY": 5,
+}  # fmt: skip
 """UN/ECE code to the API's number."""
+OTHER_UNIT: Final = 6
+
+CREDIT_TRANSFER: Final = 4
+_OTHER_METHOD: Final = 13
+
+_PAYMENT_METHODS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("30", "31", "42"), CREDIT_TRANSFER),
+    **dict.fromkeys(("48", "54", "55"), 19),
+    "8": 3, "10": 1, "20": 11, "23": 17, "49": 2, "58": 58, "59": 59, "60": 10, "97": 14,
+}  # fmt: skip
+"""UNCL 4461 to the API's number: payment_methods.csv; cards are one there."""
+
+NOT_TO_AN_ACCOUNT: Final = frozenset({1, 2, 11, 19, 59})
+"""Cash, cheque and card; and direct debit, whose account is the payer's."""
+
+_FRENCH_METHODS: Final[Mapping[int, str]] = {
+    1: "Espèces",
+    2: "Prélèvement",
+    4: "Virement",
+    11: "Chèque",
+    19: "Carte bancaire",
+    58: "Virement SEPA",
+    59: "Prélèvement SEPA",
+}
 
 _LANGUAGES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("FR", "MC"), "fr"),
@@ -101,6 +129,16 @@ def tax_name(tax: Tax, issuer: str | None) -> str | None:
     if tax.kind is TaxKind.WITHHOLDING:
         return _WITHHOLDING_NAMES.get(issuer or "")
     return _VAT_NAMES.get(state_of(issuer) or "", "VAT")
+
+
+def payment_method(method: str) -> int:
+    """Return the number of a means of payment; what the API has no number for is another one."""
+    return _PAYMENT_METHODS.get(method, _OTHER_METHOD)
+
+
+def french_method(number: int | None) -> str:
+    """Return the name of a means of payment for a French document; no number: the ERP names none."""
+    return _FRENCH_METHODS.get(number or 0, "Autre" if number else "Mode de paiement non précisé")
 
 
 def language(wanted: str | None, country: str | None) -> str:

@@ -6,6 +6,7 @@ Field list: invoice_fields.csv; rules: API reference 5.2, 8.1-8.5.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from connector.b2brouter import codes
 from connector.b2brouter.exactjson import Value, plain, read, write
 from connector.b2brouter.figures import Figures, figures
 from connector.domain.correction import by_spanish_law, remote_sign
+from connector.domain.countries import state_of
 from connector.domain.errors import RefusedError
 from connector.domain.identity import SIRET
-from connector.domain.invoice import REMOTE_TYPE, AllowanceCharge, Invoice, Line, Party, Tax, TaxKind, money
+from connector.domain.invoice import REMOTE_TYPE, AllowanceCharge, Invoice, Line, Party, Payment, Tax, TaxKind, money
 from connector.domain.recipient import DIR3, SERVICE_CODE, Delivery, Unit, is_for_chorus, service_code, siret_of
 from connector.domain.rounding import Adjustment, Levy, Row, Sheet
 
@@ -32,7 +34,6 @@ T = TypeVar("T")
 
 _SHORT: Final = 255
 _DESCRIPTION: Final = 2500
-_BANK_TRANSFER: Final = 4
 _ZERO_ONLY: Final = frozenset({"E", "Z", "NS"})
 
 
@@ -167,15 +168,37 @@ def _references(invoice: Invoice) -> dict[str, Value]:
 
 
 def _payment(invoice: Invoice) -> dict[str, Value]:
+    """Tell how to pay, and our account to those alone who pay to it."""
     payment = invoice.payment
     iban = codes.compact(payment.iban or "")
     bic = codes.compact(payment.bic or "")
-    return _filled(
-        bank_account=_filled(type="iban", iban=iban, bic=bic or None) if iban else None,
-        payment_method=_BANK_TRANSFER if iban else None,
+    method = _payment_method(payment)
+    has_account = iban and method not in codes.NOT_TO_AN_ACCOUNT
+    told = _filled(
+        bank_account=_filled(type="iban", iban=iban, bic=bic or None) if has_account else None,
+        payment_method=method,
+        payment_method_text=_text(payment.method_text),
         payment_terms=_text(payment.terms),
         remittance_information=_text(payment.reference),
     )
+    return _told_in_france(invoice) | told if state_of(invoice.seller.country) == "FR" else told
+
+
+def _payment_method(payment: Payment) -> int | None:
+    """Return how the customer pays; to an account, by transfer unless the ERP says otherwise."""
+    if payment.method:
+        return codes.payment_method(payment.method)
+    return codes.CREDIT_TRANSFER if codes.compact(payment.iban or "") else None
+
+
+def _told_in_france(invoice: Invoice) -> dict[str, Value]:
+    """Say how, when and under which reference to pay where the ERP does not: French reporting demands it (API 12)."""
+    due = invoice.due_date
+    return {
+        "payment_method_text": codes.french_method(_payment_method(invoice.payment)),
+        "payment_terms": f"Échéance : {due:%d/%m/%Y}" if due else "À réception",
+        "remittance_information": _given(_text(invoice.number), "number"),
+    }
 
 
 def _correction(issue: Issue) -> dict[str, Value]:
@@ -266,14 +289,28 @@ def _line(line: Line, position: int, issue: Issue) -> dict[str, Value]:
     return _filled(
         position=position,
         article_code=_text(line.article_code),
-        description=_text(line.description, limit=_DESCRIPTION),
+        description=_description(line),
         quantity=told.quantity,
-        unit=codes.UNITS.get(line.unit or ""),
+        unit=codes.UNITS.get(line.unit or "", codes.OTHER_UNIT) if line.unit or line.unit_name else None,
         price=told.price,
         base_quantity=told.base_quantity if told.base_quantity != 1 else None,
         **_reduction(told, line, modern=issue.modern),
         taxes_attributes=[_tax(tax, line.taxes, issue.invoice.seller.country) for tax in line.taxes],
     )
+
+
+def _description(line: Line) -> str | None:
+    """Return the text, with the unit at its end where the API has no number for it and nothing else tells it."""
+    name = _text(line.unit_name or line.unit)
+    if name is None or line.unit in codes.UNITS or _names_unit(line.description, name):
+        return _text(line.description, limit=_DESCRIPTION)
+    end = f" ({name})"
+    text = _text(line.description, limit=_DESCRIPTION - len(end))
+    return f"{text}{end}" if text else None
+
+
+def _names_unit(text: str, unit: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(unit)}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _figures(line: Line, issue: Issue) -> Figures:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 
 import redis
@@ -38,8 +39,7 @@ class RedisReservoir:
     @classmethod
     def connect(cls, url: str, name: str, *, requests_per_minute: float) -> RedisReservoir:
         """Use the Redis at a URL; nothing is opened yet."""
-        client = redis.Redis.from_url(url, socket_timeout=_TIME_OUT, socket_connect_timeout=_TIME_OUT)
-        return cls(client, name, requests_per_minute=requests_per_minute)
+        return cls(_client(url), name, requests_per_minute=requests_per_minute)
 
     def reserve(self, slots: int, *, patience: float) -> Slots:
         """Take the next slots; none where the first is further away than `patience` seconds.
@@ -72,6 +72,12 @@ class RedisReservoir:
             return cast(T, self._client.transaction(once, self._key, value_from_callable=True))
         except (RedisError, OSError, ValueError, TypeError) as error:
             raise OutsideError(f"Redis does not answer ({type(error).__name__}).") from error
+
+
+@cache
+def _client(url: str) -> redis.Redis:
+    """One for all keys: it opens as many connections as threads ask at once, and keys may be thousands."""
+    return redis.Redis.from_url(url, socket_timeout=_TIME_OUT, socket_connect_timeout=_TIME_OUT)
 
 
 def _state(pace: Pace) -> dict[str, float | None]:

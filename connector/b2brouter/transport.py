@@ -13,7 +13,6 @@ import ssl
 import threading
 import time
 import urllib.request
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
@@ -32,6 +31,7 @@ from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
 from connector.crashpoints import crashpoint
 from connector.domain.errors import NotSentError, OutOfTimeError, RefusedError, StepError, UsageError
+from connector.per_thread import PerThread
 from connector.tls import trusted
 from connector.tracing import span
 
@@ -78,12 +78,6 @@ class Call:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def _close_all(links: dict[threading.Thread, _Link]) -> None:
-    for link in list(links.values()):
-        link.transport.close()
-    links.clear()
-
-
 @dataclass(frozen=True, slots=True)
 class _Elsewhere:
     """Where an answer says that a file is."""
@@ -92,7 +86,7 @@ class _Elsewhere:
 
 
 class Transport:
-    """The way to one host with one key. Used from several threads; each has its own connection."""
+    """The way to one host with one key. Used from several threads; each has its own connection (`PerThread`)."""
 
     def __init__(
         self,
@@ -146,12 +140,9 @@ class Transport:
         self._sleep = sleep
         self._stop = stop or threading.Event()
         self._proxy = _proxy(self._base)
-        self._links: dict[threading.Thread, _Link] = {}
-        self._lock = threading.Lock()
+        self._links: PerThread[_Link] = PerThread("b2brouter")
         self._of_thread = threading.local()
         self._closed = False
-        # A transport that nobody has any more, for its account has another key, closes its connections by itself.
-        weakref.finalize(self, _close_all, self._links).atexit = False
 
     @override
     def __repr__(self) -> str:
@@ -240,9 +231,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections of all threads. Calls made afterwards fail."""
-        with self._lock:
-            self._closed = True
-            _close_all(self._links)
+        self._closed = True
+        self._links.close()
 
     # ------------------------------------------------------------ one try after another
 
@@ -357,22 +347,9 @@ class Transport:
     # ------------------------------------------------------------ one connection per thread
 
     def _link(self) -> _Link:
-        link: _Link | None = getattr(self._of_thread, "link", None)
-        if link is None or self._closed:
-            link = self._new_link()
-            self._of_thread.link = link
-        return link
-
-    def _new_link(self) -> _Link:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the transport is closed")
-            gone = [thread for thread in self._links if not thread.is_alive()]
-            abandoned = [self._links.pop(thread) for thread in gone]
-            link = self._links[threading.current_thread()] = self._open()
-        for old in abandoned:
-            old.transport.close()
-        return link
+        if self._closed:
+            raise RuntimeError("the transport is closed")
+        return self._links.mine(self._open)
 
     def _open(self) -> _Link:
         wire = Wire(self._clock.monotonic, self._stop.is_set)
@@ -389,6 +366,10 @@ class _Link:
 
     transport: httpx.HTTPTransport
     wire: Wire
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self.transport.close()
 
 
 class _WatchedTransport(httpx.HTTPTransport):

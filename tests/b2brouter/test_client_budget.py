@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
@@ -129,6 +130,36 @@ def test_who_would_wait_too_long_is_sent_back_and_takes_no_slot(time: FakeTime) 
     time.now += 60
     pace.acquire()
     assert time.now == pytest.approx(1060)
+
+
+def test_no_more_may_ask_at_once_than_get_their_slots_within_half_of_the_patience(time: FakeTime) -> None:
+    pace = budget(time, per_minute=60, patience=10)
+    with pace.crowd() as mine:
+        assert mine() == 4
+        with pace.crowd() as yours:
+            assert (mine(), yours()) == (2, 2)
+        assert mine() == 4
+
+
+def test_each_of_many_that_share_a_budget_may_ask_for_one_and_nobody_while_the_queue_is_long(time: FakeTime) -> None:
+    pace = LocalBudget(60, patience=10, clock=time, sleep=lambda seconds: None)  # those that wait do so side by side
+    with ExitStack() as together:
+        crowds = [together.enter_context(pace.crowd()) for _ in range(20)]
+        assert {places() for places in crowds} == {1}
+        for _ in range(7):
+            pace.acquire()
+        assert {places() for places in crowds} == {0}
+        time.now += 3
+        assert {places() for places in crowds} == {1}
+
+
+def test_who_comes_while_the_queue_is_long_is_let_in_a_moment_later(time: FakeTime) -> None:
+    pace = budget(time, per_minute=60, patience=10)
+    pace.slow_down(60)
+    before = time.now
+    with pace.crowd() as places:
+        assert places() == 0
+    assert time.now == before + 1
 
 
 @pytest.mark.parametrize("rate", [0, -1])

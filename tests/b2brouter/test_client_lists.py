@@ -152,11 +152,19 @@ def test_a_list_that_is_said_to_be_longer_than_it_is_ends_with_an_empty_page(lis
     assert len(client.find_invoices("F-1")) == 2
 
 
-def test_a_list_without_end_is_given_up(lists: Lists, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.b2brouter.client._MOST_PAGES", 2)
-    client = lists.client(page([1, 2, 3]), page([4, 5, 6]), page([7]))
-    with pytest.raises(NotSentError):
+@pytest.mark.parametrize("round_", [2, 3, 7])
+def test_a_list_that_goes_in_circles_is_given_up(lists: Lists, round_: int) -> None:
+    pages = [page([each], None) for each in range(1, round_ + 1)]
+    client = lists.client(page([100], None), *pages * 8)
+    with pytest.raises(NotSentError) as caught:
         client.find_invoices("F-1")
+    assert caught.value.details["message"] == "the list of invoices has no end"
+    assert len(lists.asked) < 4 * round_ + 4
+
+
+def test_a_list_may_have_any_number_of_pages(lists: Lists) -> None:
+    client = lists.client(*(page([each], None) for each in range(1, 302)), page([], None))
+    assert len(client.find_invoices("F-1")) == 301
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,8 @@ def test_the_invoice_of_the_guide_to_chorus_pro() -> None:
         b'"terms":"custom","due_date":"2025-07-18","currency":"EUR","contact_id":1313228399,'
         b'"file_reference":"erp-x","ponumber":"0123456",'
         b'"buyer_reference":"ESR_MISSION_FACTURES_DEPLACEMENTS",'
+        b'"payment_method_text":"Virement","payment_terms":"\xc3\x89ch\xc3\xa9ance : 18/07/2025",'
+        b'"remittance_information":"00002",'
         b'"bank_account":{"type":"iban","iban":"FR7630006000011234567890189"},"payment_method":4,'
         b'"invoice_lines_attributes":[{"position":1,"article_code":"14","description":"Cocktail Dinatoire",'
         b'"quantity":135,"unit":5,"price":25,'
@@ -193,6 +195,89 @@ def test_every_reference_has_its_field() -> None:
         "payment_terms": "30 days",
         "remittance_information": "RF18",
     }
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "text", "number", "told"),
+    [
+        (None, None, "Cable", None, "Cable"),
+        ("C62", None, "Cable", 1, "Cable"),
+        ("H87", None, "Cable", 1, "Cable"),
+        ("HUR", None, "Cable", 2, "Cable"),
+        ("MTR", "m", "Cable", 6, "Cable (m)"),
+        ("MTR", "m", "Cable, m", 6, "Cable, m"),
+        ("MTR", "m", "Metal", 6, "Metal (m)"),
+        ("MTR", None, "Cable", 6, "Cable (MTR)"),
+        (None, "Palé", "Cable", 6, "Cable (Palé)"),
+        (None, "Palé", "Cable en palé", 6, "Cable en palé"),
+    ],
+)
+def test_a_unit_that_the_api_has_no_number_for_is_no_piece_and_its_name_stands_in_the_text(
+    unit: str | None, name: str | None, text: str, number: int | None, told: str
+) -> None:
+    [body] = sent(invoice(line(description=text, unit=unit, unit_name=name)))["invoice_lines_attributes"]
+    assert (body.get("unit"), body["description"]) == (number, told)
+
+
+def test_the_name_of_a_unit_stays_where_the_text_is_cut() -> None:
+    [body] = sent(invoice(line(description="x" * 3000, unit_name="Palé")))["invoice_lines_attributes"]
+    assert (len(body["description"]), body["description"][-8:]) == (2500, "… (Palé)")
+
+
+@pytest.mark.parametrize(
+    ("method", "number", "has_account"),
+    [
+        (None, 4, True),
+        ("30", 4, True),
+        ("58", 58, True),
+        ("49", 2, False),
+        ("59", 59, False),
+        ("48", 19, False),
+        ("20", 11, False),
+        ("10", 1, False),
+        ("ZZZ", 13, True),
+    ],
+)
+def test_how_the_customer_pays_and_our_account_where_it_pays_to_that(
+    method: str | None, number: int, has_account: bool
+) -> None:
+    body = sent(invoice(payment=Payment(iban="ES9121000418450200051332", method=method)))
+    assert (body["payment_method"], "bank_account" in body) == (number, has_account)
+
+
+def test_nothing_is_said_of_the_means_where_nothing_is_known() -> None:
+    assert "payment_method" not in sent(invoice(payment=Payment()))
+
+
+TEXTS = ("payment_method_text", "payment_terms", "remittance_information")
+
+
+@pytest.mark.parametrize(
+    ("payment", "due", "told"),
+    [
+        (Payment(iban="FR76"), date(2026, 2, 21), ("Virement", "Échéance : 21/02/2026", "INV-0001")),
+        (Payment(), None, ("Mode de paiement non précisé", "À réception", "INV-0001")),
+        (Payment(iban="FR76", method="49"), None, ("Prélèvement", "À réception", "INV-0001")),
+        (Payment(method="97"), None, ("Autre", "À réception", "INV-0001")),
+        (
+            Payment(method="ZZZ", method_text="LCR", terms="30 jours", reference="RF18"),
+            None,
+            ("LCR", "30 jours", "RF18"),
+        ),
+    ],
+)
+@pytest.mark.parametrize("country", ["FR", "RE"])
+def test_a_french_company_says_how_when_and_for_what_to_pay_as_its_reporting_demands(
+    payment: Payment, due: date | None, told: tuple[str, ...], country: str
+) -> None:
+    seller = replace(FRENCH_SELLER, country=country)
+    body = sent(invoice(seller=seller, payment=payment, due_date=due))
+    assert tuple(body[name] for name in TEXTS) == told
+
+
+def test_other_companies_say_of_it_what_the_erp_says() -> None:
+    assert not set(TEXTS) & set(sent(invoice(payment=Payment())))
+    assert sent(invoice(payment=Payment(method_text="Giro")))["payment_method_text"] == "Giro"
 
 
 def test_the_same_invoice_gives_the_same_bytes_whatever_zeros_the_database_adds() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import redis
 
 from connector.b2brouter.budget import Reservoir, SharedBudget
 from connector.b2brouter.redis_budget import RedisReservoir
@@ -132,3 +134,25 @@ def test_redis_that_does_not_answer_is_an_outside_fault() -> None:
     shared = RedisReservoir.connect("redis://127.0.0.1:1/0", "key", requests_per_minute=60)
     with pytest.raises(OutsideError, match="Redis"):
         shared.reserve(1, patience=1)
+
+
+@pytest.mark.redis
+def test_the_budgets_of_any_number_of_keys_share_a_connection(redis_url: str, tmp_path: Path) -> None:
+    admin = redis.Redis.from_url(redis_url)
+    before = admin.info("clients")["connected_clients"]
+    for key in range(20):
+        RedisReservoir.connect(redis_url, f"{tmp_path.name}-{key}", requests_per_minute=60).reserve(1, patience=1)
+    assert admin.info("clients")["connected_clients"] <= before + 2
+
+
+def test_no_more_may_ask_at_once_than_the_common_queue_has_room_for(reservoir: Maker) -> None:
+    here, there = (SharedBudget(PER_MINUTE, reservoir(), patience=1.0, sleep=lambda _: None) for _ in range(2))
+    with here.crowd() as places:
+        most = places()
+        assert 0 < most <= PER_MINUTE / 60
+        for _ in range(200):
+            with suppress(OutOfTimeError):
+                there.acquire()
+        with suppress(OutOfTimeError):
+            here.acquire()
+        assert places() == 0

@@ -145,7 +145,36 @@ def test_each_thread_has_a_connection_of_its_own_and_leaves_none_behind(
             thread.start()
             thread.join()
         assert server.connections == 3
-        assert len(way._links) == 1  # those of ended threads were closed with the next
+        assert len(way._links) == 0
+
+
+def test_a_thread_that_works_for_one_account_after_the_other_leaves_no_connection_behind(
+    transport: Callable[..., Transport],
+) -> None:
+    with RawServer(*[OK] * 8) as server:
+        ways = [transport(server) for _ in range(3)]
+        for way in (*ways, ways[-1], ways[0]):
+            way.fetch(READ, lambda body: body)
+        assert server.connections == 4  # the third was kept for the next call
+        assert [len(way._links) for way in ways] == [1, 0, 0]
+
+
+def test_threads_that_worked_side_by_side_take_their_connections_with_them(
+    transport: Callable[..., Transport],
+) -> None:
+    meeting = threading.Barrier(5)
+
+    def ask(way: Transport) -> None:
+        meeting.wait(10)
+        way.fetch(READ, lambda body: body)
+
+    with RawServer(*[OK] * 5) as server:
+        way = transport(server)
+        with ThreadPoolExecutor(5) as pool:
+            for done in [pool.submit(ask, way) for _ in range(5)]:
+                done.result(10)
+        assert server.connections == 5
+        assert len(way._links) == 0
 
 
 def test_of_large_answers_one_is_taken_apart_at_a_time(transport: Callable[..., Transport]) -> None:
