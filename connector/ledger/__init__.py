@@ -18,6 +18,7 @@ from connector.ledger.erasure import Erasure
 from connector.ledger.events import Events
 from connector.ledger.figures import Figures
 from connector.ledger.following import Following
+from connector.ledger.handover import Handover
 from connector.ledger.inbox import Inbox
 from connector.ledger.intake import Intake
 from connector.ledger.issued import Issued
@@ -62,6 +63,7 @@ class Ledger:
         self.database = Database(url, clock=clock, pool_size=pool_size)
         self.intake = Intake(self.database)
         self.jobs = Jobs(self.database, lease_seconds=lease_seconds, owner=owner)
+        self.handover = Handover(self.database)
         self.issued = Issued(self.database)
         self.inbox = Inbox(self.database)
         self.archive = Archive(self.database)
@@ -73,7 +75,7 @@ class Ledger:
         self.directory = Directory(self.database)
         self.accounts = Accounts(self.database)
         self.sources = Sources(self.database)
-        self.stamps = Stamps(self.database)
+        self.stamps = Stamps(self.database, self.sources)
         self.ramp = Ramp(self.database)
         self.offices = Offices(self.database)
         self.queries = Queries(self.database)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +15,12 @@ from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Status
 from connector.domain.rounding import Way, way
-from connector.ledger import alarms, timeline
+from connector.ledger import alarms
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
+from connector.ledger.holding import let_wait
 from connector.ledger.jobs import insert_dialect, release
-from connector.ledger.records import Entry
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow
 
 PROBE_AFTER = 60.0
@@ -70,6 +72,10 @@ class AccountState:
     def arithmetic(self) -> Way | None:
         """How the account calculates, as far as is known."""
         return way(self.rounding_method, self.round_before_sum, self.apply_taxes_per_line)
+
+    def belongs_to(self, environment: str, account_id: str) -> bool:
+        """Whether it is stamped with just these, or not stamped yet."""
+        return self.environment is None or (self.environment, self.account_id) == (environment, account_id)
 
     @property
     def paused_by_person(self) -> bool:
@@ -155,7 +161,7 @@ class Accounts:
         state = self.get(name)
         if state is None or state.environment is None:
             return False
-        if (state.environment, state.account_id) != (environment, account_id):
+        if not state.belongs_to(environment, account_id):
             raise EnvironmentLockedError(
                 f"The ledger's account {name} belongs to account {state.account_id} in {state.environment}, but "
                 f"the configuration says account {account_id} in {environment}. Nothing is sent.",
@@ -210,33 +216,25 @@ class Accounts:
             write_deed(connection, now, who=who, what="resume", subject=name, note=note, count=count)
         return count
 
-    def hold_back(self, name: str, why: str | Mapping[str, str]) -> int:
+    def hold_back(self, name: str, why: str | Mapping[str, str], *, seconds: float = math.inf) -> int:
         """Let the pending jobs of a paused account wait, and say why; return how many.
 
         None of one that works again by now, for nobody would let them go on: who holds back and who resumes takes the
         account's row first.
 
-        `why` is a sentence, or the facts of one by the name of `why`; see `catalogue.within`.
+        `why` is a sentence, or the facts of one by the name of `why`; see `catalogue.within`. After so many seconds
+        the rest is left for another time, for of a paused account nothing is leased in any case.
         """
         facts = {"account": name, **({"why": why} if isinstance(why, str) else why)}
-        now = self._database.clock.now()
-        with self._database.write() as connection:
-            if connection.execute(_PAUSED.where(AccountRow.name == name)).first() is None:
-                return 0
-            held_back = connection.execute(
-                update(JobRow)
-                .where(JobRow.account == name, JobRow.status == Status.PENDING)
-                .values(
-                    status=Status.WAITING,
-                    reason="account_paused",
-                    details=facts,
-                    updated_at=now,
-                )
-                .returning(JobRow.id, JobRow.stage)
-            ).all()
-            entry = Entry(what="blocked", reason="account_paused", details=facts)
-            timeline.append(connection, now, [(row.id, row.stage, entry) for row in held_back])
-        return len(held_back)
+        still_paused = _PAUSED.where(AccountRow.name == name)
+        return let_wait(
+            self._database,
+            JobRow.account == name,
+            still_paused,
+            reason="account_paused",
+            facts=facts,
+            seconds=seconds,
+        )
 
     def resume(self, name: str) -> int | None:
         """Start an account again that a probe found well; return how many jobs go on.
@@ -326,7 +324,7 @@ def _settings(arithmetic: Way | None, now: datetime) -> dict[str, Any]:
 
 
 class Offices:
-    """Posts of which there is one, however many processes run: the scheduler's."""
+    """Posts of which there is one, however many processes run: the scheduler's, and that of each look into an ERP."""
 
     def __init__(self, database: Database) -> None:
         """Work on a ledger."""
@@ -348,6 +346,28 @@ class Offices:
                 .values(owner=me, leased_until=now + timedelta(seconds=seconds))
             )
             return taken.rowcount == 1
+
+    @contextmanager
+    def alone(self, name: str, *, seconds: float) -> Iterator[Callable[[], bool]]:
+        """Hold an office while something lasts, and leave it then; what is given tells whether it is ours.
+
+        It tells processes apart; that threads of one do not do the same is seen to by those who begin it. It is cheap
+        to ask: the ledger is written at first, and again once half of the seconds are over.
+        """
+        clock, renewed, ours = self._database.clock, -math.inf, False
+
+        def is_ours() -> bool:
+            nonlocal renewed, ours
+            now = clock.monotonic()
+            if now - renewed >= seconds / 2:
+                renewed, ours = now, self.hold(name, seconds=seconds)
+            return ours
+
+        try:
+            yield is_ours
+        finally:
+            if ours:
+                self.leave(name)
 
     def held_until(self, name: str) -> datetime | None:
         """Return until when an office is held, or was; None where it was left, or nobody ever had it."""

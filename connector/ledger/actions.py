@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from connector.domain.invoice import Invoice
-from connector.domain.job import Event, Stage, Status, allows, next_status
-from connector.ledger import timeline
+from connector.domain.job import Event, Stage, Status, allows, is_case, next_status
+from connector.ledger import cases, timeline
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
 from connector.ledger.jobs import release, release_followers, still
 from connector.ledger.originals import siblings
+from connector.ledger.pen import free_numbers
 from connector.ledger.queries import Filter
-from connector.ledger.records import COLUMNS, Entry, Job, issuing, job_of
-from connector.ledger.tables import JobRow, NumberClaimRow
+from connector.ledger.records import LIGHT_COLUMNS, Entry, Job, issuing, job_of
+from connector.ledger.tables import JobRow
 
 _BATCH = 500
+_PAGE = 1000
 
 DECIDED_BY_RETRY: Final = frozenset(
     {"outcome_unknown", "remote_missing", "totals_differ", "undeliverable", "attachments_unclear"}
 )
 """Reasons on which a retry is a decision, by the catalogue: the step that meets the same again goes on where it
 stopped before. They stay with the job until then."""
+
+_UNSENT: Final = frozenset({Stage.CREATED, Stage.VERIFIED})
+"""Stages at which a document stands at B2Brouter that was not sent yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +44,8 @@ class Act:
 
     def fits(self, job: Job) -> bool:
         """Whether the act makes sense for a job."""
-        if job.status is Status.DONE:
-            return self.event is Event.SKIPPED and job.reason is not None  # the case is let be, not the document
+        if self.event is Event.SKIPPED and is_case(job.status, job.reason):
+            return True  # the case is let be, not the document
         if job.status not in self.statuses or not allows(job.status, self.event):
             return False
         # What stands at B2Brouter cannot be declared unissued here.
@@ -51,8 +56,7 @@ class Act:
         fitting = JobRow.status.in_([status for status in self.statuses if allows(status, self.event)])
         if self.event is not Event.SKIPPED:
             return fitting
-        case = and_(JobRow.status == Status.DONE, JobRow.reason.is_not(None))
-        return or_(and_(fitting, JobRow.open_effect.is_(None)), case)
+        return or_(and_(fitting, JobRow.open_effect.is_(None)), cases.CASE)
 
 
 RETRY = Act(name="retry", event=Event.RELEASED, statuses=frozenset({Status.HELD, Status.WAITING, Status.PENDING}))
@@ -80,12 +84,23 @@ class Actions:
 
     def preview(self, act: Act, wanted: Filter) -> Preview:
         """Return what the act would do; changes nothing."""
-        with self._database.read() as connection:
-            rows = connection.execute(select(*COLUMNS).where(wanted.clause()).order_by(JobRow.id)).all()
-        jobs = [job_of(row) for row in rows]
-        return Preview(
-            fitting=[job for job in jobs if act.fits(job)], unfit=[job for job in jobs if not act.fits(job)]
-        )
+        fitting: list[Job] = []
+        unfit: list[Job] = []
+        for job in self._meant(wanted):
+            (fitting if act.fits(job) else unfit).append(job)
+        return Preview(fitting=fitting, unfit=unfit)
+
+    def _meant(self, wanted: Filter) -> Iterator[Job]:
+        """Yield jobs by id, in pages, without their payloads."""
+        query = select(*LIGHT_COLUMNS).where(wanted.clause()).order_by(JobRow.id).limit(_PAGE)
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                page = [job_of(row) for row in connection.execute(query.where(JobRow.id > after))]
+            yield from page
+            if len(page) < _PAGE:
+                return
+            after = page[-1].id
 
     def perform(self, act: Act, jobs: Sequence[Job], *, who: str, note: str) -> list[int]:
         """Do it, in batches; return the ids of the jobs that changed.
@@ -157,19 +172,34 @@ class Actions:
 
 
 def _let_be(connection: Connection, job: Job, who: str, note: str, now: datetime) -> bool:
-    """Close the case of an issued document by a person's word; what was issued stays issued."""
+    """Close the case of a document that was sent by a person's word; what was issued stays issued."""
     guard = and_(JobRow.id == job.id, JobRow.status == job.status, still(job))
     closed = {"reason": None, "details": None, "updated_at": now}
     if not connection.execute(update(JobRow).where(guard).values(closed)).rowcount:
         return False
     entry = Entry(what="dismissed", reason=job.reason, details=job.details, who=who, note=note)
     timeline.append(connection, now, [(job.id, job.stage, entry)])
+    if job.reason == cases.REASON and job.reference is not None:
+        cases.let_be(connection, job.reference)
+    cases.judge(connection, JobRow.id == job.id, now)
     return True
 
 
-def perform_one(connection: Connection, act: Act, job: Job, who: str, note: str, now: datetime) -> bool:
-    """Do an act to one job that it fits; return whether the job was still as it was read."""
-    if job.status is Status.DONE:
+def perform_one(
+    connection: Connection,
+    act: Act,
+    job: Job,
+    who: str,
+    note: str,
+    now: datetime,
+    *,
+    spared: ColumnElement[bool] | None = None,
+) -> bool:
+    """Do an act to one job that it fits; return whether the job was still as it was read.
+
+    Of the other corrections that go on where one is left out, those that are `spared` do not.
+    """
+    if act.event is Event.SKIPPED and is_case(job.status, job.reason):
         return _let_be(connection, job, who, note, now)
     values: dict[str, Any] = {"status": next_status(job.status, act.event), "updated_at": now}
     if act.event is Event.HELD:
@@ -178,16 +208,20 @@ def perform_one(connection: Connection, act: Act, job: Job, who: str, note: str,
         values |= {"attempts": 0, "due_at": now}
         if act.event is not Event.RELEASED or job.reason not in DECIDED_BY_RETRY:
             values |= {"reason": None, "details": None}
+        if job.status is Status.SKIPPED and job.stage in _UNSENT:
+            values["fingerprint"] = None  # its number may be another's by now: it is withdrawn, and made anew
     guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
     if not connection.execute(update(JobRow).where(guard).values(values)).rowcount:
         return False
     if act.event is Event.SKIPPED and not job.stage.reached(Stage.SENT):
         release_followers(connection, [job], now)  # to be judged anew: their original will not be issued
-        release(connection, siblings(job), now)
-        if not job.stage.reached(Stage.CREATED):
-            connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id == job.id))
+        others = siblings(job)
+        release(connection, others if spared is None else and_(others, ~spared), now)
+        free_numbers(connection, [job])
     entry = Entry(what=act.name, reason=job.reason, details=job.details, who=who, note=note)
     timeline.append(connection, now, [(job.id, job.stage, entry)])
+    if act.event is Event.SKIPPED and job.stage.reached(Stage.SENT):
+        cases.judge_left_out(connection, job.id, now)
     return True
 
 

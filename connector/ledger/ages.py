@@ -42,7 +42,7 @@ _ACCOUNTS = select(different(JobRow.account).c.value)
 _SOURCES = select(different(JobRow.source).c.value)
 _LEFT_LYING = (
     select(JobRow.account, JobRow.source, func.count().label("number"), func.min(JobRow.created_at).label("since"))
-    .where(JobRow.status.in_(_LEFT), JobRow.stage.in_(_UNSENT))
+    .where(JobRow.status.in_(_LEFT))
     .group_by(JobRow.account, JobRow.source)
 )
 
@@ -54,11 +54,15 @@ class Ages:
         """Read a ledger."""
         self._database = database
 
-    def left_lying(self, account: str) -> datetime | None:
-        """Return since when the oldest due job of an account is due; None where somebody works at them."""
+    def left_lying(self, account: str, sources: Collection[str]) -> datetime | None:
+        """Return since when the oldest due job of an account is due; None where somebody works at them.
+
+        What comes of other sources than its own nobody may work at.
+        """
         mine = JobRow.account == account
         worked = select(JobRow.id).where(mine, JobRow.status == Status.RUNNING).limit(1)
-        oldest = select(func.min(JobRow.due_at)).where(mine, JobRow.status == Status.PENDING)
+        due = and_(mine, JobRow.status == Status.PENDING, JobRow.source.in_(sources))
+        oldest = select(func.min(JobRow.due_at)).where(due)
         with self._database.read() as connection:
             if connection.execute(worked).first() is not None:
                 return None
@@ -80,7 +84,9 @@ class Ages:
             return None
         return Overdue(count=count, since=row.created_at, number=row.number or f"#{row.id}")
 
-    def astray(self, issuers: Mapping[str, Collection[str]]) -> Mapping[str, Astray]:
+    def astray(
+        self, issuers: Mapping[str, Collection[str]], *, stages: Collection[Stage] = _UNSENT
+    ) -> Mapping[str, Astray]:
         """Return what is not sent and has no way to B2Brouter, by account: no source of its own leads there any more.
 
         Where no such job can be, because every account and source of the ledger belong together, that is seen by
@@ -88,13 +94,14 @@ class Ages:
 
         Args:
             issuers: the accounts that issue for each source.
+            stages: where jobs are that count; those before sending, if nothing else is said.
         """
         with self._database.read() as connection:
             accounts = {name for name in connection.execute(_ACCOUNTS).scalars() if name is not None}
             sources = [name for name in connection.execute(_SOURCES).scalars() if name is not None]
             if all(accounts.issubset(issuers.get(source, ())) for source in sources):
                 return {}
-            rows = connection.execute(_LEFT_LYING).all()
+            rows = connection.execute(_LEFT_LYING.where(JobRow.stage.in_(stages))).all()
         found: dict[str, Astray] = {}
         for account, source, number, since in rows:
             if account in issuers.get(source, ()):

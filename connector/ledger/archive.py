@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection, and_, func, or_, select, update
 
-from connector.domain.archive import LONGEST_WAIT, Keeping, Piece, pause
+from connector.domain.archive import LONGEST_WAIT, NOT_READY, Keeping, Piece, pause
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.tables import AccountRow, ArchiveListRow, ArchiveRow, EventRow, JobRow
@@ -25,6 +25,8 @@ _LATE: Final = timedelta(minutes=10)
 
 _OPEN: Final = ArchiveRow.keeping.in_([Keeping.DUE, Keeping.STORING])
 _UNLISTED: Final = and_(ArchiveRow.keeping == Keeping.KEPT, ArchiveRow.list_number.is_(None))
+_GIVEN_UP: Final = select(ArchiveRow.account).where(ArchiveRow.keeping == Keeping.ABSENT).limit(COUNTED).subquery()
+_ABSENT: Final = select(_GIVEN_UP.c.account, func.count()).group_by(_GIVEN_UP.c.account)
 _PAGE: Final = 500
 
 
@@ -41,6 +43,7 @@ class File:
     due_at: datetime
     reason: str | None
     details: dict[str, str]
+    missing_since: datetime | None
     name: str | None
     sha256: str | None
     size: int | None
@@ -70,10 +73,11 @@ class KnownList:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backlog:
-    """What of an account is still to be kept."""
+    """What of an account is still to be kept, or was given up."""
 
-    files: int
-    since: datetime | None  # when the document was sent that waits longest
+    files: int = 0
+    since: datetime | None = None  # when the document was sent that waits longest
+    absent: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,19 +182,22 @@ class Archive:
                 self._write(connection, one.file, due_at=one.file.due_at)
 
     def postpone(self, wanted: Wanted, reason: str, details: Mapping[str, str]) -> Keeping:
-        """Ask for a file again later; after weeks in vain, not any more. Return how it stands."""
-        now = self._database.clock.now()
-        tries = wanted.file.tries + 1
-        over = wanted.sent_at is not None and now - wanted.sent_at > LONGEST_WAIT
-        keeping = Keeping.ABSENT if over else wanted.file.keeping
+        """Ask for a file again later; where B2Brouter had none for weeks, not any more. Return how it stands."""
+        now, file = self._database.clock.now(), wanted.file
+        tries, missing_since = file.tries + 1, file.missing_since
+        if reason == NOT_READY and missing_since is None:
+            missing_since = now
+        over = reason == NOT_READY and missing_since is not None and now - missing_since > LONGEST_WAIT
+        keeping = Keeping.ABSENT if over else file.keeping
         values = {"keeping": keeping, "tries": tries, "reason": reason, "details": dict(details)}
+        values |= {"missing_since": missing_since}
         with self._database.write() as connection:
-            self._write(connection, wanted.file, due_at=now + pause(tries), **values)
+            self._write(connection, file, due_at=now + pause(tries), **values)
         return keeping
 
     def ask_again(self) -> int:
         """Have the files asked for again that had been given up; return how many."""
-        values = {"keeping": Keeping.DUE, "tries": 0, "due_at": self._database.clock.now()}
+        values = {"keeping": Keeping.DUE, "tries": 0, "missing_since": None, "due_at": self._database.clock.now()}
         absent = ArchiveRow.keeping == Keeping.ABSENT
         with self._database.write() as connection:
             return connection.execute(update(ArchiveRow).where(absent).values(values)).rowcount
@@ -273,7 +280,7 @@ class Archive:
         return [Count(piece=row[0], keeping=row[1], files=int(row[2]), bytes=int(row[3] or 0)) for row in rows]
 
     def backlog(self) -> Mapping[str, Backlog]:
-        """Return by account what is still to be kept; of `COUNTED` files at most."""
+        """Return by account what is still to be kept, and what was given up; of `COUNTED` files each at most."""
         some = select(ArchiveRow.account, ArchiveRow.job_id).where(_OPEN).limit(COUNTED).subquery()
         query = (
             select(some.c.account, func.count(), func.min(JobRow.sent_at))
@@ -281,7 +288,9 @@ class Archive:
             .group_by(some.c.account)
         )
         with self._database.read() as connection:
-            return {row[0]: Backlog(files=int(row[1]), since=row[2]) for row in connection.execute(query)}
+            due = {row[0]: Backlog(files=int(row[1]), since=row[2]) for row in connection.execute(query)}
+            absent = {row[0]: int(row[1]) for row in connection.execute(_ABSENT)}
+        return {name: replace(due.get(name, Backlog()), absent=absent.get(name, 0)) for name in due | absent}
 
     def longest_wanted(self) -> Wanted | None:
         """Return the file that is still to be fetched whose document was sent first."""

@@ -6,15 +6,29 @@ Who begins it waits for nothing; the scheduler's rounds do the work.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Numeric,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from connector.domain.invoice import Kind
-from connector.ledger.actions import ACTS, Act, perform_one
+from connector.ledger.actions import ACTS, SKIP, Act, perform_one
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
 from connector.ledger.jobs import insert_dialect
@@ -32,6 +46,21 @@ _PIECE: Final = 100
 CHANGED: Final = "changed"
 LEFT_ALONE: Final = "left_alone"
 """What becomes of a job: changed, or left alone because it was not any more what it had been."""
+
+_SEEN: Final = ("status", "reason", "updated_at")
+"""What of a job tells whether it still is what it was when the act was begun; see `Job.seen`."""
+
+
+class CountedOtherwiseError(Exception):
+    """The act would be done to others than those that were counted before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The jobs that an act would be done to: how many, and the one that was found last (its id, 0 for none)."""
+
+    count: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +108,7 @@ class Item:
 
 
 _COLUMNS = tuple(getattr(BulkRow, name) for name in Bulk.__dataclass_fields__)
+_HEAD: Final = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
 _DUE = select(*_COLUMNS).where(BulkRow.next_at <= bindparam("now")).order_by(BulkRow.next_at).limit(1)
 
 
@@ -89,41 +119,83 @@ class Bulks:
         """Work on a ledger."""
         self._database = database
 
+    def fitting(self, act: Act, wanted: Filter) -> Iterator[Any]:
+        """Return the jobs that `begin` would take now, as rows of what acts are judged by.
+
+        Each has its `number` of jobs, the `last` of them, and what they come to together, their `total`. A row may
+        stand for one job or for many.
+        """
+        return self._kinds(and_(wanted.clause(), act.clause()), _order(act))
+
+    def unfit(self, act: Act, wanted: Filter) -> Iterator[Any]:
+        """Return the same of those that are meant and that the act does not fit: of the first `MOST` of them."""
+        return self._kinds(and_(wanted.clause(), ~act.clause()), (JobRow.id,))
+
+    def _kinds(self, meant: ColumnElement[bool], order: tuple[Any, ...]) -> Iterator[Any]:
+        first = select(*_HEAD, JobRow.total, JobRow.id).where(meant).order_by(*order).limit(MOST).subquery()
+        head = [first.c[column.key] for column in _HEAD]
+        if self._database.is_sqlite:  # it cannot add decimals without rounding them
+            figures = [first.c.total, literal(1).label("number"), first.c.id.label("last")]
+            query: Select[Any] = select(*head, *figures)
+        else:
+            total = func.sum(cast(first.c.total, Numeric)).label("total")
+            figures = [total, func.count().label("number"), func.max(first.c.id).label("last")]
+            query = select(*head, *figures).group_by(*head)
+        with self._database.read() as connection:
+            yield from connection.execute(query)
+
     def begin(
-        self, act: Act, wanted: Filter, *, chosen: dict[str, str], who: str, note: str, pace: int | None
+        self,
+        act: Act,
+        wanted: Filter,
+        *,
+        chosen: dict[str, str],
+        who: str,
+        note: str,
+        pace: int | None,
+        counted: Extent | None = None,
     ) -> int:
         """Write down what is to be done to which jobs, those that the act fits now; return its id.
 
         Args:
             act: what is done to each.
-            wanted: which are meant; the first `MOST` of them are taken, originals before what corrects them.
+            wanted: which are meant; the first `MOST` of them are taken, originals before what corrects them, but
+                where they are left out: then what corrects them first, for it is judged anew once they are.
             chosen: the filter, as the console's addresses have it.
             who: who wants it.
             note: why.
             pace: jobs a minute; None: as fast as it goes.
+            counted: those that whoever wants it was told of; None: nobody was told.
+
+        Raises:
+            CountedOtherwiseError: it would be done to more than were counted, or to later ones; nothing is written
+                down. Those that moved on meanwhile are not missed.
         """
         now = self._database.clock.now()
         row = {
             "act": act.name, "chosen": chosen, "who": who, "note": note, "pace": pace, "total": 0, "done": 0,
             "changed": 0, "stopped": False, "next_at": now, "created_at": now,
         }  # fmt: skip
-        order = (JobRow.kind == Kind.CREDIT_NOTE, JobRow.id)
+        order = _order(act)
         with self._database.write() as connection:
             bulk_id: int = connection.execute(
                 insert_dialect(self._database)(BulkRow).values(row).returning(BulkRow.id)
             ).scalar_one()
-            meant = select(literal(bulk_id), func.row_number().over(order_by=order), JobRow.id)
+            seen = [getattr(JobRow, name) for name in _SEEN]
+            meant = select(literal(bulk_id), func.row_number().over(order_by=order), JobRow.id, *seen)
             meant = meant.where(wanted.clause(), act.clause()).order_by(*order).limit(MOST)
-            connection.execute(insert(BulkItemRow).from_select(["bulk_id", "place", "job_id"], meant))
-            counted = select(func.count()).select_from(BulkItemRow).where(BulkItemRow.bulk_id == bulk_id)
-            taken: int = connection.execute(counted).scalar_one()
-            total: dict[str, Any] = {"total": taken}
-            if not taken:
+            connection.execute(insert(BulkItemRow).from_select(["bulk_id", "place", "job_id", *_SEEN], meant))
+            extent = select(func.count(), func.coalesce(func.max(BulkItemRow.job_id), 0))
+            taken = Extent(*connection.execute(extent.where(BulkItemRow.bulk_id == bulk_id)).one())
+            if counted is not None and (taken.count > counted.count or taken.last > counted.last):
+                raise CountedOtherwiseError
+            total: dict[str, Any] = {"total": taken.count}
+            if not taken.count:
                 total |= {"next_at": None, "ended_at": now}
             connection.execute(update(BulkRow).where(BulkRow.id == bulk_id).values(total))
             write_deed(
                 connection, now, who=who, what=f"bulk_{act.name}", subject="", note=note, bulk_id=bulk_id,
-                count=taken,
+                count=taken.count,
             )  # fmt: skip
         return bulk_id
 
@@ -189,31 +261,46 @@ class Bulks:
             if row is None:
                 return 0
             bulk = Bulk(**row._mapping)
-            places = self._next(connection, bulk)
-            changed = self._perform(connection, bulk, places, now)
+            items = self._next(connection, bulk)
+            changed = self._perform(connection, bulk, items, now)
             connection.execute(
-                update(BulkRow).where(BulkRow.id == bulk.id).values(_progress(bulk, len(places), changed, now))
+                update(BulkRow).where(BulkRow.id == bulk.id).values(_progress(bulk, len(items), changed, now))
             )
-        return len(places)
+        return len(items)
 
-    def _next(self, connection: Connection, bulk: Bulk) -> dict[int, int]:
+    def _next(self, connection: Connection, bulk: Bulk) -> Sequence[Row[Any]]:
         size = _PIECE if bulk.pace is None else max(1, min(_PIECE, bulk.pace // 30))
-        query = select(BulkItemRow.place, BulkItemRow.job_id).where(BulkItemRow.bulk_id == bulk.id)
-        query = query.where(BulkItemRow.place > bulk.done).order_by(BulkItemRow.place).limit(size)
-        return {row.place: row.job_id for row in connection.execute(query)}
+        columns = [getattr(BulkItemRow, name) for name in ("place", "job_id", *_SEEN)]
+        query = select(*columns).where(BulkItemRow.bulk_id == bulk.id, BulkItemRow.place > bulk.done)
+        return connection.execute(query.order_by(BulkItemRow.place).limit(size)).all()
 
-    def _perform(self, connection: Connection, bulk: Bulk, places: dict[int, int], now: datetime) -> int:
+    def _perform(self, connection: Connection, bulk: Bulk, items: Sequence[Row[Any]], now: datetime) -> int:
+        """Do the act to those that are still what they were when it was begun; return how many changed."""
         act = ACTS[bulk.act]
-        rows = connection.execute(select(*COLUMNS).where(JobRow.id.in_(list(places.values()))))
+        rows = connection.execute(select(*COLUMNS).where(JobRow.id.in_([item.job_id for item in items])))
         jobs = {job.id: job for job in map(job_of, rows)}
         results: dict[str, list[int]] = {CHANGED: [], LEFT_ALONE: []}
-        for place, job_id in places.items():
-            job = jobs[job_id]
-            fits = act.fits(job) and perform_one(connection, act, job, bulk.who, bulk.note, now)
-            results[CHANGED if fits else LEFT_ALONE].append(place)
+        for item in items:
+            job = jobs[item.job_id]
+            fits = job.seen == (item.status, item.reason, item.updated_at) and act.fits(job)
+            done = fits and perform_one(
+                connection, act, job, bulk.who, bulk.note, now, spared=_to_come(bulk, item.place)
+            )
+            results[CHANGED if done else LEFT_ALONE].append(item.place)
         for result, those in results.items():
             _remember(connection, bulk.id, those, result)
         return len(results[CHANGED])
+
+
+def _order(act: Act) -> tuple[Any, ...]:
+    corrects = JobRow.kind == Kind.CREDIT_NOTE
+    return corrects.desc() if act is SKIP else corrects, JobRow.id
+
+
+def _to_come(bulk: Bulk, place: int) -> ColumnElement[bool]:
+    """Return the jobs whose turn has not come: what is done to the others lets none of these go on before it."""
+    later = select(BulkItemRow.job_id).where(BulkItemRow.bulk_id == bulk.id, BulkItemRow.place > place)
+    return JobRow.id.in_(later)
 
 
 def _remember(connection: Connection, bulk_id: int, places: Sequence[int], result: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement, String, and_, false, func, literal, or_, type_coerce
+
 from connector.domain import catalogue
+from connector.domain.identity import storable
 from connector.domain.invoice import Kind
 from connector.ledger.tables import JobRow
 
@@ -30,6 +34,14 @@ COLUMNS: Final[tuple[Any, ...]] = (
 
 _OF_THE_JOB: Final = ("source", "company", "account", "customer")
 
+_TOLD: Final = 300
+"""Characters of a fact that tell a cause from others in an address: a message may be as long as it likes."""
+
+LONGEST_KEY: Final = 4000
+"""Characters of the key of a cause at most."""
+
+_DETAILS: Final = func.coalesce(type_coerce(JobRow.details, String), "")
+
 
 @dataclass(slots=True, kw_only=True)
 class Cause:
@@ -43,6 +55,12 @@ class Cause:
     oldest: date | None = None  # date of issue
     newest: date | None = None
     since: datetime | None = None  # when the first of them came to rest
+
+    @property
+    def key(self) -> str:
+        """What names it in an address, and to the API; `Filter.cause` has the jobs that rest because of it."""
+        parts = [self.reason, *(value[:_TOLD] for value in self.facts.values())]
+        return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
     @property
     def count(self) -> int:
@@ -114,3 +132,39 @@ def grouped(rows: Iterable[Any]) -> list[Cause]:
 def identifying(reason: str, details: Mapping[str, str], job: Mapping[str, str]) -> dict[str, str]:
     """Return the facts that make a case one cause with others, by the catalogue: of the case, else of the job."""
     return {name: details.get(name, job.get(name, "")) for name in catalogue.reason(reason).cause}
+
+
+def told(key: str) -> list[str]:
+    """Return the reason of a cause, and the facts that make it one, by its key; nothing where that is no key."""
+    try:
+        parts = json.loads(key)
+    except (ValueError, RecursionError):
+        return []
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts) or not parts:
+        return []
+    known = catalogue.reasons().get(parts[0])
+    return parts if known is not None and len(known.cause) == len(parts) - 1 else []
+
+
+def clause(key: str) -> ColumnElement[bool]:
+    """Return the condition of the jobs that rest because of one cause."""
+    if not (parts := told(key)):
+        return false()
+    return and_(JobRow.reason == parts[0], *_same(catalogue.reason(parts[0]).cause, parts[1:]))
+
+
+def _same(names: Iterable[str], values: Iterable[str]) -> Iterator[ColumnElement[bool]]:
+    for name, value in zip(names, values, strict=True):
+        of_the_job = func.coalesce(getattr(JobRow, name), "") if name in _OF_THE_JOB else literal("")
+        yield or_(_says(_fact(name, value)), and_(~_says(f'"{name}": '), of_the_job == value))
+
+
+def _fact(name: str, value: str) -> str:
+    """Return how the facts of a case are written where this is one of them; see `Facts`."""
+    fact = json.dumps({name: value}, ensure_ascii=False)[1:-1]
+    return storable(fact[:-1] if len(value) == _TOLD else fact)
+
+
+def _says(part: str) -> ColumnElement[bool]:
+    """Whether the facts have this part: quotes within a value are written otherwise than those around it."""
+    return func.replace(_DETAILS, part, "") != _DETAILS

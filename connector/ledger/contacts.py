@@ -27,6 +27,7 @@ class ContactLink:
     contact_id: str | None
     customer: str | None  # of the ERP, whose data the contact has; the others use it as it is
     payload: bytes | None  # what the ERP said of that customer when B2Brouter was last told; None: never told
+    own_email: str | None  # the customer's, which the contact had not when it was found: it goes on the documents
     ask_at: datetime | None  # the directory gave no answer when the contact was made: ask again
     open_since: datetime | None  # a create was intended, its outcome is not known yet
     taken: bool  # the number belongs to a contact that no list shows yet
@@ -154,6 +155,7 @@ class Contacts:
         contact_id: str,
         customer: str,
         payload: bytes | None,
+        own_email: str | None = None,
         ask_at: datetime | None = None,
     ) -> ContactLink:
         """Keep the contact's id, whose data it has and what B2Brouter was told of them, and let go."""
@@ -161,6 +163,7 @@ class Contacts:
             "contact_id": contact_id,
             "customer": customer,
             "payload": payload,
+            "own_email": own_email,
             "ask_at": ask_at,
             "open_since": None,
             "taken": False,
@@ -188,7 +191,7 @@ class Contacts:
             connection.execute(
                 update(Link)
                 .where(Link.account == account, Link.contact_id == contact_id)
-                .values(contact_id=None, customer=None, payload=None, ask_at=None, updated_at=now)
+                .values(contact_id=None, customer=None, payload=None, own_email=None, ask_at=None, updated_at=now)
             )
 
     def _change(self, link: ContactLink, values: Mapping[str, Any], *, point: str = "note") -> ContactLink:

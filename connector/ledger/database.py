@@ -34,6 +34,13 @@ _IDLE_MILLISECONDS = 10_000
 """After so long PostgreSQL ends a transaction whose owner says nothing. One that was suspended in the midst of it,
 or whose machine has vanished, would else keep its rows locked, and nobody could take over its jobs."""
 
+_SETTINGS = (
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{_IDLE_MILLISECONDS}', false),"  # noqa: S608 - ours
+    " set_config('synchronous_commit', CASE configured WHEN 'off' THEN 'on' ELSE configured END, false)"
+    " FROM current_setting('synchronous_commit') AS configured"
+)
+"""An intent must survive a power cut of the server, whatever that, the role or the database is configured for."""
+
 _RESTED = 1.0
 """Seconds unused after which a connection to PostgreSQL is tried before it is relied on. Trying each time would be a
 question more for every transaction."""
@@ -173,7 +180,7 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(f"SET idle_in_transaction_session_timeout = {_IDLE_MILLISECONDS}")
+            cursor.execute(_SETTINGS)
         connection.commit()
 
     @event.listens_for(engine, "checkin")

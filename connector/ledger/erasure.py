@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, or_, select, tuple_, update
 
 from connector.domain.job import Status
 from connector.ledger.database import Database
@@ -70,13 +70,28 @@ class Erasure:
             with self._database.write() as connection:
                 _erase_jobs(connection, ids)
             jobs, last = jobs + len(ids), ids[-1]
+        contacts = self._erase_contacts(before)
         with self._database.write() as connection:
-            contacts = _erase_contacts(connection, before)
             connection.execute(delete(VatNumberRow).where(VatNumberRow.asked_at < before))
             connection.execute(delete(DirectoryRow).where(DirectoryRow.valid_until < before))
             now = self._database.clock.now()
             write_deed(connection, now, who=who, what=ERASED, subject="", count=jobs, note=note)
         return Erased(jobs=jobs, contacts=contacts)
+
+    def _erase_contacts(self, before: datetime) -> int:
+        """Forget contacts; the next document of that customer looks it up again. Return how many."""
+        name, forgettable = tuple_(ContactLinkRow.account, ContactLinkRow.identity), _forgettable(before)
+        query = select(ContactLinkRow.account, ContactLinkRow.identity).where(forgettable)
+        query = query.order_by(ContactLinkRow.account, ContactLinkRow.identity).limit(_AT_ONCE)
+        count, last = 0, ("", "")
+        while True:
+            with self._database.read() as connection:
+                names = [(row.account, row.identity) for row in connection.execute(query.where(name > last))]
+            if not names:
+                return count
+            with self._database.write() as connection:
+                count += connection.execute(delete(ContactLinkRow).where(name.in_(names), forgettable)).rowcount
+            last = names[-1]
 
     def _some(self, before: datetime, tax_number: str | None, *, after: int) -> Sequence[int]:
         """Return the next ones by id: those that were erased already, perhaps millions, are not looked at again."""
@@ -89,7 +104,7 @@ class Erasure:
 def _past(before: datetime, tax_number: str | None) -> ColumnElement[bool]:
     ended = or_(
         and_(JobRow.status == Status.DONE, JobRow.reason.is_(None), JobRow.sent_at < before),
-        and_(JobRow.status == Status.SKIPPED, JobRow.updated_at < before),
+        and_(JobRow.status == Status.SKIPPED, JobRow.reason.is_(None), JobRow.updated_at < before),
     )
     personal = or_(
         *(column.is_not(None) for column in (JobRow.customer, JobRow.tax_number, JobRow.payload, JobRow.content))
@@ -125,17 +140,17 @@ def _erase_events(connection: Connection, ids: Sequence[int]) -> None:
     connection.execute(update(EventRow).where(EventRow.job_id.in_(ids)).values(note=None, answer=None))
 
 
-def _erase_contacts(connection: Connection, before: datetime) -> int:
-    """Forget contacts that no document needs any more; the next one of that customer looks it up again."""
+def _forgettable(before: datetime) -> ColumnElement[bool]:
+    """Whether no document needs a contact any more."""
     needed = exists().where(
         JobRow.account == ContactLinkRow.account,
         JobRow.contact_id == ContactLinkRow.contact_id,
         or_(JobRow.customer.is_not(None), JobRow.payload.is_not(None)),
     )
-    idle = and_(
+    return and_(
         ContactLinkRow.contact_id.is_not(None),
         ContactLinkRow.open_since.is_(None),
         ContactLinkRow.leased_until.is_(None),
         ContactLinkRow.updated_at < before,
+        ~needed,
     )
-    return connection.execute(delete(ContactLinkRow).where(idle, ~needed)).rowcount

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, union_all, update
 
-from connector.domain.job import Stage, Status
+from connector.domain.job import AT_REST, Stage, Status
 from connector.domain.remote_state import REASONS, UNWATCHED, News, case_of
-from connector.ledger import timeline
+from connector.ledger import cases, timeline
 from connector.ledger.database import Database
 from connector.ledger.inbox import FOLLOWED
 from connector.ledger.loose import different
 from connector.ledger.records import Entry
-from connector.ledger.tables import AccountRow, JobRow
+from connector.ledger.tables import AccountRow, JobRow, TaxReportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,12 +51,16 @@ _COLUMNS = tuple(getattr(JobRow, name) for name in Followed.__dataclass_fields__
 _UNTOLD = select(different(JobRow.source, JobRow.state_unrecorded).c.value)
 _TO_MARK = select(different(JobRow.account, JobRow.mark_due).c.value)
 _WATCHED = or_(JobRow.remote_state.is_(None), JobRow.remote_state.not_in(UNWATCHED))
-_SENT = select(func.min(JobRow.sent_at), func.max(JobRow.sent_at)).where(
-    JobRow.account == bindparam("account"),
-    JobRow.sent_at >= bindparam("since"),
-    JobRow.reference.is_not(None),
-    _WATCHED,
+_ENDS = select(func.min(JobRow.sent_at).label("first"), func.max(JobRow.sent_at).label("last")).where(
+    JobRow.sent_at >= bindparam("since"), JobRow.reference.is_not(None)
 )
+_OPEN = union_all(
+    _ENDS.where(JobRow.account == bindparam("account"), _WATCHED),
+    _ENDS.join(TaxReportRow, TaxReportRow.reference == JobRow.reference).where(
+        TaxReportRow.account == bindparam("account"), ~TaxReportRow.settled
+    ),
+).subquery()
+_SENT = select(func.min(_OPEN.c.first), func.max(_OPEN.c.last))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +114,8 @@ class Following:
         written = connection.execute(update(JobRow).where(guard).values(**values)).rowcount
         if written:
             timeline.append(connection, now, [(job.id, job.stage, entry) for entry in entries])
+            if "reason" in values and values["reason"] is None:
+                cases.judge(connection, JobRow.id == job.id, now)
         return bool(written)
 
     def confirm(self, job: Followed, event: str) -> None:
@@ -120,7 +126,10 @@ class Following:
     # ------------------------------------------------------------ when to look
 
     def sent(self, account: str, *, since: datetime) -> tuple[datetime, datetime] | None:
-        """Return when the first and the last document was sent of which news is expected; None without any."""
+        """Return when the first and the last document was sent of which news is expected; None without any.
+
+        Also of one that is closed: a tax authority may not have answered yet.
+        """
         with self._database.read() as connection:
             first, last = connection.execute(_SENT, {"account": account, "since": since}).one()
         return (first, last) if first is not None and last is not None else None
@@ -207,8 +216,8 @@ def _as_read(job: Followed) -> ColumnElement[bool]:
 
 
 def _case(job: Followed, needs: tuple[str, dict[str, str]] | None) -> dict[str, Any]:
-    """What a state does to the case of an issued document; one that is not done yet is judged when it is."""
-    if job.status is not Status.DONE:
+    """What a state does to the case of a document; one that is still being worked on is judged when it rests."""
+    if job.status not in AT_REST:
         return {}
     if needs is not None:
         return {"reason": needs[0], "details": needs[1]}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, delete, exists, func, or_, select, union, update
+from sqlalchemy import Select, and_, delete, exists, func, or_, select, union, update
 
 from connector.domain.job import Stage, Status
 from connector.domain.notice import INVOICE_CHANGED, REPORT_CHANGED, Notice
@@ -24,6 +24,10 @@ FOLLOWED: Final = and_(
     JobRow.status != Status.RUNNING,  # its worker writes down what the answer to the sending said
 )
 """Jobs whose state at B2Brouter may be written down: sent, and in nobody's hands."""
+
+
+_TOLD_MOST: Final = 100
+"""Events about one document; it has some ten states in its life."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,15 @@ _WITH_NEWS = union(
     .join(InboxRow, InboxRow.document == JobRow.reference)
     .where(_OPEN, InboxRow.code == REPORT_CHANGED, FOLLOWED),
 )
+
+
+def _job_of(document: Any, account: str) -> Select[Any]:
+    """Return the query for an account's job of a document, if it may be written to now.
+
+    SQLite would sooner read all jobs of the account than look one up by its reference, so it is not told that there
+    is an index of accounts.
+    """
+    return select(JobRow.id).where(JobRow.reference == document, JobRow.account + "" == account, FOLLOWED)
 
 
 class Inbox:
@@ -97,15 +110,21 @@ class Inbox:
         Oldest change first. It may have been the address of another account that they came to: a key sees several,
         and the event names none.
         """
-        ready = exists(
-            select(JobRow.id).where(JobRow.reference == InboxRow.subject, JobRow.account == account, FOLLOWED)
-        )
+        ready = exists(_job_of(InboxRow.subject, account))
         return self._unsettled(and_(InboxRow.code == INVOICE_CHANGED, ready), limit)
+
+    def states_to_come(self, reference: str) -> list[str]:
+        """Return the states that events told of a document whose job may not be written to yet, oldest first.
+
+        They may have come to the address of another account, as above.
+        """
+        about = and_(InboxRow.subject == reference, InboxRow.code == INVOICE_CHANGED)
+        return [letter.state for letter in self._unsettled(about, _TOLD_MOST)]
 
     def about_reports(self, account: str, limit: int) -> list[Letter]:
         """Return unsettled events about the tax reports on an account's documents, oldest change first."""
         known = select(TaxReportRow.id).where(TaxReportRow.id == InboxRow.subject, TaxReportRow.account == account)
-        ours = select(JobRow.id).where(JobRow.reference == InboxRow.document, JobRow.account == account, FOLLOWED)
+        ours = _job_of(InboxRow.document, account)
         return self._unsettled(and_(InboxRow.code == REPORT_CHANGED, or_(exists(known), exists(ours))), limit)
 
     def _unsettled(self, which: Any, limit: int) -> list[Letter]:

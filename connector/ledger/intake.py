@@ -30,6 +30,7 @@ _FIRST: Final[Mapping[str, Any]] = {
     "state_unrecorded": False,
     "mark_due": False,
     "acknowledged": False,
+    "report_refused": False,
 }
 """How a job begins."""
 _RESTING: Final = frozenset({Status.HELD, Status.WAITING, Status.PENDING})
@@ -187,6 +188,11 @@ class Intake:
             row = connection.execute(select(*SourceRow.__table__.c).where(SourceRow.name == source)).one_or_none()
         return dict(row._mapping) if row else {}
 
+    def states(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return how far discovery has come, by source."""
+        with self._database.read() as connection:
+            return {row.name: dict(row._mapping) for row in connection.execute(select(*SourceRow.__table__.c))}
+
     def remember(self, source: str, **values: Any) -> None:
         """Store how far discovery has come."""
         with self._database.write() as connection:
@@ -239,6 +245,7 @@ _HEAD: Final[Mapping[str, Callable[[Found], Any]]] = {
     "kind": attrgetter("kind"),
     "number": attrgetter("number"),
     "issue_date": attrgetter("issue_date"),
+    "confirmed_on": attrgetter("confirmed_on"),
     "currency": attrgetter("currency"),
     "total": attrgetter("total"),
     "size": attrgetter("total"),

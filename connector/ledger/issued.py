@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, or_, select, update
 
 from connector.domain.content import Content, unpack
 from connector.domain.job import Status
-from connector.ledger import timeline
+from connector.ledger import cases, timeline
 from connector.ledger.bulk import known
 from connector.ledger.database import Database
 from connector.ledger.jobs import still
@@ -127,4 +127,5 @@ class Issued:
             written = connection.execute(update(JobRow).where(guard).values(updated_at=now, **values)).rowcount
             if written:
                 timeline.append(connection, now, [(job.id, job.stage, entry)])
+                cases.judge(connection, JobRow.id == job.id, now)
         return bool(written)

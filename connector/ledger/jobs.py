@@ -9,7 +9,7 @@ than executing it. An UPDATE without columns takes those that the values name.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
@@ -26,9 +26,10 @@ from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Effect, Event, Stage, Status, next_status
 from connector.ledger import originals, timeline
 from connector.ledger import owner as owners
+from connector.ledger.cases import judge_arrived
 from connector.ledger.database import Database
 from connector.ledger.loose import different
-from connector.ledger.pen import Change, Pen
+from connector.ledger.pen import Change, Pen, free_numbers
 from connector.ledger.records import COLUMNS, Entry, Job, Progress, intent, issuing, job_of
 from connector.ledger.tables import AccountRow, EventRow, JobRow
 
@@ -188,6 +189,7 @@ class Jobs:
         effect: Effect,
         *,
         payload: bytes | None = None,
+        version: str | None = None,
         invoice: Invoice | None = None,
         owed: Sequence[Progress] = (),
     ) -> Job:
@@ -197,6 +199,7 @@ class Jobs:
             job: as leased.
             effect: what is about to happen.
             payload: the exact bytes that will be sent; kept, so that a repetition sends the same.
+            version: of the API, for which the payload was written.
             invoice: what the payload was made from; its number at the account is claimed for this job.
             owed: stages that were reached and not written yet.
 
@@ -214,7 +217,7 @@ class Jobs:
             Change(
                 job=job,
                 values={**_columns(owed), **values},
-                entries=[*(each.told() for each in owed), intent(effect, payload)],
+                entries=[*(each.told() for each in owed), intent(effect, payload, version)],
                 number=number_key(invoice) if invoice is not None else None,
                 points=[*_points(owed), (effect, "intent")],
             )
@@ -223,11 +226,22 @@ class Jobs:
     def claim(self, job: Job, invoice: Invoice) -> Job:
         """Claim the document's number at the account for this job, though nothing is about to be caused.
 
+        From then on the job is looked for under it, whatever number and date it was found with.
+
         Raises:
             LeaseLostError: the job is in other hands.
             RefusedError: `number_clash`, another job owns the number.
         """
-        return self._pen.write(Change(job=job, values={}, number=number_key(invoice)))
+        named = {"number": invoice.number, "issue_date": invoice.issue_date}
+        return self._pen.write(Change(job=job, values=named, number=number_key(invoice)))
+
+    def show_life(self, job: Job) -> Job:
+        """Extend the lease; nothing else changes.
+
+        Raises:
+            LeaseLostError: the job is in other hands.
+        """
+        return self._pen.write(Change(job=job, values={}))
 
     def look(self, job: Job) -> Job:
         """Count a look-up that found nothing; the question stays open."""
@@ -245,6 +259,11 @@ class Jobs:
         with self._database.read() as connection:
             at: datetime | None = connection.execute(_REACHED, {"of_job": job.id, "at_stage": job.stage}).scalar_one()
         return at or job.created_at
+
+    def saw(self, job: Job, state: str) -> Job:
+        """Take over the state that its document was seen in at B2Brouter; nothing else changes."""
+        entry = Entry(what="state", outcome="read", details={"state": state})
+        return self._pen.write(Change(job=job, values={"remote_state": state}, entries=[entry]))
 
     def note(self, job: Job, entry: Entry) -> Job:
         """Append to the timeline; nothing else changes."""
@@ -299,7 +318,7 @@ class Jobs:
                 job=job,
                 values=changed,
                 entries=[each.told() for each in reached],
-                also=_release_followers if stage is Stage.SENT else None,
+                also=_ALSO.get(stage),
                 points=_points(reached),
             )
         )
@@ -445,6 +464,14 @@ def release_followers(connection: Connection, done: Sequence[Job], now: datetime
 
 def _release_followers(connection: Connection, sent: Sequence[Job]) -> None:
     release_followers(connection, sent, max(each.updated_at for each in sent))
+
+
+_ALSO: Mapping[Stage, Callable[[Connection, Sequence[Job]], None]] = {
+    Stage.FOUND: free_numbers,  # withdrawn
+    Stage.SENT: _release_followers,
+    Stage.RECORDED: judge_arrived,
+}
+"""What belongs into the transaction that reaches a stage."""
 
 
 def release(connection: Connection, resting: ColumnElement[bool], now: datetime) -> int:

@@ -90,17 +90,21 @@ class Outbox:
         new = self._unknown(notices)
         if not new and not closing:
             return
-        with self._database.write() as connection:
-            for notice in new:
-                self._insert(connection, notice)
-            if closing:
-                connection.execute(update(AlarmRow).where(AlarmRow.id.in_(closing)).values(closed=True))
+        for page in _pages(new):
+            with self._database.write() as connection:
+                for notice in page:
+                    self._insert(connection, notice)
+        for ids in _pages(closing):
+            with self._database.write() as connection:
+                connection.execute(update(AlarmRow).where(AlarmRow.id.in_(ids)).values(closed=True))
 
     def _unknown(self, notices: Sequence[Notice]) -> list[Notice]:
         """Leave out what is in already, so that looking at a lasting alarm writes nothing."""
-        query = select(NotificationRow.key).where(NotificationRow.key.in_([notice.key for notice in notices]))
+        known: set[str] = set()
         with self._database.read() as connection:
-            known = set(connection.execute(query).scalars())
+            for page in _pages(notice.key for notice in notices):
+                query = select(NotificationRow.key).where(NotificationRow.key.in_(page))
+                known.update(connection.execute(query).scalars())
         return [notice for notice in notices if notice.key not in known]
 
     def put_digest(self, notice: Notice, told: Mapping[int, str], gone: Collection[int]) -> bool:
@@ -176,8 +180,8 @@ class Outbox:
 
     def _settle(self, taken: Sequence[Taken], **values: datetime | None) -> None:
         with self._database.write() as connection:
-            ids = [one.id for one in taken]
-            connection.execute(update(NotificationRow).where(NotificationRow.id.in_(ids)).values(**values))
+            for ids in _pages(one.id for one in taken):
+                connection.execute(update(NotificationRow).where(NotificationRow.id.in_(ids)).values(**values))
 
     # ------------------------------------------------------------ what is there
 

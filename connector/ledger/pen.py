@@ -35,7 +35,9 @@ _NUMBER: Final = and_(
 _HOLDER: Final = select(NumberClaimRow.job_id).where(_NUMBER)
 _FREE: Final = delete(NumberClaimRow).where(_NUMBER)
 
-_NEWS: Final = ("remote_state", "state_changed_at", "state_event", "state_note", "state_recorded_at")
+_NEWS: Final = (
+    "remote_state", "state_changed_at", "state_event", "state_note", "state_recorded_at", "report_refused"
+)  # fmt: skip
 """What others may have written about a job in hand meanwhile: news of B2Brouter."""
 
 _KNOWN: Final = frozenset(Job.__dataclass_fields__)
@@ -111,7 +113,13 @@ def _change(connection: Connection, changes: Sequence[Change], alive: Mapping[st
     """Write the columns of jobs, those that the same columns are written of together.
 
     The jobs are in nobody else's hands, so that no two transactions wait for each other's rows.
+
+    Raises:
+        LeaseLostError: not all of them are in the hands of those who write.
     """
+    if len({change.job.id for change in changes}) < len(changes):
+        # A statement would tell that the job was written, not for whom: each is asked for its own fence.
+        raise LeaseLostError("two write about one job, which is in the hands of one of them at most")
     alike: dict[tuple[str, ...], dict[int, tuple[Job, Mapping[str, Any]]]] = {}
     for change in changes:
         values = {**alive, **change.values}
@@ -174,6 +182,11 @@ def _claim(connection: Connection, changes: Sequence[Change]) -> None:
         raise RefusedError("number_clash", {"other": str(holder)})
     for account, number, _ in claims.difference(wanted):
         connection.execute(_FREE, {"account": account, "number_key": number})
+
+
+def free_numbers(connection: Connection, jobs: Sequence[Job]) -> None:
+    """Give up what jobs have claimed: others may have these numbers."""
+    connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id.in_([job.id for job in jobs])))
 
 
 def _update(

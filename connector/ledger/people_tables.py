@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, ForeignKey, Identity, Index, Integer, String, Text
 
+from connector.domain.job import Status
 from connector.domain.people import Role
-from connector.ledger.columns import Base, Choice, Facts, Id, Instant, column, optional
+from connector.ledger.columns import Base, Choice, Facts, Id, Instant, Words, column, optional
 
 
 class UserRow(Base):
@@ -57,11 +58,11 @@ class TokenRow(Base):
 
 
 class AnswerRow(Base):
-    """What a request with an idempotency key was answered, to be answered again."""
+    """What a request with an idempotency key was answered, or a form with a key of its own, to be answered again."""
 
     __tablename__ = "answer"
 
-    token = column(String(64), primary_key=True)
+    token = column(String(64), primary_key=True)  # its name; of a form: digest of the session
     key = column(String(128), primary_key=True)
     request = column(String(64))  # digest: another request with the same key is refused
     status = optional(Integer)  # None: it is being worked on
@@ -113,6 +114,9 @@ class BulkItemRow(Base):
     __tablename__ = "bulk_item"
 
     bulk_id = column(Id, ForeignKey("bulk.id", ondelete="CASCADE"), primary_key=True)
-    place = column(Integer, primary_key=True)  # originals come before what corrects them
+    place = column(Integer, primary_key=True)  # the order in which they are done
     job_id = column(Id, ForeignKey("job.id"))
+    status = column(Choice(Status))  # of the job when the act was begun, as are the next two
+    reason = optional(Words(64))
+    updated_at = column(Instant)
     result = optional(String(24))  # None: its turn has not come

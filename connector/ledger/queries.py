@@ -11,13 +11,13 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Numeric, Row, Select, and_, func, literal, or_, select, true, tuple_
-from sqlalchemy import cast as sql_cast
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, true, tuple_
 
 from connector.domain.evidence import unpacked
 from connector.domain.identity import name_key
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import causes
+from connector.ledger.cases import CASE
 from connector.ledger.causes import Cause
 from connector.ledger.database import Database
 from connector.ledger.loose import different
@@ -30,6 +30,14 @@ def _reference(text: str) -> str:
     return text.rpartition(":")[2] if text.startswith("b2brouter:") else text
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The jobs that a search found, and whether it would have found more."""
+
+    ids: Sequence[int]
+    more: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which jobs are meant. What is None, or empty, does not narrow."""
@@ -38,6 +46,8 @@ class Filter:
     status: Status | None = None
     stage: Stage | None = None
     reason: str | None = None
+    cause: str | None = None  # by its key: rests for the same reason and because of the same customer, tax …
+    remote_state: str | None = None  # as B2Brouter calls it
     source: str | None = None
     account: str | None = None
     since: date | None = None  # of issue
@@ -45,8 +55,9 @@ class Filter:
     at_least: Decimal | None = None  # of the total, whatever its currency
     at_most: Decimal | None = None
     search: str | None = None  # anywhere in number or customer: reads all jobs
-    among: Sequence[int] | None = None  # what a search found; nothing fits where that is empty
-    attention: bool = False  # only what needs a person: held, or issued and with a reason all the same
+    among: Named | None = None  # what a search found; nothing fits where that is empty
+    attention: bool = False  # only what needs a person: held, or a case
+    case: bool = False  # only what needs a person though its work has ended
     issued_from: date | None = None
     issued_to: date | None = None
     recorded: bool = False  # only what has a reference and a cross-reference for the ERP
@@ -65,18 +76,23 @@ class Filter:
             (JobRow.status, self.status),
             (JobRow.stage, self.stage),
             (JobRow.reason, self.reason),
+            (JobRow.remote_state, self.remote_state),
             (JobRow.source, self.source),
             (JobRow.account, self.account),
         ):
             if value is not None:
                 wanted.append(column == value)
+        if self.cause is not None:
+            wanted.append(causes.clause(self.cause))
         wanted += self._limits()
         if self.among is not None:
-            wanted.append(JobRow.id.in_(self.among))
+            wanted.append(JobRow.id.in_(self.among.ids))
         if self.search:
             wanted.append(_matches(self.search))
         if self.attention:
-            wanted.append(or_(JobRow.status == Status.HELD, _CASE))
+            wanted.append(or_(JobRow.status == Status.HELD, CASE))
+        if self.case:
+            wanted.append(CASE)
         if self.issued_from:
             wanted.append(JobRow.issue_date >= self.issued_from)
         if self.issued_to:
@@ -84,6 +100,11 @@ class Filter:
         if self.recorded:
             wanted.append(and_(JobRow.reference.is_not(None), JobRow.xref.is_not(None)))
         return and_(*wanted)
+
+    @property
+    def cut(self) -> bool:
+        """Whether more are meant than a search could find."""
+        return self.among is not None and self.among.more
 
     def _limits(self) -> Iterator[ColumnElement[bool]]:
         if self.since is not None:
@@ -94,9 +115,6 @@ class Filter:
             yield JobRow.size >= float(self.at_least)
         if self.at_most is not None:
             yield JobRow.size <= float(self.at_most)
-
-
-_CASE = and_(JobRow.status == Status.DONE, JobRow.reason.is_not(None))
 
 
 def _matches(text: str) -> ColumnElement[bool]:
@@ -158,10 +176,15 @@ RECENT: Final = 10_000
 """Of so many jobs, the last ones found, number and name are searched for a text anywhere in them."""
 
 NAMED: Final = 2_000
-"""A search that finds more than so many has to say more."""
+"""A search finds no more than so many each way."""
+
+LOOKED_AT: Final = 20_000
+"""Where a search is narrowed otherwise, so many are looked at each way."""
 
 UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
 """The reason that stands for all refusals without one of their own."""
+
+EVERY: Final = Filter()
 
 ATTENTION: Final = Filter(attention=True)
 
@@ -169,7 +192,6 @@ _SENDING = select(EventRow.id).where(
     EventRow.job_id == JobRow.id, EventRow.what == "intent", EventRow.effect == Effect.SEND
 )
 _EVENT_COLUMNS = tuple(getattr(EventRow, name) for name in TimelineEvent.__dataclass_fields__)
-_HEAD = (JobRow.status, JobRow.reason, JobRow.open_effect, JobRow.kind, JobRow.account, JobRow.currency)
 _ACCOUNTS_DUE = different(JobRow.account, JobRow.status == Status.PENDING)
 _PAGE = 1000
 _RESTING = 20_000
@@ -224,23 +246,10 @@ class Queries:
         last = jobs[limit - 1]
         return Page(jobs=jobs[:limit], next=Place(id=last.id, day=last.issue_date if by_date else None))
 
-    def kinds(self, wanted: Filter, *, most: int) -> Iterator[Any]:
-        """Return the first so many jobs by id, as rows of what acts are judged by, each with its `number` of jobs.
+    def named(self, text: str, wanted: Filter = EVERY) -> Named:
+        """Return those of a filter that a person means by what they typed, as far as indexes answer.
 
-        `total` is what they come to together. A row may stand for one job or for many.
-        """
-        first = select(*_HEAD, JobRow.total).where(wanted.clause()).order_by(JobRow.id).limit(most).subquery()
-        head = [first.c[column.key] for column in _HEAD]
-        if self._database.is_sqlite:  # it cannot add decimals without rounding them
-            query = select(*head, first.c.total, literal(1).label("number"))
-        else:
-            total = func.sum(sql_cast(first.c.total, Numeric)).label("total")
-            query = select(*head, total, func.count().label("number")).group_by(*head)
-        with self._database.read() as connection:
-            yield from connection.execute(query)
-
-    def named(self, text: str) -> Sequence[int]:
-        """Return the jobs that a person means by what they typed, as far as indexes answer: at most `NAMED` each way.
+        At most `NAMED` are found each way, among the first `LOOKED_AT` that are called so.
 
         The number or the customer's name begins so; the reference or tax number is just that; of the last `RECENT`
         jobs that were found, number or name have the text anywhere, or it is their key in the ERP.
@@ -259,7 +268,8 @@ class Queries:
             begins = customer.startswith(name, autoescape=True)
             ways.append(select(JobRow.id).where(begins).order_by(customer.desc(), JobRow.id.desc()))
         with self._database.read() as connection:
-            return sorted({row[0] for way in ways for row in connection.execute(way.limit(NAMED))})
+            found = [_narrowed(connection, way, wanted) for way in ways]
+        return Named(sorted(set().union(*(one.ids for one in found))), more=any(one.more for one in found))
 
     def timeline(self, job_id: int) -> list[TimelineEvent]:
         """Return all that happened to a job, oldest first."""
@@ -330,8 +340,8 @@ class Queries:
         return {status: counts.get(status, 0) for status in Status}
 
     def cases(self) -> int:
-        """Return how many issued documents need a person all the same."""
-        query = select(func.count()).select_from(JobRow).where(_CASE)
+        """Return how many documents need a person though their work has ended."""
+        query = select(func.count()).select_from(JobRow).where(CASE)
         with self._database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
@@ -372,6 +382,17 @@ class Queries:
         )
         with self._database.read() as connection:
             return {(row[0], row[1]) for row in connection.execute(query)} & set(keys)
+
+
+def _narrowed(connection: Connection, way: Select[Any], wanted: Filter) -> Named:
+    """Return those of a filter that are found one way; how broad the search is must not say how long it takes."""
+    more = False
+    if not wanted.empty:
+        called = way.limit(LOOKED_AT).subquery()
+        more = connection.execute(select(func.count()).select_from(called)).scalar_one() == LOOKED_AT
+        way = select(JobRow.id).where(JobRow.id.in_(select(called.c.id)), wanted.clause())
+    ids = list(connection.execute(way.limit(NAMED + 1)).scalars())
+    return Named(ids[:NAMED], more=more or len(ids) > NAMED)
 
 
 def _remote_message(row: Row[Any]) -> RemoteMessage:

@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import and_, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, insert, or_, select, true, update
 
 from connector.domain import catalogue
 from connector.domain.catalogue import Who
 from connector.domain.job import Effect, Stage, Status
+from connector.ledger import owner as owners
 from connector.ledger import timeline
 from connector.ledger.database import Database
 from connector.ledger.records import Entry
@@ -29,7 +30,10 @@ _MOST: Final = 10_000
 """Differences of one comparison that are remembered one by one; all of them are counted."""
 
 _ABANDONED: Final = timedelta(hours=6)
-"""After this a comparison that has not ended is taken for dead."""
+"""After this a comparison that has not ended is taken for dead, where nobody can tell whether its process is."""
+
+BROKEN_OFF: Final = "broken off"
+"""The fault of a comparison that did not come to its end, such as one whose process was killed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +118,12 @@ _KNOWN: Final = tuple(getattr(JobRow, name) for name in KnownJob.__dataclass_fie
 _RUN: Final = tuple(getattr(ReconciliationRow, name) for name in Reconciliation.__dataclass_fields__)
 
 
+def _of_all_since(first: date) -> ColumnElement[bool]:
+    """Whether a comparison was about all that was issued from a day on, and not a person's look at some days."""
+    start = ReconciliationRow.first_day
+    return and_(ReconciliationRow.last_day.is_(None), or_(start.is_(None), start <= first))
+
+
 class Reconciliations:
     """The ledger as comparisons see it."""
 
@@ -164,17 +174,27 @@ class Reconciliations:
     def begin(self, account: str, start: date | None, end: date | None) -> int | None:
         """Write down that a comparison begins; return its id, None where another one is under way."""
         now = self._database.clock.now()
-        alive = select(ReconciliationRow.id).where(
-            ReconciliationRow.account == account,
-            ReconciliationRow.finished_at.is_(None),
-            ReconciliationRow.started_at > now - _ABANDONED,
-        )
-        values = {"account": account, "started_at": now, "first_day": start, "last_day": end}
+        values = {"account": account, "owner": owners.this_process(), "started_at": now}
+        values |= {"first_day": start, "last_day": end}
         with self._database.write() as connection:
-            if connection.execute(alive.limit(1)).first() is not None:
+            if self._is_under_way(connection, account, now):
                 return None
             made = insert(ReconciliationRow).values(**values, erp=0, ledger=0, remote=0, differences=0, for_person=0)
             return int(connection.execute(made.returning(ReconciliationRow.id)).scalar_one())
+
+    def _is_under_way(self, connection: Connection, account: str, now: datetime) -> bool:
+        """Whether an account is being compared; what a dead process has left is brought to its end."""
+        row = ReconciliationRow
+        open_ = select(row.id, row.owner, row.started_at).where(row.account == account, row.finished_at.is_(None))
+        dead = []
+        for run in connection.execute(open_):
+            if run.started_at > now - _ABANDONED and not owners.is_dead(run.owner or ""):
+                return True
+            dead.append(run.id)
+        if dead:
+            ended = {"finished_at": now, "fault": BROKEN_OFF}
+            connection.execute(update(row).where(row.id.in_(dead)).values(ended))
+        return False
 
     def add(self, run: int, known: int, differences: Sequence[Difference]) -> None:
         """Remember further differences of a comparison, of which so many are known already."""
@@ -234,21 +254,24 @@ class Reconciliations:
         """Return the newest comparison of an account that could be made."""
         return self._one(select(*_RUN).where(ReconciliationRow.account == account, _MADE))
 
-    def last_begun(self) -> Mapping[str, Reconciliation]:
-        """Return the newest comparison of each account, ended or not."""
-        newest = select(func.max(ReconciliationRow.id)).group_by(ReconciliationRow.account)
+    def last_begun(self, first: date) -> Mapping[str, Reconciliation]:
+        """Return the newest comparison of each account, ended or not, of all that was issued from a day on."""
+        newest = (
+            select(func.max(ReconciliationRow.id)).where(_of_all_since(first)).group_by(ReconciliationRow.account)
+        )
         with self._database.read() as connection:
             rows = connection.execute(select(*_RUN).where(ReconciliationRow.id.in_(newest))).all()
         return {row.account: Reconciliation(**row._mapping) for row in rows}
 
-    def wanted_since(self, every: timedelta) -> Mapping[str, datetime]:
+    def wanted_since(self, every: timedelta, first: date) -> Mapping[str, datetime]:
         """Return since when the next comparison of each account is wanted; in the future where it is not yet.
 
-        That is so long after the last one that could be made; where none could, since the first that is remembered.
+        That is so long after the last one that could be made of all that was issued from a day on; where none could,
+        since the first that is remembered.
         """
-        begun = ReconciliationRow.started_at
+        begun, good = ReconciliationRow.started_at, and_(_MADE, _of_all_since(first))
         query = select(
-            ReconciliationRow.account, func.max(case((_MADE, begun))).label("good"), func.min(begun).label("first")
+            ReconciliationRow.account, func.max(case((good, begun))).label("good"), func.min(begun).label("first")
         ).group_by(ReconciliationRow.account)
         with self._database.read() as connection:
             rows = connection.execute(query).all()

@@ -26,6 +26,9 @@ OFF: Final = "none"
 BYTES: Final = "bytes"
 """The fact of an intent that tells its request from any other: the digest of what was about to be sent."""
 
+VERSION: Final = "version"
+"""The fact of an intent that tells for which version of the API its request was written."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -39,6 +42,7 @@ class Job:
     kind: Kind
     number: str | None
     issue_date: date | None
+    confirmed_on: date | None
     currency: str | None
     total: Decimal | None
     customer: str | None
@@ -70,9 +74,15 @@ class Job:
     state_event: str | None
     state_note: str | None
     state_recorded_at: datetime | None
+    report_refused: bool
     created_at: datetime
     updated_at: datetime
     sent_at: datetime | None
+
+    @property
+    def seen(self) -> tuple[Status, str | None, datetime]:
+        """What somebody who looked at it has seen: whatever happens to it meanwhile, this is another one then."""
+        return self.status, self.reason, self.updated_at
 
     @property
     def message(self) -> str | None:
@@ -148,9 +158,11 @@ class Progress:
         return replace(job, **{**self.columns(), "details": {}})
 
 
-def intent(effect: Effect, payload: bytes | None) -> Entry:
+def intent(effect: Effect, payload: bytes | None, version: str | None) -> Entry:
     """Return the line of the timeline that stands before an effect."""
-    return Entry(what="intent", effect=effect, details={BYTES: file_digest(payload)} if payload else None)
+    written_for = {VERSION: version} if version else {}
+    facts = {BYTES: file_digest(payload), **written_for} if payload else None
+    return Entry(what="intent", effect=effect, details=facts)
 
 
 def judged(invoice: Invoice) -> dict[str, Any]:

@@ -1,24 +1,31 @@
-"""Sources that a person has paused: nothing is looked for in their ERP, nothing written into it, their jobs wait."""
+"""Sources that are left alone: paused by a person, or locked, for their database is not the one of the ledger.
+
+Nothing is looked for in their ERP, nothing written into it, and their jobs wait.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
 
 from connector.domain.job import Status
-from connector.ledger import timeline
+from connector.ledger import alarms
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
+from connector.ledger.holding import let_wait
 from connector.ledger.jobs import insert_dialect, release
-from connector.ledger.records import Entry
-from connector.ledger.tables import JobRow, SourceRow
+from connector.ledger.tables import AlarmRow, JobRow, SourceRow
 
 REASON: Final = "source_paused"
 """Why the jobs of a paused source wait."""
+
+ANOTHER: Final = "source_is_another"
+"""The alarm while a source is locked, and why its jobs wait."""
 
 _NOTHING: Final = dict.fromkeys(("paused_at", "paused_by", "paused_note", "paused_until"))
 
@@ -38,7 +45,7 @@ class Pause:
 
 
 class Sources:
-    """The pauses of sources."""
+    """The pauses and locks of sources."""
 
     def __init__(self, database: Database) -> None:
         """Work on a ledger."""
@@ -87,28 +94,56 @@ class Sources:
 
     def _end(self, connection: Connection, name: str, now: datetime) -> int:
         connection.execute(update(SourceRow).where(SourceRow.name == name).values(_NOTHING))
-        resting = and_(JobRow.source == name, JobRow.status == Status.WAITING, JobRow.reason == REASON)
-        return release(connection, resting, now)
+        return release(connection, _waits(name, REASON), now)
 
-    def hold_back(self) -> int:
-        """Let the pending jobs of paused sources wait, and say why; return how many."""
-        return sum(self._hold_back(name, pause) for name, pause in self.paused().items())
-
-    def _hold_back(self, name: str, pause: Pause) -> int:
-        now = self._database.clock.now()
-        pending = and_(JobRow.source == name, JobRow.status == Status.PENDING)
-        with self._database.read() as connection:
-            if connection.execute(select(JobRow.id).where(pending).limit(1)).first() is None:
-                return 0
-        paused = select(SourceRow.name).where(SourceRow.name == name, SourceRow.paused_at.is_not(None))
-        facts = dict(pause.facts(name))
-        waits = {"status": Status.WAITING, "reason": REASON, "details": facts, "updated_at": now}
+    def lock(self, name: str) -> None:
+        """Let the pending jobs of a source wait, and people know, for it leads to another database."""
         with self._database.write() as connection:
-            if connection.execute(paused.with_for_update()).first() is None:
-                return 0  # it goes on by now, and nobody would let these go on
-            held = connection.execute(
-                update(JobRow).where(pending).values(waits).returning(JobRow.id, JobRow.stage)
-            ).all()
-            entry = Entry(what="blocked", reason=REASON, details=facts)
-            timeline.append(connection, now, [(row.id, row.stage, entry) for row in held])
-        return len(held)
+            alarms.begin(connection, self._database, ANOTHER, name, {"source": name})
+        self._hold_back(name, ANOTHER, {"source": name})
+
+    def unlock(self, name: str) -> None:
+        """Let the jobs of a source go on, for it is the database that the ledger knows."""
+        with self._database.read() as connection:
+            alarm = connection.execute(_locks(name)).first()
+            waiting = connection.execute(select(JobRow.id).where(_waits(name, ANOTHER)).limit(1)).first()
+        if alarm is None and waiting is None:
+            return
+        with self._database.write() as connection:
+            alarms.end(connection, self._database, ANOTHER, name)
+            release(connection, _waits(name, ANOTHER), self._database.clock.now())
+
+    def locked(self) -> list[str]:
+        """Return the sources that are locked, by name."""
+        with self._database.read() as connection:
+            return list(connection.execute(_LOCKED.order_by(AlarmRow.subject)).scalars())
+
+    def hold_back(self, *, seconds: float = math.inf) -> int:
+        """Let the pending jobs of paused and of locked sources wait, and say why; return how many.
+
+        After so many seconds of each the rest is left for another time.
+        """
+        paused = {name: pause.facts(name) for name, pause in self.paused().items()}
+        locked = {name: {"source": name} for name in self.locked() if name not in paused}
+        return sum(
+            self._hold_back(name, reason, facts, seconds=seconds)
+            for reason, sources in ((REASON, paused), (ANOTHER, locked))
+            for name, facts in sources.items()
+        )
+
+    def _hold_back(self, name: str, reason: str, facts: Mapping[str, str], *, seconds: float = math.inf) -> int:
+        lasts = _locks(name) if reason == ANOTHER else _PAUSED.where(SourceRow.name == name)
+        whose = JobRow.source == name
+        return let_wait(self._database, whose, lasts.with_for_update(), reason=reason, facts=facts, seconds=seconds)
+
+
+_PAUSED: Final = select(SourceRow.name).where(SourceRow.paused_at.is_not(None))
+_LOCKED: Final = select(AlarmRow.subject).where(AlarmRow.code == ANOTHER, AlarmRow.ended_at.is_(None))
+
+
+def _locks(name: str) -> Select[str]:
+    return _LOCKED.where(AlarmRow.subject == name)
+
+
+def _waits(name: str, reason: str) -> ColumnElement[bool]:
+    return and_(JobRow.source == name, JobRow.status == Status.WAITING, JobRow.reason == reason)

@@ -11,6 +11,7 @@ from connector.domain.errors import EnvironmentLockedError
 from connector.domain.identity import database_identity, same_database
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
+from connector.ledger.sources import Sources
 from connector.ledger.tables import SourceRow, StampRow
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,10 @@ _REBIND = (
 class Stamps:
     """What the ledger is bound to."""
 
-    def __init__(self, database: Database) -> None:
-        """Work on a ledger."""
+    def __init__(self, database: Database, sources: Sources) -> None:
+        """Work on a ledger, and lock the sources that are not what it knows."""
         self._database = database
+        self._sources = sources
 
     def check_ledger(self) -> None:
         """Stamp the ledger with the database that it is, or see that it still is that one.
@@ -49,10 +51,10 @@ class Stamps:
             )
 
     def check_source(self, name: str, identity: str) -> None:
-        """Stamp a source with the database it is, or see that it still is that one.
+        """Stamp a source with the database it is, or see that it still is that one: then it is not locked any more.
 
         Raises:
-            EnvironmentLockedError: the source is another database than the one this ledger knows.
+            EnvironmentLockedError: the source is another database than the one this ledger knows; it is locked.
         """
         with self._database.write() as connection:
             now = self._database.clock.now()
@@ -60,8 +62,23 @@ class Stamps:
             connection.execute(insert.on_conflict_do_nothing())
             unknown = update(SourceRow).where(SourceRow.name == name, SourceRow.identity.is_(None))
             connection.execute(unknown.values(identity=identity))
-            known = connection.execute(select(SourceRow.identity).where(SourceRow.name == name)).scalar_one()
-        self.compare_source(name, known, identity)
+        self.see_source(name, identity)
+        self._sources.unlock(name)
+
+    def see_source(self, name: str, identity: str) -> None:
+        """See that a source is the database that the ledger knows, if it knows one by now.
+
+        Raises:
+            EnvironmentLockedError: it is another one; it is locked.
+        """
+        with self._database.read() as connection:
+            query = select(SourceRow.identity).where(SourceRow.name == name)
+            known: str | None = connection.execute(query).scalar_one_or_none()
+        try:
+            self.compare_source(name, known, identity)
+        except EnvironmentLockedError:
+            self._sources.lock(name)
+            raise
 
     def compare_source(self, name: str, known: str | None, present: str) -> None:
         """See that a source is the database that the ledger knows.

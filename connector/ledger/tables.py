@@ -67,12 +67,16 @@ class JobRow(Base):
               postgresql_where=text("stage <> 'recorded'")),
         Index("ix_job_reason", "reason", "id", sqlite_where=text("reason IS NOT NULL"),
               postgresql_where=text("reason IS NOT NULL")),
+        Index("ix_job_remote_state", "remote_state", "id", sqlite_where=text("remote_state IS NOT NULL"),
+              postgresql_where=text("remote_state IS NOT NULL")),
         Index("ix_job_customer_key", "customer_key", "id"),
         Index("ix_job_size", "size"),
         Index("ix_job_tax_number", "tax_number", "id", sqlite_where=text("tax_number IS NOT NULL"),
               postgresql_where=text("tax_number IS NOT NULL")),
         Index("ix_job_ramp", "account", "ramp_step", sqlite_where=text("ramp_step IS NOT NULL"),
               postgresql_where=text("ramp_step IS NOT NULL")),
+        Index("ix_job_contact", "account", "contact_id", sqlite_where=text("contact_id IS NOT NULL"),
+              postgresql_where=text("contact_id IS NOT NULL")),
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
@@ -83,6 +87,7 @@ class JobRow(Base):
     kind = column(Choice(Kind))
     number = optional(Prefixed)
     issue_date = optional(Date)
+    confirmed_on = optional(Date)  # in the ERP, where it remembers that
     currency = optional(Words(8))
     total = optional(Exact)  # payable, positive for credit notes too
     customer = optional(Words(255))
@@ -124,6 +129,7 @@ class JobRow(Base):
     state_unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
     mark_due = column(Boolean, default=False)  # to be acknowledged or marked at B2Brouter
     acknowledged = column(Boolean, default=False)
+    report_refused = column(Boolean, default=False)  # by a tax authority, and not closed since
 
     created_at = column(Instant)
     updated_at = column(Instant)
@@ -200,6 +206,9 @@ class TaxReportRow(Base):
     url = optional(Prose)  # where anybody can verify it
     qr = optional(Prose)  # the same as a picture, PNG in base 64
     problem = optional(Prose)  # what the authority finds wrong
+    corrects = optional(Boolean)  # it corrects or annuls an earlier one
+    corrected_by = optional(Words(64))  # the one that corrects or annuls it
+    refused = column(Boolean, default=False)  # and neither corrected nor let be by a person since
     settled = column(Boolean, default=False)  # nothing more is expected of the authority
     unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
 
@@ -224,6 +233,7 @@ class ContactLinkRow(Base):
     contact_id = optional(Words(64))
     customer = optional(Prose)  # of the ERP, whose data the contact has
     payload = optional(LargeBinary)  # what the ERP said when it was last told
+    own_email = optional(Prose)  # the customer's, which the contact had not when it was found
     ask_at = optional(Instant)  # the directory gave no answer: ask again
     open_since = optional(Instant)  # a create was intended, outcome not known yet
     taken = column(Boolean, default=False)  # the open question is where the number's owner is
@@ -320,6 +330,8 @@ class ArchiveRow(Base):
         Index("ix_archive_unlisted", "id", sqlite_where=text("keeping = 'kept' AND list_number IS NULL"),
               postgresql_where=text("keeping = 'kept' AND list_number IS NULL")),
         Index("ix_archive_name", "name"),
+        Index("ix_archive_absent", "account", sqlite_where=text("keeping = 'absent'"),
+              postgresql_where=text("keeping = 'absent'")),
     )  # fmt: skip
 
     id = column(Id, Identity(), primary_key=True)
@@ -331,6 +343,7 @@ class ArchiveRow(Base):
     tries = column(Integer, default=0)  # in vain, in a row
     reason = optional(Words(64))  # why the last try was in vain
     details = optional(Facts)
+    missing_since = optional(Instant)  # when B2Brouter first answered that there is none
     name = optional(Words(255))  # in the archive
     sha256 = optional(Words(64))
     size = optional(BigInteger)
@@ -357,6 +370,7 @@ class ReconciliationRow(Base):
 
     id = column(Id, Identity(), primary_key=True)
     account = column(Words(64))
+    owner = optional(Words(255))  # the process that makes it
     started_at = column(Instant)
     finished_at = optional(Instant)
     first_day = optional(Date)  # of issue

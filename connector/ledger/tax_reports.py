@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, and_, func, or_, select, update
 
 from connector.domain.job import Status
-from connector.ledger import timeline
+from connector.ledger import cases, timeline
+from connector.ledger.cases import REASON, REFUSED
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
 from connector.ledger.loose import different
@@ -21,9 +22,7 @@ from connector.ports import RemoteTaxReport
 SETTLED: Final = frozenset({"registered", "registered_with_errors", "error", "refused", "annulled"})
 """States after which nothing more is expected of the authority (API reference 11)."""
 
-REFUSED: Final = frozenset({"registered_with_errors", "error", "refused"})
-
-REASON: Final = "tax_report_refused"
+ACCEPTED: Final = "registered"
 
 _COLUMNS = tuple(getattr(TaxReportRow, name) for name in RemoteTaxReport.__dataclass_fields__)
 
@@ -81,38 +80,42 @@ class TaxReports:
         What it does not say stays as it was: an event tells less than a look shows. Time and
         document are needed.
         """
-        now = self._database.clock.now()
         values = {name: value for name, value in asdict(report).items() if value is not None}
         values |= {"problem": report.problem, "settled": report.state in SETTLED, "unrecorded": True}
-        insert = insert_dialect(self._database)(TaxReportRow).values({**_empty(account), **values})
+        refused = report.state in REFUSED and report.corrected_by is None
+        insert = insert_dialect(self._database)(TaxReportRow).values(
+            {**_empty(account), **values, "refused": refused}
+        )
         not_newer = or_(
             TaxReportRow.changed_at.is_(None),
             TaxReportRow.changed_at < report.changed_at,
             and_(TaxReportRow.changed_at == report.changed_at, TaxReportRow.state != report.state),
         )
-        upsert = insert.on_conflict_do_update(index_elements=["id"], set_=values, where=not_newer)
+        # What a person has let be stays so until the state changes.
+        news = or_(TaxReportRow.refused, TaxReportRow.state.is_distinct_from(report.state))
+        upsert = insert.on_conflict_do_update(
+            index_elements=["id"], set_={**values, "refused": news if refused else False}, where=not_newer
+        )
         with self._database.write() as connection:
-            if connection.execute(upsert.returning(TaxReportRow.id)).first() is None:
+            # The job before the report, as everybody locks them.
+            connection.execute(select(JobRow.id).where(JobRow.reference == report.reference).with_for_update())
+            taken = connection.execute(upsert.returning(TaxReportRow.kind, TaxReportRow.corrects)).first()
+            if taken is None:
                 return False
-            self._judge(connection, report, now)
+            if taken.corrects and report.state == ACCEPTED:
+                cases.correct(connection, report, taken.kind)
+            self._judge(connection, report)
+        if report.corrected_by and report.reference:
+            self.expect(account, {report.corrected_by: report.reference})
         return True
 
-    def _judge(self, connection: Connection, report: RemoteTaxReport, now: datetime) -> None:
-        facts = {
-            "report": report.id,
-            "kind": report.kind or "?",
-            "state": report.state or "?",
-            "message": report.problem or "no explanation",
-        }
-        job = and_(JobRow.reference == report.reference, JobRow.status == Status.DONE)
-        if report.state in REFUSED:
-            case: dict[str, Any] = {"reason": REASON, "details": facts}
-            fits = and_(job, or_(JobRow.reason.is_(None), JobRow.reason == REASON))
-        else:
-            case = {"reason": None, "details": None}
-            fits = and_(job, JobRow.reason == REASON)
-        entry = Entry(what="tax_report", reason=REASON if report.state in REFUSED else None, details=facts)
-        connection.execute(update(JobRow).where(fits).values(updated_at=now, **case))
+    def _judge(self, connection: Connection, report: RemoteTaxReport) -> None:
+        now = self._database.clock.now()
+        assert report.reference is not None
+        cases.mark(connection, report.reference)
+        cases.judge(connection, JobRow.reference == report.reference, now)
+        reason = REASON if report.state in REFUSED else None
+        entry = Entry(what="tax_report", reason=reason, details=cases.facts(report))
         rows = connection.execute(select(JobRow.id, JobRow.stage).where(JobRow.reference == report.reference))
         timeline.append(connection, now, [(row.id, row.stage, entry) for row in rows])
 
@@ -150,4 +153,4 @@ class TaxReports:
 
 
 def _empty(account: str) -> dict[str, Any]:
-    return {"account": account, "settled": False, "unrecorded": False}
+    return {"account": account, "settled": False, "unrecorded": False, "refused": False}

@@ -12,7 +12,7 @@ from connector.bench.throughput import tallied
 from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event, Status
-from connector.ledger import Ledger, owner
+from connector.ledger import Ledger, holding, owner
 from connector.ledger.accounts import PROBE_AFTER, PROBE_CAP
 from connector.operations.timeline import says
 from tests.support.builders import NOON, invoice
@@ -63,6 +63,17 @@ def test_a_paused_account_is_probed_when_it_is_time(ledger: Ledger, clock: FakeC
     clock.advance(PROBE_AFTER)
 
     assert ledger.accounts.to_probe() == [ACCOUNT]
+
+
+def test_very_many_wait_piece_by_piece(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.ledger.holding._PIECE", 2)
+    add_many(ledger, 5)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 5
+    assert ledger.accounts.resume(ACCOUNT) == 5
+    ledger.sources.pause("erp", who="ana", note="it moves", until=None)
+    assert {job.reason for job in jobs(ledger)} == {"source_paused"}
+    assert [told(ledger, job).count("blocked") for job in jobs(ledger)] == [2] * 5
 
 
 def test_pending_jobs_of_a_paused_account_wait_and_say_why_and_go_on_by_themselves(ledger: Ledger) -> None:
@@ -417,3 +428,16 @@ def test_different_offices_do_not_disturb_each_other(
     assert ledger.offices.hold("digest", seconds=30)
     clock.advance(timedelta(seconds=5).total_seconds())
     assert not ledger.offices.hold("scheduler", seconds=30)
+
+
+def test_a_large_backlog_of_a_paused_account_waits_piece_by_piece(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PIECE", 2)
+    add_many(ledger, 5)
+    ledger.accounts.pause(ACCOUNT, "outage", {})
+
+    assert [ledger.accounts.hold_back(ACCOUNT, "x", seconds=0) for _ in range(4)] == [2, 2, 1, 0]
+
+    ledger.accounts.resume_by_person(ACCOUNT, who="ana", note="well again")
+    assert ledger.accounts.hold_back(ACCOUNT, "x", seconds=0) == 0

@@ -15,16 +15,17 @@ from tests.support.ledgers import ACCOUNT, SOURCE, add, hold, jobs, lease_one, s
 
 
 def test_due_work_lies_only_while_nobody_has_any_in_hand(ledger: Ledger, clock: FakeClock) -> None:
-    assert ledger.ages.left_lying(ACCOUNT) is None
+    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is None
     add(ledger, invoice("1"), invoice("2"))
     clock.advance(60)
-    assert ledger.ages.left_lying(ACCOUNT) == clock.now() - timedelta(seconds=60)
-    assert ledger.ages.left_lying("other") is None
+    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) == clock.now() - timedelta(seconds=60)
+    assert ledger.ages.left_lying("other", [SOURCE]) is None
+    assert ledger.ages.left_lying(ACCOUNT, ["gone"]) is None
 
     [job] = ledger.jobs.lease(ACCOUNT, 1)
-    assert ledger.ages.left_lying(ACCOUNT) is None
+    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is None
     ledger.jobs.give_back(job)
-    assert ledger.ages.left_lying(ACCOUNT) is not None
+    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is not None
 
 
 def test_what_is_later_than_it_should_be(ledger: Ledger, clock: FakeClock) -> None:

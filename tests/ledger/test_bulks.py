@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from sqlalchemy import select, text, update
 
+from connector.domain.invoice import Kind
 from connector.domain.job import Event, Status
 from connector.ledger import Ledger
-from connector.ledger.actions import RETRY
-from connector.ledger.bulks import CHANGED, LEFT_ALONE
+from connector.ledger.actions import RETRY, SKIP
+from connector.ledger.bulks import CHANGED, LEFT_ALONE, CountedOtherwiseError, Extent
 from connector.ledger.queries import Filter
 from connector.ledger.tables import EventRow, JobRow
 from connector.web.console.bulks import preview
+from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, add_many, settle
+from tests.support.ledgers import ACCOUNT, add, add_many, job_of, jobs, settle
 
 HELD = Filter(status=Status.HELD)
 
@@ -63,6 +67,67 @@ def test_what_changed_meanwhile_is_left_alone(ledger: Ledger) -> None:
     results = {item.job_id: item.result for item in ledger.bulks.items(bulk_id, after=0, limit=10)}
     assert results == {1: LEFT_ALONE, 2: CHANGED}
     assert retried(ledger) == [2]
+
+
+def results_of(ledger: Ledger, bulk_id: int) -> dict[int, str | None]:
+    return {item.job_id: item.result for item in ledger.bulks.items(bulk_id, after=0, limit=10)}
+
+
+def skip_slowly(ledger: Ledger, clock: FakeClock, wanted: Filter, meanwhile: Callable[[], None]) -> int:
+    """Leave out what is meant, one a minute; after the first one something happens."""
+    bulk_id = ledger.bulks.begin(SKIP, wanted, chosen={}, who="ana", note="sent on paper", pace=1)
+    assert ledger.bulks.work(0) == 1
+    meanwhile()
+    clock.advance(60)
+    while ledger.bulks.work(0):
+        clock.advance(60)
+    return bulk_id
+
+
+def test_one_that_was_cured_and_goes_on_is_not_left_out(ledger: Ledger, clock: FakeClock) -> None:
+    add_many(ledger, 2)
+    for job in ledger.jobs.lease(ACCOUNT, 2):
+        settle(ledger, job, Event.STUCK, "vat_number_wrong")
+
+    def cured_and_under_way() -> None:
+        clock.advance(1)
+        add(ledger, invoice("1"), changed_at=NOON + timedelta(days=1))
+        [job] = ledger.jobs.lease(ACCOUNT, 1)
+        settle(ledger, job, Event.POSTPONED, "remote_unavailable", delay=3600)
+
+    bulk_id = skip_slowly(ledger, clock, Filter(reason="vat_number_wrong"), cured_and_under_way)
+    assert results_of(ledger, bulk_id) == {1: CHANGED, 2: LEFT_ALONE}
+    assert job_of(ledger, "1").status is Status.PENDING
+
+
+def test_another_case_than_the_one_that_was_meant_is_not_let_be(ledger: Ledger, clock: FakeClock) -> None:
+    def case(job_id: int, reason: str) -> None:
+        case = {"status": Status.DONE, "reason": reason, "details": {"message": "?"}, "updated_at": clock.now()}
+        with ledger.database.write() as connection:
+            connection.execute(update(JobRow).where(JobRow.id == job_id).values(case))
+
+    add_many(ledger, 2)
+    case(1, "receiver_remark")
+    case(2, "receiver_remark")
+    refused = lambda: case(2, "refused_by_receiver")  # noqa: E731
+    bulk_id = skip_slowly(ledger, clock, Filter(reason="receiver_remark"), refused)
+    assert results_of(ledger, bulk_id) == {1: CHANGED, 2: LEFT_ALONE}
+    assert jobs(ledger)[1].reason == "refused_by_receiver"
+
+
+def test_leaving_all_out_lets_none_of_them_go_on(ledger: Ledger) -> None:
+    """A correction that waits for its original, or was too much with others, would go on once that is left out."""
+    held(ledger, 6)  # the third and the sixth are credit notes
+    with ledger.database.write() as connection:
+        ours = update(JobRow).where(JobRow.kind == Kind.CREDIT_NOTE)
+        connection.execute(ours.values(reason="credited_too_much", original_key="0"))
+        waiting = {"status": Status.WAITING, "reason": "original_waiting", "original_key": "0"}
+        connection.execute(update(JobRow).where(JobRow.key == "4").values(kind=Kind.CREDIT_NOTE, **waiting))
+    bulk_id = ledger.bulks.begin(SKIP, Filter(), chosen={}, who="ana", note="sent on paper", pace=None)
+    while ledger.bulks.work(0):
+        pass
+    assert set(results_of(ledger, bulk_id).values()) == {CHANGED}
+    assert {job.status for job in jobs(ledger)} == {Status.SKIPPED}
 
 
 def test_a_pace_is_kept(ledger: Ledger, clock: FakeClock) -> None:
@@ -119,7 +184,27 @@ def test_a_preview_counts_what_would_change_and_why_others_would_not(ledger: Led
         connection.execute(update(JobRow).where(JobRow.key == "5").values(status=Status.RUNNING))
         connection.execute(update(JobRow).values(total=Decimal("10.10"), currency="EUR"))
     found = preview(ledger, RETRY, Filter())
+    assert found.extent == Extent(6, max(job.id for job in jobs(ledger)))
     assert (found.count, found.credit_notes, found.left_out) == (6, 1, 1)
     assert found.sums == {"EUR": Decimal("40.40")}  # five invoices less a credit note
     assert found.unfit == {"running": 1}
     assert not found.more
+
+
+def test_a_preview_counts_just_those_that_are_taken(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.ledger.bulks.MOST", 3)
+    held(ledger, 9)
+    with ledger.database.write() as connection:  # more than are taken at once come first, and it fits none of them
+        connection.execute(update(JobRow).where(JobRow.id <= 4).values(status=Status.DONE, reason=None))
+    found = preview(ledger, RETRY, Filter())
+    assert (found.count, found.last, found.left_out) == (3, 8, 3)
+    bulk_id = ledger.bulks.begin(RETRY, Filter(), chosen={}, who="ana", note="cured", pace=None, counted=found.extent)
+    assert list(results_of(ledger, bulk_id)) == [5, 7, 8]
+
+
+@pytest.mark.parametrize("counted", [Extent(2, 3), Extent(3, 2), Extent(0, 0)])
+def test_more_than_were_counted_or_later_ones_are_not_begun(ledger: Ledger, counted: Extent) -> None:
+    held(ledger, 3)
+    with pytest.raises(CountedOtherwiseError):
+        ledger.bulks.begin(RETRY, HELD, chosen={}, who="ana", note="cured", pace=None, counted=counted)
+    assert ledger.bulks.latest() == []

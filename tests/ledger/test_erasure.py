@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from connector.bench import ledgers
-from connector.ledger import Ledger
+from connector.ledger import Ledger, erasure
+from connector.ledger.tables import ContactLinkRow, JobRow
 
 COUNT = 1500
 """More than two batches."""
@@ -51,4 +52,27 @@ def test_what_was_sent_later_is_left_alone(old: Ledger) -> None:
 
     assert abs(erased - COUNT / 2) < 10
     assert number(old, "job WHERE payload IS NOT NULL") == COUNT - erased
+    old.close()
+
+
+def test_the_contacts_that_no_document_needs_go_in_batches_too(old: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(erasure, "_AT_ONCE", 100)
+    now = old.database.clock.now()
+    link = {"taken": False, "looks": 0, "fence": 0, "updated_at": now - timedelta(days=800)}
+    links = [
+        {"account": account, "identity": f"customer {number}", "contact_id": str(number), **link}
+        for account in ledgers.ACCOUNTS[:2]
+        for number in range(150)
+    ]
+    with old.database.write() as connection:
+        connection.execute(ContactLinkRow.__table__.insert(), links)
+        connection.execute(text("UPDATE job SET contact_id = CAST(id % 100 AS VARCHAR(20))"))
+        later = JobRow.__table__.update().where(JobRow.contact_id == "7")
+        connection.execute(later.values(sent_at=now + timedelta(days=2)))
+
+    erased = old.erasure.erase(now + timedelta(days=1), who="ana", note="kept long enough")
+
+    kept = number(old, "contact_link")
+    assert erased.contacts + kept == 300
+    assert kept == number(old, "(SELECT DISTINCT account FROM job WHERE contact_id = '7') AS needing")
     old.close()

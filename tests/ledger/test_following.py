@@ -47,6 +47,14 @@ def test_an_event_is_kept_once_and_waits_for_its_document(ledger: Ledger) -> Non
     assert ledger.inbox.about_invoices(ACCOUNT, 9) == []
 
 
+def test_what_events_told_of_a_document_is_known_before_its_job_may_be_written_to(ledger: Ledger) -> None:
+    for number, (account, state) in enumerate([(ACCOUNT, "new"), ("other", "sending")]):
+        ledger.inbox.put(account, event(str(number), state))
+    ledger.inbox.put(ACCOUNT, event("9", "refused", subject="another"))
+
+    assert ledger.inbox.states_to_come(REFERENCE) == ["new", "sending"]
+
+
 def test_news_is_written_with_a_case_that_other_news_closes(ledger: Ledger) -> None:
     job = done(ledger)
     assert take(ledger, "refused", note="No") == set()
@@ -83,8 +91,9 @@ def test_reports_are_expected_then_known_and_never_older(ledger: Ledger, clock: 
     ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
     ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
     assert ledger.tax_reports.open_since(ACCOUNT, NOON - timedelta(days=1)) is not None
-    known = {"id": "41", "reference": REFERENCE, "kind": "tbai", "qr": "iVBO"}
-    new = RemoteTaxReport(**known, state="registered", changed_at=clock.now())
+    new = RemoteTaxReport(
+        id="41", reference=REFERENCE, kind="tbai", qr="iVBO", state="registered", changed_at=clock.now()
+    )
     old = RemoteTaxReport(id="41", reference=REFERENCE, state="error", changed_at=clock.now() - timedelta(hours=1))
     assert ledger.tax_reports.take(ACCOUNT, new)
     assert not ledger.tax_reports.take(ACCOUNT, new)

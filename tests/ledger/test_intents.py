@@ -9,6 +9,7 @@ from datetime import date
 import pytest
 
 from connector.domain.errors import LeaseLostError, RefusedError
+from connector.domain.identity import number_key
 from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import SKIP
@@ -219,13 +220,26 @@ def test_a_renumbered_document_lets_its_old_number_go_and_no_other_documents(
     assert claimed == [("2026||F-0",), (f"2026||{new}",), ("2026||F-9",)]
 
 
-def test_a_skipped_document_lets_its_number_go(ledger: Ledger) -> None:
+@pytest.mark.parametrize("stage", [Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED])
+def test_a_skipped_document_lets_its_number_go(ledger: Ledger, stage: Stage) -> None:
     job = ledger.jobs.begin(lease_one(ledger), Effect.CREATE, invoice=invoice("1"))
-    held = hold(ledger, ledger.jobs.close_intent(job, outcome="refused"))
+    held = hold(ledger, ledger.jobs.advance(job, stage))
 
     ledger.actions.perform(SKIP, [held], who="Ana", note="by paper")
 
     assert rows(ledger, "SELECT * FROM number_claim") == []
+
+
+def test_a_withdrawn_document_lets_its_number_go_and_no_other_documents(ledger: Ledger) -> None:
+    add(ledger, invoice("1"), invoice("2"))
+    kept, withdrawn = (
+        ledger.jobs.advance(ledger.jobs.begin(job, Effect.CREATE, invoice=invoice(job.key)), Stage.CREATED)
+        for job in ledger.jobs.lease(ACCOUNT, 2)
+    )
+
+    ledger.jobs.advance(withdrawn, Stage.FOUND)
+
+    assert rows(ledger, "SELECT number_key, job_id FROM number_claim") == [(number_key(invoice(kept.key)), kept.id)]
 
 
 def test_of_many_that_claim_a_number_at_once_one_gets_it(ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from connector.domain.job import Event
 from connector.ledger import Ledger
@@ -49,6 +50,25 @@ def test_what_is_put_in_twice_comes_out_once(ledger: Ledger, alarm: int) -> None
     assert ledger.outbox.unsent_alarms() == {("ops", alarm)}
     ledger.outbox.went(taken)
     assert ledger.outbox.unsent_alarms() == set()
+
+
+def test_of_thousands_no_statement_lists_more_than_a_database_takes(ledger: Ledger, alarm: int) -> None:
+    listed: list[int] = []
+
+    @event.listens_for(ledger.database.engine, "before_cursor_execute")
+    def count(_c: Any, _cursor: Any, _statement: str, parameters: Any, *_: Any) -> None:
+        listed.append(len(parameters))
+
+    notices = [notice(ledger, alarm, key=str(number)) for number in range(1500)]
+    ledger.outbox.put(notices, closing=range(1500))
+    ledger.outbox.put(notices)
+    taken = ledger.outbox.take("ops")
+    ledger.outbox.went(taken)
+
+    assert len(taken) == 1500
+    assert ledger.outbox.take("ops") == []
+    assert ledger.alarms.open() == []
+    assert max(listed) <= 1010
 
 
 def test_it_waits_for_its_time_and_for_its_recipient(ledger: Ledger, clock: FakeClock, alarm: int) -> None:

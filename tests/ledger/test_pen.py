@@ -81,6 +81,23 @@ def test_who_lost_the_lease_is_told_and_the_others_have_written(ledger: Ledger, 
     assert hands[1].id not in claims(ledger).values()
 
 
+@pytest.mark.parametrize("stale_first", [True, False], ids=["stale first", "stale last"])
+@pytest.mark.parametrize("other", [intent, arrival], ids=["alike", "of another kind"])
+def test_of_two_holders_of_one_job_that_meet_only_the_one_with_the_lease_writes(
+    ledger: Ledger, hands: list[Job], other: Callable[[Job], Change], stale_first: bool
+) -> None:
+    stale = other(replace(hands[1], fence=hands[1].fence - 1))
+    fresh = intent(hands[1])
+
+    *both, third = together(ledger, *([stale, fresh] if stale_first else [fresh, stale]), arrival(hands[2]))
+    lost, written = both if stale_first else reversed(both)
+
+    assert isinstance(lost, LeaseLostError)
+    assert written == job_of(ledger, "2")
+    assert third == job_of(ledger, "3")
+    assert told(ledger, hands[1]) == ["found", "intent"]
+
+
 def test_of_two_jobs_with_one_number_the_first_has_it(ledger: Ledger, hands: list[Job]) -> None:
     one, other, third = together(ledger, intent(hands[0], "F-9"), intent(hands[1], "F-9"), arrival(hands[2]))
 

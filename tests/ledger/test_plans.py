@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from connector.bench import ledgers
 from connector.bench.ledger import plans
 from connector.bench.statements import planned
 from connector.domain.job import Status
+from connector.domain.notice import Notice, notice
 from connector.ledger import Ledger
-from connector.ledger.tables import JobRow
+from connector.ledger.tables import ContactLinkRow, JobRow
 
 INDEXES = {
     "a lease": {"ix_job_due", "pk_job", "INTEGER PRIMARY KEY"},
@@ -72,6 +76,30 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
     )
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_job_of_an_event_is_found_by_its_document(filled: Ledger, known: bool) -> None:
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET reference = CAST(id AS VARCHAR(20)), stage = 'recorded'"))
+        if known:
+            connection.execute(text("ANALYZE"))
+    account = ledgers.ACCOUNTS[0]
+    for number in range(20):
+        filled.inbox.put(account, told(number, "issued_invoice.state_change", {"invoice_id": f"none {number}"}))
+        report = {"tax_report_id": f"none {number}", "object": {"invoice_id": f"none {number}"}}
+        filled.inbox.put(account, told(number, "tax_report.state_change", report))
+    with planned(filled.database) as lines:
+        assert filled.inbox.about_invoices(account, 500) == []
+        assert filled.inbox.about_reports(account, 500) == []
+    jobs = [line for line in lines if "on job" in line or "SEARCH job" in line or "SCAN job" in line]
+    assert len(jobs) == 2
+    assert all("ix_job_reference" in line for line in jobs), lines
+
+
+def told(number: int, code: str, about: dict[str, Any]) -> Notice:
+    data = {"event_id": number, "state": "sent", **about}
+    return notice(json.dumps({"code": code, "triggered_at": 1768478400, "data": data}).encode())
+
+
 def looked_into(lines: list[str]) -> list[str]:
     return [line for line in lines if "SCAN job" in line or "Seq Scan on job" in line]
 
@@ -94,3 +122,26 @@ def test_what_is_astray_is_looked_for_among_what_is_under_way(ledger_url: str) -
     assert (account, found.sources) == (ledgers.ACCOUNTS[1], {ledgers.SOURCE})
     assert any("ix_job_status" in line for line in lines), lines
     assert looked_into(lines) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_whether_a_document_needs_a_contact_is_found_by_the_contact(filled: Ledger, known: bool) -> None:
+    now = filled.database.clock.now()
+    link = {"taken": False, "looks": 0, "fence": 0, "updated_at": now - timedelta(days=800)}
+    links = [
+        {"account": ledgers.ACCOUNTS[0], "identity": str(number), "contact_id": str(number), **link}
+        for number in range(1000)
+    ]
+    with filled.database.write() as connection:
+        connection.execute(ContactLinkRow.__table__.insert(), links)
+        connection.execute(text("UPDATE job SET contact_id = CAST(id % 1000 AS VARCHAR(20))"))
+        if known:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        erased = filled.erasure.erase(now, who="ana", note="kept long enough").contacts
+    needed = select(JobRow.contact_id).where(JobRow.account == ledgers.ACCOUNTS[0]).distinct()
+    with filled.database.read() as connection:
+        kept = set(connection.execute(select(ContactLinkRow.contact_id)).scalars())
+        assert kept == set(connection.execute(needed).scalars()) & {str(number) for number in range(1000)}
+    assert erased == 1000 - len(kept)
+    assert any("ix_job_contact" in line for line in lines), lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -27,6 +28,7 @@ from tests.support.ledgers import ACCOUNT, add, add_many, advance_to, hold, jobs
         (Filter(stage=Stage.RECORDED), ["3"]),
         (Filter(reason="iban_wrong"), ["2"]),
         (Filter(source="shop"), []),
+        (Filter(remote_state="sending"), ["3"]),
         (Filter(search="dupont"), ["1"]),
         (Filter(search="f-2"), ["2"]),
         (Filter(search="100001"), ["3"]),
@@ -78,6 +80,28 @@ def test_a_number_wins_over_an_id(ledger: Ledger) -> None:
     add(ledger, invoice("1", number="2"), invoice("2", number="x"))
 
     assert [job.key for job in ledger.queries.find("2")] == ["1"]
+
+
+def test_a_search_is_narrowed_before_it_is_cut(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connector.ledger.queries.NAMED", 3)
+    add_many(ledger, 10)
+    oldest = hold(ledger, ledger.jobs.lease(ACCOUNT, 1)[0])
+    held = Filter(status=Status.HELD)
+
+    found = ledger.queries.named(oldest.customer or "", held)
+    assert (found.ids, found.more) == ([oldest.id], False)
+    assert ledger.queries.named(oldest.customer or "").more
+    page = ledger.queries.page(replace(held, among=found), after=None, limit=50)
+    assert [job.id for job in page.jobs] == [oldest.id]
+
+
+def test_a_search_for_what_very_many_are_called_says_that_there_is_more(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.ledger.queries.LOOKED_AT", 5)
+    add_many(ledger, 10)
+    assert ledger.queries.named("F-", Filter(status=Status.HELD)).more
+    assert not ledger.queries.named("F-9", Filter(status=Status.PENDING)).more
 
 
 @pytest.mark.parametrize("odd", ["", "²", "9" * 40, "٣", "nothing", "-1", "1e3"])

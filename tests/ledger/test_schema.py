@@ -18,6 +18,7 @@ from connector.domain.errors import LedgerError, UsageError
 from connector.ledger import Ledger, schema
 from connector.ledger.columns import Base
 from connector.ledger.database import Database
+from tests.support import services
 
 
 @pytest.fixture
@@ -160,6 +161,31 @@ def test_an_embedded_ledger_survives_a_power_cut(embedded_url: str) -> None:
     database.close()
 
     assert (mode, synchronous, foreign_keys) == ("wal", 2, 1)  # 2: FULL
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("configured", "in_force"), [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
+)
+def test_a_commit_survives_a_power_cut_of_the_server_whatever_it_is_configured_for(
+    postgres_server: services.PostgresServer, configured: str, in_force: str
+) -> None:
+    with postgres_server.database() as url:
+        configure = Database(url)
+        with configure.write() as connection:
+            name = connection.exec_driver_sql("SELECT current_database()").scalar_one()
+            connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = {configured}')
+        configure.close()
+
+        database = Database(url)
+        with database.read() as connection:
+            read = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+            silence = connection.exec_driver_sql("SHOW idle_in_transaction_session_timeout").scalar_one()
+        with database.write() as connection:
+            written = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+        database.close()
+
+    assert (read, written, silence) == (in_force, in_force, "10s")
 
 
 def test_whether_a_database_cleans_up_is_asked_of_its_server(database: Database) -> None:

@@ -87,6 +87,7 @@ def upgrade() -> None:
         sa.Column("contact_id", sa.String(length=64), nullable=True),
         sa.Column("customer", sa.Text(), nullable=True),
         sa.Column("payload", sa.LargeBinary(), nullable=True),
+        sa.Column("own_email", sa.Text(), nullable=True),
         sa.Column("ask_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("open_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("taken", sa.Boolean(), nullable=False),
@@ -116,6 +117,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(24), nullable=False),
         sa.Column("number", PREFIXED, nullable=True),
         sa.Column("issue_date", sa.Date(), nullable=True),
+        sa.Column("confirmed_on", sa.Date(), nullable=True),
         sa.Column("currency", sa.String(length=8), nullable=True),
         sa.Column("total", sa.String(40), nullable=True),
         sa.Column("customer", sa.String(length=255), nullable=True),
@@ -153,6 +155,7 @@ def upgrade() -> None:
         sa.Column("state_unrecorded", sa.Boolean(), nullable=False),
         sa.Column("mark_due", sa.Boolean(), nullable=False),
         sa.Column("acknowledged", sa.Boolean(), nullable=False),
+        sa.Column("report_refused", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
@@ -192,6 +195,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("original_key IS NOT NULL"),
         postgresql_where=sa.text("original_key IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_job_contact",
+        "job",
+        ["account", "contact_id"],
+        unique=False,
+        sqlite_where=sa.text("contact_id IS NOT NULL"),
+        postgresql_where=sa.text("contact_id IS NOT NULL"),
     )
     op.create_index(
         "ix_job_ramp",
@@ -254,6 +265,14 @@ def upgrade() -> None:
         sqlite_where=sa.text("tax_number IS NOT NULL"),
         postgresql_where=sa.text("tax_number IS NOT NULL"),
     )
+    op.create_index(
+        "ix_job_remote_state",
+        "job",
+        ["remote_state", "id"],
+        unique=False,
+        sqlite_where=sa.text("remote_state IS NOT NULL"),
+        postgresql_where=sa.text("remote_state IS NOT NULL"),
+    )
     op.create_index("ix_job_status_reason", "job", ["status", "reason"], unique=False)
     op.create_index(
         "ix_job_unrecorded",
@@ -302,6 +321,9 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("qr", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
+        sa.Column("corrects", sa.Boolean(), nullable=True),
+        sa.Column("corrected_by", sa.String(length=64), nullable=True),
+        sa.Column("refused", sa.Boolean(), nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
         sa.Column("unrecorded", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tax_report")),
@@ -411,6 +433,9 @@ def upgrade() -> None:
         sa.Column("bulk_id", ID, nullable=False),
         sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("job_id", ID, nullable=False),
+        sa.Column("status", sa.String(24), nullable=False),
+        sa.Column("reason", sa.String(length=64), nullable=True),
+        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("result", sa.String(length=24), nullable=True),
         sa.ForeignKeyConstraint(["bulk_id"], ["bulk.id"], name=op.f("fk_bulk_item_bulk_id"), ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_bulk_item_job_id")),
@@ -468,6 +493,7 @@ def upgrade() -> None:
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("reason", sa.String(length=64), nullable=True),
         sa.Column("details", sa.Text(), nullable=True),
+        sa.Column("missing_since", sa.DateTime(timezone=True), nullable=True),
         sa.Column("name", sa.String(length=255), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
@@ -484,6 +510,14 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("keeping IN ('due', 'storing')"),
         postgresql_where=sa.text("keeping IN ('due', 'storing')"),
+    )
+    op.create_index(
+        "ix_archive_absent",
+        "archive",
+        ["account"],
+        unique=False,
+        sqlite_where=sa.text("keeping = 'absent'"),
+        postgresql_where=sa.text("keeping = 'absent'"),
     )
     op.create_index("ix_archive_name", "archive", ["name"], unique=False)
     op.create_index(
@@ -506,6 +540,7 @@ def upgrade() -> None:
         "reconciliation",
         sa.Column("id", ID, sa.Identity(always=False), nullable=False),
         sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("first_day", sa.Date(), nullable=True),
@@ -676,6 +711,12 @@ def downgrade() -> None:
     )
     op.drop_index("ix_archive_name", table_name="archive")
     op.drop_index(
+        "ix_archive_absent",
+        table_name="archive",
+        sqlite_where=sa.text("keeping = 'absent'"),
+        postgresql_where=sa.text("keeping = 'absent'"),
+    )
+    op.drop_index(
         "ix_archive_due",
         table_name="archive",
         sqlite_where=sa.text("keeping IN ('due', 'storing')"),
@@ -721,6 +762,12 @@ def downgrade() -> None:
         table_name="job",
         sqlite_where=sa.text("reason IS NOT NULL"),
         postgresql_where=sa.text("reason IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_job_remote_state",
+        table_name="job",
+        sqlite_where=sa.text("remote_state IS NOT NULL"),
+        postgresql_where=sa.text("remote_state IS NOT NULL"),
     )
     op.drop_index(
         "ix_job_tax_number",

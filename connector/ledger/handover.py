@@ -1,0 +1,98 @@
+"""Jobs that change hands: from the account they were found under to the one that issues for their company now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
+
+from connector.domain import catalogue
+from connector.domain.job import Event, Stage, Status, next_status
+from connector.ledger import timeline
+from connector.ledger.database import Database
+from connector.ledger.jobs import release
+from connector.ledger.records import Entry, Job
+from connector.ledger.tables import JobRow, NumberClaimRow
+
+REASON: Final = "account_changed"
+"""Why a job is held that cannot change hands."""
+
+_EARLY: Final = frozenset({Stage.FOUND, Stage.CONTACT_READY})
+_RESTING: Final = and_(
+    JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD]),
+    JobRow.stage.in_(_EARLY),
+    JobRow.open_effect.is_(None),
+)
+_OF_BEFORE: Final = {"contact_id": None, "payload": None, "ramp_step": None}
+"""What a job had of its account: contact, the bytes that name it, a place in the first run."""
+
+# Of all sources: for one of them SQLite reads all its jobs, by the index of its keys.
+_PRESENT: Final = select(JobRow.source, JobRow.company, JobRow.account).where(_RESTING).distinct()
+
+_BATCH: Final = 500
+
+
+def may_change_hands(job: Job) -> bool:
+    """Whether nothing of a document is at B2Brouter, as far as can be known."""
+    return job.stage in _EARLY and job.open_effect is None
+
+
+class Handover:
+    """The ledger as the configuration sees it: whose account issues for which company."""
+
+    def __init__(self, database: Database) -> None:
+        """Work on a ledger."""
+        self._database = database
+
+    def assign(self, source: str, account_of: Callable[[str], str | None]) -> int:
+        """Give jobs of a source that rest to the accounts that issue for their companies now; return how many.
+
+        Those of which something may be at B2Brouter stay where they are, and those of companies without an account.
+        """
+        with self._database.read() as connection:
+            present = [(row.company, row.account) for row in connection.execute(_PRESENT) if row.source == source]
+        return sum(
+            self._assign(and_(JobRow.source == source, JobRow.company == company, JobRow.account == before), now)
+            for company, before in present
+            if (now := account_of(company)) not in {None, before}
+        )
+
+    def _assign(self, jobs: ColumnElement[bool], account: str | None) -> int:
+        some = select(JobRow.id).where(jobs, _RESTING).order_by(JobRow.id).limit(_BATCH)
+        count = last = 0
+        while True:
+            with self._database.write() as connection:
+                further = some.where(JobRow.id > last).with_for_update(skip_locked=True)
+                ids = connection.execute(further).scalars().all()
+                self._give(connection, ids, account)
+            count += len(ids)
+            if len(ids) < _BATCH:
+                return count
+            last = ids[-1]
+
+    def hand_over(self, job: Job, account: str) -> None:
+        """Give a leased job to another account, due at once; nothing happens if it is in other hands already."""
+        held = and_(JobRow.id == job.id, JobRow.fence == job.fence, JobRow.status == Status.RUNNING)
+        free = {"status": next_status(Status.RUNNING, Event.RETURNED), "lease_owner": None, "leased_until": None}
+        with self._database.write() as connection:
+            if connection.execute(update(JobRow).where(held).values(free)).rowcount:
+                self._give(connection, [job.id], account)
+
+    def _give(self, connection: Connection, ids: Sequence[int], account: str | None) -> None:
+        """Change the account of jobs; those that rest because of the one of before go on."""
+        now, ours = self._database.clock.now(), JobRow.id.in_(ids)
+        found = connection.execute(select(JobRow.id, JobRow.stage, JobRow.account).where(ours)).all()
+        connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id.in_(ids)))
+        connection.execute(update(JobRow).where(ours).values(account=account, updated_at=now, **_OF_BEFORE))
+        told = [
+            (row.id, row.stage, Entry(what="handed_over", details={"before": row.account, "account": str(account)}))
+            for row in found
+        ]
+        timeline.append(connection, now, told)
+        release(connection, and_(ours, or_(JobRow.status == Status.PENDING, JobRow.reason.in_(_of_account()))), now)
+
+
+def _of_account() -> list[str]:
+    """The reasons that are about the account: another one has to judge anew."""
+    return [code for code, entry in catalogue.reasons().items() if "account" in entry.cause]
