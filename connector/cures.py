@@ -21,6 +21,7 @@ from connector.ledger import Ledger
 from connector.ledger.records import Job
 from connector.steps.case import Rules, VatCheck
 from connector.steps.check_vat_number import is_registered
+from connector.steps.validate import too_old
 from connector.validation import BY_ID, LATER, Level, Levels, judge
 
 _SILENCE: Final = 600.0
@@ -77,6 +78,8 @@ class Cures:
         """Whether what held it before anything left would let it pass now."""
         if job.reason == "vat_number_not_registered":
             return self._is_known(document)
+        if job.reason == "before_since":
+            return too_old(job, document, rules) is None
         if job.reason == "original_not_issued":
             return self._may_refer(job, document, rules)
         return _is_let_go(job.reason or "", document, rules.levels, self._clock.now())

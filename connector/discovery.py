@@ -22,6 +22,7 @@ from connector.documents import load_each
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage
+from connector.domain.start import too_early
 from connector.ledger import Ledger
 from connector.ledger.intake import as_stored
 from connector.ledger.records import Job
@@ -44,13 +45,10 @@ class Source:
     account_of: Callable[[str], str | None]  # by company
     by_confirmation: bool = False  # whether `since` is about the day of confirmation, not of issue
 
-    def begins_before(self, found: Found) -> bool:
-        """Whether the start date leaves a document out.
-
-        One whose day of confirmation is not known goes by its issue date; one without any day is never left out.
-        """
-        day = (found.confirmed_on if self.by_confirmation else None) or found.issue_date
-        return self.since is not None and day is not None and day < self.since
+    def begins_before(self, found: Found | Job) -> bool:
+        """Whether the start date leaves a document out; see `too_early`."""
+        confirmed = found.confirmed_on if self.by_confirmation else None
+        return too_early(self.since, issued=found.issue_date, confirmed=confirmed) is not None
 
 
 class Discovery:
@@ -88,13 +86,15 @@ class Discovery:
         self._changes = changes
         self._cures = cures
         self._recheck_batch = recheck_batch
+        self._assigned: dict[str, Callable[[str], str | None]] = {}  # by which mapping jobs have their accounts
 
-    def discover(self, source: Source, *, thorough: bool = False) -> int:
+    def discover(self, source: Source, *, thorough: bool = False, ours: Callable[[], bool] = lambda: True) -> int:
         """Open a job for every confirmed document that has none; return how many were new.
 
         Args:
             source: the ERP.
             thorough: read all resting documents again, however many they are: somebody waits for the result.
+            ours: asked between pages like `stopping`; false ends the look, for another process has taken it over.
 
         Raises:
             OutsideError: the ERP or the ledger failed; what was found before that is kept.
@@ -105,34 +105,56 @@ class Discovery:
         bound = state.get("identity") is not None
         if bound:
             bind()
+            self._assign(source)
         started = self._clock.now()
         swept = state.get("swept_at")
         sweep = swept is None or started - swept >= self._sweep_every
-        new = self._read(source, None if sweep else self._start(source.name), started, None if bound else bind)
-        if self._stopping():
+        over = partial(self._over, ours)
+        start = None if sweep else self._start(source.name)
+        new = self._read(source, start, started, None if bound else bind, over)
+        if over():
             return new
         if not bound:
             bind()
         # Whatever was in the ERP when it began is in the ledger from this instant on.
         marks = {"discovered_at": self._clock.now()} | ({"swept_at": started} if sweep else {})
         self._ledger.intake.remember(source.name, **marks)
-        self.recheck(source, thorough=thorough)
-        if self._changes is not None and not self._stopping():
+        self.recheck(source, thorough=thorough, over=over)
+        if self._changes is not None and not over():
             self._changes.look(source.name, source.adapter)
         if new:
             log.info("source %s: %s new documents", source.name, new)
         return new
+
+    def _assign(self, source: Source) -> None:
+        """See, once for each mapping of companies, that jobs are with the accounts that it names."""
+        if self._assigned.get(source.name) == source.account_of:
+            return
+        count = self._ledger.handover.assign(source.name, source.account_of)
+        if count:
+            log.info(
+                "source %s: %s documents go to the accounts that issue for their companies now", source.name, count
+            )
+        self._assigned[source.name] = source.account_of
+
+    def _over(self, ours: Callable[[], bool]) -> bool:
+        return self._stopping() or not ours()
 
     def _start(self, source: str) -> Position | None:
         last = self._ledger.intake.position(source)
         return last and Position(changed_at=last.changed_at - self._overlap, key="")
 
     def _read(
-        self, source: Source, after: Position | None, started: datetime, bind: Callable[[], None] | None
+        self,
+        source: Source,
+        after: Position | None,
+        started: datetime,
+        bind: Callable[[], None] | None,
+        over: Callable[[], bool],
     ) -> int:
         """Read all pages; `bind` the ledger to a source once one was read: a mistyped address is none."""
         new = 0
-        for page in self._pages(source, after):
+        for page in self._pages(source, after, over):
             if bind is not None:
                 bind()
                 bind = None
@@ -144,12 +166,12 @@ class Discovery:
             new += added
         return new
 
-    def _pages(self, source: Source, after: Position | None) -> Iterator[Sequence[Found]]:
+    def _pages(self, source: Source, after: Position | None, over: Callable[[], bool]) -> Iterator[Sequence[Found]]:
         """Yield what the ERP lists; the next page is read while the ledger takes one in."""
-        page = () if self._stopping() else self._page(source, after)
+        page = () if over() else self._page(source, after)
         with ThreadPoolExecutor(1, thread_name_prefix="discovery") as reader:
             while page:
-                more = len(page) == PAGE and not self._stopping()
+                more = len(page) == PAGE and not over()
                 coming = reader.submit(self._page, source, page[-1].position) if more else None
                 yield page
                 page = coming.result() if coming else ()
@@ -158,7 +180,7 @@ class Discovery:
         since = None if source.by_confirmation else source.since
         return source.adapter.find(after, PAGE, since=since, companies=source.companies)
 
-    def recheck(self, source: Source, *, thorough: bool = False) -> int:
+    def recheck(self, source: Source, *, thorough: bool = False, over: Callable[[], bool] = lambda: False) -> int:
         """Try resting jobs again whose document, or its customer, changed since it was judged; return how many.
 
         So are those whose reason holds no longer though nothing changed in the ERP; see `Cures`.
@@ -170,7 +192,7 @@ class Discovery:
         begun = intake.state(source.name).get("rechecked_id") or 0
         room: float = math.inf if thorough else self._recheck_batch
         woken, after = 0, 0 if thorough else begun
-        while room > 0 and not self._stopping():
+        while room > 0 and not over():
             jobs = intake.resting(source.name, after=after, limit=int(min(room, _RESTING_PAGE)))
             if not jobs:
                 after = 0  # that was the last of them: the next look begins anew

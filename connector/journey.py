@@ -11,10 +11,10 @@ import random
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
-from queue import SimpleQueue
+from functools import cache, cached_property, partial
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from connector.clock import Clock
@@ -24,7 +24,9 @@ from connector.domain.breaker import Breaker, as_outage
 from connector.domain.decision import Decision, Policy, decide
 from connector.domain.errors import (
     AccountError,
+    BlockedError,
     DocumentNotUsableError,
+    EnvironmentLockedError,
     LeaseLostError,
     LedgerError,
     NotSentError,
@@ -36,11 +38,14 @@ from connector.domain.errors import (
 from connector.domain.invoice import Invoice
 from connector.domain.job import MAKING, Event, Stage
 from connector.ledger import Ledger
+from connector.ledger.handover import REASON as ACCOUNT_CHANGED
+from connector.ledger.handover import may_change_hands
 from connector.ledger.records import Entry, Job
+from connector.ledger.sources import ANOTHER
 from connector.ports import Adapter, Remote, RemoteInvoice
 from connector.steps.admit import admit
 from connector.steps.attach import attach
-from connector.steps.case import Case, Rules, VatCheck
+from connector.steps.case import Case, Rules, VatCheck, erp_errors
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.create import adopt, create, settle
 from connector.steps.record import record
@@ -48,7 +53,7 @@ from connector.steps.resolve_contact import resolve_contact
 from connector.steps.send import send
 from connector.steps.set_aside import set_aside
 from connector.steps.validate import validate
-from connector.steps.verify import verify
+from connector.steps.verify import verify, verify_again
 from connector.tracing import span, step
 
 log = logging.getLogger(__name__)
@@ -59,11 +64,20 @@ _FOR_SUSPECTS = 0.25
 _OVERDUE = 60.0
 """Seconds after which such a job does not wait any longer until this process has nothing else to do."""
 
+_GLANCE = 1.0
+"""Seconds between looks for further work while a slow job keeps a drain from its end."""
+
 _OF_ACCOUNT: Final = frozenset({"remote_unavailable", "rate_limited"})
 """Failures that may be those of all calls of the account."""
 
 _UNEXPECTED_PAUSE = 30.0
 _UNEXPECTED_TRIES = 3
+
+
+Crowd = Callable[[], AbstractContextManager[Callable[[], int]]]
+"""Around the jobs that are worked side by side: gives how many of them the pace of requests allows now."""
+
+_ANY_NUMBER: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +89,30 @@ class Desk:
     rules: Callable[[str], Rules]  # by source
     breaker: Breaker
     vat_check: VatCheck | None = None
+    account_of: Callable[[Job], str | None] = lambda job: job.account  # which issues for its company now
+    see_source: Callable[[str], None] = lambda source: None  # raises where its ERP is not the one of the ledger
+    crowd: Crowd = lambda: nullcontext(lambda: _ANY_NUMBER)
+
+    @cached_property
+    def fault(self) -> Callable[[str], StepError | None]:
+        """Return why nothing may be done now for the documents of a source; its ERP is asked once."""
+        return cache(self._fault)
+
+    def _fault(self, source: str) -> StepError | None:
+        try:
+            with erp_errors():
+                self.see_source(source)
+        except EnvironmentLockedError:
+            return BlockedError(ANOTHER, {"source": source})
+        except NotSentError as error:
+            error.outage = True  # whatever it comes of, no document is at fault
+            return error
+        except LedgerError:
+            raise
+        except Exception as error:
+            log.exception("source %s: unexpected error while its ERP was asked which one it is", source)
+            return NotSentError("erp_unavailable", {"message": repr(error)}, outage=True)
+        return None
 
     @cached_property
     def documents(self) -> Mapping[str, Documents]:
@@ -139,8 +177,11 @@ class Journey:
         # What belongs to a source that is not configured any more stays where it is.
         sources = [name for name in desk.adapters if sources is None or name in sources]
         end = self._clock.monotonic() + seconds
-        taken = self._crowd(desk, account, sources, end - seconds * _FOR_SUSPECTS, stopping, settled)
-        taken += self._suspects(desk, account, sources, end, stopping, settled)
+        taken, more = 0, 1
+        while more:  # what becomes due while a suspect is worked does not wait for all of them
+            taken += self._crowd(desk, account, sources, end - seconds * _FOR_SUSPECTS, stopping, settled)
+            more = self._suspect(desk, account, sources, end, stopping, settled)
+            taken += more
         if desk.breaker.opened:
             raise desk.breaker.opened
         return taken
@@ -157,9 +198,14 @@ class Journey:
         """Work the jobs that nothing is held against, side by side; return how many."""
         taken = running = 0
         ended: SimpleQueue[Future[None]] = SimpleQueue()
-        with self._counted(), ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool:
+        with (
+            self._counted(),
+            desk.crowd() as places,
+            ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool,
+        ):
             while True:
-                jobs = [] if desk.breaker.opened else self._take(account, running, sources, end, stopping)
+                threads = min(self._threads, places())
+                jobs = [] if desk.breaker.opened else self._take(account, threads, running, sources, end, stopping)
                 taken += len(jobs)
                 documents = self._read(desk, jobs)
                 for job in jobs:
@@ -183,7 +229,7 @@ class Journey:
             with self._lock:
                 self._crowds -= 1
 
-    def _suspects(
+    def _suspect(
         self,
         desk: Desk,
         account: str,
@@ -192,41 +238,43 @@ class Journey:
         stopping: Callable[[], bool],
         settled: Callable[[Job], None],
     ) -> int:
-        """Work the jobs whose last holder vanished, one at a time, after all others; return how many.
+        """Work a job whose last holder vanished, after all others; return how many, which is one or none.
 
         Alone in this process, so that the one that kills its worker takes no innocent ones with it; and last, so
         that a process that is killed again and again from outside does not strike the same ones each time.
         """
-        taken = 0
-        while not stopping() and not desk.breaker.opened and self._clock.monotonic() < end:
-            overdue = _OVERDUE if self._crowds else 0.0
-            jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True, overdue=overdue)
-            if not jobs:
-                break
-            documents = self._read(desk, jobs)
-            self._work(desk, jobs[0], documents.get((jobs[0].source, jobs[0].key)), stopping, settled)
-            taken += 1
-        return taken
+        if stopping() or desk.breaker.opened or self._clock.monotonic() >= end:
+            return 0
+        overdue = _OVERDUE if self._crowds else 0.0
+        jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True, overdue=overdue)
+        documents = self._read(desk, jobs)
+        for job in jobs:
+            self._work(desk, job, documents.get((job.source, job.key)), stopping, settled)
+        return len(jobs)
 
     def _take(
         self,
         account: str,
+        threads: int,
         running: int,
         sources: Sequence[str] | None,
         end: float,
         stopping: Callable[[], bool],
     ) -> list[Job]:
         """Lease as many jobs as there are idle threads, but a fair number at once: each lease is a commit."""
-        idle = self._threads - running
-        if (running and idle < self._threads / 4) or stopping() or self._clock.monotonic() >= end:
+        idle = threads - running
+        if idle <= 0 or (running and idle < threads / 4) or stopping() or self._clock.monotonic() >= end:
             return []
         return self._ledger.jobs.lease(account, idle, sources=sources)
 
     def _read(self, desk: Desk, jobs: Sequence[Job]) -> Mapping[tuple[str, str], Invoice | DocumentNotUsableError]:
-        """Read the ERP's documents of many jobs at once; those that fail are read again one by one."""
+        """Read the ERP's documents of many jobs at once; those that fail are read again one by one.
+
+        Before anything else is done for them it is seen that their ERP is the one that they came from.
+        """
         wanted: dict[str, list[str]] = {}
         for job in jobs:
-            if not job.stage.reached(Stage.SENT):
+            if desk.fault(job.source) is None and not job.stage.reached(Stage.SENT):
                 wanted.setdefault(job.source, []).append(job.key)
         documents: dict[tuple[str, str], Invoice | DocumentNotUsableError] = {}
         for source, keys in wanted.items():
@@ -264,10 +312,26 @@ class Journey:
         )
         try:
             with span("invoice", job=job.id, account=job.account, source=job.source) as told:
-                self.work(case, stopping)
+                account, fault = desk.account_of(job), desk.fault(job.source)
+                if account != job.account and not job.stage.reached(Stage.SENT):
+                    self._hand_over(case, account)
+                elif fault is not None:
+                    self._let_go(case, fault, answer=None)
+                else:
+                    self.work(case, stopping)
                 told.set_attribute("connector.stage", str(case.job.stage))
         finally:
             settled(case.job)
+
+    def _hand_over(self, case: Case, account: str | None) -> None:
+        """Give a job to the account that issues for its company now, as long as nothing of it can be at B2Brouter."""
+        job = case.job
+        if account is not None and may_change_hands(job):
+            log.info("job %s goes from account %s to %s", job.id, job.account, account)
+            self._ledger.handover.hand_over(job, account)
+        else:
+            facts = {"source": job.source, "company": job.company, "account": job.account}
+            self._let_go(case, RefusedError(ACCOUNT_CHANGED, facts), answer=None)
 
     def work(self, case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
         """Take one job as far as it goes, and let it go with the reason why it goes no further.
@@ -411,8 +475,9 @@ def _failures(case: Case, error: StepError) -> int:
 
 
 def _next(ended: SimpleQueue[Future[None]]) -> Iterator[Future[None]]:
-    """Yield the work that has ended; wait for the first."""
-    yield ended.get()
+    """Yield the work that has ended; wait for the first, though not for long: the idle have other work by then."""
+    with suppress(Empty):
+        yield ended.get(timeout=_GLANCE)
     while not ended.empty():
         yield ended.get()
 
@@ -431,6 +496,7 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
         StepError: it goes no further for now.
     """
     made: RemoteInvoice | None = None
+    verified = False  # here and now; what lay there verified may have been touched by others
     while case.job.stage is not Stage.RECORDED and not stopping():
         match case.job.stage:
             case Stage.FOUND | Stage.CONTACT_READY if case.job.open_effect in MAKING:
@@ -445,9 +511,10 @@ def walk(case: Case, stopping: Callable[[], bool] = lambda: False) -> None:
                     made = step(create, case)
             case Stage.CREATED:
                 step(verify, case, made)
+                verified = True
             case Stage.VERIFIED:
                 step(admit, case)
-                if step(attach, case):
+                if step(attach, case) and (verified or step(verify_again, case)):
                     step(send, case)
             case Stage.SENT:
                 step(record, case)

@@ -319,6 +319,8 @@ class RemoteTaxReport:
     url: str | None = None  # where anybody can verify it
     qr: str | None = None  # the same as a picture, PNG in base 64
     problem: str | None = None  # what the authority finds wrong
+    corrects: bool | None = None  # whether it corrects or annuls an earlier one
+    corrected_by: str | None = None  # id of the one that corrects or annuls it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -330,6 +332,7 @@ class RemoteContact:
     tax_number: str | None = None
     legal_ids: tuple[tuple[str, str], ...] = ()  # (scheme, value)
     country: str | None = None
+    email: str | None = None
     integration_code: str | None = None
     parent_id: str | None = None  # of a unit: the contact of its body
     transport: str | None = None  # as a person or the directory chose it
@@ -378,6 +381,8 @@ class Remote(Protocol):
 
     account_id: str
     environment: str
+    api_version: str
+    """For which bodies are written."""
 
     def read_account(self, *, once: bool = False) -> RemoteAccount:
         """`GET /accounts/{account}`; with `once` it is not repeated when it fails: a probe."""
@@ -388,7 +393,10 @@ class Remote(Protocol):
         """Return what the ERP says of a customer, or of its unit: the same arguments give the same bytes."""
 
     def usual_delivery(self, buyer: Party, unit: Unit | None = None) -> Delivery | None:
-        """Return the only way that leads to a public body; None where the directory or the account decides."""
+        """Return the only way that leads to a public body; None where the directory or the account decides.
+
+        Where several transports lead there, the account may be asked which of them it has (`GET …/transports`).
+        """
 
     def new_contact_payload(self, payload: bytes, delivery: Delivery | None) -> bytes:
         """Return the body that creates a contact: what the ERP says, and what is left to people afterwards."""
@@ -436,8 +444,13 @@ class Remote(Protocol):
             RefusedError: reason `number_taken` where the number exists already.
         """
 
-    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+    def import_invoice(self, content: bytes, *, number: str, delivery: Delivery | None = None) -> RemoteInvoice:
         """`POST /accounts/{account}/invoices/import`: the file is a document of ours afterwards, unsent.
+
+        Args:
+            content: of the file.
+            number: of the document.
+            delivery: how its contact, which is found by the file or made, is reached from now on; None: as before.
 
         Raises:
             RefusedError: reason `number_taken` where the number exists already.

@@ -248,6 +248,22 @@ def test_a_recipient_without_a_tax_number_is_told_by_its_registered_one(
     assert "21750001600019" in (adopting.job("2").message or "")
 
 
+@pytest.mark.parametrize("change", [{"number": "F-2"}, {"issue_date": date(2025, 12, 1)}], ids=["number", "date"])
+def test_what_was_issued_under_the_number_that_the_document_has_by_now_is_found(
+    adopting: House, change: dict[str, Any]
+) -> None:
+    adopting.world.switches.number_guard = False
+    adopting.take_in(invoice("1"))
+    theirs = by_hand(adopting, adopting.erp.alter("1", **change))
+
+    adopting.run()
+
+    job = adopting.job()
+    assert (job.stage, job.reference) == (Stage.RECORDED, theirs)
+    assert {name: getattr(job, name) for name in change} == change
+    assert writes(adopting) == []
+
+
 def test_of_two_with_the_number_none_is_chosen(adopting: House) -> None:
     adopting.world.switches.number_guard = False
     by_hand(adopting, invoice("1"))

@@ -23,10 +23,11 @@ from connector.domain.job import Stage, Status
 from connector.journey import Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.ledger.actions import RETRY
+from connector.ports import RemoteContact
 from connector.simulator import SimulatorServer
 from connector.simulator.documents import Contact
 from connector.steps.case import DirectoryRules, Rules
-from tests.support.builders import CUSTOMER, NOON, invoice, line
+from tests.support.builders import CUSTOMER, NOON, OTHER_CUSTOMER, invoice, line
 from tests.support.erp import Erp
 from tests.support.house import ACCOUNT, SOURCE, House, Opener
 
@@ -180,7 +181,12 @@ def test_the_calls_of_the_guide_to_chorus_pro_field_by_field(lumiere: House) -> 
     sent = body(lumiere, CREATE)
     assert sent["send_after_import"] is False
     mark = {"file_reference": sent["invoice"]["file_reference"], "payment_method": 4}
-    assert sent["invoice"] == GUIDE_INVOICE | mark | {"contact_id": unit.id}
+    texts = {
+        "payment_method_text": "Virement",
+        "payment_terms": "Échéance : 18/07/2025",
+        "remittance_information": "00002",
+    }
+    assert sent["invoice"] == GUIDE_INVOICE | mark | texts | {"contact_id": unit.id}
 
 
 @pytest.mark.parametrize("api_version", ["2026-03-02", "2026-04-20", "2026-06-26"])
@@ -402,6 +408,78 @@ def test_a_contact_that_another_has_with_the_number_for_nobody_is_never_taken_in
     assert [contact.name for contact in contacts(house)] == [ANYBODY.name]
 
 
+@pytest.mark.parametrize(
+    ("enabled", "chosen"),
+    [
+        ({}, "es.face"),
+        ({"peppol": True}, "es.face"),
+        ({"es.efact": True}, "es.efact"),
+        ({"es.peca": True, "es.face": False}, "es.peca"),
+        ({"es.efact": True, "es.face": True}, "es.face"),
+    ],
+)
+def test_offices_are_reached_by_the_first_way_that_the_account_has_enabled(
+    house: House, enabled: Mapping[str, bool], chosen: str
+) -> None:
+    house.world.accounts[1].transports = {code: {"enabled": on, "reception": False} for code, on in enabled.items()}
+    house.issue(invoice("1", buyer=COUNCIL))
+    unit = contacts(house)[-1]
+    assert (unit.fields["transport_type_code"], unit.fields["document_type_code"]) == (chosen, "xml.facturae.3.2.2")
+    house.forget_requests()
+    house.issue(invoice("2", buyer=COUNCIL))
+    assert house.operations() == [CREATE, SEND]
+
+
+def test_where_the_account_does_not_say_offices_are_reached_by_face(house: House) -> None:
+    house.world.accounts[1].transports = {"es.efact": {"enabled": True, "reception": False}}
+    house.fault("unavailable_before", operation="list_transports", times=50)
+    house.issue(invoice("1", buyer=COUNCIL))
+    assert contacts(house)[-1].fields["transport_type_code"] == "es.face"
+
+
+MAILED: Final = replace(CUSTOMER, email="billing@norte.example")
+
+
+def known_there(house: House, **fields: Any) -> None:
+    """Have people make the customer's contact at B2Brouter."""
+    house.plant(contacts=[{"account": 1, "name": "Norte", "tin_value": "ESA28015865", "country": "es", **fields}])
+
+
+def overrides(house: House, *numbers: str) -> list[Any]:
+    return [house.remote_invoices(number)[0].fields.get("contact_email_override") for number in numbers]
+
+
+@pytest.mark.parametrize("there", ["old@norte.example", None])
+def test_the_mail_goes_to_the_erps_address_where_the_contact_that_is_there_has_another(
+    house: House, there: str | None
+) -> None:
+    known_there(house, email=there)
+    house.issue(invoice("1", buyer=MAILED))
+    house.issue(invoice("2", buyer=MAILED), invoice("3", buyer=replace(MAILED, city="Bilbao")))
+    house.issue(invoice("4", buyer=replace(MAILED, city="Bilbao"), buyer_email="chosen@norte.example"))
+
+    house.assert_issued("1", "2", "3", "4")
+    assert overrides(house, "F-1", "F-2", "F-3", "F-4") == [MAILED.email] * 3 + ["chosen@norte.example"]
+    [contact] = contacts(house)
+    assert (contact.name, contact.fields.get("email")) == ("Norte", there)
+
+
+def test_an_address_that_the_erp_changes_is_told_to_the_contact_and_goes_on_no_document(house: House) -> None:
+    known_there(house, email="old@norte.example")
+    house.issue(invoice("1", buyer=MAILED))
+    house.issue(invoice("2", buyer=replace(MAILED, email="new@norte.example")))
+
+    assert overrides(house, "F-1", "F-2") == [MAILED.email, None]
+    assert contacts(house)[0].fields["email"] == "new@norte.example"
+
+
+@pytest.mark.parametrize("there", ["billing@norte.example", "Billing@Norte.example"])
+def test_a_contact_with_the_erps_address_needs_none_on_its_documents(house: House, there: str) -> None:
+    known_there(house, email=there)
+    house.issue(invoice("1", buyer=MAILED))
+    assert overrides(house, "F-1") == [None]
+
+
 def test_who_shares_a_contact_gets_the_mail_at_its_own_address(house: House) -> None:
     house.issue(invoice("1"), invoice("2", buyer=BRANCH))
     house.issue(invoice("3", buyer=BRANCH, buyer_email="chosen@norte.example"))
@@ -521,6 +599,41 @@ def test_a_taken_number_whose_contact_the_list_shows_late_is_adopted(house: Hous
     house.assert_issued("1", "2")
     assert house.job().contact_id == str(planted)
     assert len(house.requests(MAKE)) == 1
+
+
+def test_a_contact_is_made_however_long_it_takes_to_look_for_it(house: House) -> None:
+    find = house.remote.find_contacts
+
+    def slow(**what: str) -> Sequence[RemoteContact]:
+        house.advance(25)
+        return find(**what)
+
+    house.remote.find_contacts = slow  # type: ignore[method-assign,assignment]
+
+    house.take_in(invoice("1"))
+    house.drain()
+
+    house.assert_issued("1")
+    assert len(house.requests("list_contacts")) == 2
+
+
+def test_whose_job_is_in_other_hands_makes_no_contact_and_keeps_it_from_nobody(house: House) -> None:
+    find = house.remote.find_contacts
+
+    def very_slow(**what: str) -> Sequence[RemoteContact]:
+        house.advance(house.ledger.jobs.lease_seconds + 1)
+        house.ledger.jobs.rescue()
+        return find(**what)
+
+    house.remote.find_contacts = very_slow  # type: ignore[method-assign,assignment]
+    house.take_in(invoice("1"))
+    house.drain(seconds=1)
+    assert house.requests("create_contact") == []
+
+    house.remote.find_contacts = find  # type: ignore[method-assign]
+    house.drain()
+
+    house.assert_issued("1")
 
 
 def test_many_invoices_ask_together_for_a_contact_that_no_list_shows_and_a_person_is_told(house: House) -> None:
@@ -745,3 +858,17 @@ def test_two_processes_of_ten_threads_make_body_and_units_once(ledger_url: str, 
     assert len(made) == 3
     assert len({contact.fields.get("cin1_value") for contact in made}) == 3
     assert [document.sent_times for document in issued] == [1] * 100
+
+
+# ---------------------------------------------------------------- French reporting
+
+
+def test_an_account_that_reports_to_the_french_authority_takes_what_an_erp_without_such_texts_issues(
+    lumiere: House,
+) -> None:
+    lumiere.plant(accounts=[{"id": 2, "tax_report_settings": {"dgfip": {"code": "dgfip"}}}])
+    lumiere.issue(
+        invoice("1", line(taxes=(TVA,)), seller=SELLER, buyer=OTHER_CUSTOMER),
+        invoice("2", line(taxes=(TVA,)), seller=SELLER, buyer=OTHER_CUSTOMER, payment=Payment(), due_date=None),
+    )
+    done(lumiere, "1", "2")

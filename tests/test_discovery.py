@@ -48,8 +48,8 @@ class Scene:
         self.discovery = Discovery(ledger, clock=clock, overlap=OVERLAP, sweep_every=SWEEP_EVERY)
         self.source = Source(name=SOURCE, adapter=erp, since=None, companies=None, account_of=lambda company: ACCOUNT)
 
-    def recheck(self, **how: bool) -> int:
-        return self.discovery.recheck(self.source, **how)
+    def recheck(self, *, thorough: bool = False) -> int:
+        return self.discovery.recheck(self.source, thorough=thorough)
 
     def look(self, **changes: Any) -> int:
         return self.discovery.discover(replace(self.source, **changes))

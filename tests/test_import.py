@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -170,9 +171,14 @@ def test_without_the_file_another_total_is_no_proof(house: House, drop: Drop) ->
     with house.world.lock:
         at_b2brouter(house).original = None
     misread(house)
+    house.run(seconds=60)
+    assert house.job("a.xml").open_effect is Effect.IMPORT  # as long as it may be on its way
     house.run()
-    job = house.job("a.xml")
-    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "already_exists", Effect.IMPORT)
+    for _ in range(2):
+        job = house.job("a.xml")
+        assert (job.status, job.reason) == (Status.HELD, "already_exists")
+        retry(house)
+        house.run()
     assert len(house.requests(IMPORT)) == 1
     house.assert_nothing_sent()
 
@@ -376,3 +382,94 @@ def test_a_file_that_is_held_for_good_reason_goes_on_from_where_it_lies(
     retry(house)
     issued(house, folder)
     assert not (folder / "failed" / "a.xml.b2brouter.txt").exists()
+
+
+class TestPublicBodies:
+    """Whom a file goes to, B2Brouter reads in it: the way that leads there is told with the import."""
+
+    @pytest.fixture
+    def autumn(self, open_house: Opener, folder: Path) -> House:
+        clock = FakeClock(datetime(2026, 11, 4, 12, tzinfo=UTC))
+        return open_house(adapter=FolderAdapter(files(folder)), clock=clock)
+
+    @pytest.mark.parametrize(("name", "number"), [("facturae-3.2.xml", "0044"), ("facturae-3.2.1.xml", "0043")])
+    def test_a_facturae_that_names_its_offices_goes_by_face_and_no_office_is_to_be_entered(
+        self, name: str, number: str, autumn: House, drop: Drop
+    ) -> None:
+        drop(content=sample(name))
+        settle(autumn)
+        job, [there] = autumn.job("a.xml"), autumn.remote_invoices(number)
+        assert (job.status, job.contact_id) == (Status.DONE, str(there.contact_id))
+        assert _way_of(autumn, there.contact_id) == ("es.face", "xml.facturae.3.2.2")
+        assert [contact.parent_id for contact in autumn.remote_contacts()] == [None, None]
+        assert "warned" not in autumn.told("a.xml")
+
+    def test_a_contact_that_b2brouter_finds_by_the_files_number_is_the_jobs(self, autumn: House, drop: Drop) -> None:
+        council = {"account": 1, "name": "Ayuntamiento", "tin_value": "P2807900B"}
+        [known] = autumn.plant(contacts=[council])["contacts"]
+        drop(content=sample("facturae-3.2.xml"))
+        settle(autumn)
+        assert autumn.job("a.xml").contact_id == str(known)
+        assert _way_of(autumn, known) == ("es.face", "xml.facturae.3.2.2")
+
+    def test_a_file_for_a_body_of_chorus_goes_by_chorus(self, house: House, drop: Drop) -> None:
+        drop(content=for_establishment("13001533200013"))
+        settle(house)
+        job, there = house.job("a.xml"), at_b2brouter(house)
+        assert (job.status, job.contact_id) == (Status.DONE, str(there.contact_id))
+        assert _way_of(house, there.contact_id) == ("fr.chorus", "xml.ubl.invoice.chorus")
+
+    def test_a_contact_that_shows_no_establishment_may_be_the_one_that_the_file_names(
+        self, house: House, drop: Drop
+    ) -> None:
+        body = {"account": 1, "name": "CCI France", "country": "fr", "tin_value": "FR84130015332"}
+        house.plant(contacts=[body])
+        drop(content=for_establishment("13001533200013"))
+        settle(house)
+        assert house.job("a.xml").status is Status.DONE
+
+    def test_a_file_that_b2brouter_gives_to_another_establishment_of_the_body_is_not_sent(
+        self, house: House, drop: Drop
+    ) -> None:
+        house.plant(
+            contacts=[
+                {
+                    "account": 1,
+                    "name": "Faculté",
+                    "country": "fr",
+                    "tin_value": "FR84130015332",
+                    "cin_scheme": "0009",
+                    "cin_value": "13001533200021",
+                }
+            ]
+        )
+        drop(content=for_establishment("13001533200013"))
+        settle(house)
+        job = house.job("a.xml")
+        assert (job.status, job.reason) == (Status.HELD, "remote_differs")
+        assert "13001533200013" in (job.message or "")
+        house.assert_nothing_sent()
+
+
+def _way_of(house: House, contact_id: int | None) -> tuple[str | None, str | None]:
+    fields = house.world.contacts[contact_id or 0].fields
+    return fields.get("transport_type_code"), fields.get("document_type_code")
+
+
+_CUSTOMER = re.compile(r"<cac:AccountingCustomerParty>.*?</cac:AccountingCustomerParty>", re.DOTALL)
+_UNIVERSITY = """<cac:AccountingCustomerParty><cac:Party>
+<cbc:EndpointID schemeID="0009">{siret}</cbc:EndpointID>
+<cac:PartyIdentification><cbc:ID schemeID="0009">{siret}</cbc:ID></cac:PartyIdentification>
+<cac:PostalAddress><cbc:StreetName>58 BD CHARLES LIVON</cbc:StreetName><cbc:CityName>MARSEILLE 7</cbc:CityName>
+<cbc:PostalZone>13007</cbc:PostalZone><cac:Country><cbc:IdentificationCode>FR</cbc:IdentificationCode></cac:Country>
+</cac:PostalAddress>
+<cac:PartyTaxScheme><cbc:CompanyID>FR84130015332</cbc:CompanyID><cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme>
+</cac:PartyTaxScheme>
+<cac:PartyLegalEntity><cbc:RegistrationName>UNIVERSITE D AIX MARSEILLE</cbc:RegistrationName>
+<cbc:CompanyID schemeID="0002">130015332</cbc:CompanyID></cac:PartyLegalEntity>
+</cac:Party></cac:AccountingCustomerParty>"""
+
+
+def for_establishment(siret: str) -> bytes:
+    """The invoice for an establishment of a French university."""
+    return _CUSTOMER.sub(_UNIVERSITY.format(siret=siret), INVOICE.decode()).encode()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from connector.b2brouter.budget import LocalBudget
 from connector.b2brouter.client import B2BrouterClient
 from connector.domain.decision import Policy
 from connector.domain.errors import (
@@ -22,9 +26,13 @@ from connector.domain.errors import (
 )
 from connector.domain.invoice import LegalId, Payment, Tax
 from connector.domain.job import Effect, Stage, Status
+from connector.domain.notice import INVOICE_CHANGED, Notice
+from connector.journey import Journey
+from connector.ledger import schema
 from connector.ledger.actions import RETRY, SKIP
 from connector.ports import File
 from connector.simulator import invoices as simulated_invoices
+from connector.simulator import states as simulated_states
 from connector.simulator.documents import Account as SimAccount
 from connector.simulator.documents import Invoice as SimInvoice
 from connector.simulator.problems import ApiProblem
@@ -550,6 +558,50 @@ def test_a_document_with_a_foreign_reference_is_never_issued_and_goes_on_when_it
     house.discover()
     house.run()
 
+    house.assert_issued("1")
+
+
+def test_a_document_that_another_ledger_has_issued_meanwhile_is_not_sent(house: House, tmp_path: Path) -> None:
+    house.world.switches.number_guard = False
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("rate_limit", operation=SEND)
+    house.drain()
+    with closing(
+        House(house.server, f"sqlite:///{tmp_path}/other.db", clock=house.clock, adapter=house.erp)
+    ) as other:
+        schema.upgrade(other.ledger.database)
+        other.discover()
+        other.run()
+        theirs = other.job().reference or "?"
+        assert other.job().stage is Stage.RECORDED
+    house.forget_requests()
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "erp_reference_exists", Stage.VERIFIED)
+    assert theirs in (job.message or "")
+    assert house.operations() == [READ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "xref"), [("9000", ""), ("", "b2brouter:simulator:1:9000")], ids=["reference", "xref"]
+)
+def test_a_reference_that_comes_before_the_send_holds_until_it_is_cleared(
+    house: House, reference: str, xref: str
+) -> None:
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.erp.at("load", 2, lambda: house.erp.write("1", reference, xref))
+
+    house.run()
+    assert (house.job().status, house.job().reason) == (Status.HELD, "erp_reference_exists")
+    assert house.requests(SEND) == []
+
+    house.erp.records["1"].written = None
+    house.discover()
+    house.run()
     house.assert_issued("1")
 
 
@@ -1171,6 +1223,82 @@ def test_a_send_that_never_arrived_is_repeated_only_after_the_quiet_time(house: 
     assert (second.at - first.at).total_seconds() > house.rules.quiet_time
 
 
+@pytest.fixture
+def vanished(house: House) -> House:
+    """A send that got no answer, and a document that was deleted before anybody looked."""
+    house.know_customer(invoice())
+    house.take_in(invoice("1"))
+    house.fault("drop_before", operation=SEND)
+    house.drain()
+    with house.world.lock:
+        for there in house.remote_invoices("F-1"):
+            house.world.remove_invoice(there)
+    return house
+
+
+def test_a_document_that_vanished_with_the_answer_to_its_send_is_held_after_the_quiet_time(vanished: House) -> None:
+    vanished.run(seconds=vanished.rules.quiet_time - 5)
+    assert (vanished.job().status, vanished.job().reason) == (Status.PENDING, "looking_up")
+
+    vanished.run()
+
+    job = vanished.job()
+    assert (job.status, job.reason, job.open_effect) == (Status.HELD, "remote_missing", Effect.SEND)
+    assert len(vanished.requests(CREATE)) == 1
+
+
+def test_it_is_made_anew_when_a_person_who_found_that_it_was_never_sent_retries(vanished: House) -> None:
+    vanished.run()
+
+    retry(vanished)
+    vanished.run()
+
+    vanished.assert_issued("1")
+    assert len(vanished.requests(CREATE)) == 2
+
+
+def test_what_a_person_decided_before_the_send_does_not_count_after_it(vanished: House) -> None:
+    with vanished.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET reason = 'remote_missing'")
+    vanished.advance(vanished.rules.quiet_time)
+
+    vanished.run()
+
+    assert (vanished.job().status, vanished.job().reason) == (Status.HELD, "remote_missing")
+    assert len(vanished.requests(CREATE)) == 1
+
+
+@pytest.mark.parametrize("told_at", ["before anybody looks", "before the retry"])
+def test_it_is_not_made_anew_where_a_webhook_tells_that_it_was_on_its_way(vanished: House, told_at: str) -> None:
+    reference = vanished.job().reference or ""
+    if told_at == "before the retry":
+        vanished.run()
+        assert vanished.job().reason == "remote_missing"
+    for state in ("new", "sending"):
+        vanished.ledger.inbox.put(ACCOUNT, news_of(reference, state))
+    if told_at == "before the retry":
+        retry(vanished)
+
+    vanished.run()
+
+    assert (vanished.job().status, vanished.job().reference) == (Status.DONE, reference)
+    assert vanished.erp.reference_of("1") == (reference, f"b2brouter:simulator:1:{reference}")
+    assert len(vanished.requests(CREATE)) == 1
+
+
+def news_of(reference: str, state: str) -> Notice:
+    return Notice(
+        code=INVOICE_CHANGED,
+        event_id=state,
+        subject=reference,
+        document=None,
+        state=state,
+        note=None,
+        triggered_at=NOON,
+        body=b"{}",
+    )
+
+
 def test_a_send_carried_out_late_is_not_repeated(house: House) -> None:
     house.know_customer(invoice())
     house.world.switches.set({"second_send": "accepted"})
@@ -1261,22 +1389,137 @@ def test_a_document_that_is_still_being_prepared_gets_its_files_before_it_is_sen
 
 
 @pytest.mark.parametrize("meanwhile", ["sending", "validating", "polishing"])
+@pytest.mark.parametrize("rested", [True, False], ids=["while it lay there", "right before it was sent"])
 def test_a_document_that_somebody_else_set_going_is_looked_at_and_not_sent_again_and_again(
-    house: House, meanwhile: str
+    house: House, meanwhile: str, rested: bool
 ) -> None:
     house.know_customer(invoice())
-    house.fault("rate_limit", operation=SEND)
     house.take_in(invoice("1"))
-    house.drain()
-    [there] = house.remote_invoices("F-1")
-    there.state = meanwhile
+
+    def set_going() -> None:
+        [there] = house.remote_invoices("F-1")
+        there.state = meanwhile
+
+    if rested:
+        house.fault("rate_limit", operation=SEND)
+        house.drain()
+        set_going()
+    else:
+        house.erp.at("load", 2, set_going)
 
     house.run()
 
     job = house.job()
     told = (Status.DONE, None) if meanwhile == "sending" else (Status.HELD, "state_unclear")
     assert (job.status, job.reason) == told
-    assert len(house.requests(SEND)) == 2  # the one that came too fast, and the one that was refused
+    assert len(house.requests(SEND)) == 1  # the one that came too fast, or the one that was refused
+
+
+@pytest.fixture
+def resting(house: House) -> SimInvoice:
+    """A verified document whose send came too fast: the job lies there until it is due again."""
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=SEND)
+    house.take_in(invoice("1"))
+    house.drain()
+    assert (house.job().stage, house.job().reason) == (Stage.VERIFIED, "rate_limited")
+    house.forget_requests()
+    [there] = house.remote_invoices("F-1")
+    return there
+
+
+def by_hand(house: House, there: SimInvoice, *states: str) -> None:
+    """A person sends a document at B2Brouter, and it comes to these states."""
+    with house.world.lock:
+        simulated_states.send(house.world, there)
+        house.world.commit()
+    house.advance(20)
+    for state in states:
+        simulated_states.notice(house.world, there.id, state, "mail box full")
+
+
+def test_what_lay_there_verified_is_read_once_before_it_is_sent(house: House, resting: SimInvoice) -> None:
+    house.run()
+
+    house.assert_issued("1")
+    assert house.operations() == [READ, SEND]
+
+
+@pytest.mark.parametrize("states", [(), ("accepted",), ("refused",)], ids=["registered", "accepted", "refused"])
+def test_what_a_person_sent_while_it_lay_there_is_taken_as_sent(
+    house: House, resting: SimInvoice, states: tuple[str, ...]
+) -> None:
+    by_hand(house, resting, *states)
+
+    house.run()
+
+    house.assert_issued("1")
+    assert house.requests(SEND) == []
+    assert house.job().reason == ("refused_by_receiver" if states == ("refused",) else None)
+
+
+def test_what_a_person_sent_in_vain_is_not_sent_by_us_and_goes_on_once_it_was_mended_there(
+    house: House, resting: SimInvoice
+) -> None:
+    by_hand(house, resting, "error")
+    house.run()
+    retry(house)
+    house.run()
+    job = house.job()
+    assert (job.status, job.reason, job.remote_state) == (Status.HELD, "send_refused", "error")
+    assert "mail box full" in (job.message or "")
+    assert house.requests(SEND) == house.requests("delete_invoice") == []
+
+    with house.world.lock:
+        resting.state = "new"
+    resting.errors = []
+    retry(house)
+    house.run()
+
+    assert (house.job().status, house.job().stage) == (Status.DONE, Stage.RECORDED)
+    assert len(house.requests(SEND)) == 1
+
+
+def test_what_a_person_edited_while_it_lay_there_is_not_sent(house: House, resting: SimInvoice) -> None:
+    changed = {"invoice_lines_attributes": [{"id": resting.lines[0].id, "price": 900}]}
+    api = f"{house.server.base_url}/invoices/{resting.id}"
+    key = {"X-B2B-API-Key": "test_key", "X-B2B-API-Version": "2026-03-02"}
+    assert httpx.put(api, headers=key, json={"invoice": changed}).status_code == 200
+
+    house.run()
+
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "totals_differ", Stage.VERIFIED)
+    assert house.requests(SEND) == []
+
+    retry(house)
+    house.run()
+    house.assert_issued("1")
+
+
+def test_failures_to_send_count_though_the_document_is_read_before_each(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation=SEND, times=None)
+
+    house.issue(invoice("1"))
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "retries_exhausted")
+    assert len(house.requests(SEND)) == 5
+
+
+def test_files_that_a_person_did_not_wait_for_are_told(house: House) -> None:
+    house.know_customer(invoice())
+    house.fault("rate_limit", operation="add_attachment")
+    house.take_in(invoice("1"))
+    house.erp.put("1", File(name="terms.pdf", content=b"%PDF-1.4 terms"))
+    house.drain()
+    [there] = house.remote_invoices("F-1")
+    by_hand(house, there)
+
+    house.run()
+
+    house.assert_issued("1")
+    assert [event.reason for event in house.timeline() if event.what == "warned"] == ["attachment_late"]
 
 
 @pytest.mark.parametrize("state", ["validating", "polishing"])
@@ -1591,6 +1834,27 @@ def test_an_unexpected_error_is_tried_again_and_then_held(house: House) -> None:
     retry(house)
     house.run()
     house.assert_issued("1")
+
+
+def test_what_becomes_due_while_a_slow_invoice_is_worked_does_not_wait_for_it(open_house: Opener) -> None:
+    house = open_house(threads=4)
+    house.take_in(invoice("slow"))
+    record, found_it_issued = house.erp.record, []
+
+    def slow(key: str, reference: str, xref: str) -> None:
+        if key == "slow":
+            house.take_in(invoice("2"))
+            ends = time.monotonic() + 30
+            while house.job("2").stage is not Stage.RECORDED and time.monotonic() < ends:
+                time.sleep(0.05)
+            found_it_issued.append(house.job("2").stage is Stage.RECORDED)
+        record(key, reference, xref)
+
+    house.erp.record = slow  # type: ignore[method-assign]
+    house.drain()
+
+    assert found_it_issued == [True]
+    house.assert_issued("slow", "2")
 
 
 def test_an_adapter_that_stumbles_over_one_document_does_not_stop_the_others(open_house: Opener) -> None:
@@ -1968,3 +2232,22 @@ def test_an_invalid_invoice_takes_no_place_of_a_first_run(house: House) -> None:
 
     assert house.job("1").reason == "iban_wrong"
     house.assert_issued("2")
+
+
+def test_no_more_jobs_are_taken_than_the_budget_has_slots_for(house: House) -> None:
+    house.issue(invoice("known customer"))
+    budget = LocalBudget(1800, patience=0.3)
+    house._transports[0]._budget = budget
+    crowded = Journey(
+        house.ledger,
+        lambda account: replace(house.desk(account), crowd=budget.crowd),
+        policy=house.policy,
+        clock=house.clock,
+        threads=16,
+    )
+    house.take_in(*(invoice(str(n)) for n in range(20)))
+    while house.ledger.jobs.due_accounts():
+        crowded.drain(ACCOUNT, seconds=60)
+    told = [entry for job in house.jobs() for entry in house.ledger.queries.timeline(job.id)]
+    assert {job.status for job in house.jobs()} == {Status.DONE}
+    assert [entry.reason for entry in told if entry.what == "postponed"] == []

@@ -30,7 +30,10 @@ FIRST_PAUSE: Final = timedelta(seconds=15)
 LONGEST_PAUSE: Final = timedelta(hours=12)
 
 LONGEST_WAIT: Final = timedelta(days=30)
-"""How long after sending a file is asked for: authorities may take days, and some documents have none."""
+"""How long a file is asked for that B2Brouter has not: authorities may take days, and some documents have none."""
+
+NOT_READY: Final = "file_not_ready"
+"""The reason of a try that B2Brouter answered, without a file. No other one says that there may be none."""
 
 
 _PAGES: Final = (b"<!doctype html", b"<html")

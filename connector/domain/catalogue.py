@@ -87,6 +87,10 @@ class Reason:
         """The names in sentence and cure."""
         return placeholders(self.says) | placeholders(self.cure)
 
+    def title(self, language: str | None = None) -> str:
+        """Return the sentence that all its cases have in common."""
+        return self.message(dict.fromkeys(self.facts, DIFFERENT), language).rstrip(".")
+
     def message(self, details: Mapping[str, str], language: str | None = None) -> str:
         """Return the sentence with the facts filled in; a fact that is not known shows as a question mark.
 
@@ -149,6 +153,12 @@ def term(table: str, word: str, language: str | None = None, **blanks: str) -> s
     """Return a word or phrase of the terms, such as `term("acts", "accountant", "fr")`; itself if it is none."""
     entry = _terms().get(table, {}).get(word)
     return _fill(_chosen(entry.texts, language) if entry else word, blanks.__getitem__)
+
+
+def titles(codes: str, language: str | None = None) -> str:
+    """Return what all cases of some reasons have in common; their codes are listed as in a fact."""
+    told = [reasons()[code].title(language) if code in reasons() else code for code in codes.split(", ")]
+    return "; ".join(told)
 
 
 def translated(fact: str, value: str, language: str | None = None) -> str:
@@ -250,6 +260,10 @@ class _Term:
     pattern: re.Pattern[str] | None = field(default=None)
 
 
+_SAME: Final = {"there": "state"}
+"""Facts that consist of the words of another one."""
+
+
 @cache
 def _terms() -> Mapping[str, Mapping[str, _Term]]:
     tables = _data().get(_TERMS, {})
@@ -275,7 +289,7 @@ def _pattern(phrase: str, tables: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _translated(name: str, value: str, language: str) -> str:
     """Say a fact in a language as far as it consists of our own words; everything else stays as it came."""
-    words = _terms().get(name)
+    words = _terms().get(_SAME.get(name, name))
     if not words:
         return value
     return "; ".join(_list(words, part, language) for part in value.split("; "))

@@ -31,3 +31,8 @@ CHANNELS: Final[tuple[Channel, ...]] = (
     Channel("BE", False, "customers in Belgium", ("peppol",)),
     Channel("IT", False, "customers in Italy", ("it.sdi",)),
 )
+
+
+def ways_beside(transport: str) -> tuple[str, ...]:
+    """Return the transports that lead to the same recipients as one of them, which is the usual one, and that one."""
+    return next((channel.transports for channel in CHANNELS if channel.transports[0] == transport), (transport,))

@@ -86,6 +86,7 @@ class Line:
     net_amount: Decimal  # BT-131, after the line's allowances, as the ERP rounded it
     base_quantity: Decimal = Decimal(1)  # BT-149
     unit: str | None = None  # BT-130, UN/ECE code
+    unit_name: str | None = field(default=None, metadata=_SINCE)  # as the ERP has it, of a unit that is not everyday
     article_code: str | None = None  # BT-155
     allowances: tuple[AllowanceCharge, ...] = ()
     taxes: tuple[Tax, ...] = ()
@@ -135,6 +136,8 @@ class Payment:
     bic: str | None = None  # BT-86
     terms: str | None = None  # BT-20
     reference: str | None = None  # BT-83
+    method: str | None = field(default=None, metadata=_SINCE)  # BT-81, UNCL 4461; None: by transfer to the account
+    method_text: str | None = field(default=None, metadata=_SINCE)  # BT-82, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

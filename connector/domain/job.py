@@ -48,6 +48,15 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+AT_REST: Final = (Status.DONE, Status.SKIPPED)
+"""Statuses in which the work has come to its end."""
+
+
+def is_case(status: Status, reason: str | None) -> bool:
+    """Whether a job needs a person though its work has ended: what was sent has a fate that somebody must know."""
+    return status in AT_REST and reason is not None
+
+
 class Event(StrEnum):
     """What moves a job from one status to another."""
 

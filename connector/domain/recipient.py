@@ -23,6 +23,7 @@ DIR3: Final = "dir3"
 _OFFICES: Final = ("01", "02", "03")
 _LONGEST: Final = 255
 _LONGEST_NUMBER: Final = 64
+_SIRET_DIGITS: Final = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def recipients(source: str, company: str, invoice: Invoice) -> tuple[Recipient, 
     identity = contact_identity(source, company, buyer)
     main = Recipient(identity=identity, code=customer, customer=customer, party=buyer)
     unit = unit_of(invoice)
-    if unit is None:
-        return (main,)
+    if unit is None or (unit.scheme == DIR3 and invoice.file_digest):
+        return (main,)  # a file names its offices itself
     # Whoever bills the unit finds it by the same code, whichever of the ERP's customers stands for it.
     name = _short(f"{identity}/{unit}")
     return main, Recipient(identity=name, code=name, customer=customer, party=buyer, unit=unit)
@@ -93,6 +94,11 @@ def is_for_chorus(buyer: Party) -> bool:
 def siret_of(buyer: Party) -> str:
     """Return the SIRET of a customer in one spelling; empty where it has none."""
     return legal_id_key(buyer.legal_id(SIRET) or "")
+
+
+def is_siret(number: str) -> bool:
+    """Whether a number, in one spelling, has the form of a SIRET."""
+    return len(number) == _SIRET_DIGITS and number.isdigit()
 
 
 def service_code(invoice: Invoice) -> str | None:

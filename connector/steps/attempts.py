@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from connector.domain.identity import file_digest
-from connector.domain.job import MAKING
+from connector.domain.job import MAKING, Stage
 from connector.ledger.queries import TimelineEvent
-from connector.ledger.records import BYTES
+from connector.ledger.records import BYTES, VERSION
 from connector.steps.case import Case
 
 TAKEN: Final = "taken"
@@ -39,6 +39,18 @@ def all_had_these_bytes(case: Case, *, refused: bool = False) -> bool:
     return frozen is not None and {maker[0].details.get(BYTES) for maker in makers} == {file_digest(frozen)}
 
 
+def goes_again(case: Case) -> bool:
+    """Whether the bytes of the last attempt are what is to be sent again: it was lost, and was looked for in vain.
+
+    After an answer that said no, or for another version of the API, they are written anew: they would not follow
+    what the operator has set since.
+    """
+    return any(
+        attempt[0].details.get(VERSION) == case.remote.api_version and not _made_nothing(attempt)
+        for attempt in _attempts(case)[-1:]
+    )
+
+
 def is_repeated(case: Case) -> bool:
     """Whether the last attempt to make the document was not the first one since the last withdrawal."""
     return len(_attempts(case)) > 1
@@ -50,6 +62,17 @@ def was_taken(case: Case, number: str) -> bool:
     One before the last withdrawal does not count: the number may have been that of the document withdrawn.
     """
     return any(event.details.get(TAKEN) == number for attempt in _attempts(case)[-2:-1] for event in attempt)
+
+
+def was_anothers(case: Case, number: str) -> bool:
+    """Whether another's document was found under the number since the last attempt to make ours."""
+    if not case.job.stage.reached(Stage.CONTACT_READY):
+        return False  # there was no attempt
+    return any(
+        event.reason == "already_exists" and event.details.get("number") == number
+        for attempt in _attempts(case)[-1:]
+        for event in attempt
+    )
 
 
 def _attempts(case: Case) -> Sequence[Attempt]:

@@ -57,6 +57,7 @@ class Rules:
     adopt_existing: bool = False  # take over equal documents that others made at B2Brouter; asks for each one
     external_originals: bool = False  # a correction may refer to an original that was issued elsewhere
     since: date | None = None  # of the source: nothing issued before this day is ever sent
+    by_confirmation: bool = False  # whether `since` is about the day of confirmation, not of issue
     allow_difference: Decimal = Decimal(0)  # most that total and taxes may differ; zero: nothing differs
     ramp: Sequence[int] = ()  # invoices in each step of the first run; nothing: there are no steps
     directory: DirectoryRules | None = None  # None: it is not asked
@@ -115,7 +116,7 @@ class Case:
         self._rules = rules
         self.clock = clock
         self.vat_check = vat_check
-        self.own_email: str | None = None  # of the customer, where its contact has another customer's data
+        self.own_email: str | None = None  # of the customer, where its contact has another one
         self._read = read
         self._document = document
         self._owed: list[Progress] = []
@@ -275,6 +276,11 @@ class Case:
         if not any((entry.what, entry.reason, entry.details) == ("warned", reason, facts) for entry in said):
             self.pay()
             self.job = self.ledger.jobs.note(self.job, Entry(what="warned", reason=reason, details=facts))
+
+    def show_life(self) -> None:
+        """Extend the lease, for calls have been made since the last write and one with an effect is to follow."""
+        self.pay()
+        self.job = self.ledger.jobs.show_life(self.job)
 
     def count_look(self) -> None:
         """Remember that a look-up found nothing."""

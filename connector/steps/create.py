@@ -21,10 +21,11 @@ from connector.domain.errors import (
     StepError,
 )
 from connector.domain.job import Effect, Stage
+from connector.domain.recipient import Delivery, unit_of
 from connector.domain.remote_state import has_left
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
-from connector.steps.attempts import TAKEN, all_had_these_bytes, is_repeated, was_taken
+from connector.steps.attempts import TAKEN, all_had_these_bytes, goes_again, is_repeated, was_anothers, was_taken
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
@@ -38,9 +39,16 @@ def settle(case: Case) -> RemoteInvoice:
 
     Raises:
         NotSentError: it certainly came to nothing and may be repeated.
+        RefusedError: `already_exists`, it certainly came to nothing, and the number is another document's by now.
         StepError: see `look_up`; the question stays open.
     """
-    found = find_ours(case, asked_before=True)
+    try:
+        found = find_ours(case, asked_before=True)
+    except RefusedError as error:
+        if error.reason != "already_exists":
+            raise
+        is_renumbered = case.invoice.number != case.job.number
+        wait_or_conclude(case, refusal=None if is_renumbered else error)
     if found is None:
         wait_or_conclude(case)
     return _arrive(case, found, "adopted", **_unlike(case, found, alike=all_had_these_bytes(case)))
@@ -114,15 +122,21 @@ Make = Callable[[], RemoteInvoice]
 
 def _posting(case: Case) -> Make:
     payload = _payload(case)
-    case.begin(Effect.CREATE, payload=payload, invoice=case.invoice)
+    case.begin(Effect.CREATE, payload=payload, version=case.remote.api_version, invoice=case.invoice)
     return lambda: case.remote.create_invoice(payload)
 
 
 def _importing(case: Case, digest: str) -> Make:
     """The ledger keeps the file's digest in place of its bytes: whatever else the file says is never sent."""
-    content, number = case.file(), case.invoice.number or ""
+    content, number, delivery = case.file(), case.invoice.number or "", _only_way(case)
     case.begin(Effect.IMPORT, payload=identity.frozen_file(digest), invoice=case.invoice)
-    return lambda: case.remote.import_invoice(content, number=number)
+    return lambda: case.remote.import_invoice(content, number=number, delivery=delivery)
+
+
+def _only_way(case: Case) -> Delivery | None:
+    """Return the only way that leads to a file's recipient: which contact gets it, B2Brouter decides by the file."""
+    buyer = case.invoice.buyer
+    return case.remote.usual_delivery(buyer) or case.remote.usual_delivery(buyer, unit_of(case.invoice))
 
 
 def adopt(case: Case) -> RemoteInvoice | None:
@@ -131,8 +145,11 @@ def adopt(case: Case) -> RemoteInvoice | None:
     It is looked for before anything is posted, one call more for every document. One that is still unsent must
     pass the same rules as ours, for it will be sent; what others have sent is only taken note of.
 
+    Where another's document had our number at the last look, it is looked for again in any case: the number guard
+    may be off.
+
     Returns:
-        The document; None where there is none, or where existing documents are not adopted.
+        The document; None where there is none, or where none is looked for.
 
     Raises:
         RefusedError: `already_exists`, it differs; `number_clash`, it belongs to another job.
@@ -140,7 +157,7 @@ def adopt(case: Case) -> RemoteInvoice | None:
     """
     invoice = case.invoice
     known_by = invoice.number and invoice.issue_date and not (invoice.reference or invoice.xref)
-    if not case.rules.adopt_existing or not known_by:
+    if not known_by or not (case.rules.adopt_existing or was_anothers(case, invoice.number or "")):
         return None
     belongs_here(case)
     case.job = case.ledger.jobs.claim(case.job, invoice)
@@ -199,10 +216,10 @@ def _is_remembered(case: Case, there: RemoteInvoice) -> bool:
 
 
 def _payload(case: Case) -> bytes:
-    """The bytes of an earlier attempt that came to nothing go again as they were, unless the document changed."""
-    if case.job.payload is not None and case.job.fingerprint == case.invoice.fingerprint():
-        return case.job.payload
-    invoice = case.invoice
+    """The bytes of a lost attempt that was not found go again as they were, unless the document changed."""
+    invoice, frozen = case.invoice, case.job.payload
+    if frozen is not None and case.job.fingerprint == invoice.fingerprint() and goes_again(case):
+        return frozen
     if case.own_email and not invoice.buyer_email:
         invoice = replace(invoice, buyer_email=case.own_email)
     if not names_original(case):

@@ -19,6 +19,7 @@ from connector.domain.identity import (
     telling_tax_number,
 )
 from connector.domain.invoice import Invoice, Party
+from connector.domain.recipient import is_for_chorus, is_siret, siret_of
 from connector.ports import RemoteInvoice
 from connector.steps.attempts import withdrawn
 from connector.steps.case import LONGEST_PAUSE, Case
@@ -38,9 +39,10 @@ def find_ours(case: Case, *, asked_before: bool) -> RemoteInvoice | None:
 
     Raises:
         NotSentError: the look-up itself failed; the question stays open.
-        RefusedError: the number belongs to a document that is not ours, or several carry our mark.
+        RefusedError: the number belongs to a document that is not ours (`already_exists`), or several carry our mark.
     """
-    rows = case.remote.find_invoices(case.job.number or "", issued_on=case.job.issue_date)
+    asked = case.job if asked_before else case.invoice  # which may have another number by now
+    rows = case.remote.find_invoices(asked.number or "", issued_on=asked.issue_date)
     gone = withdrawn(case) if rows else frozenset[str]()
     rows = [row for row in rows if row.id not in gone]
     details = [detail for row in rows if (detail := case.remote.read_invoice(row.id)) and _same_account(case, detail)]
@@ -107,24 +109,39 @@ def _all_differences(case: Case, detail: RemoteInvoice) -> list[Difference]:
     found = differences(case.invoice, detail)
     if found or detail.contact_id is None or is_told_by_number(case.invoice.buyer, detail):
         return found
-    known_by = _numbers_of(case, detail.contact_id)
-    buyer = case.invoice.buyer
-    wanted = {key for key in (telling_tax_number(buyer.tax_number, buyer.country),) if key}
-    wanted |= {legal_id_key(legal.value) for legal in buyer.legal_ids}
-    if wanted & known_by:
+    return other_recipient(case, detail.contact_id)
+
+
+def other_recipient(case: Case, contact_id: str, *, is_doubtful: bool = True) -> list[Difference]:
+    """Return what tells that a contact is not the document's recipient: it has none of its numbers.
+
+    The establishments of a French public body share all numbers but their SIRET. One that shows no number of that
+    kind is another's where it `is_doubtful` whose document it is.
+    """
+    wanted, known_by = numbers_of(case.invoice.buyer), _numbers_there(case, contact_id)
+    telling = {number for number in known_by if is_siret(number)} if is_for_chorus(case.invoice.buyer) else known_by
+    if wanted & known_by or not (telling or is_doubtful):
         return []
     erp, there = (", ".join(sorted(numbers)) or "?" for numbers in (wanted, known_by))
     return [Difference(field="recipient", erp=erp, remote=there)]
 
 
-def _numbers_of(case: Case, contact_id: str) -> set[str]:
+def numbers_of(buyer: Party) -> set[str]:
+    """Return what tells a recipient from all others; nothing where it has no number of its own."""
+    if is_for_chorus(buyer):
+        return {siret_of(buyer)}
+    tax = telling_tax_number(buyer.tax_number, buyer.country)
+    return {legal_id_key(legal.value) for legal in buyer.legal_ids} | ({tax} if tax else set())
+
+
+def _numbers_there(case: Case, contact_id: str) -> set[str]:
     """Return the tax and registered numbers of a contact; a unit has those of its body."""
     contact = case.remote.read_contact(contact_id)
     if contact is None:
         return set()
     own = {legal_id_key(value) for _, value in contact.legal_ids}
     tax = telling_tax_number(contact.tax_number, case.invoice.buyer.country)
-    inherited = _numbers_of(case, contact.parent_id) if contact.parent_id else set()
+    inherited = _numbers_there(case, contact.parent_id) if contact.parent_id else set()
     return own | inherited | ({tax} if tax else set())
 
 
@@ -151,13 +168,17 @@ def _foreign(case: Case, detail: RemoteInvoice) -> dict[str, str]:
     }
 
 
-def wait_or_conclude(case: Case) -> NoReturn:
-    """After a look that found nothing: look again later, or conclude that nothing had happened.
+def wait_or_conclude(case: Case, *, refusal: RefusedError | None = None) -> NoReturn:
+    """After a look that did not find ours: look again later, or conclude that nothing had happened.
+
+    Args:
+        case: the job.
+        refusal: why the request cannot be repeated as it was, once that is concluded.
 
     Raises:
         LookAgainError: too early to tell.
         NotSentError: it is certain enough that the lost request had no effect; it may be repeated.
-        RefusedError: `outcome_unknown`, where the account's policy is to ask a person.
+        RefusedError: `outcome_unknown`, where the account's policy is to ask a person; or the refusal.
     """
     case.count_look()
     effect = str(case.job.open_effect)
@@ -170,7 +191,7 @@ def wait_or_conclude(case: Case) -> NoReturn:
         facts = {"effect": effect, "at": at, "quiet": f"{case.rules.quiet_time:g}"}
         raise RefusedError("outcome_unknown", facts)
     case.settle_intent("not_sent")
-    raise NotSentError("not_arrived", {"effect": effect})
+    raise refusal or NotSentError("not_arrived", {"effect": effect})
 
 
 def pause_before_next(*, waited: float, looks: int, quiet_time: float) -> float | None:

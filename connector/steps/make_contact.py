@@ -19,7 +19,7 @@ from connector.domain.errors import (
     RedirectedError,
     RefusedError,
 )
-from connector.domain.recipient import DIR3, Delivery, Recipient, is_for_chorus, siret_of
+from connector.domain.recipient import DIR3, Delivery, Recipient, is_for_chorus, siret_of, unit_of
 from connector.ledger.contacts import ContactLink
 from connector.ports import RemoteContact
 from connector.steps import directory
@@ -90,13 +90,24 @@ class Maker:
         return self._create()
 
     def _store(
-        self, contact_id: str, how: str, *, customer: str | None = None, ask_at: datetime | None = None
+        self,
+        contact_id: str,
+        how: str,
+        *,
+        customer: str | None = None,
+        own_email: str | None = None,
+        ask_at: datetime | None = None,
     ) -> Made:
         """Keep the contact; of another customer's data we know nothing that could be compared."""
         customer = customer or self._recipient.customer
         payload = self.payload if customer == self._recipient.customer else self._link.payload
         link = self._contacts.store(
-            self._link, contact_id=contact_id, customer=customer, payload=payload, ask_at=ask_at
+            self._link,
+            contact_id=contact_id,
+            customer=customer,
+            payload=payload,
+            own_email=own_email,
+            ask_at=ask_at,
         )
         return link, contact_id, how
 
@@ -109,7 +120,8 @@ class Maker:
             if changes:
                 self._tell(contact_id, changes)
                 how = "updated"
-        return self._store(contact_id, how, customer=link.customer, ask_at=self._asked_again(contact_id))
+        again = self._asked_again(contact_id)
+        return self._store(contact_id, how, customer=link.customer, own_email=link.own_email, ask_at=again)
 
     def _tell(self, contact_id: str, changes: bytes) -> None:
         """The customer changed in the ERP: the contact follows. Repeating this is harmless."""
@@ -207,9 +219,13 @@ class Maker:
         return next(iter(distinct.values()))
 
     def _adopt(self, found: RemoteContact) -> Made:
-        """Keep a contact as people set it up at B2Brouter; but one of ours must carry the number."""
+        """Keep a contact as people set it up at B2Brouter; but one of ours must carry the number.
+
+        Documents for it name the ERP's e-mail where it has another one.
+        """
         if self._recipient.unit is not None or self._fits(found):
-            return self._store(found.id, "found", customer=self._customer_of(found))
+            own_email = self._buyer.email if _mails_differ(self._buyer.email, found.email) else None
+            return self._store(found.id, "found", customer=self._customer_of(found), own_email=own_email)
         delivery = self._usual_delivery() if found.transport is None else None
         self._tell(found.id, self._case.remote.new_contact_payload(self.payload, delivery))
         return self._store(found.id, "updated")
@@ -251,6 +267,7 @@ class Maker:
         return self._create_as(self._case.remote.new_contact_payload(self.payload, delivery), ask_at)
 
     def _create_as(self, body: bytes, ask_at: datetime | None) -> Made:
+        self._case.show_life()  # the intent of a contact is written to its link, and looking for it took its time
         self._link = self._contacts.begin(self._link)
         try:
             with self._case.guarded():
@@ -276,7 +293,9 @@ class Maker:
         return self._store(made.id, "created", ask_at=ask_at)
 
     def _usual_delivery(self) -> Delivery | None:
-        return self._case.remote.usual_delivery(self._buyer, self._recipient.unit)
+        """The body that a file is addressed to is reached as the offices are that the file names."""
+        unit = unit_of(self._case.invoice) if self._is_addressed else None
+        return self._case.remote.usual_delivery(self._buyer, self._recipient.unit or unit)
 
     def _delivery(self) -> tuple[Delivery | None, datetime | None]:
         """Return how documents will reach it, and when to ask the directory again."""
@@ -306,6 +325,10 @@ class Maker:
             return self._create_as(bare, None)
         self._link = self._contacts.hidden(self._link)
         raise LookAgainError("looking_up", {"effect": "contact"}, pause=_FIRST_LOOK) from error
+
+
+def _mails_differ(ours: str | None, theirs: str | None) -> bool:
+    return (ours or "").strip().lower() != (theirs or "").strip().lower()
 
 
 def _legal_key(scheme: str, value: str) -> tuple[str, str]:

@@ -46,9 +46,14 @@ def _tie(
     else:
         known, contact_id, how = _make(case, maker, recipient)
     if is_last:
-        # Whoever shares a contact that has another customer's data still gets the mail at its own address.
-        case.own_email = recipient.party.email if known.customer != recipient.customer else None
+        case.own_email = _own_email(known, recipient)
     return contact_id, how
+
+
+def _own_email(link: ContactLink, recipient: Recipient) -> str | None:
+    """Who has a contact with another customer's data, or with an e-mail of others, gets the mail at its own."""
+    email = recipient.party.email
+    return email if link.customer != recipient.customer or link.own_email == email else None
 
 
 def _make(case: Case, maker: Maker, recipient: Recipient) -> tuple[ContactLink, str, str]:
@@ -59,7 +64,8 @@ def _make(case: Case, maker: Maker, recipient: Recipient) -> tuple[ContactLink, 
     try:
         return maker.make(link)
     except LeaseLostError as error:
-        # The contact is in other hands, not the job.
+        # The contact is in other hands; or the job is, and then the contact shall be free for its holder.
+        contacts.release(link)
         raise LookAgainError("contact_busy", pause=_BUSY_PAUSE) from error
     except BaseException:
         contacts.release(link)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from connector.domain import evidence
+from connector.domain import evidence, identity
 from connector.domain.errors import NotSentError, RefusedError
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import UNSENT, has_left
 from connector.ledger.records import Entry
+from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import wait_or_conclude
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing
@@ -21,7 +22,8 @@ def send(case: Case) -> None:
     """Send, after reading the ERP's document once more; after a lost answer, look at the state first.
 
     Raises:
-        RefusedError: `send_refused`, `remote_missing`, `changed_after_send` or `state_unclear`.
+        RefusedError: `send_refused`, `remote_missing`, `changed_after_send`, `erp_reference_exists` or
+            `state_unclear`.
         LookAgainError: a lost send may still be on its way, or the state does not tell.
         NotSentError: a lost send certainly came to nothing.
     """
@@ -29,26 +31,26 @@ def send(case: Case) -> None:
         _settle(case)
     elif has_left(case.job.remote_state):
         _adopt(case)  # found on its way already when it was verified
-    elif not _changed(case) and not _left_meanwhile(case):
+    elif not _changed(case):
+        _see_that_nobody_issued_it(case)
         _post(case)
-
-
-def _left_meanwhile(case: Case) -> bool:
-    """See whether a document whose state did not tell is on its way by now: sent again, it might go twice.
-
-    Raises:
-        RefusedError: `remote_missing`, or `state_unclear` for longer than the quiet time.
-        LookAgainError: its state does not tell yet.
-    """
-    if case.job.reason != "state_unclear" or not has_left(state := _state(case)):
-        return False
-    _arrive(case, state, "adopted")
-    return True
 
 
 def _changed(case: Case) -> bool:
     case.reread()
     return start_over_if_changed(case)
+
+
+def _see_that_nobody_issued_it(case: Case) -> None:
+    """The ERP's reference is our second memory: another ledger may have issued the document since ours was made.
+
+    Raises:
+        RefusedError: `erp_reference_exists`.
+    """
+    reference, xref = case.invoice.reference, case.invoice.xref
+    ours = identity.xref(case.remote.environment, case.remote.account_id, case.job.reference or "")
+    if reference not in {None, "", case.job.reference} or xref not in {None, "", ours}:
+        raise RefusedError("erp_reference_exists", {"reference": reference or "?", "xref": xref or "?"})
 
 
 def _post(case: Case) -> None:
@@ -72,10 +74,36 @@ def _settle(case: Case) -> None:
 
     A request that is still running may queue it yet, so `new` is believed only after the quiet time.
     """
-    state = _state(case)
+    there = case.there()
+    if there is None:
+        _settle_missing(case)
+        return
+    state = _told(there)
     if state in UNSENT:
         wait_or_conclude(case)
     _arrive(case, state, "adopted")
+
+
+def _settle_missing(case: Case) -> None:
+    """The document cannot tell any more whether it was queued. News of its being on its way can; else a person does.
+
+    Raises:
+        LookAgainError: the lost send may still be running.
+        RefusedError: `remote_missing`, nobody has decided yet that it was never sent.
+    """
+    reference, asked = case.job.reference or "", case.job.open_since
+    left = [state for state in case.ledger.inbox.states_to_come(reference) if has_left(state)]
+    if left:
+        _arrive(case, left[-1], "adopted")
+        return
+    is_decided = case.job.reason == "remote_missing" and case.job.looks > 0  # since it was sent, not before
+    case.count_look()
+    if asked is not None:
+        case.give_time_to_show(Effect.SEND, asked)
+    if not is_decided:
+        raise RefusedError("remote_missing", {"reference": reference})
+    case.settle_intent("not_sent")
+    start_over_if_missing(case)
 
 
 def _adopt(case: Case, error: RefusedError | None = None) -> None:
@@ -84,18 +112,24 @@ def _adopt(case: Case, error: RefusedError | None = None) -> None:
     Raises:
         RefusedError: `send_refused`, it is not on its way, and a person must see why.
     """
-    state = _state(case)
+    there, state = _there(case)
     if state in UNSENT | _FAILED:
-        message = error.details.get("message", "") if error else "it failed before it was sent"
+        known = "; ".join(there.errors) or "it failed before it was sent"
+        message = error.details.get("message", "") if error else known
         request_id = error.request_id if error else None
         raise RefusedError("send_refused", {"state": state, "message": message}, request_id=request_id)
     _arrive(case, state, "adopted")
 
 
-def _state(case: Case) -> str:
+def _there(case: Case) -> tuple[RemoteInvoice, str]:
+    """Return the document at B2Brouter, and its state."""
     there = case.there()
     if there is None:
         raise RefusedError("remote_missing", {"reference": case.job.reference or ""})
+    return there, _told(there)
+
+
+def _told(there: RemoteInvoice) -> str:
     if there.state is None:  # unclear is not "new": read again
         raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
     return there.state

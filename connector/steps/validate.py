@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
 from connector.domain import catalogue
 from connector.domain.errors import BlockedError, RefusedError
 from connector.domain.identity import tax_number_key
 from connector.domain.invoice import Invoice
+from connector.domain.start import too_early
+from connector.ledger.records import Job
 from connector.steps.await_original import await_original
-from connector.steps.case import Case
+from connector.steps.case import Case, Rules
 from connector.validation import LATER, Level, Levels, Problem, judge
 
 _DIFFERS: Final = "issuer_differs"
@@ -33,15 +36,26 @@ def validate(case: Case) -> None:
 
 
 def belongs_here(case: Case) -> None:
-    """See that the document counts in the ERP, and that this account is the one to issue it.
+    """See that the document counts in the ERP, is no older than what is sent, and that this account is to issue it.
 
     Raises:
         BlockedError: `not_confirmed`.
-        RefusedError: `company_unmapped` or `issuer_differs`.
+        RefusedError: `before_since`, `company_unmapped` or `issuer_differs`.
     """
     if not case.invoice.confirmed:
         raise BlockedError("not_confirmed")
+    if day := too_old(case.job, case.invoice, case.rules):
+        raise RefusedError("before_since", {"date": day.isoformat(), "since": str(case.rules.since)})
     _of_this_account(case, case.invoice)
+
+
+def too_old(job: Job, invoice: Invoice, rules: Rules) -> date | None:
+    """Return the day for which the start date leaves a document out that was found all the same, if it does.
+
+    Its date may have been changed since, or the start date have been set.
+    """
+    confirmed = job.confirmed_on if rules.by_confirmation else None
+    return too_early(rules.since, issued=invoice.issue_date, confirmed=confirmed)
 
 
 def _refusal(invoice: Invoice, first: Problem, *others: Problem) -> RefusedError:

@@ -6,14 +6,22 @@ To the last cent, unless the operator allows a stated difference: then the timel
 from __future__ import annotations
 
 from connector.domain.comparison import Difference, compare_heads, compare_totals, excess, is_within
-from connector.domain.errors import RefusedError
-from connector.domain.job import Stage
-from connector.domain.remote_state import is_clear
+from connector.domain.errors import NotSentError, RefusedError
+from connector.domain.job import Effect, Stage
+from connector.domain.remote_state import has_left, is_clear
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.explain_totals import explain_totals
-from connector.steps.look_up import figures_of, is_for_our_contact, is_marked, is_told_by_number, join
+from connector.steps.look_up import (
+    figures_of,
+    is_for_our_contact,
+    is_marked,
+    is_told_by_number,
+    join,
+    numbers_of,
+    other_recipient,
+)
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing, withdraw
 
 
@@ -36,9 +44,44 @@ def verify(case: Case, made: RemoteInvoice | None) -> None:
         return
     problem = _problem(case, there)
     if problem is None or _is_allowed(case, there, problem):
-        case.owe(Stage.VERIFIED, entry=Entry(what="reached", outcome="done"), remote_state=there.state)
+        entry = Entry(what="reached", outcome="done")
+        case.owe(Stage.VERIFIED, entry=entry, remote_state=there.state, **_chosen_contact(case, there))
     elif not _is_mended(case, problem):
         raise problem
+
+
+def verify_again(case: Case) -> bool:
+    """Compare a verified document that lay there, and take over its state: others may have edited or sent it since.
+
+    Returns:
+        Whether it stands as it was verified, sent or not; else the job starts over.
+
+    Raises:
+        RefusedError: see `verify`.
+        LookAgainError: its state does not say whether it was sent.
+        NotSentError: the answer shows no state.
+    """
+    if case.job.open_effect is Effect.SEND:
+        return True  # its state alone settles that
+    there = case.there()
+    if there is None:
+        start_over_if_missing(case)
+        return False
+    left = has_left(there.state)  # or failed on its way: that is no draft that was refused, to be made anew
+    problem = _difference(case, there) if left else _problem(case, there)
+    if problem is not None and not _is_allowed(case, there, problem):
+        if not left and _is_mended(case, problem):
+            return False
+        raise problem
+    _take_over_state(case, there)
+    return True
+
+
+def _take_over_state(case: Case, there: RemoteInvoice) -> None:
+    if there.state is None:  # unclear is not "new": read again
+        raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
+    if there.state != case.job.remote_state:
+        case.job = case.ledger.jobs.saw(case.job, there.state)
 
 
 def _is_complete(made: RemoteInvoice) -> bool:
@@ -48,19 +91,40 @@ def _is_complete(made: RemoteInvoice) -> bool:
 
 
 def _problem(case: Case, there: RemoteInvoice) -> RefusedError | None:
-    facts = {"reference": there.id}
     if there.errors:
-        return RefusedError("undeliverable", {**facts, "errors": "; ".join(there.errors)})
+        return RefusedError("undeliverable", {"reference": there.id, "errors": "; ".join(there.errors)})
+    return _difference(case, there)
+
+
+def _difference(case: Case, there: RemoteInvoice) -> RefusedError | None:
+    facts = {"reference": there.id}
     figures = figures_of(there)
     if heads := compare_heads(case.invoice, figures):
         return RefusedError("remote_differs", {**facts, "differences": join(heads)})
-    if case.invoice.file_digest is None and not _is_for_its_customer(case, there):
-        ours, theirs = f"contact {case.job.contact_id}", f"contact {there.contact_id}"
-        other = Difference(field="recipient", erp=ours, remote=theirs)
-        return RefusedError("remote_differs", {**facts, "differences": join([other])})
+    if other := _other_recipient(case, there):
+        return RefusedError("remote_differs", {**facts, "differences": join(other)})
     if totals := compare_totals(case.invoice, figures):
         return RefusedError("totals_differ", {**facts, "differences": join(totals), **explain_totals(case, figures)})
     return None
+
+
+def _other_recipient(case: Case, there: RemoteInvoice) -> list[Difference]:
+    """Compare whom it is addressed to. A file's contact is B2Brouter's choice, told by its numbers if it has any."""
+    if case.invoice.file_digest is not None:
+        if there.contact_id is None or is_for_our_contact(case, there) or not numbers_of(case.invoice.buyer):
+            return []
+        case.pay()
+        return other_recipient(case, there.contact_id, is_doubtful=False)
+    if _is_for_its_customer(case, there):
+        return []
+    ours, theirs = f"contact {case.job.contact_id}", f"contact {there.contact_id}"
+    return [Difference(field="recipient", erp=ours, remote=theirs)]
+
+
+def _chosen_contact(case: Case, there: RemoteInvoice) -> dict[str, str]:
+    """Return the contact that B2Brouter gave a file."""
+    is_file = case.invoice.file_digest is not None
+    return {"contact_id": there.contact_id} if is_file and there.contact_id else {}
 
 
 def _is_for_its_customer(case: Case, there: RemoteInvoice) -> bool:

@@ -32,7 +32,7 @@ def start_over_if_changed(case: Case) -> bool:
         return False
     if withdraw(case):
         return True
-    if same:
+    if same or case.job.fingerprint is None:  # which says nothing of the ERP's document: it was to be made anew
         return False
     raise RefusedError("changed_after_send", {"reference": case.job.reference or ""})
 

@@ -11,7 +11,7 @@ import pytest
 from connector.domain import catalogue
 from connector.domain.invoice import Invoice, Kind
 from connector.domain.job import Event, Status
-from connector.ledger import Ledger, schema
+from connector.ledger import Ledger, causes, schema
 from connector.ledger.causes import identifying
 from connector.ledger.queries import Filter
 from connector.ledger.records import Entry, Job
@@ -104,6 +104,44 @@ def test_a_fault_of_one_account_is_one_cause(ledger: Ledger) -> None:
         (2, {"account": "main"}),
         (1, {"account": "other"}),
     ]
+
+
+ODD = (
+    'He said "party": "ACME"',
+    "back\\slash",
+    "50 % off_it",
+    "Ñandú\n\t",
+    "acme",
+    "ACME",
+    "ACME Ltd",
+    "",
+    'x", "buyer": "1',
+    400 * "long ",
+)
+
+
+def test_the_key_of_a_cause_has_just_the_invoices_that_rest_because_of_it(ledger: Ledger) -> None:
+    for n, party in enumerate(ODD):
+        for key, buyer in ((f"{n}a", "1"), (f"{n}b", "1"), (f"{n}c", "2")):
+            lacks_as = {"party": party, "fields": "country", "buyer": buyer}
+            stuck(ledger, invoice(key), "buyer_incomplete", **lacks_as)
+        stuck(ledger, invoice(f"{n}d"), "tax_unmapped", tax=party, line="Travel")
+    stuck(ledger, invoice("e"), "buyer_incomplete", fields="country")  # nobody said which party
+    stuck(ledger, invoice("f"), "totals_differ", account="other", differences="total")
+    stuck(ledger, invoice("g"), "lines_missing")
+
+    found = ledger.queries.causes()
+
+    assert sum(cause.count for cause in found) == 4 * len(ODD) + 3
+    for cause in found:
+        assert [job.id for job in ledger.queries.jobs(Filter(cause=cause.key))] == cause.ids, cause.key
+        assert causes.told(cause.key) != []
+
+
+@pytest.mark.parametrize("key", ["", "x", "[]", "{}", "[1]", '["no such reason"]', '["tax_unmapped"]', 9000 * "["])
+def test_what_is_no_key_of_a_cause_has_no_invoices(ledger: Ledger, key: str) -> None:
+    stuck(ledger, invoice("1"), "tax_unmapped", tax="IPSI", line="Travel")
+    assert list(ledger.queries.jobs(Filter(cause=key))) == []
 
 
 def test_several_currencies_are_not_added(ledger: Ledger) -> None:

@@ -13,6 +13,7 @@ import pytest
 from connector.domain import catalogue
 from connector.domain.catalogue import ENGLISH, LANGUAGES, Reason, Who, placeholders, reason, term
 from connector.domain.job import Effect
+from connector.domain.remote_state import STANDINGS
 
 OTHERS = [language for language in LANGUAGES if language != ENGLISH]
 ENTRIES = list(catalogue.reasons().values())
@@ -119,6 +120,26 @@ def test_every_effect_has_a_word(effect: Effect, language: str) -> None:
 def test_everybody_who_acts_has_a_name(who: Who, language: str) -> None:
     assert term("acts", who, language) != who or (who, language) == (Who.NOBODY, "en")
     assert term("page", who, language) != who
+
+
+@pytest.mark.parametrize("state", STANDINGS)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_state_at_b2brouter_has_words(state: str, language: str) -> None:
+    word = term("state", state, language)
+    assert "_" not in word
+    assert language == ENGLISH or word != state
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_has_a_title_without_facts_of_a_case(language: str) -> None:
+    titles = [entry.title(language) for entry in ENTRIES]
+    assert not any("{" in title or title.endswith(".") for title in titles)
+
+
+def test_reasons_that_a_fact_lists_are_told_by_their_titles() -> None:
+    assert catalogue.titles("lines_missing, tax_missing, of_another_version", "es") == (
+        "El documento no tiene líneas; Falta el impuesto en: …; of_another_version"
+    )
 
 
 @pytest.mark.parametrize(

@@ -161,11 +161,17 @@ class Server:
         if refusal is not None:
             return refusal
         document = Document(self._id(), body, number, content, mark, contact_id, self.now())
-        document.is_import = content.file_digest is not None
+        if content.file_digest is not None:
+            document.is_import, document.contact_id = True, self._contact_of(content)
         self.documents[document.id] = document
         together = sum(1 for other in self.live() if other.mark == mark)
         self.at_once[mark] = max(self.at_once.get(mark, 0), together)
         return document
+
+    def _contact_of(self, content: Invoice) -> str:
+        """The contact that a file is given by the number that it names."""
+        fitting = (one.id for one in self.contacts.values() if one.said.number == content.buyer.tax_number)
+        return next(fitting, "")
 
     def check_create(self, body: bytes, *, number: str | None = None) -> Refusal | None:
         number = number or self.bodies[body][0].number
@@ -301,6 +307,7 @@ class ScriptedRemote:
 
     account_id = ACCOUNT_ID
     environment = "simulator"
+    api_version = "2026-03-02"
 
     def __init__(self, process: Process, server: Server, conditions: Conditions) -> None:
         self._process = process
@@ -354,7 +361,8 @@ class ScriptedRemote:
         raise AssertionError("nobody asks the directory here")
 
     def read_contact(self, contact_id: str) -> RemoteContact | None:
-        raise AssertionError("nobody asks the directory here")
+        found = self._read(Operation.READ_CONTACT, lambda: self._server.contacts.get(contact_id))
+        return _shown_contact(found) if found else None
 
     def invoice_payload(self, invoice: Invoice, *, contact_id: str, file_reference: str) -> bytes:
         body = f"{invoice.number}|{file_reference}|{contact_id}|{invoice.fingerprint()}".encode()
@@ -408,7 +416,7 @@ class ScriptedRemote:
     def create_invoice(self, payload: bytes) -> RemoteInvoice:
         return self._make(Operation.CREATE_INVOICE, payload)
 
-    def import_invoice(self, content: bytes, *, number: str) -> RemoteInvoice:
+    def import_invoice(self, content: bytes, *, number: str, delivery: Delivery | None = None) -> RemoteInvoice:
         return self._make(Operation.IMPORT_INVOICE, content)
 
     def _make(self, operation: Operation, payload: bytes) -> RemoteInvoice:

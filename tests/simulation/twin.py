@@ -100,6 +100,7 @@ class TwinJobs:
         effect: Effect,
         *,
         payload: bytes | None = None,
+        version: str | None = None,
         invoice: Invoice | None = None,
         owed: Sequence[Progress] = (),
     ) -> Job:
@@ -108,20 +109,34 @@ class TwinJobs:
             values["payload"] = payload
         if invoice is not None:
             values |= judged(invoice)
-            self._held(job)
-            number = number_key(invoice)
-            for claim in [c for c, id_ in self._numbers.items() if id_ == job.id and c[1] != number]:
-                del self._numbers[claim]
-            holder = self._numbers.setdefault((job.account, number), job.id)
-            if holder != job.id:
-                raise RefusedError("number_clash", {"other": str(holder)})
-        after = self._change(job, [*(each.told() for each in owed), intent(effect, payload)], **values)
+            self._claim(job, invoice)
+        after = self._change(job, [*(each.told() for each in owed), intent(effect, payload, version)], **values)
         if owed:
             self._arrived(job)
         return after
 
+    def saw(self, job: Job, state: str) -> Job:
+        entry = Entry(what="state", outcome="read", details={"state": state})
+        return self._change(job, [entry], remote_state=state)
+
+    def claim(self, job: Job, invoice: Invoice) -> Job:
+        self._claim(job, invoice)
+        return self._change(job, [], number=invoice.number, issue_date=invoice.issue_date)
+
+    def _claim(self, job: Job, invoice: Invoice) -> None:
+        self._held(job)
+        number = number_key(invoice)
+        for claim in [c for c, id_ in self._numbers.items() if id_ == job.id and c[1] != number]:
+            del self._numbers[claim]
+        holder = self._numbers.setdefault((job.account, number), job.id)
+        if holder != job.id:
+            raise RefusedError("number_clash", {"other": str(holder)})
+
     def note(self, job: Job, entry: Entry) -> Job:
         return self._change(job, [entry])
+
+    def show_life(self, job: Job) -> Job:
+        return self._change(job, [])
 
     def look(self, job: Job) -> Job:
         return self._change(job, [Entry(what="looked_up", effect=job.open_effect)], looks=job.looks + 1)
@@ -146,6 +161,8 @@ class TwinJobs:
         if stage is Stage.RECORDED:
             changed |= {"status": next_status(Status.RUNNING, Event.ARRIVED), **_FREE}
         after = self._change(job, [each.told() for each in reached], **changed)
+        if stage is Stage.FOUND:
+            self._numbers = {claim: id_ for claim, id_ in self._numbers.items() if id_ != job.id}
         self._arrived(job)
         return after
 
@@ -272,6 +289,13 @@ class TwinQueries:
         ]
 
 
+class TwinInbox:
+    """What webhooks told: none come here."""
+
+    def states_to_come(self, reference: str) -> list[str]:
+        return []
+
+
 class TwinContacts:
     """The contact links."""
 
@@ -305,6 +329,7 @@ class TwinContacts:
             contact_id=None,
             customer=None,
             payload=None,
+            own_email=None,
             ask_at=None,
             open_since=None,
             taken=False,
@@ -353,10 +378,11 @@ class TwinContacts:
         contact_id: str,
         customer: str,
         payload: bytes | None,
+        own_email: str | None = None,
         ask_at: datetime | None = None,
     ) -> ContactLink:
-        known = {"contact_id": contact_id, "customer": customer, "payload": payload, "ask_at": ask_at}
-        return self._change(link, **known, open_since=None, taken=False, looks=0, **_FREE)
+        known = {"contact_id": contact_id, "customer": customer, "payload": payload, "own_email": own_email}
+        return self._change(link, **known, ask_at=ask_at, open_since=None, taken=False, looks=0, **_FREE)
 
     def release(self, link: ContactLink) -> None:
         here = self.rows[link.account, link.identity]
@@ -366,7 +392,7 @@ class TwinContacts:
     def forget(self, account: str, contact_id: str) -> None:
         for link in list(self.rows.values()):
             if link.account == account and link.contact_id == contact_id:
-                self._put(link, contact_id=None, customer=None, payload=None, ask_at=None)
+                self._put(link, contact_id=None, customer=None, payload=None, own_email=None, ask_at=None)
 
     def _change(self, link: ContactLink, **values: Any) -> ContactLink:
         here = self.rows[link.account, link.identity]
@@ -389,6 +415,7 @@ class Twin:
         self._clock = clock
         self.jobs = TwinJobs(clock, lease_seconds, owner, is_dead)
         self.contacts = TwinContacts(clock, lease_seconds, owner, is_dead)
+        self.inbox = TwinInbox()
         self.queries = TwinQueries(self.jobs)
 
     def add(self, source: str, account: str, found: Found) -> None:
@@ -402,6 +429,7 @@ class Twin:
             kind=found.kind,
             number=found.number,
             issue_date=found.issue_date,
+            confirmed_on=found.confirmed_on,
             currency=found.currency,
             total=found.total,
             customer=found.customer,
@@ -433,6 +461,7 @@ class Twin:
             state_event=None,
             state_note=None,
             state_recorded_at=None,
+            report_refused=False,
             created_at=now,
             updated_at=now,
             sent_at=None,

@@ -142,7 +142,7 @@ class ErpOfProcess:
         document = self._erp.documents[key]
         content = file_of(document)
         mark = file_reference(SOURCE, document.company, key)
-        self._process.world.server.bodies[content] = (document, mark, "matched")
+        self._process.world.server.bodies[content] = (document, mark, "")
         return content
 
     def set_aside(self, key: str, message: str) -> None:

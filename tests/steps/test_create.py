@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from connector.domain.job import Stage, Status
 from connector.ledger.actions import RETRY
 from connector.simulator.documents import Invoice as SimInvoice
 from connector.simulator.problems import ApiProblem
-from tests.support.builders import invoice
+from tests.support.builders import credit_note, invoice
 from tests.support.house import House
 
 CREATE = "create_invoice"
@@ -28,8 +29,8 @@ def altered(house: House) -> None:
     house.discover()
 
 
-def retry(house: House) -> None:
-    assert house.ledger.actions.perform(RETRY, [house.job()], who="Ana", note="looked into it")
+def retry(house: House, key: str = "1") -> None:
+    assert house.ledger.actions.perform(RETRY, [house.job(key)], who="Ana", note="looked into it")
 
 
 def assert_says_what_the_erp_says(house: House) -> None:
@@ -159,6 +160,87 @@ def test_what_was_sent_by_hand_before_the_erp_changed_is_left_alone(lost: House)
 
     assert lost.requests(DELETE) == lost.requests(SEND) == []
     assert lost.job().reference == str(there.id)
+
+
+# ---------------------------------------------------------------- set anew between two requests
+
+
+NEWER = "2026-04-20"
+"""A version of the API for which the original of a correction is named in another way."""
+
+Settings = dict[str, Any]
+
+
+def set_anew(house: House, **settings: Any) -> None:
+    """What the next start of the connector does after an operator has changed its configuration."""
+    house.remote = house.connect(**settings)
+
+
+@pytest.fixture
+def correction(house: House) -> House:
+    """A correction that was found and is to be made; no reason of corrections is set."""
+    set_anew(house, amend_reason=None)
+    first = invoice("1")
+    house.issue(first)
+    house.take_in(credit_note("2", first))
+    house.forget_requests()
+    return house
+
+
+@pytest.mark.parametrize("settings", [{"amend_reason": "R4"}, {"api_version": NEWER}], ids=["reason", "version"])
+@pytest.mark.parametrize("fault", [("rate_limit", {}), ("unauthorized", {}), ("error_before", {"status": 422})])
+def test_after_an_answer_that_says_no_what_the_operator_has_set_since_counts(
+    correction: House, settings: Settings, fault: tuple[str, Settings]
+) -> None:
+    kind, more = fault
+    correction.fault(kind, operation=CREATE, **more)
+    with suppress(AccountError):
+        correction.drain()
+    set_anew(correction, **settings)
+
+    retry(correction, "2")
+    correction.run()
+
+    correction.assert_issued("2")
+    first, second = correction.requests(CREATE)
+    assert first.body_sha256 != second.body_sha256
+
+
+def test_what_was_looked_for_in_vain_goes_again_as_it_was(correction: House) -> None:
+    correction.fault("drop_before", operation=CREATE)
+    correction.drain()
+    set_anew(correction, amend_reason="R4")
+
+    correction.run()
+
+    correction.assert_issued("2")
+    first, second = correction.requests(CREATE)
+    assert first.body_sha256 == second.body_sha256
+
+
+def test_what_was_looked_for_in_vain_is_written_anew_for_another_version_of_the_api(correction: House) -> None:
+    correction.fault("drop_before", operation=CREATE)
+    correction.drain()
+    set_anew(correction, amend_reason=None, api_version=NEWER)
+
+    correction.run()
+
+    correction.assert_issued("2")
+    first, second = correction.requests(CREATE)
+    assert first.body_sha256 != second.body_sha256
+
+
+def test_what_was_lost_and_then_answered_with_no_is_written_anew(correction: House) -> None:
+    correction.fault("drop_before", operation=CREATE)
+    correction.fault("rate_limit", operation=CREATE)
+    correction.drain()
+    set_anew(correction, amend_reason="R4")
+
+    correction.run()
+
+    correction.assert_issued("2")
+    first, second, third = correction.requests(CREATE)
+    assert first.body_sha256 == second.body_sha256 != third.body_sha256
 
 
 # ---------------------------------------------------------------- withdrawn, and there all the same

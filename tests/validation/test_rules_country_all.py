@@ -147,6 +147,12 @@ def test_a_document_that_keeps_all_rules_is_let_pass_in_silence(name: str) -> No
     assert said(KEPT[name]) == []
 
 
+@pytest.mark.parametrize("seller", [SELLER, FRENCH])
+def test_chorus_pro_asks_for_a_due_date_whoever_bills(seller: Party) -> None:
+    assert said(chorus(seller=seller, due_date=None)) == ["due_date_missing"]
+    assert said(chorus(seller=seller)) == []
+
+
 def test_every_rule_beyond_the_basic_ones_has_a_document_that_breaks_it() -> None:
     assert set(BROKEN) == {rule.id for rule in ALL} - {rule.id for rule in RULES}
 

@@ -49,10 +49,11 @@ def has_an_order_number(invoice: Invoice, now: datetime) -> Iterator[Problem]:
         yield Problem("order_number_missing", {"party": invoice.buyer.name})
 
 
-@rule("due_date_missing", level=Level.WARN, source="API 12")
+@rule("due_date_missing", level=Level.WARN, source="API 12; guide to Chorus Pro")
 def has_a_due_date(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """French reporting demands a due date; a warning, for not every account reports."""
-    if state_of(invoice.seller.country) == "FR" and not invoice.is_credit_note and invoice.due_date is None:
+    """French reporting and Chorus Pro demand a due date; a warning, for not every account reports."""
+    is_asked = state_of(invoice.seller.country) == "FR" or _is_for_chorus(invoice)
+    if is_asked and not invoice.is_credit_note and invoice.due_date is None:
         yield Problem("due_date_missing")
 
 
