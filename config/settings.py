@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError, model_valid
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from config import environment
+from config import environment, secrets
 from config.files import INCLUDE, Files, Place, Tables
 from config.sections.accounts import AccountSettings
 from config.sections.b2brouter import B2BrouterSettings
@@ -152,6 +152,8 @@ class Settings(BaseSettings):
         """Sandbox and production share a host: the key's prefix is all that tells them apart (API 1.1)."""
         if account.api_key is None or account.api_key_file is not None or account.api_key_command is not None:
             return
+        if account.api_key.get_secret_value().startswith(secrets.SEALED):
+            return  # it is judged once it is opened
         reject_foreign_key(name, account.api_key.get_secret_value(), self.b2brouter.environment)
 
 

@@ -16,7 +16,7 @@ class Crew:
     """Threads that answer bells within this process: one at a time for each account and source."""
 
     def __init__(self, size: int) -> None:
-        """Start with no work; at most `size` bells are answered at once."""
+        """Start with no work and no thread; at most `size` bells are answered at once."""
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="crew")
         self._busy: dict[str, Future[None]] = {}
 

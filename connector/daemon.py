@@ -21,7 +21,10 @@ from connector.web.server import PatientWeb, WebServer
 log = logging.getLogger(__name__)
 
 _MOST_THREADS = 64
-"""Bells that are answered at once: each waits for a server most of the time, and what is stuck ends by itself."""
+"""Bells that are answered at once: each waits for a server most of the time, and what is stuck ends by itself.
+
+However many accounts there are at the start, for others may be added any time; no thread starts before it has work.
+"""
 
 _GLANCE = 0.5
 """Seconds between looks whether the web still answers."""
@@ -38,7 +41,7 @@ def run(settings: Settings, stop: Event) -> None:
     open_ledger(services)
     web = PatientWeb(services)
     lookout, reloader = Lookout(services), Reloader(services)
-    crew = Crew(min(3 * len(settings.accounts) + len(settings.sources) + 3, _MOST_THREADS))
+    crew = Crew(_MOST_THREADS)
     duties = Duties(
         services,
         ring=lambda account: crew.call(f"account {account}", lambda: drain(services, account, stopping=stop.is_set)),

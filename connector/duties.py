@@ -7,7 +7,8 @@ it is a message to the workers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+import random
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -19,6 +20,7 @@ from connector.domain.errors import (
     EnvironmentLockedError,
     LedgerError,
 )
+from connector.domain.job import Stage
 from connector.ledger.accounts import SCHEDULER, AccountState
 from connector.ledger.reconciliations import Reconciliation
 from connector.supervision import hold_back_paused
@@ -67,8 +69,17 @@ _RECONCILE_AGAIN = timedelta(hours=6)
 ARCHIVE_EVERY = 15.0
 """Seconds between looks for files of issued documents that are due in the archive."""
 
+ASTRAY_EVERY = 300.0
+"""Seconds between looks for jobs that nobody may work at: one may read all that are under way."""
+
+LOOKS_SECONDS = 1.0
+"""Of each round, at most, for the bells of looks into ERPs, so that none of thousands keeps the rest waiting."""
+
 BULK_SECONDS = 0.3
 """Of each round, at most, for what people have had done to many jobs at once."""
+
+HOLD_SECONDS = 0.3
+"""Of each round, about, for the jobs of what is paused: they may be a million, and others are to go on."""
 
 
 class Duties:
@@ -105,6 +116,7 @@ class Duties:
         self._due: dict[str, float] = {}
         self._failing: set[str] = set()
         self._issuing: Collection[str] = ()  # accounts with jobs that are due
+        self._astray: Collection[str] = ()  # accounts with jobs of sources that do not lead there any more
         self._in_office = False
 
     def tick(self) -> None:
@@ -119,15 +131,16 @@ class Duties:
         if not self._in_office:
             return
         self._every(RESCUE_EVERY, "rescue", self._rescue)
-        for source in settings.sources:
-            self._every(settings.scheduler.discover_every, f"discover {source}", partial(self._discover, source))
+        self._every(RESCUE_EVERY, "hold back", self._hold_back)
+        self._every(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
+        self._every(RELEASE_EVERY, "release", self._release)
+        self._every(ASTRAY_EVERY, "astray", self._look_for_what_is_astray)
+        self._every(0, "issue", self._issue)
+        self._every(PROBE_EVERY, "probe", self._probe)
+        self._look_into_erps()
         self._every(FOLLOW_EVERY, "follow", self._take_news)
         self._every(TIDY_EVERY, "tidy", self._tidy)
         self._every(NOTIFY_EVERY, "notify", self._notify)
-        self._every(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
-        self._every(RELEASE_EVERY, "release", self._release)
-        self._every(0, "issue", self._issue)
-        self._every(PROBE_EVERY, "probe", self._probe)
         # What is to be issued comes first, for all use the same budget of requests.
         if settings.archive.on:
             self._every(ARCHIVE_EVERY, "archive", self._keep_files)
@@ -162,14 +175,16 @@ class Duties:
         freed = ledger.jobs.rescue()
         if freed:
             log.warning("%s jobs of vanished workers were freed", freed)
-        hold_back_paused(self._services)
         for source in ledger.sources.resume_over():
             log.info("the pause of source %s is over", source)
 
+    def _hold_back(self) -> None:
+        if not hold_back_paused(self._services, seconds=HOLD_SECONDS):
+            del self._due["hold back"]  # the rest is the next round's
+
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
-        for account in self._services.follower.due(self._services.settings.accounts):
-            self._follow(account)
+        self._for_each(self._services.follower.due(self._services.settings.accounts), self._follow)
 
     def _tidy(self) -> None:
         self._services.ledger.inbox.tidy()
@@ -180,23 +195,51 @@ class Duties:
         self._services.ledger.ramp.refill(self._services.ramp)
 
     def _issue(self) -> None:
-        self._issuing = self._services.ledger.jobs.due_accounts()
-        for account in self._issuing:
-            self._ring(account)
+        self._issuing = [name for name in self._services.ledger.jobs.due_accounts() if self._has_work(name)]
+        self._for_each(self._issuing, self._ring)
+
+    def _look_into_erps(self) -> None:
+        """Have ERPs looked into, those due longest first, for a part of the round: there may be thousands."""
+        every, clock = self._services.settings.scheduler.discover_every, self._services.clock
+        waiting = sorted(self._services.settings.sources, key=lambda source: self._due.get(_look(source), 0.0))
+        end = clock.monotonic() + LOOKS_SECONDS
+        for source in waiting:
+            if clock.monotonic() >= end:
+                break
+            self._every(every, _look(source), partial(self._discover, source))
+
+    def _for_each(self, names: Iterable[str], ring: Callable[[str], None]) -> None:
+        """Ring for many; meanwhile the office is kept."""
+        for name in names:
+            self._every(RENEW_EVERY, "office", self._stand)
+            if not self._in_office:
+                return
+            ring(name)
+
+    def _has_work(self, account: str) -> bool:
+        """Whether any of what is due is of a source that leads to the account; one that is gone is named once."""
+        if account not in self._astray or account not in self._services.settings.accounts:
+            return True
+        return account in self._services.ledger.jobs.due_accounts(sources=self._services.sources_of(account))
+
+    def _look_for_what_is_astray(self) -> None:
+        sources = self._services.settings.sources.items()
+        issuers = {name: source.issuers for name, source in sources}
+        self._astray = self._services.ledger.ages.astray(issuers, stages=list(Stage)).keys()
 
     def _probe(self) -> None:
-        for account in self._services.ledger.accounts.to_probe():
-            self._ring(account)
+        self._for_each(self._services.ledger.accounts.to_probe(), self._ring)
 
     def _compare(self) -> None:
-        for account in to_reconcile(self._services):
-            if account not in self._issuing:
-                self._reconcile(account)
+        idle = (account for account in to_reconcile(self._services) if account not in self._issuing)
+        self._for_each(idle, self._reconcile)
 
     def _keep_files(self) -> None:
-        for account in self._services.ledger.archive.accounts_due():
-            if account in self._services.settings.accounts and account not in self._issuing:
-                self._archive(account)
+        due = self._services.ledger.archive.accounts_due()
+        known = self._services.settings.accounts
+        idle = [account for account in due if account in known and account not in self._issuing]
+        random.shuffle(idle)  # where not all find room, not always the same go without
+        self._for_each(idle, self._archive)
 
     def _stand(self) -> None:
         """Take the office, or keep it, or learn that another has it."""
@@ -219,6 +262,10 @@ class Duties:
         return True
 
 
+def _look(source: str) -> str:
+    return f"discover {source}"
+
+
 def rounds(duties: Duties, stop: Event) -> None:
     """Make the scheduler's rounds until `stop` is set; a ledger that fails is tried again and again."""
     while not stop.is_set():
@@ -234,7 +281,8 @@ def rounds(duties: Duties, stop: Event) -> None:
 def to_reconcile(services: Services) -> list[str]:
     """Return the accounts whose three sides it is time to compare again, or a person has asked for it."""
     ledger, settings = services.ledger, services.settings
-    begun, left_alone = ledger.reconciliations.last_begun(), ledger.sources.paused().keys()
+    begun = ledger.reconciliations.last_begun(services.clock.now().date() - timedelta(days=settings.reconcile.days))
+    left_alone = {*ledger.sources.paused(), *ledger.sources.locked()}
     return [
         state.name
         for state in ledger.accounts.all()

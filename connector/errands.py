@@ -32,6 +32,12 @@ log = logging.getLogger(__name__)
 NOTIFIED = "notified"
 """Under this name the ledger keeps when people were last told whatever there was to tell."""
 
+_LOOK_SECONDS = 300.0
+"""How long a look into an ERP is ours without a sign of life; more than twice as long as one page may take."""
+
+_NOTIFY_SECONDS = 120.0
+"""How long the telling of people is ours."""
+
 TIDY_EVERY = 86400.0
 """Seconds between sweeps of what people were told long ago."""
 
@@ -74,9 +80,14 @@ def follow(services: Services, account: str, *, stopping: Callable[[], bool]) ->
 
 
 def discover(services: Services, source: str) -> None:
-    """Look into one ERP. A failure is logged once per look; the next look tries again."""
+    """Look into one ERP, unless a look into it goes on already: a slow ERP keeps one thread of all processes busy.
+
+    A failure is logged once per look; the next look tries again.
+    """
     try:
-        look_into(services, source)
+        with services.ledger.offices.alone(f"discover {source}", seconds=_LOOK_SECONDS) as ours:
+            if ours():
+                look_into(services, source, ours=ours)
     except ConnectorError as error:
         log.error("source %s: %s %s", source, error.message, error.action)
 
@@ -84,9 +95,17 @@ def discover(services: Services, source: str) -> None:
 def notify(services: Services) -> None:
     """See what is missing, tell people what they have to know, and say to the outside that all is well.
 
+    Nothing where another process is at it.
+
     Raises:
         LedgerError: the ledger failed; the next time tells what this one did not.
     """
+    with services.ledger.offices.alone("notify", seconds=_NOTIFY_SECONDS) as ours:
+        if ours():
+            _notify(services)
+
+
+def _notify(services: Services) -> None:
     services.watch.look()
     services.notifier.tell()
     if services.heartbeat is not None and services.watch.all_is_well():
@@ -169,16 +188,13 @@ def reconcile(services: Services, account: str, *, stopping: Callable[[], bool])
         prepare(services, account)
         compared = services.reconciler.reconcile(
             account,
-            [services.source(name) for name in services.sources_of(account)],
+            supervision.seen(services, services.sources_of(account)),
             services.remote(account),
             Period(start=today - timedelta(days=services.settings.reconcile.days)),
             grace=_RECONCILE_GRACE,
         )
         if compared is not None:
-            period = compared.period
-            services.ledger.alarms.compared(
-                account, differences=compared.for_person, start=period.start, end=period.end
-            )
+            supervision.take_note(services, compared)
     except AccountError as error:
         if not stopping():
             pause(services, account, error)

@@ -6,21 +6,27 @@ A paused account costs no attempt of any job; its jobs wait and say why.
 from __future__ import annotations
 
 import logging
-from typing import Final
+import time
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
 
 from connector.b2brouter.outcome import Fault
 from connector.bootstrap import Services
+from connector.discovery import Source
 from connector.domain import catalogue
 from connector.domain.breaker import as_outage
 from connector.domain.errors import (
     AccountError,
-    EnvironmentLockedError,
+    LedgerError,
     NotSentError,
     OutsideError,
     StepError,
 )
 from connector.domain.wording import sentences
-from connector.notify.watch import SOURCE_IS_ANOTHER
+
+if TYPE_CHECKING:
+    from connector.reconcile.reconciler import Compared
 
 log = logging.getLogger(__name__)
 
@@ -28,10 +34,16 @@ _TRIED_AGAIN: Final = frozenset({"outage", "rate_limited", "remote_unavailable"}
 """What a daemon tries again, as the catalogue says: a command does not."""
 
 
-def look_into(services: Services, source: str, *, thorough: bool = False) -> int:
+def look_into(
+    services: Services, source: str, *, thorough: bool = False, ours: Callable[[], bool] = lambda: True
+) -> int:
     """Look for new documents in an ERP; return how many there were, none in one that is paused.
 
-    That it is another database is an alarm.
+    Args:
+        services: the parts.
+        source: by name.
+        thorough: see `Discovery.discover`.
+        ours: see `Discovery.discover`.
 
     Raises:
         ConnectorError: see `Discovery.discover`.
@@ -41,14 +53,35 @@ def look_into(services: Services, source: str, *, thorough: bool = False) -> int
     if paused is not None:
         log.info("source %s is not looked into: %s paused it: %s", source, paused.who, paused.note)
         return 0
-    alarms = services.ledger.alarms
-    try:
-        found = services.discovery.discover(services.source(source), thorough=thorough)
-    except EnvironmentLockedError:
-        alarms.begin(SOURCE_IS_ANOTHER, source, {"source": source})
-        raise
-    alarms.end(SOURCE_IS_ANOTHER, source)
-    return found
+    return services.discovery.discover(services.source(source), thorough=thorough, ours=ours)
+
+
+def seen(services: Services, names: Iterable[str]) -> list[Source]:
+    """Return sources to be compared with the ledger; of one that cannot be asked the comparison will learn it too.
+
+    Raises:
+        EnvironmentLockedError: one leads to another database than the one that its jobs came from.
+        LedgerError: the ledger failed.
+        UsageError: see `Services.source`.
+    """
+    sources = [services.source(name) for name in names]
+    for source in sources:
+        try:
+            services.see_source(source.name, source.adapter)
+        except LedgerError:
+            raise
+        except OutsideError as error:
+            log.debug("source %s cannot be asked: %s", source.name, error.message)
+    return sources
+
+
+def take_note(services: Services, compared: Compared) -> None:
+    """See that people know what a comparison of an account came to, if it was about everything and not some days."""
+    period, today = compared.period, services.clock.now().date()
+    if period.is_all_since(today - timedelta(days=services.settings.reconcile.days)):
+        services.ledger.alarms.compared(
+            compared.account, differences=compared.for_person, start=period.start, end=period.end
+        )
 
 
 def prepare(services: Services, account: str) -> None:
@@ -94,13 +127,23 @@ def pause(services: Services, account: str, error: AccountError) -> None:
     services.ledger.accounts.hold_back(account, catalogue.within("why", error.reason, _facts(account, error)))
 
 
-def hold_back_paused(services: Services) -> None:
-    """Let jobs that came while their account or source is paused wait like the others, and say why."""
-    services.ledger.sources.hold_back()
+def hold_back_paused(services: Services, *, seconds: float) -> bool:
+    """Let jobs that came while their account or source is paused wait like the others, and say why.
+
+    Return whether that was all of them; after so many seconds of it the rest is left for another time.
+    """
+    began = time.monotonic()
+    if services.ledger.sources.hold_back(seconds=seconds):
+        seconds -= time.monotonic() - began
     for state in services.ledger.accounts.all():
+        if seconds <= 0:
+            return False
         if state.paused_reason is not None:
             why = catalogue.within("why", state.paused_reason, state.paused_details)
-            services.ledger.accounts.hold_back(state.name, why)
+            began = time.monotonic()
+            if services.ledger.accounts.hold_back(state.name, why, seconds=seconds):
+                seconds -= time.monotonic() - began
+    return seconds > 0
 
 
 def sentence(account: str, error: StepError) -> OutsideError:

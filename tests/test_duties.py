@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -15,11 +15,14 @@ from config.settings import Settings
 from connector.bench.throughput import tallied
 from connector.bootstrap import Services
 from connector.domain.errors import EnvironmentLockedError, LedgerError, UsageError
+from connector.domain.job import Stage
 from connector.domain.remote_state import News
 from connector.domain.rounding import Way
-from connector.duties import FOLLOW_EVERY, NOTIFY_EVERY, Duties, rounds
+from connector.duties import FOLLOW_EVERY, NOTIFY_EVERY, OFFICE_SECONDS, Duties, rounds
 from connector.ledger import Ledger, schema
+from connector.ledger.accounts import SCHEDULER
 from connector.ledger.following import Change
+from connector.ports import Adapter
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
@@ -75,11 +78,64 @@ def test_a_round_asks_the_ledger_as_often_for_a_hundred_accounts_as_for_one(tmp_
 
 def test_bells_are_rung_for_whoever_has_waited_longest_first_however_much_others_have(tmp_path: Path) -> None:
     round_ = Round(tmp_path, 3)
-    add(round_.ledger, *(invoice(f"a{n}") for n in range(50)), account="tenant1")
+    add(round_.ledger, *(invoice(f"a{n}") for n in range(50)), account="tenant1", source="tenant1")
     round_.clock.advance(timedelta(minutes=1).total_seconds())
-    add(round_.ledger, invoice("b"), account="tenant0")
+    add(round_.ledger, invoice("b"), account="tenant0", source="tenant0")
     round_.duties.tick()
     assert round_.rung == ["tenant1", "tenant0"]
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_an_account_is_left_in_peace_for_what_a_removed_source_has_due(tmp_path: Path, is_sent: bool) -> None:
+    round_ = Round(tmp_path, 2)
+    add(round_.ledger, invoice("1"), account="tenant0", source="removed")
+    if is_sent:
+        [job] = round_.ledger.jobs.lease("tenant0", 1)
+        round_.ledger.jobs.give_back(round_.ledger.jobs.advance(job, Stage.SENT))
+    round_.duties.tick()
+    assert round_.rung == []
+
+    add(round_.ledger, invoice("2"), account="tenant0", source="tenant0")
+    round_.duties.tick()
+    assert round_.rung == ["tenant0"]
+
+
+def test_what_is_to_be_issued_does_not_wait_for_the_bells_of_looks_into_thousands_of_erps(tmp_path: Path) -> None:
+    looked: list[str] = []
+
+    def slow(source: str) -> None:
+        assert round_.rung, "first what is due"
+        round_.clock.advance(0.4)
+        looked.append(source)
+
+    round_ = Round(tmp_path, 10, discover=slow)
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
+    rounds_made = 0
+    while len(looked) < 10:
+        before = len(looked)
+        round_.duties.tick()
+        rounds_made += 1
+        assert len(looked) - before <= 3
+    assert sorted(looked) == sorted(round_.names), "each has its turn before any has a second one"
+    assert rounds_made == 4
+
+
+def test_the_office_is_kept_while_ten_thousand_bells_are_rung(tmp_path: Path) -> None:
+    left: list[timedelta] = []
+
+    def slow(account: str) -> None:
+        until = round_.ledger.offices.held_until(SCHEDULER)
+        assert until is not None
+        left.append(until - round_.clock.now())
+        round_.clock.advance(4)
+
+    round_ = Round(tmp_path, 10, ring=slow)
+    for name in round_.names:
+        add(round_.ledger, invoice(name), account=name, source=name)
+    round_.duties.tick()
+
+    assert len(left) == 10
+    assert min(left) > timedelta(seconds=OFFICE_SECONDS / 2)
 
 
 class Trouble:
@@ -98,7 +154,7 @@ class Trouble:
 def test_a_duty_that_fails_keeps_no_other_from_its_turn(tmp_path: Path) -> None:
     trouble = Trouble(RuntimeError("can't start new thread"))
     round_ = Round(tmp_path, 1, discover=trouble)
-    add(round_.ledger, invoice("1"), account="tenant0")
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
     round_.duties.tick()
 
     assert (trouble.calls, round_.rung) == (1, ["tenant0"])
@@ -134,7 +190,7 @@ def test_what_is_no_duty_s_own_failure_is_not_swallowed(tmp_path: Path, error: B
 def test_the_rounds_go_on_until_they_are_stopped(tmp_path: Path) -> None:
     stop = Event()
     round_ = Round(tmp_path, 1, discover=Trouble(RuntimeError("can't start new thread")), ring=lambda _: stop.set())
-    add(round_.ledger, invoice("1"), account="tenant0")
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
     rounds(round_.duties, stop)
 
     assert stop.is_set()
@@ -149,6 +205,7 @@ def test_a_source_that_cannot_be_opened_keeps_no_other_account_from_being_follow
         {"adapter": "sql", "url_command": ["false"], "account": "tenant0"}
     )
     round_.services.erps.use("tenant1", Erp(round_.clock))
+    becomes_known(round_.ledger, "tenant0")
     becomes_known(round_.ledger, "tenant1")
     for _ in range(3):
         round_.duties.tick()
@@ -156,6 +213,24 @@ def test_a_source_that_cannot_be_opened_keeps_no_other_account_from_being_follow
 
     assert followed == ["tenant1"] * 3
     assert caplog.text.count("url_command: false ended") == 1
+
+
+def test_only_the_erps_of_what_is_to_be_told_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    followed: list[str] = []
+    round_ = Round(tmp_path, 20, follow=followed.append)
+    round_.services.erps.use("tenant7", Erp(round_.clock))
+    becomes_known(round_.ledger, "tenant7")
+    opened: list[str] = []
+    adapters_of = round_.services.adapters_of
+
+    def noted(account: str) -> Mapping[str, Adapter]:
+        opened.append(account)
+        return adapters_of(account)
+
+    monkeypatch.setattr(round_.services, "adapters_of", noted)
+    round_.duties.tick()
+
+    assert (followed, opened) == (["tenant7"], ["tenant7"])
 
 
 def becomes_known(ledger: Ledger, account: str) -> None:

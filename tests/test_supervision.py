@@ -10,14 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from config.settings import Settings
 from connector.archive.keeping import Archivist
 from connector.archive.storage import Folder
 from connector.domain.archive import Keeping, Piece
-from connector.domain.job import Status
-from connector.errands import archive
+from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
+from connector.domain.job import Stage, Status
+from connector.errands import archive, drain
 from connector.ledger.accounts import PROBE_AFTER
+from connector.ledger.actions import HOLD, RELEASE
 from connector.ledger.queries import Filter
 from connector.simulator import SimulatorServer
+from connector.supervision import prepare
 from tests.support.builders import invoice
 from tests.support.office import Office
 
@@ -302,14 +306,155 @@ def test_who_still_believes_that_a_source_is_paused_holds_nothing_back(office: O
     office.erp.add(invoice("1"))
     sources = office.ledger.sources
     sources.pause("erp", who="ana", note="month end", until=None)
-    believed = sources.paused()["erp"]
+    believed = sources.paused()["erp"].facts("erp")
     sources.resume("erp", who="vera", note="over")
     office.services.discovery.discover(office.services.source("erp"))
 
-    assert sources._hold_back("erp", believed) == 0
+    assert sources._hold_back("erp", "source_paused", believed) == 0
 
     office.work(60, every=30)
     assert office.ledger.queries.by_status()[Status.DONE] == 1
+
+
+def test_a_configuration_that_changes_between_the_stamps_check_and_the_work_sends_nothing(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.services.discovery.discover(office.services.source("erp"))
+    prepare(office.services, "main")
+    settings = office.services.settings.model_dump(exclude_unset=True)
+    settings["accounts"]["main"]["account_id"] = "2"
+    office.services.adopt(Settings.model_validate(settings))
+
+    with pytest.raises(EnvironmentLockedError, match="belongs to account 1"):
+        office.services.journey.drain("main", seconds=60)
+    assert office.server.world.invoices == {}
+
+
+def _another(office: Office) -> None:
+    office.erp.identity = lambda: "memory:restored"  # type: ignore[method-assign]
+
+
+def test_nothing_under_way_is_issued_from_another_database_and_it_goes_on_when_it_is_the_known_one_again(
+    office: Office,
+) -> None:
+    office.erp.add(invoice("1"), invoice("2"))
+    office.services.discovery.discover(office.services.source("erp"))
+    _another(office)
+    drain(office.services, "main", stopping=lambda: False)  # before any look has seen it
+
+    assert "load" not in office.erp.calls
+    assert office.waiting_for() == {"source_is_another"}
+    assert {job.attempts for job in office.ledger.queries.jobs(Filter())} == {0}
+    assert [alarm.code for alarm in office.ledger.alarms.lasting()] == ["source_is_another"]
+
+    office.work(1800, every=60)
+    assert office.waiting_for() == {"source_is_another"}
+    assert office.server.world.invoices == {}
+
+    del office.erp.identity
+    office.work(120, every=30)
+    assert office.ledger.queries.by_status()[Status.DONE] == 2
+    assert office.ledger.alarms.lasting() == []
+
+
+def test_a_reference_is_not_written_into_another_database(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.erp.fail("record", SourceUnavailableError("It is gone.", down=True), times=9)
+    office.work(60, every=30)
+    [job] = office.ledger.queries.jobs(Filter())
+    assert (job.stage, job.status) == (Stage.SENT, Status.PENDING)
+    office.erp.recover()
+    _another(office)
+
+    office.work(1800, every=60)
+    assert office.waiting_for() == {"source_is_another"}
+    assert office.erp.reference_of("1") is None
+
+    del office.erp.identity
+    office.work(120, every=30)
+    [job] = office.ledger.queries.jobs(Filter())
+    assert job.status is Status.DONE
+    assert office.erp.reference_of("1") == (job.reference, job.xref)
+
+
+def test_what_a_person_lets_go_on_meanwhile_waits_again(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.services.discovery.discover(office.services.source("erp"))
+    [job] = office.ledger.queries.jobs(Filter())
+    office.ledger.actions.perform(HOLD, [job], who="ana", note="a moment")
+    _another(office)
+    office.work(60, every=30)
+    [job] = office.ledger.queries.jobs(Filter())
+    office.ledger.actions.perform(RELEASE, [job], who="ana", note="over")
+    office.work(60, every=30)
+
+    assert office.waiting_for() == {"source_is_another"}
+    assert "load" not in office.erp.calls
+
+
+def test_an_erp_that_cannot_say_which_one_it_is_costs_no_document_its_attempts(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.services.discovery.discover(office.services.source("erp"))
+    office.erp.fail("identity", SourceUnavailableError("It says nothing."), times=999)
+    office.work(3600, every=60)
+    [job] = office.ledger.queries.jobs(Filter())
+    assert (job.status, job.reason) == (Status.PENDING, "erp_unavailable")
+    assert "load" not in office.erp.calls
+
+    office.erp.recover()
+    office.work(600, every=30)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+
+
+def test_a_source_that_was_bound_anew_goes_on_with_the_database_that_it_is(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.services.discovery.discover(office.services.source("erp"))
+    _another(office)
+    office.work(60, every=30)
+    assert office.waiting_for() == {"source_is_another"}
+
+    office.ledger.stamps.rebind(who="ana", note="the ERP has a new server")
+    office.work(120, every=30)
+    assert office.ledger.queries.by_status()[Status.DONE] == 1
+
+
+def test_a_persons_look_at_some_days_is_no_comparison_of_the_account(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.work(120, every=40)
+    automatic = office.ledger.reconciliations.last("main")
+    assert automatic is not None
+    today, days = office.clock.now().date(), office.services.settings.reconcile.days
+    first = today - timedelta(days=days)
+    narrow = office.ledger.reconciliations.begin("main", today, None)
+    assert narrow is not None
+    office.ledger.reconciliations.finish(narrow, by_reason={}, for_person=0, sides={})
+
+    assert office.ledger.reconciliations.last_begun(first)["main"] == automatic
+    every = timedelta(days=1)
+    assert office.ledger.reconciliations.wanted_since(every, first) == {"main": automatic.started_at + every}
+
+
+def test_that_an_erp_is_away_is_what_came_of_a_comparison(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.work(120, every=40)
+    office.erp.fail("identity", SourceUnavailableError("It is away."), times=99)
+    office.erp.fail("find", SourceUnavailableError("It is away."), times=99)
+    office.ledger.accounts.ask_comparison("main", who="ana")
+    office.work(120, every=40)
+
+    last = office.ledger.reconciliations.last("main")
+    assert last is not None
+    assert last.fault == "It is away."
+
+
+def test_another_database_is_not_compared(office: Office) -> None:
+    office.erp.add(invoice("1"))
+    office.work(120, every=40)
+    first = office.ledger.reconciliations.last("main")
+    _another(office)
+    office.ledger.accounts.ask_comparison("main", who="ana")
+    office.work(120, every=40)
+
+    assert office.ledger.reconciliations.last("main") == first
 
 
 def test_a_comparison_that_a_person_asks_for_is_made_soon(office: Office) -> None:

@@ -18,6 +18,7 @@ from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 from workers.queues import CLASSIC, QUORUM, quorum_queue
 from workers.tls import broker_tls
+from workers.turns import THREADS
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def make_app(broker: BrokerSettings) -> Celery:
         worker_send_task_events=False,
         worker_prefetch_multiplier=1,
         worker_pool="threads",
-        worker_concurrency=16,  # bells answered at once: a busy account must not keep another waiting
+        worker_concurrency=THREADS,  # of which an account takes one: a busy one must not keep another waiting
         worker_hijack_root_logger=False,
         broker_use_ssl=tls,
         broker_connection_retry_on_startup=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from threading import Event
 
@@ -11,8 +12,11 @@ from config import settings as config
 from connector import errands
 from connector.bootstrap import Services
 from connector.crew import logged
+from workers.turns import BEHIND, Turns
 
 stopping = Event()
+
+_turns = Turns()
 
 
 class Errand(Task):  # type: ignore[type-arg]  # when it runs it takes none
@@ -32,34 +36,46 @@ def services() -> Services:
 @shared_task(base=Errand, name="drain")
 def drain(*, account: str) -> None:
     """Work an account's due jobs until none is left or the minute is over."""
-    logged(f"account {account}", lambda: errands.drain(services(), account, stopping=stopping.is_set))
+    _answer(f"account {account}", lambda: errands.drain(services(), account, stopping=stopping.is_set))
 
 
 @shared_task(base=Errand, name="discover")
 def discover(*, source: str) -> None:
     """Look into one ERP for confirmed documents that have no job yet."""
-    logged(f"source {source}", lambda: errands.discover(services(), source))
+    _answer(f"source {source}", lambda: errands.discover(services(), source))
 
 
 @shared_task(base=Errand, name="follow")
 def follow(*, account: str) -> None:
     """Take in what became of an account's issued documents."""
-    logged(f"news of {account}", lambda: errands.follow(services(), account, stopping=stopping.is_set))
+    _answer(f"news of {account}", lambda: errands.follow(services(), account, stopping=stopping.is_set))
 
 
 @shared_task(base=Errand, name="notify")
 def notify() -> None:
     """Tell people what they have to know."""
-    logged("notifications", lambda: errands.notify(services()))
+    _answer("notifications", lambda: errands.notify(services()))
 
 
 @shared_task(base=Errand, name="archive")
 def archive(*, account: str) -> None:
     """Fetch and keep files of an account's issued documents."""
-    logged(f"archive of {account}", lambda: errands.archive(services(), account, stopping=stopping.is_set))
+    _answer(
+        f"archive of {account}", lambda: errands.archive(services(), account, stopping=stopping.is_set), most=BEHIND
+    )
 
 
 @shared_task(base=Errand, name="reconcile")
 def reconcile(*, account: str) -> None:
     """Compare an account's three sides."""
-    logged(f"comparison of {account}", lambda: errands.reconcile(services(), account, stopping=stopping.is_set))
+    _answer(
+        f"comparison of {account}",
+        lambda: errands.reconcile(services(), account, stopping=stopping.is_set),
+        most=BEHIND,
+    )
+
+
+def _answer(name: str, act: Callable[[], None], *, most: int | None = None) -> None:
+    with _turns.take(name, most=most) as ours:
+        if ours:
+            logged(name, act)

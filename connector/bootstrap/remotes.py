@@ -41,6 +41,7 @@ class Line:
     remote: B2BrouterClient
     breaker: Breaker
     transport: Transport
+    budget: Budget
 
 
 class Remotes:
@@ -117,12 +118,13 @@ class Remotes:
             reject_foreign_key(account, key, general.environment)
         except ValueError as error:
             raise UsageError(f"{error}.") from None
+        budget = self._budget(key)
         transport = Transport(
             general.host,
             api_key=key,
             api_version=general.api_version,
             timeout=general.timeout,
-            budget=self._budget(key),
+            budget=budget,
             watch=breaker.note,
             measure=self._meter.of(account),
             sleep=self._sleep,
@@ -135,7 +137,7 @@ class Remotes:
             api_version=general.api_version,
             amend_reason=settings.amend_reason,
         )
-        return Line(settings, key, remote, breaker, transport)
+        return Line(settings, key, remote, breaker, transport, budget)
 
     def _budget(self, key: str) -> Budget:
         """One budget per API key, shared by all processes: in Redis where the broker is one, else in the ledger."""

@@ -10,6 +10,7 @@ from config.settings import Settings
 from connector.domain.errors import UsageError
 from connector.follow import Plan
 from connector.ledger.accounts import AccountState
+from connector.ledger.records import Job
 from connector.steps.case import DirectoryRules, Rules
 from connector.validation import AS_THEY_ARE, ON_TRIAL, Levels, levels_of
 
@@ -51,6 +52,11 @@ class Rulebook:
             raise UsageError(f"There is no account {name} in the configuration.")
         return settings
 
+    def account_of(self, job: Job) -> str | None:
+        """Return the account that issues for the company of a job; None where none does."""
+        source = self._settings.sources.get(job.source)
+        return source.account_of(job.company) if source else None
+
     def rules(self, account: str, source: str, many_companies: Callable[[], bool]) -> Rules:
         """Return what holds for the documents of a source that an account issues.
 
@@ -73,6 +79,7 @@ class Rulebook:
             adopt_existing=erp.existing == "adopt",
             external_originals=erp.external_originals == "reference",
             since=erp.since,
+            by_confirmation=erp.since_by == "confirmed_at",
             allow_difference=chosen.allow_difference or Decimal(0),
             ramp=() if state and state.ramp_over else self.ramp(account),
             directory=self._directory(chosen),

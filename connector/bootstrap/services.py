@@ -166,6 +166,27 @@ class Services:
         """
         return self.rulebook.account(account)
 
+    def see_source(self, name: str, adapter: Adapter) -> None:
+        """See, before an ERP is read or written for jobs of the ledger, that it is the one that they came from.
+
+        Raises:
+            EnvironmentLockedError: it is another database, and the source is locked.
+            OutsideError: it cannot be asked, or the ledger failed.
+        """
+        self.ledger.stamps.see_source(name, adapter.identity())
+
+    def erp(self, source: str) -> Adapter:
+        """Return the adapter of a source whose jobs are in the ledger.
+
+        Raises:
+            EnvironmentLockedError: it leads to another database than the one that they came from.
+            OutsideError: it cannot be asked.
+            UsageError: no such source or adapter, or wrong options.
+        """
+        adapter = self.adapter(source)
+        self.see_source(source, adapter)
+        return adapter
+
     def source(self, name: str) -> Source:
         """Return a source as discovery sees it.
 
@@ -231,9 +252,20 @@ class Services:
             clock=self.clock,
             remote=self.remote,
             adapters=self.adapters_of,
+            sources_of=self.sources_of,
+            see_source=self.see_source,
             plan=lambda account: self.rulebook.plan(account),
+            believes=self.have_one_key,
             stopping=self.stop.is_set,
         )
+
+    def have_one_key(self, *accounts: str) -> bool:
+        """Whether accounts are configured with the same API key; not where one cannot be read now."""
+        known = self.settings.accounts
+        try:
+            return len({known[account].key() if account in known else None for account in accounts}) == 1
+        except UsageError:
+            return False
 
     def adapters_of(self, account: str) -> Mapping[str, Adapter]:
         """Return the ERPs that feed an account, by source; those that are paused are to be left alone."""
@@ -241,19 +273,31 @@ class Services:
         return {name: self.adapter(name) for name in self.sources_of(account) if name not in paused}
 
     def desk(self, account: str) -> Desk:
-        """Return what the work for an account needs; what the ledger says of the account is read once for it."""
+        """Return what the work for an account needs; what the ledger says of the account is read once for it.
+
+        Raises:
+            EnvironmentLockedError: the ledger belongs to another environment or account.
+        """
         book, adapters = self.rulebook, self.adapters_of(account)
-        line = self.remotes.line(account, book.account(account))
+        settings = book.account(account)
+        self._check_stamp(account, settings)  # these very settings: they may be others than a moment ago
+        line = self.remotes.line(account, settings)
 
         def rules(source: str) -> Rules:
             return book.rules(account, source, lambda: self.erps.many_companies(source, adapters[source]))
 
+        def see(source: str) -> None:
+            self.see_source(source, adapters[source])
+
         return Desk(
             remote=line.remote,
             adapters=adapters,
+            account_of=book.account_of,
+            see_source=see,
             rules=cache(rules),
             breaker=line.breaker,
             vat_check=self._vat_check,
+            crowd=line.budget.crowd,
         )
 
     @made_of_settings
@@ -403,11 +447,10 @@ class Services:
             NotSentError: B2Brouter cannot be reached.
         """
         general, settings = self.settings.b2brouter, self.rulebook.account(account)
-        accounts = self.ledger.accounts
-        if accounts.check_stamp(account, environment=general.environment, account_id=settings.account_id):
+        if self._check_stamp(account, settings):
             return
-        there = self.remote(account).read_account()
-        accounts.stamp(
+        there = self.remotes.line(account, settings).remote.read_account()
+        self.ledger.accounts.stamp(
             account,
             environment=general.environment,
             host=general.host,
@@ -416,6 +459,10 @@ class Services:
             tax_number=there.tax_number,
             arithmetic=there.arithmetic,
         )
+
+    def _check_stamp(self, account: str, settings: AccountSettings) -> bool:
+        environment = self.settings.b2brouter.environment
+        return self.ledger.accounts.check_stamp(account, environment=environment, account_id=settings.account_id)
 
     def _fold(self) -> None:
         try:

@@ -72,6 +72,7 @@ def expected(settings: Settings) -> Expected:
             WatchedAccount(
                 name=name,
                 account_id=account.account_id,
+                sources=settings.sources_by_account.get(name, ()),
                 overdue=timedelta(hours=account.overdue_hours) if account.overdue_hours else None,
                 unseen=timedelta(minutes=general.no_look_minutes),
             )
@@ -90,6 +91,7 @@ def expected(settings: Settings) -> Expected:
         stalled=timedelta(minutes=general.stalled_minutes),
         silent=timedelta(minutes=general.scheduler_minutes),
         compare_every=timedelta(days=settings.reconcile.every_days) or None,
+        compared_days=timedelta(days=settings.reconcile.days),
     )
 
 

@@ -84,6 +84,7 @@ class House:
             self.ledger, clock=self.clock, overlap=900, sweep_every=86400, changes=changes, recheck_batch=1000
         )
         self.plan = Plan()
+        self.believes: set[str] = set()  # other accounts with the same key
         self.follower = self.another_follower()
         self.source = Source(
             name=SOURCE, adapter=self.adapter, since=None, companies=None, account_of=lambda company: ACCOUNT
@@ -107,15 +108,21 @@ class House:
             clock=self.clock,
             remote=lambda account: self.remote,
             adapters=lambda account: {SOURCE: self.erp},
+            sources_of=lambda account: [SOURCE],
             plan=lambda account: self.plan,
+            see_source=lambda source, adapter: self._see_source(source),
+            believes=lambda account, address: address in self.believes,
         )
 
-    def connect(self, api_key: str = "test_key") -> B2BrouterClient:
+    def connect(
+        self, api_key: str = "test_key", *, api_version: str | None = None, amend_reason: str | None = "R1"
+    ) -> B2BrouterClient:
         """Return a client of its own; reads are repeated without waiting."""
+        version = api_version or self._api_version
         transport = Transport(
             self.server.base_url,
             api_key=api_key,
-            api_version=self._api_version,
+            api_version=version,
             timeout=self._timeout,
             sleep=lambda seconds: None,
         )
@@ -124,8 +131,8 @@ class House:
             account_id=self._account_id,
             environment="simulator",
             transport=transport,
-            api_version=self._api_version,
-            amend_reason="R1",
+            api_version=version,
+            amend_reason=amend_reason,
         )
 
     def desk(self, account: str) -> Desk:
@@ -134,7 +141,12 @@ class House:
             adapters={SOURCE: self.adapter},
             rules=self._rules_of,
             breaker=self.breaker,
+            account_of=lambda job: self.source.account_of(job.company),
+            see_source=self._see_source,
         )
+
+    def _see_source(self, source: str) -> None:
+        self.ledger.stamps.see_source(source, self.adapter.identity())
 
     def close(self) -> None:
         for transport in self._transports:

@@ -1,0 +1,105 @@
+"""What is done when a bell rings: a look into an ERP goes on once, however many processes hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import discovery
+from connector.domain.errors import SourceUnavailableError
+from connector.errands import discover
+from connector.ledger import owner
+from connector.simulator import SimulatorServer
+from tests.support.builders import invoice
+from tests.support.ledgers import jobs
+from tests.support.office import Office
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[Office]:
+    with SimulatorServer() as server:
+        made = Office(server, tmp_path)
+        yield made
+        made.services.close()
+
+
+@pytest.fixture
+def at_once(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """While the first page is read, another process hears the bell as well; how many pages were read by then."""
+    pages: list[int] = []
+
+    def other() -> None:
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(owner, "this_process", lambda: "another")
+            discover(office.services, "erp")
+        pages.append(office.erp.calls["find"])
+
+    office.erp.at("find", 1, other)
+    return pages
+
+
+def test_a_look_into_an_erp_is_not_begun_beside_one_that_goes_on(office: Office, at_once: list[int]) -> None:
+    office.erp.add(invoice("1"))
+
+    discover(office.services, "erp")
+
+    assert at_once == [1]
+    assert len(jobs(office.ledger)) == 1
+
+
+def test_the_next_look_is_anybody_s_whether_or_not_this_one_succeeded(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise SourceUnavailableError("the database is down")
+
+    office.erp.add(invoice("1"))
+    office.erp.at("find", 1, fail)
+    discover(office.services, "erp")
+    monkeypatch.setattr(owner, "this_process", lambda: "another")
+    discover(office.services, "erp")
+    assert len(jobs(office.ledger)) == 1
+    monkeypatch.setattr(owner, "this_process", lambda: "a third")
+    office.erp.add(invoice("2"))
+    discover(office.services, "erp")
+    assert len(jobs(office.ledger)) == 2
+
+
+def test_a_look_of_many_pages_stays_with_whoever_makes_it_however_long_it_takes(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "PAGE", 2)
+    office.erp.add(*(invoice(str(number)) for number in range(9)))
+    held: list[bool] = []
+
+    def ask() -> None:
+        office.clock.advance(200)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(owner, "this_process", lambda: "another")
+            held.append(not office.ledger.offices.hold("discover erp", seconds=1))
+
+    for page in range(1, 6):
+        office.erp.at("find", page, ask)
+    discover(office.services, "erp")
+
+    assert held == [True] * 5
+    assert len(jobs(office.ledger)) == 9
+
+
+def test_a_look_that_another_process_has_taken_over_ends(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discovery, "PAGE", 2)
+    office.erp.add(*(invoice(str(number)) for number in range(9)))
+
+    def sleep() -> None:
+        office.clock.advance(1000)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(owner, "this_process", lambda: "another")
+            assert office.ledger.offices.hold("discover erp", seconds=300)
+
+    office.erp.at("find", 1, sleep)
+    discover(office.services, "erp")
+
+    assert office.erp.calls["find"] == 1
+    assert office.ledger.intake.state("erp").get("swept_at") is None
