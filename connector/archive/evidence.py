@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from connector.archive.storage import ArchiveError, Storage, sha256
 from connector.domain.archive import Keeping, Piece, suffix
+from connector.domain.cells import as_cells
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter, TimelineEvent
 from connector.ledger.records import Job
@@ -119,7 +120,7 @@ class _Packer:
         rows.writeheader()
         while some := [id_ for _, id_ in zip(range(_TOGETHER), ids, strict=False)]:
             for job in sorted(self._ledger.queries.jobs(Filter(ids=some)), key=lambda job: some.index(job.id)):
-                rows.writerow(self._invoice(job))
+                rows.writerow(as_cells(self._invoice(job)))
         self._add("index.csv", self._index.getvalue().encode("utf-8-sig"))  # spreadsheets want the mark
         self._add("README.txt", _README.encode())
         self._bundle.writestr("SHA256SUMS", "".join(self._sums))

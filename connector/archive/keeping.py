@@ -14,7 +14,7 @@ from connector.archive.manifest import Listed, Manifest, manifest, number_of
 from connector.archive.storage import Storage, sha256
 from connector.clock import Clock
 from connector.crashpoints import crashpoint
-from connector.domain.archive import Keeping, Piece, suffix
+from connector.domain.archive import NOT_READY, Keeping, Piece, suffix
 from connector.domain.errors import AccountError, ConnectorError, LookAgainError, StepError
 from connector.ledger import Ledger
 from connector.ledger.archive import KnownList, Wanted
@@ -129,7 +129,7 @@ class Archivist:
             self._later(wanted, error.reason, error.details)
             return False
         if content is None:
-            self._later(wanted, "file_not_ready", {"piece": file.piece, "reference": wanted.reference or ""})
+            self._later(wanted, NOT_READY, {"piece": file.piece, "reference": wanted.reference or ""})
             return False
         digest = sha256(content)
         name = f"files/{digest[:2]}/{digest}.{suffix(content)}"

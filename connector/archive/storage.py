@@ -6,6 +6,7 @@ A file appears under its name whole and durable, or not at all; what stands ther
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib
 import os
@@ -22,6 +23,8 @@ _PIECE: Final = 64 * 1024
 _INCOMING: Final = "incoming"
 _LEFT_BEHIND: Final = 3600.0
 """Seconds after which an unfinished file has lost its writer."""
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK})
+"""What systems of files say that know no second name of a file: FAT, many mounted shares."""
 
 
 class ArchiveError(OutsideError):
@@ -99,18 +102,46 @@ class Folder:
             return
         try:
             unfinished = self._write(content)
-            self._make(target.parent)
             try:
-                os.link(unfinished, target)
+                self._make(target.parent)
+                self._name(unfinished, target)
             except FileExistsError:  # another worker was quicker
-                unfinished.unlink()
                 _see_that_it_is(self, name, content)
                 return
-            crashpoint("archive", "named")
-            unfinished.unlink()
+            finally:
+                unfinished.unlink(missing_ok=True)
             _make_durable(target.parent)
         except OSError as error:
             raise self._failed(error, "written") from error
+
+    def _name(self, unfinished: Path, target: Path) -> None:
+        """Give a file its name.
+
+        Raises:
+            FileExistsError: the name is taken.
+        """
+        try:
+            os.link(unfinished, target)
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            self._rename(unfinished, target)
+        crashpoint("archive", "named")
+
+    def _rename(self, unfinished: Path, target: Path) -> None:
+        """Where nothing can be linked, a claim keeps two from taking a name at once: renaming would write over it."""
+        name = str(target.relative_to(self._folder))
+        claim = self._folder / _INCOMING / f"{sha256(name.encode())}.claim"
+        try:
+            claim.touch(exist_ok=False)
+        except FileExistsError:
+            raise BlockingIOError(errno.EAGAIN, f"somebody else is just writing {name}") from None
+        try:
+            if target.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+            unfinished.rename(target)
+        finally:
+            claim.unlink(missing_ok=True)
 
     def _write(self, content: bytes) -> Path:
         incoming = self._folder / _INCOMING
@@ -123,7 +154,8 @@ class Folder:
                     stream.flush()
                     crashpoint("archive", "half_written")
                 os.fsync(stream.fileno())
-            unfinished.chmod(0o440)  # nobody changes it by a slip
+            with contextlib.suppress(PermissionError):  # shares that know no such rights
+                unfinished.chmod(0o440)  # nobody changes it by a slip
         except OSError:
             unfinished.unlink(missing_ok=True)
             raise
@@ -179,9 +211,16 @@ class Folder:
             raise self._failed(error, "written") from error
 
     def check(self) -> None:
-        """Write a file beside the others, and remove it."""
+        """Write and name a file as all others are, but beside them, and remove it."""
         try:
-            self._write(b"check").unlink()
+            unfinished = self._write(b"check")
+            named = unfinished.with_suffix(".check")
+            try:
+                self._name(unfinished, named)
+                _make_durable(named.parent)
+            finally:
+                unfinished.unlink(missing_ok=True)
+                named.unlink(missing_ok=True)
         except OSError as error:
             raise self._failed(error, "written") from error
 
@@ -323,9 +362,12 @@ def _digest(stream: BinaryIO) -> str:
 
 
 def _make_durable(folder: Path) -> None:
-    """Have the names in a folder survive a power cut."""
+    """Have the names in a folder survive a power cut, where the system of files can be told to."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, *_NO_LINKS}:
+            raise
     finally:
         os.close(handle)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +12,7 @@ from connector.clock import Clock
 from connector.domain.alarms import instant
 from connector.domain.errors import (
     ConnectorError,
+    EnvironmentLockedError,
     LedgerError,
     OutsideError,
     SchemaChangedError,
@@ -43,19 +44,26 @@ _TOO_LONG: Final = timedelta(hours=1)
 class Scribe:
     """Tells ERPs. An outage is logged when it begins and when it ends; one that lasts is an alarm."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
-        """Prepare to tell what is in a ledger."""
+    def __init__(self, ledger: Ledger, *, clock: Clock, see_source: Callable[[str, Adapter], None]) -> None:
+        """Prepare to tell what is in a ledger; see `Follower`."""
         self._ledger = ledger
+        self._see_source = see_source
         self._clock = clock
         self._failing: dict[str, datetime] = {}  # until when a source is left alone
         self._since: dict[str, datetime] = {}  # when that began
         self._refusals: dict[str, Refusals] = defaultdict(lambda: Refusals(clock))
 
-    def accounts_with_work(self, adapters: Callable[[str], Mapping[str, Adapter]], among: Set[str]) -> set[str]:
+    def accounts_with_work(
+        self,
+        adapters: Callable[[str], Mapping[str, Adapter]],
+        sources_of: Callable[[str], Iterable[str]],
+        among: Set[str],
+    ) -> set[str]:
         """Return the accounts of which an ERP has not been told something yet, and can be told now.
 
         Args:
-            adapters: the ERPs that feed an account, by source.
+            adapters: the ERPs that feed an account, by source; they are opened only where there is something to tell.
+            sources_of: the names of these sources.
             among: the accounts that are asked for.
         """
         sources, reports = self._ledger.following.untold(), self._ledger.tax_reports.untold()
@@ -64,6 +72,7 @@ class Scribe:
         return {
             account
             for account in among
+            if account in reports or not sources.isdisjoint(sources_of(account))
             for source, adapter in adapters(account).items()
             if (source in sources or account in reports) and self._is_due(account, source, adapter)
         }
@@ -99,13 +108,14 @@ class Scribe:
 
     def _tell(self, account: str, source: str, adapter: Adapter, stopping: Callable[[], bool]) -> None:
         try:
+            self._see_source(source, adapter)
             if isinstance(adapter, RecordsState):
                 self._states(account, source, adapter, stopping)
             if isinstance(adapter, RecordsTaxReport):
                 self._reports(account, source, adapter, stopping)
         except LedgerError:
             raise
-        except (OutsideError, UsageError) as error:
+        except (OutsideError, UsageError, EnvironmentLockedError) as error:
             self._fails(source, error)
             return
         if self._failing.pop(source, None):

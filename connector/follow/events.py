@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
 from connector.domain.notice import report_of
 from connector.domain.remote_state import News, Verdict
-from connector.follow.news import Desk
+from connector.follow.news import Desk, Doubts
 from connector.follow.plan import Plan
 from connector.ledger import Ledger
 from connector.ledger.inbox import Letter
@@ -24,7 +25,21 @@ _OUTCOMES: Final = {
 }
 
 
-def read_inbox(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, may_ask: bool) -> None:
+Believes = Callable[[str, str], bool]
+"""Whether what is told of the documents of one account (the first) is believed where it came to the address of
+another: any key may have one address for all accounts that it sees."""
+
+
+def read_inbox(
+    ledger: Ledger,
+    remote: RemoteNews,
+    plan: Plan,
+    account: str,
+    doubts: Doubts,
+    *,
+    believes: Believes,
+    may_ask: bool,
+) -> None:
     """Settle all events that can be settled now.
 
     Args:
@@ -32,26 +47,36 @@ def read_inbox(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, 
         remote: asked about documents whose events do not tell all.
         plan: how the account is followed.
         account: by name.
+        doubts: of this pass; the events of a document that cannot be read stay.
+        believes: of which other addresses events are believed; others are a hint to read what they tell of.
         may_ask: whether B2Brouter may be asked; if not, such events stay.
 
     Raises:
-        StepError: a document had to be read and could not be; its events stay.
+        StepError: B2Brouter cannot be reached; what has to be asked for stays.
     """
     while letters := ledger.inbox.about_invoices(account, _BATCH):
-        if not _settle_invoices(ledger, Desk(ledger, remote, plan, may_ask=may_ask), account, letters):
+        desk = Desk(ledger, remote, plan, doubts, may_ask=may_ask)
+        if not _settle_invoices(ledger, desk, account, letters, _believed(account, letters, believes)):
             break
     while letters := ledger.inbox.about_reports(account, _BATCH):
-        _settle_reports(ledger, remote, account, letters)
+        _settle_reports(ledger, remote, account, letters, _believed(account, letters, believes))
 
 
-def _settle_invoices(ledger: Ledger, desk: Desk, account: str, letters: list[Letter]) -> int:
+def _believed(account: str, letters: Sequence[Letter], believes: Believes) -> Collection[str]:
+    addresses = {letter.account for letter in letters}
+    return {address for address in addresses if address == account or believes(account, address)}
+
+
+def _settle_invoices(
+    ledger: Ledger, desk: Desk, account: str, letters: list[Letter], believed: Collection[str]
+) -> int:
     """Judge a batch; return how many events were settled: not those of jobs that a worker took meanwhile."""
     jobs = ledger.following.jobs(account, {letter.subject for letter in letters})
     heard = [(letter, jobs[letter.subject]) for letter in letters if letter.subject in jobs]
     verdicts: list[Verdict] = []
     for letter, job in heard:
         news = News(state=letter.state, changed_at=letter.triggered_at or letter.received_at, event=letter.event_id)
-        verdicts.append(desk.hear(job, news, letter.note))
+        verdicts.append(desk.hear(job, news, letter.note, believed=letter.account in believed))
     left = desk.write()
     outcomes: dict[str, list[Letter]] = defaultdict(list)
     for (letter, job), verdict in zip(heard, verdicts, strict=True):
@@ -62,9 +87,14 @@ def _settle_invoices(ledger: Ledger, desk: Desk, account: str, letters: list[Let
     return sum(map(len, outcomes.values()))
 
 
-def _settle_reports(ledger: Ledger, remote: RemoteNews, account: str, letters: list[Letter]) -> None:
+def _settle_reports(
+    ledger: Ledger, remote: RemoteNews, account: str, letters: list[Letter], believed: Collection[str]
+) -> None:
     known = ledger.tax_reports.known([letter.subject for letter in letters])
     for letter in letters:
+        if letter.account not in believed:
+            _expect(ledger, account, letter)
+            continue
         before = known.get(letter.subject)
         told = remote.told_report(report_of(letter.body)) or RemoteTaxReport(id=letter.subject)
         report = replace(
@@ -77,3 +107,10 @@ def _settle_reports(ledger: Ledger, remote: RemoteNews, account: str, letters: l
         )
         news = ledger.tax_reports.take(account, report)
         ledger.inbox.settle([letter], "taken" if news else "older")
+
+
+def _expect(ledger: Ledger, account: str, letter: Letter) -> None:
+    """The next look shows what there is to the report that somebody tells of."""
+    if letter.document is not None:
+        ledger.tax_reports.expect(account, {letter.subject: letter.document})
+    ledger.inbox.settle([letter], "read_again")

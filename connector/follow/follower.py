@@ -16,9 +16,10 @@ from typing import Final
 from connector.clock import Clock
 from connector.domain.errors import AccountError, LedgerError, LookAgainError, OutsideError, StepError, UsageError
 from connector.follow.erp import Scribe
-from connector.follow.events import read_inbox
+from connector.follow.events import Believes, read_inbox
 from connector.follow.look import Look
 from connector.follow.marks import mark
+from connector.follow.news import Doubts
 from connector.follow.plan import Plan, since
 from connector.ledger import Ledger
 from connector.ledger.accounts import AccountState
@@ -49,7 +50,10 @@ class Follower:
         clock: Clock,
         remote: Callable[[str], RemoteNews],
         adapters: Callable[[str], Mapping[str, Adapter]],
+        sources_of: Callable[[str], Iterable[str]],
         plan: Callable[[str], Plan],
+        see_source: Callable[[str, Adapter], None] = lambda source, adapter: None,
+        believes: Believes = lambda account, address: account == address,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         """Prepare to follow.
@@ -59,16 +63,21 @@ class Follower:
             clock: where the time comes from.
             remote: the B2Brouter side of an account.
             adapters: the ERPs that feed an account, by source.
+            sources_of: the names of these sources.
             plan: how an account is followed.
+            see_source: raises where a source's ERP is not the one that the ledger's jobs came from.
+            believes: of which other addresses events about its documents are believed.
             stopping: asked between documents; true ends the pass, and the next one goes on.
         """
         self._ledger = ledger
         self._clock = clock
         self._remote = remote
         self._adapters = adapters
+        self._sources_of = sources_of
         self._plan = plan
+        self._believes = believes
         self._stopping = stopping
-        self._scribe = Scribe(ledger, clock=clock)
+        self._scribe = Scribe(ledger, clock=clock, see_source=see_source)
         self._locks: dict[str, Lock] = defaultdict(Lock)
         self._look_again: dict[str, datetime] = {}  # before that no look is due
         self._unopened: set[str] = set()  # accounts whose ERPs cannot be opened
@@ -81,7 +90,7 @@ class Follower:
         due = ledger.inbox.accounts_with_news()
         due |= {account for account in ledger.following.accounts_to_mark() if self._may_call(states.get(account))}
         due |= {account for account in used if self._look_is_due(account, states[account])}
-        due |= self._scribe.accounts_with_work(self._opened, {account for account in used if account not in due})
+        due |= self._scribe.accounts_with_work(self._opened, self._sources_of, set(used) - due)
         return [account for account in used if account in due]
 
     def _look_is_due(self, account: str, state: AccountState) -> bool:
@@ -114,12 +123,22 @@ class Follower:
 
     def _follow(self, account: str) -> None:
         plan, state = self._plan(account), self._ledger.accounts.get(account)
-        may_ask = self._may_call(state)
+        may_ask, doubts = self._may_call(state), Doubts()
         try:
-            read_inbox(self._ledger, self._remote(account), plan, account, may_ask=may_ask)
-            self._look(account, plan, state)
+            read_inbox(
+                self._ledger,
+                self._remote(account),
+                plan,
+                account,
+                doubts,
+                believes=self._believes,
+                may_ask=may_ask,
+            )
+            self._look(account, plan, state, doubts)
             if self._may_call(state):
                 mark(self._ledger, self._remote(account), plan, account, stopping=self._stopping)
+            if doubts.failure is not None:
+                raise doubts.failure
         except AccountError:
             self._later(account)
             raise
@@ -165,14 +184,14 @@ class Follower:
     def _go_on(self, account: str) -> bool:
         return not self._stopping() and self._hold(account)
 
-    def _look(self, account: str, plan: Plan, state: AccountState | None) -> None:
+    def _look(self, account: str, plan: Plan, state: AccountState | None, doubts: Doubts) -> None:
         if state is None or not self._may_call(state):
             return
         due = self._next_look(account, state)
         if due is None or due.when > self._clock.now():
             return
-        last = state.polled_at
-        look = Look(self._ledger, self._remote(account), plan, account=account, clock=self._clock, last=last)
+        last, remote = state.polled_at, self._remote(account)
+        look = Look(self._ledger, remote, plan, doubts, account=account, clock=self._clock, last=last)
         if look.at_invoices(since(last, due.first_sent), lambda: self._go_on(account)):
             look.at_reports()
 

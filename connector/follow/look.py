@@ -11,7 +11,7 @@ from typing import Final
 from connector.clock import Clock
 from connector.domain.errors import RefusedError
 from connector.domain.remote_state import Verdict
-from connector.follow.news import Desk, news_of
+from connector.follow.news import Desk, Doubts, news_of
 from connector.follow.plan import OVERLAP, Plan
 from connector.ledger import Ledger
 from connector.ledger.following import Followed
@@ -44,6 +44,7 @@ class Look:
         ledger: Ledger,
         remote: RemoteNews,
         plan: Plan,
+        doubts: Doubts,
         *,
         account: str,
         clock: Clock,
@@ -55,6 +56,7 @@ class Look:
             ledger: where news is written down.
             remote: the account's side of B2Brouter.
             plan: how the account is followed.
+            doubts: of this pass; while a document cannot be read, the next look begins where this one began.
             account: by name.
             clock: where the time comes from.
             last: when the last look began; None: there was none.
@@ -62,6 +64,8 @@ class Look:
         self._ledger = ledger
         self._remote = remote
         self._plan = plan
+        self._doubts = doubts
+        self._doubtful = False
         self._account = account
         self._clock = clock
         self._last = last
@@ -76,18 +80,19 @@ class Look:
             go_on: asked after each page; false ends the look, and the next one begins where it began.
 
         Raises:
-            StepError: a list or a document could not be read; what was seen is written.
+            StepError: a list could not be read, or document after document; what was seen is written.
         """
         for page in self._remote.changed_invoices(day):
             self._take(page)
             if not go_on():
                 return False
-        self._ledger.following.looked(self._account, self._began, proved=self._tally.proved)
+        if not self._doubtful:
+            self._ledger.following.looked(self._account, self._began, proved=self._tally.proved)
         return True
 
     def _take(self, page: Sequence[RemoteInvoice]) -> None:
         jobs = self._ledger.following.jobs(self._account, [row.id for row in page])
-        desk = Desk(self._ledger, self._remote, self._plan)
+        desk = Desk(self._ledger, self._remote, self._plan, self._doubts)
         reports: dict[str, str] = {}
         for row in page:
             job, news = jobs.get(row.id), news_of(row, self._began)
@@ -96,6 +101,7 @@ class Look:
             self._count(job, news.changed_at, desk.hear(job, news, row.state_note))
             reports |= dict.fromkeys(row.tax_report_ids, row.id)
         desk.write()
+        self._doubtful |= desk.doubtful
         self._ledger.tax_reports.expect(self._account, reports)
 
     def _count(self, job: Followed, changed_at: datetime, verdict: Verdict) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError, StepError
 from connector.domain.remote_state import Standing, standing
+from connector.follow.news import SILENCE
 from connector.follow.plan import Plan
 from connector.ledger import Ledger
 from connector.ledger.following import Followed
@@ -17,8 +18,6 @@ from connector.ports import RemoteNews
 log = logging.getLogger(__name__)
 
 _BATCH: Final = 100
-_SILENCE: Final = 3
-"""Failures in a row that say that no document is at fault; fewer must not keep the others from their markers."""
 
 
 def mark(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, stopping: Callable[[], bool]) -> None:
@@ -35,7 +34,7 @@ def mark(ledger: Ledger, remote: RemoteNews, plan: Plan, account: str, *, stoppi
                 _mark(ledger, remote, plan, job)
             except (NotSentError, OutcomeUnknownError) as error:
                 failure, in_a_row = error, in_a_row + 1
-                if in_a_row == _SILENCE:
+                if in_a_row == SILENCE:
                     raise
             else:
                 in_a_row = 0

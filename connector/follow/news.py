@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
-from connector.domain.remote_state import News, Standing, Verdict, case_of, judge, standing
+from connector.domain.errors import NotSentError, OutcomeUnknownError, RefusedError, StepError
+from connector.domain.remote_state import REASONS, News, Standing, Verdict, case_of, judge, standing
 from connector.follow.plan import Plan
 from connector.ledger import Ledger
 from connector.ledger.following import Change, Followed
@@ -13,33 +16,85 @@ from connector.ports import RemoteInvoice, RemoteNews
 
 log = logging.getLogger(__name__)
 
+SILENCE: Final = 3
+"""Failures in a row that say that no document is at fault; fewer must not keep the others from what is due."""
+
+
+class Doubts:
+    """The documents that could not be read in one pass; none of them is asked for twice."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.failure: StepError | None = None  # the last one
+        self._unread: set[int] = set()
+        self._in_a_row = 0
+
+    def settle(self, job: Followed, read: Callable[[Followed], None]) -> bool:
+        """Read a document; return whether that could be done.
+
+        Raises:
+            StepError: no document seems to be at fault.
+        """
+        if job.id in self._unread:
+            return False
+        try:
+            read(job)
+        except (NotSentError, OutcomeUnknownError, RefusedError) as error:
+            self.failure = error
+            self._unread.add(job.id)
+            self._in_a_row += 1
+            if self._in_a_row == SILENCE:
+                raise
+            return False
+        self._in_a_row = 0
+        return True
+
 
 class Desk:
     """Takes news in, document by document, and writes it down in one go."""
 
-    def __init__(self, ledger: Ledger, remote: RemoteNews, plan: Plan, *, may_ask: bool = True) -> None:
+    def __init__(
+        self, ledger: Ledger, remote: RemoteNews, plan: Plan, doubts: Doubts, *, may_ask: bool = True
+    ) -> None:
         """Prepare to take news of one account in; where B2Brouter may not be asked, what is doubtful stays so."""
         self._ledger = ledger
         self._remote = remote
         self._plan = plan
+        self._doubts = doubts
         self._may_ask = may_ask
         self._known: dict[int, News | None] = {}
         self._changes: dict[int, Change] = {}
         self._doubtful: dict[int, Followed] = {}
 
-    def hear(self, job: Followed, news: News, note: str | None) -> Verdict:
-        """Judge one piece; later pieces about the same document are judged against it."""
+    def hear(self, job: Followed, news: News, note: str | None, *, believed: bool = True) -> Verdict:
+        """Judge one piece; later pieces about the same document are judged against it.
+
+        Args:
+            job: of the document.
+            news: what was told or read of it.
+            note: why.
+            believed: whether it comes from where it should; else it is a hint to read the document, and no more.
+        """
         known = self._known.get(job.id, job.known)
         verdict = judge(known, news)
+        if verdict is Verdict.TAKE and not believed:
+            verdict = Verdict.ASK
         if verdict is Verdict.TAKE:
             self._take(job, news, note)
-            if note is None and case_of(news.state, job.reference, note):
-                self._doubtful[job.id] = job  # the document itself may say why
+            if self._is_to_be_read(job, news, note):
+                self._doubtful[job.id] = job
         elif verdict is Verdict.ASK:
             self._doubtful[job.id] = job
-        elif verdict is Verdict.CONFIRM and news.event is not None and job.id not in self._changes:
+        elif verdict is Verdict.CONFIRM and believed and news.event is not None and job.id not in self._changes:
             self._confirm(job, news.event)
         return verdict
+
+    @staticmethod
+    def _is_to_be_read(job: Followed, news: News, note: str | None) -> bool:
+        """Whether the document itself has to confirm what was told of it, or may say why."""
+        if case_of(news.state, job.reference, note):
+            return note is None
+        return news.event is not None and job.reason in REASONS  # nobody's word alone closes a case
 
     def _take(self, job: Followed, news: News, note: str | None) -> None:
         if standing(news.state) is Standing.UNKNOWN and news.state != job.remote_state:
@@ -60,19 +115,24 @@ class Desk:
         """Read what is doubtful again, and write all news down.
 
         Returns:
-            The jobs whose news is to be kept: they moved meanwhile, or B2Brouter may not be asked.
+            The jobs whose news is to be kept: they moved meanwhile, could not be read, or B2Brouter may not be asked.
 
         Raises:
-            StepError: a document could not be read; all other news was written.
+            StepError: B2Brouter cannot be reached; all that is sure was written.
         """
         try:
             for job in list(self._doubtful.values()) if self._may_ask else ():
-                self._read_again(job)
+                self._doubts.settle(job, self._read_again)
         finally:
             # What is doubtful still may be wrong, or lack its why: it is heard again.
             sure = [change for id_, change in self._changes.items() if id_ not in self._doubtful]
             left = self._ledger.following.take(sure)
         return left | set(self._doubtful)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the news of a document still is."""
+        return bool(self._doubtful)
 
     def _read_again(self, job: Followed) -> None:
         """What the document itself says now counts, whatever lists and events said."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
+from shlex import quote
 from typing import Any, Final, Protocol, TypeVar
 
 from connector.domain import catalogue
@@ -292,12 +293,12 @@ def _of_erp(row: Any) -> Difference:
 
 def _not_ours(row: Any) -> Difference:
     details = {"number": row["number"] or "?", "reference": row["id"], "state": row["state"] or "?"}
-    link = f"connector link {row['job_id']} {row['id']} --note …"
+    link = f"connector link {row['job_id']} {quote(row['id'])} --note …"
     known = {"source": row["source"], "company": row["company"], "key": row["key"], "job_id": row["job_id"]}
     return Difference(
         reason="issued_elsewhere",
         details=details,
-        command=link if row["job_id"] is not None else f"connector jobs --search {row['number']}",
+        command=link if row["job_id"] is not None else f"connector jobs --search {quote(row['number'] or row['id'])}",
         reference=row["id"],
         **{**_figures_of(row), **known},
     )

@@ -17,7 +17,7 @@ from connector.domain.errors import ConnectorError, OutsideError, StepError, Wri
 from connector.domain.job import Stage
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
-from connector.ledger.reconciliations import Difference
+from connector.ledger.reconciliations import BROKEN_OFF, Difference
 from connector.ports import Adapter, ReadsRecorded, RemoteInvoice
 from connector.reconcile.differences import Differences, Limits
 from connector.reconcile.scratch import Scratch
@@ -50,6 +50,10 @@ class Period:
 
     start: date | None = None
     end: date | None = None
+
+    def is_all_since(self, first: date) -> bool:
+        """Whether every day from one on belongs to it."""
+        return self.end is None and (self.start is None or self.start <= first)
 
     def has(self, day: date | None) -> bool:
         """Whether a document of that day belongs to it; one without a day always does."""
@@ -132,6 +136,7 @@ class Reconciler:
         if run is None and not only_some:
             return None
         compared = Compared(account=account, period=period)
+        fault: str | None = BROKEN_OFF
         try:
             with Scratch() as scratch:
                 whole = self._laid_out(scratch, account, sources, remote, period)
@@ -141,10 +146,12 @@ class Reconciler:
                     self._count(compared, run, wanted, tell)
                     compared.erp, compared.remote = scratch.count("erp"), scratch.count("remote")
                     compared.ledger = scratch.count("job", "wanted")
+            fault = None if whole else "stopped"
         except (ConnectorError, StepError) as error:
-            self._finish(run, compared, fault=str(error.args[0]))
+            fault = str(error.args[0])
             raise
-        self._finish(run, compared, fault=None if whole else "stopped")
+        finally:
+            self._finish(run, compared, fault=fault)
         return compared if whole else None
 
     def _count(

@@ -136,6 +136,33 @@ def test_a_file_that_never_comes_is_given_up_after_thirty_days_and_asked_for_aga
     assert office.work() == 1
 
 
+def test_a_file_of_long_ago_is_not_given_up_for_a_hiccup(office: Office) -> None:
+    office.house.issue(invoice("1"))
+    office.house.advance(400 * DAY)
+    office.house.fault("unavailable_before", operation="download_as", times=None)
+    for _ in range(80):
+        office.work()
+        office.house.advance(12 * 3600)
+    assert office.keeping() == {"original": "kept", "legal": "due", "pdf": "due"}
+
+    office.house.world.faults.clear()
+    assert office.work() == 2
+
+
+def test_how_many_files_were_given_up_is_told_by_account(office: Office) -> None:
+    office.house.world.switches.set({"pdf_seconds": 500 * DAY})
+    office.house.issue(invoice("1"))
+    office.house.advance(40 * DAY)
+    office.work()
+    assert office.keeping()["pdf"] == "due"  # it was asked for once, after weeks
+    while office.keeping()["pdf"] == "due":
+        office.house.advance(12 * 3600)
+        office.work()
+
+    [told] = office.house.ledger.archive.backlog().values()
+    assert (told.files, told.absent) == (0, 1)
+
+
 def test_all_that_was_ever_sent_is_kept_when_the_archive_is_switched_on(office: Office) -> None:
     for key in ("1", "2", "3"):
         office.house.issue(invoice(key, number=f"F-{key}"))

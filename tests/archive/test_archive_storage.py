@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -175,6 +176,64 @@ def test_a_full_disk_is_said_in_a_sentence_and_leaves_nothing_behind(tmp_path: P
     assert "Nothing is lost" in caught.value.action
     assert list(folder.names()) == []
     assert list((tmp_path / "archive" / "incoming").iterdir()) == []
+
+
+@pytest.fixture
+def linkless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folder:
+    """A folder on a share that knows no links."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(os, "link", refuse)
+    return Folder(tmp_path / "share")
+
+
+def test_where_nothing_can_be_linked_a_file_is_written_once_all_the_same(linkless: Folder) -> None:
+    linkless.check()
+    linkless.put("files/aa/x.xml", b"<x/>")
+    linkless.put("files/aa/x.xml", b"<x/>")
+    with pytest.raises(ArchiveError, match="something else"):
+        linkless.put("files/aa/x.xml", b"<y/>")
+
+    assert linkless.read("files/aa/x.xml") == b"<x/>"
+    assert list(linkless.names()) == ["files/aa/x.xml"]
+    assert list(Path(linkless.place, "incoming").iterdir()) == []
+
+
+def test_where_nothing_can_be_linked_one_of_many_counts(linkless: Folder) -> None:
+    def put(number: int) -> bool:
+        try:
+            linkless.put("manifests/1.sha256", str(number).encode())
+        except ArchiveError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        written = list(pool.map(put, range(40)))
+    assert written.count(True) == 1
+    assert linkless.read("manifests/1.sha256") == str(written.index(True)).encode()
+
+
+def test_a_claim_that_a_killed_writer_left_keeps_others_away_for_an_hour(linkless: Folder) -> None:
+    claim = Path(linkless.place, "incoming", f"{sha256(b'a')}.claim")
+    claim.parent.mkdir(parents=True)
+    claim.touch()
+    with pytest.raises(ArchiveError, match="somebody else is just writing a"):
+        linkless.put("a", b"1")
+    os.utime(claim, (time.time() - 3601,) * 2)
+    linkless.tidy()
+    linkless.put("a", b"1")
+
+
+def test_the_check_names_a_file_as_putting_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "link", refuse)
+    with pytest.raises(ArchiveError, match="cannot be written"):
+        Folder(tmp_path).check()
+    assert list((tmp_path / "incoming").iterdir()) == []
 
 
 def test_a_place_that_cannot_be_one_is_said(tmp_path: Path) -> None:

@@ -20,13 +20,22 @@ class Delivery:
         self.house = house
         self._event = 0
 
-    def tell(self, reference: str, state: str, *, ago: float = 0, event: int | None = None, **data: Any) -> bool:
-        """Have an event arrive that was made so many seconds ago; return whether it was new."""
+    def tell(
+        self,
+        reference: str,
+        state: str,
+        *,
+        ago: float = 0,
+        event: int | None = None,
+        address: str = ACCOUNT,
+        **data: Any,
+    ) -> bool:
+        """Have an event arrive, at an account's address, that was made so many seconds ago; return if it was new."""
         self._event = self._event + 1 if event is None else event
         at = int(self.house.clock.now().timestamp() - ago)
         told = {"invoice_id": int(reference), "event_id": self._event, "state": state, **data}
         body = json.dumps({"code": "issued_invoice.state_change", "triggered_at": at, "data": told}).encode()
-        return self.house.ledger.inbox.put(ACCOUNT, notice(body))
+        return self.house.ledger.inbox.put(address, notice(body))
 
     def happens(self, reference: str, state: str, note: str | None = None, code: str | None = None) -> None:
         """Have the network report a state; nobody is told."""

@@ -4,6 +4,7 @@ as the service has it within one interval, and never show an older state over a 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -107,3 +108,14 @@ def test_what_the_sandbox_makes_of_its_receivers(
     assert (job.status, job.remote_state, job.reason) == (Status.DONE, state, reason)
     assert says in (job.message or "")
     assert told.ledger.queries.cases() == (0 if reason is None else 1)
+
+
+def test_events_are_believed_among_accounts_with_one_key(tmp_path: Path) -> None:
+    keys = {"spain": "key-1", "madrid": "key-1", "france": "key-2"}
+    accounts = {name: {"account_id": name, "api_key": key} for name, key in keys.items()}
+    services = Services(Settings(ledger={"url": f"sqlite:///{tmp_path}/ledger.db"}, accounts=accounts))
+
+    assert services.have_one_key("spain", "madrid")
+    assert not services.have_one_key("spain", "france")
+    assert not services.have_one_key("spain", "nobody")
+    services.close()

@@ -8,6 +8,8 @@ import pytest
 
 from connector.domain.job import Stage, Status
 from connector.ledger.actions import RETRY, SKIP
+from connector.ledger.queries import ATTENTION
+from connector.operations.acts import fitting
 from tests.follow.conftest import Delivery
 from tests.support.builders import invoice
 from tests.support.house import ACCOUNT, House, rows
@@ -122,10 +124,46 @@ def test_a_document_that_is_accepted_after_all_closes_the_case(sent: House, deli
     delivery.tell(reference(sent), "error", notes="PEPPOL_NO_RECEIVER", ago=3)
     sent.follow()
     assert sent.job().reason == "delivery_failed"
+    assert sent.requests() == []
+    delivery.happens(reference(sent), "sent")
     delivery.tell(reference(sent), "sent")
     sent.follow()
     assert (sent.job().reason, sent.job().remote_state) == (None, "sent")
     assert sent.erp.shown["1"][-1].reason is None
+    assert sent.operations() == ["read_invoice"]
+
+
+def test_a_word_that_the_document_does_not_bear_out_closes_no_case(sent: House, delivery: Delivery) -> None:
+    delivery.happens(reference(sent), "refused", "No")
+    delivery.tell(reference(sent), "refused", notes="No", ago=3)
+    sent.follow()
+    delivery.tell(reference(sent), "accepted")
+    sent.follow()
+
+    assert (sent.job().reason, sent.job().remote_state) == ("refused_by_receiver", "refused")
+    assert outcomes(sent)[-1] is not None
+
+
+def test_what_came_to_the_address_of_another_account_is_a_hint_to_read_the_document(
+    sent: House, delivery: Delivery
+) -> None:
+    delivery.tell(reference(sent), "refused", notes="No", address="other")
+    sent.follow()
+    assert (sent.job().reason, sent.job().remote_state) == (None, "sending")
+    assert (sent.operations(), outcomes(sent)) == (["read_invoice"], ["read_again"])
+
+    delivery.happens(reference(sent), "refused", "Wrong order number")
+    delivery.tell(reference(sent), "registered", address="other", ago=-1)
+    sent.follow()
+    assert (sent.job().reason, sent.job().details["message"]) == ("refused_by_receiver", "Wrong order number")
+
+
+def test_it_counts_where_both_accounts_have_one_key(sent: House, delivery: Delivery) -> None:
+    sent.believes = {"other"}
+    delivery.tell(reference(sent), "registered", address="other")
+    sent.follow()
+    assert sent.job().remote_state == "registered"
+    assert sent.requests() == []
 
 
 def test_a_case_that_a_person_let_be_stays_closed_until_the_state_changes(sent: House, delivery: Delivery) -> None:
@@ -153,6 +191,45 @@ def test_a_refusal_while_the_write_back_is_held_is_a_case_once_it_is_done(sent: 
     sent.ledger.actions.perform(RETRY, [held], who="Ana", note="cleared")
     sent.run()
     assert (sent.job("2").status, sent.job("2").reason) == (Status.DONE, "refused_by_receiver")
+
+
+def left_out_after_sending(house: House) -> None:
+    house.take_in(invoice("2"))
+    house.erp.at("record", 1, lambda: house.erp.write("2", "999", "other"))
+    house.run()
+    assert house.job("2").reason == "erp_reference_differs"
+
+
+def test_a_document_that_was_left_out_after_it_was_sent_is_a_case_when_it_is_refused(
+    sent: House, delivery: Delivery
+) -> None:
+    left_out_after_sending(sent)
+    sent.ledger.actions.perform(SKIP, [sent.job("2")], who="Ana", note="the other reference may stay")
+    assert sent.ledger.queries.cases() == 0
+    delivery.tell(reference(sent, "2"), "refused", notes="No")
+    sent.follow()
+
+    left_out = sent.job("2")
+    assert (left_out.status, left_out.stage, left_out.reason) == (Status.SKIPPED, Stage.SENT, "refused_by_receiver")
+    assert sent.ledger.queries.cases() == 1
+    assert [job.key for job in sent.ledger.queries.jobs(ATTENTION)] == ["2"]
+    assert [cause.reason for cause in sent.ledger.queries.causes()] == ["refused_by_receiver"]
+
+    assert {act.name for act in fitting(left_out)} == {"release", "skip"}
+    sent.ledger.actions.perform(SKIP, [left_out], who="Ana", note="settled by mail")
+    assert (sent.job("2").status, sent.job("2").reason) == (Status.SKIPPED, None)
+
+
+def test_what_stood_behind_the_hold_of_a_document_is_a_case_when_that_is_left_out(
+    sent: House, delivery: Delivery
+) -> None:
+    left_out_after_sending(sent)
+    delivery.tell(reference(sent, "2"), "refused", notes="No")
+    sent.follow()
+    assert sent.job("2").reason == "erp_reference_differs"
+    sent.ledger.actions.perform(SKIP, [sent.job("2")], who="Ana", note="the other reference may stay")
+
+    assert (sent.job("2").status, sent.job("2").reason) == (Status.SKIPPED, "refused_by_receiver")
 
 
 def test_a_state_never_seen_before_is_kept_raw_with_a_warning(

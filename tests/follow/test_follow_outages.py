@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from connector.domain.errors import SourceUnavailableError
+from connector.follow import Plan
 from tests.follow.conftest import Delivery
 from tests.support.builders import invoice
 from tests.support.house import House
@@ -72,3 +73,74 @@ def test_an_erp_that_was_away_is_told_the_last_state_alone(sent: House, delivery
     sent.follow()
 
     assert shown(sent, "1") == ["refused"]
+
+
+def test_no_state_is_written_into_another_database(sent: House, delivery: Delivery) -> None:
+    sent.follow()
+    before = shown(sent, "1")
+    sent.erp.name = "copy"
+    sent.advance(MINUTE)
+    delivery.happens(str(sent.job().reference), "accepted")
+    sent.advance(5 * MINUTE)
+    sent.follow()
+    assert shown(sent, "1") == before
+    assert sent.ledger.sources.locked() == ["erp"]
+
+    sent.erp.name = "memory"
+    sent.advance(2 * MINUTE)
+    sent.follow()
+    assert shown(sent, "1")[-1] == "accepted"
+
+
+def test_a_document_that_cannot_be_read_keeps_no_other_from_its_news(sent: House, delivery: Delivery) -> None:
+    sent.issue(invoice("2"), invoice("3"))
+    sent.plan = Plan(mark_as={"refused": "closed"})
+    unreadable, other, told = (str(sent.job(key).reference) for key in ("1", "2", "3"))
+    sent.fault("error_before", path=f"/invoices/{unreadable}", method="GET", status=500, times=None)
+    sent.advance(5 * MINUTE)
+    delivery.tell(unreadable, "refused")  # does not say why
+    delivery.happens(told, "refused", "No")
+    delivery.tell(told, "refused", notes="No")
+    delivery.happens(other, "refused", "Wrong order number")  # whose webhook is lost
+    sent.follow()
+
+    assert (sent.job("2").reason, sent.job("3").reason) == ("refused_by_receiver", "refused_by_receiver")
+    assert sent.job("1").reason is None
+    assert sent.operations().count("mark_invoice") == 2
+
+    sent.world.faults.clear()
+    delivery.happens(unreadable, "refused", "Wrong address")
+    sent.advance(2 * MINUTE)
+    sent.follow()
+    assert (sent.job("1").reason, sent.job("1").details["message"]) == ("refused_by_receiver", "Wrong address")
+
+
+def test_what_a_look_could_not_read_is_looked_at_again(sent: House, delivery: Delivery) -> None:
+    reference = str(sent.job().reference)
+    delivery.tell(reference, "sent", ago=-10 * MINUTE)  # later than what the list shows: the document has to be read
+    sent.follow()
+    sent.fault("error_before", path=f"/invoices/{reference}", method="GET", status=500, times=None)
+    sent.advance(5 * MINUTE)
+    delivery.happens(reference, "refused", "No such order")
+    sent.follow()
+    assert sent.job().reason is None
+    sent.world.faults.clear()
+    sent.advance(2 * MINUTE)
+    sent.follow()
+
+    assert sent.job().reason == "refused_by_receiver"
+
+
+def test_after_three_documents_in_a_row_that_cannot_be_read_no_more_are_asked_for(
+    sent: House, delivery: Delivery
+) -> None:
+    keys = [str(number) for number in range(2, 8)]
+    sent.issue(*(invoice(key) for key in keys))
+    sent.forget_requests()
+    sent.fault("error_before", operation="read_invoice", status=500, times=None)
+    for key in keys:
+        delivery.tell(str(sent.job(key).reference), "refused")
+    sent.follow()
+
+    assert len({entry.path for entry in sent.requests("read_invoice")}) == 3
+    assert "list_invoices" not in sent.operations()

@@ -6,8 +6,13 @@ import json
 
 import pytest
 
+from connector.domain.errors import SourceUnavailableError
+from connector.domain.job import Stage, Status
 from connector.domain.notice import notice
+from connector.ledger.actions import SKIP
 from connector.ports import RemoteTaxReport
+from connector.simulator import notice as network_says
+from tests.follow.conftest import Delivery
 from tests.support.builders import invoice
 from tests.support.house import ACCOUNT, House, Opener
 
@@ -28,6 +33,26 @@ def reporting(open_house: Opener) -> House:
 def report(house: House) -> RemoteTaxReport:
     [found] = house.ledger.tax_reports.of(house.job().reference)
     return found
+
+
+def reported(
+    house: House,
+    state: str,
+    *,
+    id_: int = 41,
+    event: int = 1,
+    ago: float = 0,
+    address: str = ACCOUNT,
+    **shown: object,
+) -> None:
+    """Have B2Brouter tell, at the address of an account, of a report on the document."""
+    errors = [{"code": "1104", "description": "NIF not identified"}] if state == "error" else []
+    about = {"id": id_, "invoice_id": int(house.job().reference or 0), "type": "verifactu", "errors": errors, **shown}
+    data = {"tax_report_id": id_, "event_id": event, "state": state, "notes": None, "object": about}
+    at = int(house.clock.now().timestamp() - ago)
+    body = json.dumps({"code": "tax_report.state_change", "id": event, "triggered_at": at, "data": data}).encode()
+    house.ledger.inbox.put(address, notice(body))
+    house.follow()
 
 
 def look(house: House, after: float = 5 * MINUTE) -> None:
@@ -114,4 +139,110 @@ def test_an_event_that_was_made_late_does_not_hide_what_the_authority_said(repor
     assert report(reporting).state == "sent"
     look(reporting, 20 * MINUTE)
 
+    assert report(reporting).state == "registered"
+
+
+def test_what_the_authority_refused_while_the_erp_was_away_is_a_case_once_the_erp_is_back(open_house: Opener) -> None:
+    house = open_house()
+    house.stamp()
+    house.take_in(invoice("1"))
+    house.erp.fail("record", SourceUnavailableError("The ERP is away.", down=True))
+    house.drain()
+    assert (house.job().stage, house.job().reason) == (Stage.SENT, "erp_unavailable")
+    reported(house, "error")
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.DONE, "tax_report_refused")
+    assert "NIF not identified" in (house.job().message or "")
+
+
+def test_a_refused_report_behind_a_remark_is_the_case_when_the_remark_is_let_be(sent: House) -> None:
+    Delivery(sent).tell(str(sent.job().reference), "annotated", notes="Which delivery?")
+    reported(sent, "error")
+    assert sent.job().reason == "receiver_remark"
+    sent.ledger.actions.perform(SKIP, [sent.job()], who="Ana", note="answered")
+    assert sent.job().reason == "tax_report_refused"
+
+    sent.ledger.actions.perform(SKIP, [sent.job()], who="Ana", note="corrected by hand")
+    assert sent.job().reason is None
+    sent.advance(MINUTE)
+    reported(sent, "error", event=2)
+    assert sent.job().reason is None  # the same was let be
+
+
+def test_a_refused_report_behind_a_refusal_is_the_case_when_the_receiver_accepts(sent: House) -> None:
+    delivery = Delivery(sent)
+    delivery.tell(str(sent.job().reference), "refused", notes="No", ago=5)
+    reported(sent, "error")
+    assert sent.job().reason == "refused_by_receiver"
+    delivery.happens(str(sent.job().reference), "accepted")
+    delivery.tell(str(sent.job().reference), "accepted")
+    sent.follow()
+
+    assert sent.job().reason == "tax_report_refused"
+
+
+def test_a_report_beside_the_refused_one_does_not_close_its_case(sent: House) -> None:
+    reported(sent, "error")
+    reported(sent, "registered", id_=42, event=2)
+    assert (sent.job().reason, sent.job().details["report"]) == ("tax_report_refused", "41")
+
+    reported(sent, "error", id_=43, event=3)
+    sent.advance(MINUTE)
+    reported(sent, "registered", event=4)
+    assert (sent.job().reason, sent.job().details["report"]) == ("tax_report_refused", "43")
+
+
+@pytest.mark.parametrize("which", ["correction", "annullation"])
+def test_a_report_that_corrects_or_annuls_the_refused_one_closes_its_case(sent: House, which: str) -> None:
+    reported(sent, "error", ago=MINUTE)
+    reported(
+        sent,
+        "processing",
+        id_=42,
+        event=2,
+        ago=5,
+        correction=which == "correction",
+        annullation=which == "annullation",
+    )
+    assert sent.job().reason == "tax_report_refused"
+    reported(
+        sent, "registered", id_=42, event=3, correction=which == "correction", annullation=which == "annullation"
+    )
+    assert sent.job().reason is None
+
+
+def test_a_refused_report_that_names_its_correction_is_no_case_and_the_correction_is_followed(sent: House) -> None:
+    reported(sent, "error", ago=MINUTE)
+    reported(sent, "error", event=2, corrected_by_id=42)
+    assert sent.job().reason is None
+    assert [(one.id, one.state) for one in sent.ledger.tax_reports.of(sent.job().reference)] == [
+        ("41", "error"), ("42", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("state", ["issued", "paid", "closed"])
+def test_the_report_on_a_closed_document_is_looked_at_until_the_authority_has_answered(
+    reporting: House, state: str
+) -> None:
+    [there] = reporting.world.tax_reports.values()
+    reporting.advance(5 * MINUTE)
+    network_says(reporting.world, int(reporting.job().reference or 0), state, None, None)
+    there.state, there.updated_at = "processing", reporting.clock.now()
+    reporting.follow()
+    assert (reporting.job().remote_state, report(reporting).state) == (state, "processing")
+    there.state, there.updated_at = "error", reporting.clock.now()
+    look(reporting, 60 * MINUTE)
+
+    assert (report(reporting).state, reporting.job().reason) == ("error", "tax_report_refused")
+    reporting.forget_requests()
+    look(reporting, 24 * 60 * MINUTE)
+    assert reporting.requests() == []
+
+
+def test_a_report_that_is_told_at_the_address_of_another_account_is_looked_at(reporting: House) -> None:
+    [there] = reporting.world.tax_reports.values()
+    reported(reporting, "error", id_=there.id, address="other")
+    assert (report(reporting).state, reporting.job().reason) == (None, None)
+    look(reporting)
     assert report(reporting).state == "registered"

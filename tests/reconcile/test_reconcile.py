@@ -9,9 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from connector.domain.errors import NotSentError, OutsideError, SourceUnavailableError
 from connector.domain.invoice import Invoice
+from connector.ledger.owner import this_process
 from connector.ledger.reconciliations import Difference
 from connector.reconcile.reconciler import Compared, Period, Reconciler, months
 from connector.reconcile.scratch import Scratch
@@ -115,6 +117,16 @@ def test_issued_at_b2brouter_by_hand(auditor: Auditor) -> None:
 
     assert auditor.reasons() == [("issued_elsewhere", "HAND-1")]
     assert (auditor.told[0].reference, auditor.told[0].job_id) == (str(made), None)
+
+
+def test_a_command_that_names_a_number_of_others_is_safe_to_paste(auditor: Auditor) -> None:
+    [known] = auditor.house.remote_contacts()
+    planted = {"account": 1, "contact_id": known.id, "number": "A;reboot", "date": DAY.isoformat(), "state": "sent"}
+    lines = [{"description": "x", "quantity": 1, "price": 10, "taxes_attributes": []}]
+    auditor.house.plant(invoices=[{**planted, "invoice_lines_attributes": lines}])
+
+    auditor.compare()
+    assert [one.command for one in auditor.told] == ["connector jobs --search 'A;reboot'"]
 
 
 def test_issued_by_hand_what_is_held_here_leads_to_the_link(auditor: Auditor) -> None:
@@ -281,6 +293,36 @@ def test_one_comparison_of_an_account_at_a_time(auditor: Auditor) -> None:
     assert auditor.compare() is None
 
     auditor.house.advance(7 * 3600)  # its process is dead
+    assert auditor.compare() is not None
+
+
+def test_a_comparison_whose_process_was_killed_keeps_nobody_from_the_next_one(auditor: Auditor) -> None:
+    ledger = auditor.house.ledger
+    run = ledger.reconciliations.begin(ACCOUNT, None, None)
+    assert run is not None
+    machine, _, started = this_process().split("/")
+    with ledger.database.write() as connection:
+        connection.execute(
+            text("UPDATE reconciliation SET owner = :gone"), {"gone": f"{machine}/999999999/{started}"}
+        )
+
+    assert auditor.compare() is not None
+    killed = ledger.reconciliations.get(run)
+    assert killed is not None
+    assert killed.fault == "broken off"
+
+
+def test_a_comparison_that_ends_by_a_mistake_of_ours_keeps_nobody_from_the_next_one(
+    auditor: Auditor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(auditor.erp, "find", lambda *_, **__: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            auditor.compare()
+
+    last = auditor.house.ledger.reconciliations.last(ACCOUNT)
+    assert last is not None
+    assert last.fault == "broken off"
     assert auditor.compare() is not None
 
 
