@@ -22,7 +22,7 @@ from connector.bench.discovery import Rooms
 from connector.bench.frame import Cost, Costs, Taken, in_a_process
 from connector.bench.statements import Watched, planned, taken
 from connector.bootstrap import Services
-from connector.domain.job import Status
+from connector.domain.job import AT_REST, Status
 from connector.duties import Duties
 from connector.ledger import Ledger
 from connector.ledger.queries import ATTENTION, Filter
@@ -35,7 +35,6 @@ _SHOWN: Final = 20_000
 """Jobs that need a person, of which the overview shows the causes."""
 
 _ACCOUNT: Final = ledgers.ACCOUNTS[0]
-_STATUSES: Final = (Status.DONE, Status.SKIPPED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,7 @@ def _console(ledger: Ledger) -> dict[str, Callable[[], object]]:
         "waiting, by reason": lambda: figures.by_reason(Status.WAITING),
         "unsent, by age": figures.unsent_by_age,
         "issued in a day": lambda: figures.issued(now - timedelta(days=2), now - timedelta(days=1)),
-        "all that is at rest, counted": lambda: figures.at_rest(_STATUSES),
+        "all that is at rest, counted": lambda: figures.at_rest(AT_REST),
         "events, the last thousand": lambda: ledger.events.after(ledger.events.newest() - 1000, 1000),
     }
 

@@ -20,7 +20,7 @@ from connector import errands
 from connector.bench import erp
 from connector.bench.discovery import Rooms
 from connector.bench.frame import Machine, Span, in_a_process, resident_memory, timed
-from connector.bench.throughput import settings, simulator
+from connector.bench.throughput import see_all_issued, settings, simulator
 from connector.bootstrap import Services
 from connector.domain.job import Status
 from connector.ledger import schema
@@ -120,9 +120,8 @@ def run(source: str, ledger: str, address: str, count: int, threads: int) -> tup
     watch.join()
     done = _done(services)
     samples.append(Sample(done, resident_memory()))
+    see_all_issued(services, count)
     services.close()
-    if done != count:
-        raise AssertionError(f"{done} of {count} invoices were issued")
     return span, samples
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -26,8 +27,10 @@ from connector.bench import bare, erp
 from connector.bench.discovery import Rooms
 from connector.bench.frame import Machine, Span, in_a_process, keep_beside, timed
 from connector.bootstrap import Services
+from connector.domain.errors import OutsideError
 from connector.domain.job import Status
 from connector.ledger import schema
+from connector.ledger.queries import Filter
 
 CUSTOMERS: Final = 30
 _ACCOUNT: Final = "main"
@@ -182,11 +185,26 @@ def work(source: str, ledger: str, address: str, redis: str | None, setting: Set
     with tallied(services.ledger.database.engine) as tally, timed(setting.invoices) as span:
         while services.ledger.jobs.due_accounts():
             errands.drain(services, _ACCOUNT, stopping=lambda: False)
-    done = services.ledger.queries.by_status()[Status.DONE]
-    if done != setting.invoices:
-        raise AssertionError(f"{done} of {setting.invoices} invoices were issued")
+    see_all_issued(services, setting.invoices)
     services.close()
     return Run(span, tally, _calls(address))
+
+
+def see_all_issued(services: Services, count: int) -> None:
+    """See that a measured worker issued all: figures of fewer would be those of something else.
+
+    Raises:
+        OutsideError: some are not issued; its message says why they are not.
+    """
+    queries = services.ledger.queries
+    if (done := queries.by_status()[Status.DONE]) == count:
+        return
+    reasons = Counter(job.reason for job in queries.jobs(Filter()) if job.status is not Status.DONE)
+    told = ", ".join(f"{reason} ({times})" for reason, times in reasons.most_common())
+    raise OutsideError(
+        f"Only {done:,} of {count:,} invoices were issued: nothing was measured. The others wait for: {told}.",
+        action="Run it again when nothing else keeps this machine or its servers busy.",
+    )
 
 
 def _calls(address: str) -> int:

@@ -17,7 +17,7 @@ from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.domain.errors import UsageError
 from connector.domain.invoice import Kind
-from connector.domain.job import Event, Status
+from connector.domain.job import Event, is_case
 from connector.ledger import Ledger
 from connector.ledger.actions import HOLD, RELEASE, RETRY, SKIP, Act, Preview
 from connector.ledger.causes import Cause, grouped
@@ -233,10 +233,14 @@ def _record(act: Act, preview: Preview, changed: Sequence[int], *, dry_run: bool
 
 def _told_apart(act: Act, jobs: Sequence[Job]) -> list[tuple[Sequence[Job], tuple[str, str]]]:
     """Return the jobs with the words for what happens to them; at least one entry, even for no job."""
-    issued = [job for job in jobs if job.status is Status.DONE]
-    others = [job for job in jobs if job.status is not Status.DONE]
-    found: list[tuple[Sequence[Job], tuple[str, str]]] = [(issued, _LET_BE)] if issued else []
-    return [*found, (others, _WORDS[act.name])] if others or not issued else found
+    cases = [job for job in jobs if _is_let_be(act, job)]
+    others = [job for job in jobs if not _is_let_be(act, job)]
+    found: list[tuple[Sequence[Job], tuple[str, str]]] = [(cases, _LET_BE)] if cases else []
+    return [*found, (others, _WORDS[act.name])] if others or not cases else found
+
+
+def _is_let_be(act: Act, job: Job) -> bool:
+    return act is SKIP and is_case(job.status, job.reason)
 
 
 def _causes(jobs: Sequence[Job]) -> list[Cause]:

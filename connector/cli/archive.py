@@ -10,10 +10,11 @@ import click
 
 from connector.bootstrap import Services
 from connector.cli.command import Group
-from connector.cli.ending import GOOD, NEEDS_A_PERSON
+from connector.cli.ending import GOOD, NEEDS_A_PERSON, CommandError
+from connector.cli.finding import one_job
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
-from connector.domain.archive import Keeping
+from connector.domain.archive import Keeping, Piece
 from connector.domain.errors import UsageError
 from connector.ledger import Ledger
 from connector.operations.texts import count, local
@@ -135,6 +136,46 @@ def verify(session: Session) -> int:
         read = f"{count(look.files, 'file')} and {count(look.lists, 'list')} read in {storage.place}"
         session.output.line(f"{read}: {f'{found:,} not as they should be' if found else 'all as they were kept'}.")
     return NEEDS_A_PERSON if found else GOOD
+
+
+@archive.command("get")
+@click.argument("name", metavar="NUMBER_OR_ID")
+@click.option(
+    "--piece",
+    type=click.Choice([str(piece) for piece in Piece]),
+    default=str(Piece.LEGAL),
+    show_default=True,
+    help="Which of its files: what was delivered, what was sent to B2Brouter, or the PDF.",
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="The file; it must not exist yet.")
+@click.pass_obj
+def get(session: Session, name: str, piece: str, output: Path | None) -> None:
+    """Hand out one file of one invoice, as it was kept."""
+    from connector.archive.handing_out import hand_out
+
+    storage = _required(session.services)
+    ledger = session.ledger_if_any()
+    job = one_job(ledger, name)
+    assert ledger is not None
+    found = hand_out(ledger, storage, job, Piece(piece))
+    if found is None:
+        raise CommandError(
+            f"The archive does not have this file of {job.number or name}.",
+            action="connector archive status tells what is still to come.",
+            kind="not_found",
+        )
+    file = output or Path(found.name)
+    try:
+        with file.open("xb") as stream:
+            stream.write(found.content)
+    except FileExistsError:
+        raise UsageError(f"{file} exists already.", action="Name another file with --output.") from None
+    except OSError as error:
+        raise UsageError(f"{file} cannot be written: {error.strerror}.", action="Name another --output.") from error
+    if session.json:
+        session.output.record({"output": str(file), "bytes": len(found.content)})
+    else:
+        session.output.line(f"{file}: {len(found.content):,} bytes.")
 
 
 @archive.command("export")

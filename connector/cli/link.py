@@ -78,7 +78,7 @@ def _same_document(other: Job, job: Job, reference: str) -> bool:
 
 
 def _in_the_erp(services: Services, job: Job) -> Invoice:
-    document = services.adapter(job.source).load([job.key]).get(job.key)
+    document = services.erp(job.source).load([job.key]).get(job.key)
     if document is None:
         raise OutsideError(f"{job.number} is no longer in the ERP.", action="Restore it there first.")
     if isinstance(document, DocumentNotUsableError):

@@ -18,12 +18,13 @@ from connector.cli.ending import GOOD, NEEDS_A_PERSON, CommandError
 from connector.cli.output import Column, Output
 from connector.cli.session import Session
 from connector.cli.signals import stopping
+from connector.domain.cells import as_cells
 from connector.domain.errors import OutsideError, StepError, UsageError
 from connector.ledger.reconciliations import Difference
 from connector.operations.preflight import check_configuration
 from connector.operations.records import difference_record
 from connector.operations.texts import amount, count
-from connector.supervision import at_the_end, prepare
+from connector.supervision import at_the_end, prepare, seen, take_note
 
 if TYPE_CHECKING:
     from connector.bootstrap import Services
@@ -97,14 +98,15 @@ def _compare(
     services: Services, account: str, source: str | None, period: Any, tell: Callable[[Difference], None]
 ) -> Compared:
     names = services.sources_of(account) if source is None else [source]
+    only_some = set(names) != set(services.sources_of(account))
     try:
         prepare(services, account)
         compared = services.reconciler.reconcile(
             account,
-            [services.source(name) for name in names],
+            seen(services, names),
             services.remote(account),
             period,
-            only_some=set(names) != set(services.sources_of(account)),
+            only_some=only_some,
             tell=tell,
         )
     except StepError as error:
@@ -116,6 +118,8 @@ def _compare(
             kind="not_compared",
             status=1,
         )
+    if not only_some:
+        take_note(services, compared)
     return compared
 
 
@@ -146,11 +150,11 @@ class _Teller:
     def tell(self, found: Difference) -> None:
         """Tell one; write its reference back, where that was asked for."""
         if self._write_back and found.reason == "reference_missing":
-            adapters = {name: self._services.adapter(name) for name in self._services.settings.sources}
+            adapters = {} if found.source is None else {found.source: self._services.erp(found.source)}
             self._written += self._services.reconciler.write_back(adapters, found, who=user())
         record = difference_record(self.account, found)
         if self._csv is not None:
-            self._csv.writerow(record)
+            self._csv.writerow(as_cells(record))
         if self._output.json:
             self._output.record(record)
         elif len(self._rows) < _ON_A_TERMINAL or not self._output.terminal:

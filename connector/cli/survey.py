@@ -275,13 +275,19 @@ class _Reader:
         for job in self._of_status(Status.PENDING):
             if job.stage.reached(Stage.SENT):
                 self._survey.unsaid += 1
-            else:
+            elif not self._is_too_early(job):
                 yield job.key
         stopped = self._stopped()
         for job in self._of_status(Status.WAITING):
-            if job.reason in _GO_ON and job.account not in stopped and not job.stage.reached(Stage.SENT):
+            goes_on = job.reason in _GO_ON and job.account not in stopped and not job.stage.reached(Stage.SENT)
+            if goes_on and not self._is_too_early(job):
                 self._survey.waiting += 1
                 yield job.key
+
+    def _is_too_early(self, job: Job) -> bool:
+        """Whether the start date leaves it out by now; it was counted as such among all documents."""
+        untouched = not job.stage.reached(Stage.CREATED) and job.open_effect is None
+        return untouched and self._source.begins_before(job)
 
     def _of_status(self, status: Status) -> Iterable[Job]:
         if self._ledger is None:

@@ -153,7 +153,7 @@ def _tell(output: Output, ledger: Ledger, result: Result, waiting: Sequence[Stan
             output, ledger, Filter(status=Status.HELD), f"{result.by_status[Status.HELD]:,} held, for a person:"
         )
     if result.cases:
-        cases = Filter(status=Status.DONE, attention=True)
+        cases = Filter(case=True)
         tell_reasons(output, ledger, cases, f"{result.cases:,} issued, and for a person all the same:")
     for name, pause in ledger.sources.paused().items():
         output.line(catalogue.reason("source_paused").message(pause.facts(name)))

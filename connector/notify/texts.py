@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,6 +22,9 @@ from connector.notify.recipients import Recipient
 PRODUCTION: Final = "production"
 
 _LONGEST_SUBJECT: Final = 120
+
+_MOST_ALIKE: Final = 20
+"""Alarms of one kind that a message tells one by one: in a large outage every account has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,9 @@ class Writer:
         self._console = console.rstrip("/") if console else None
 
     def alarms(self, taken: Sequence[Taken], to: Recipient) -> Message:
-        """Return one message about all that there is to tell of alarms: of each, the latest."""
+        """Return one message about what there is to tell of alarms: of each, the latest, and some of many alike."""
         latest = {one.alarm_id: one for one in taken}
-        paragraphs = [self._alarm(one, to) for one in latest.values()]
+        paragraphs = list(self._alarms(latest.values(), to))
         [first, *others] = latest.values()
         subject = say("alarms", to.language, count=str(len(latest))) if others else self._alarm_line(first, to)
         return self._message(subject, paragraphs, to)
@@ -67,6 +70,15 @@ class Writer:
         return self._message(subject, [f"{subject}.", say("test_text", to.language)], to)
 
     # ------------------------------------------------------------ alarms
+
+    def _alarms(self, latest: Iterable[Taken], to: Recipient) -> Iterator[str]:
+        kinds: dict[tuple[str, bool], list[Taken]] = {}
+        for one in latest:
+            kinds.setdefault((one.fact["code"], one.kind is Kind.ENDED), []).append(one)
+        for alike in kinds.values():
+            yield from (self._alarm(one, to) for one in alike[:_MOST_ALIKE])
+            if len(alike) > _MOST_ALIKE:
+                yield say("alike", to.language, count=str(len(alike) - _MOST_ALIKE))
 
     def _alarm(self, one: Taken, to: Recipient) -> str:
         kind, facts = alarm(one.fact["code"]), _facts(one.fact, to)

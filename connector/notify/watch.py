@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from connector.clock import Clock
 from connector.domain.alarms import instant
-from connector.domain.errors import EnvironmentLockedError
 from connector.ledger import Ledger
 from connector.ledger.accounts import STOPPED, AccountState
 from connector.ledger.ages import Astray
 from connector.ledger.alarms import COMPLETENESS_GAP, ERP_NOT_TOLD
+from connector.ledger.sources import ANOTHER
 from connector.notify.calendar import working_days_between
 
 NO_LOOK: Final = "no_look"
@@ -29,10 +29,9 @@ INVOICES_OVERDUE: Final = "invoices_overdue"
 SCHEDULER_SILENT: Final = "scheduler_silent"
 ACCOUNT_IS_ANOTHER: Final = "account_is_another"
 ACCOUNT_GONE: Final = "account_gone"
-SOURCE_IS_ANOTHER: Final = "source_is_another"
 LEDGER_IS_A_COPY: Final = "ledger_is_a_copy"
 
-_OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, SOURCE_IS_ANOTHER, ERP_NOT_TOLD})
+_OF_SOURCES: Final = frozenset({NO_LOOK, NOTHING_FOUND, ANOTHER, ERP_NOT_TOLD})
 _OF_ACCOUNTS: Final = frozenset(
     {
         STOPPED,
@@ -62,6 +61,7 @@ class WatchedAccount:
 
     name: str
     account_id: str
+    sources: Sequence[str]  # for which it issues
     overdue: timedelta | None  # from being found to being sent; None: as long as it takes
     unseen: timedelta  # how long following it may fail
 
@@ -87,6 +87,11 @@ class Expected:
     stalled: timedelta  # how long due work may be left lying
     silent: timedelta  # how long the scheduler's office may be empty
     compare_every: timedelta | None  # None: only on request
+    compared_days: timedelta  # how far back a comparison has to go
+
+    def compared_from(self, now: datetime) -> date:
+        """Return the day of issue from which on a comparison has to be about everything."""
+        return (now - self.compared_days).date()
 
 
 class Watch:
@@ -118,6 +123,7 @@ class Watch:
         self._fails_since: dict[str, datetime] = {}  # accounts that cannot be followed
         self._astray_since: dict[str, datetime] = {}  # accounts with invoices that nobody would send
         self._astray_seen: datetime | None = None
+        self._lasting: Collection[tuple[str, str]] = ()  # alarms, by code and subject, when this look began
         self.expect(expected)
 
     def expect(self, expected: Expected) -> None:
@@ -135,11 +141,14 @@ class Watch:
             LedgerError: the ledger failed.
         """
         self._ledger.alarms.end(LEDGER_IS_A_COPY, "")  # else nobody would be here
+        self._lasting = {(alarm.code, alarm.subject) for alarm in self._ledger.alarms.lasting()}
         self._look_for_scheduler()
+        paused, looks = self._ledger.sources.paused(), self._ledger.intake.states()
         for source in self._expected.sources:
-            self._look_at_source(source)
+            self._look_at_source(source, looks.get(source.name, {}), paused=source.name in paused)
+        states = {state.name: state for state in self._ledger.accounts.all()}
         for account in self._expected.accounts:
-            self._look_at_account(account)
+            self._look_at_account(account, states.get(account.name))
         self._look_for_comparisons()
         self._look_for_what_is_astray()
         self._end_what_is_not_expected()
@@ -162,25 +171,23 @@ class Watch:
     def all_is_well(self) -> bool:
         """Whether looks into all ERPs succeed, due work is taken up, and a scheduler is in office."""
         now = self._clock.now()
-        silent = {NO_LOOK, WORK_STALLED, SCHEDULER_SILENT, SOURCE_IS_ANOTHER, LEDGER_IS_A_COPY}
+        silent = {NO_LOOK, WORK_STALLED, SCHEDULER_SILENT, ANOTHER, LEDGER_IS_A_COPY}
         if any(alarm.code in silent for alarm in self._ledger.alarms.lasting()):
             return False
-        return all(self._is_fresh(source, now) for source in self._expected.sources)
+        paused, looks = self._ledger.sources.paused(), self._ledger.intake.states()
+        return all(
+            _is_fresh(source, looks.get(source.name, {}), now)
+            for source in self._expected.sources
+            if source.name not in paused  # as somebody wants it
+        )
 
-    def _is_fresh(self, source: WatchedSource, now: datetime) -> bool:
-        if source.name in self._ledger.sources.paused():
-            return True  # as somebody wants it
-        looked: datetime | None = self._ledger.intake.state(source.name).get("discovered_at")
-        return looked is not None and now - looked <= source.no_look
-
-    def _look_at_source(self, source: WatchedSource) -> None:
+    def _look_at_source(self, source: WatchedSource, state: Mapping[str, Any], *, paused: bool) -> None:
         now = self._clock.now()
-        if source.name in self._ledger.sources.paused():
+        if paused:
             self._tell(NO_LOOK, source.name, None)
             self._tell(NOTHING_FOUND, source.name, None)
             self._tell(ERP_NOT_TOLD, source.name, None)
             return
-        state = self._ledger.intake.state(source.name)
         facts = {"source": source.name}
         last, began = state.get("discovered_at"), self._began[_called(source)]
         self._judge(NO_LOOK, source.name, facts, last=last, limit=source.no_look, began=began)
@@ -192,19 +199,13 @@ class Watch:
         told = facts | {"since": instant(found), "days": str(days)}
         self._tell(NOTHING_FOUND, source.name, told if days >= source.silent_after else None)
 
-    def _look_at_account(self, account: WatchedAccount) -> None:
+    def _look_at_account(self, account: WatchedAccount, state: AccountState | None) -> None:
         now = self._clock.now()
         facts = {"account": account.name}
-        try:
-            self._ledger.accounts.check_stamp(
-                account.name, environment=self._environment, account_id=account.account_id
-            )
-            self._tell(ACCOUNT_IS_ANOTHER, account.name, None)
-        except EnvironmentLockedError:
-            self._tell(ACCOUNT_IS_ANOTHER, account.name, facts)
-        state = self._ledger.accounts.get(account.name)
+        ours = state is None or state.belongs_to(self._environment, account.account_id)
+        self._tell(ACCOUNT_IS_ANOTHER, account.name, None if ours else facts)
         paused = state is not None and state.paused_reason is not None  # which is an alarm of its own
-        due = None if paused else self._ledger.ages.left_lying(account.name)
+        due = None if paused else self._ledger.ages.left_lying(account.name, account.sources)
         self._look_at_following(account, state)
         limit, began = self._expected.stalled, self._began[_called(account)]
         self._judge(WORK_STALLED, account.name, facts, last=due or now, limit=limit, began=began)
@@ -223,7 +224,11 @@ class Watch:
 
     def _look_for_comparisons(self) -> None:
         now, every = self._clock.now(), self._expected.compare_every
-        wanted = {} if every is None else self._ledger.reconciliations.wanted_since(every)
+        wanted = (
+            {}
+            if every is None
+            else self._ledger.reconciliations.wanted_since(every, self._expected.compared_from(now))
+        )
         paused = {state.name for state in self._ledger.accounts.all() if state.paused_reason is not None}
         for account in self._expected.accounts:
             last = now if account.name in paused else wanted.get(account.name, now)
@@ -285,9 +290,15 @@ class Watch:
 
     def _tell(self, code: str, subject: str, facts: Mapping[str, str] | None) -> None:
         if facts is None:
-            self._ledger.alarms.end(code, subject)
+            if (code, subject) in self._lasting:  # asked once for all of them: most never began
+                self._ledger.alarms.end(code, subject)
         else:
             self._ledger.alarms.begin(code, subject, facts)
+
+
+def _is_fresh(source: WatchedSource, state: Mapping[str, Any], now: datetime) -> bool:
+    looked: datetime | None = state.get("discovered_at")
+    return looked is not None and now - looked <= source.no_look
 
 
 def _called(watched: WatchedAccount | WatchedSource) -> str:

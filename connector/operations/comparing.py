@@ -50,7 +50,7 @@ def compared(services: Services, job: Job) -> Compared:
     if job.source not in services.settings.sources:
         raise OutsideError(f"The source {job.source} is not in the configuration any more.")
     with erp_errors():
-        invoice = usable(services.adapter(job.source).load([job.key]).get(job.key))
+        invoice = usable(services.erp(job.source).load([job.key]).get(job.key))
     remote = services.remote(job.account).read_invoice(job.reference) if job.reference else None
     return Compared(
         currency=invoice.currency,

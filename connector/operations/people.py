@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum, auto
+from threading import BoundedSemaphore
 from typing import Final
 
 from connector.domain.errors import UsageError
@@ -13,6 +15,22 @@ WRONG_BY_ADDRESS: Final = 20
 """So many failed sign-ins within a quarter of an hour close the door for a while."""
 
 _NAME_LENGTH: Final = 64
+
+HASHED_AT_ONCE: Final = 2
+"""Hashing takes 64 MiB for each password: a burst of attempts would take more than a machine has."""
+
+_PATIENCE: Final = 10.0
+"""Seconds that an attempt waits for its turn."""
+
+_HASHING: Final = BoundedSemaphore(HASHED_AT_ONCE)
+
+
+class Attempt(Enum):
+    """What became of a password that somebody gave."""
+
+    RIGHT = auto()
+    WRONG = auto()
+    TOO_OFTEN = auto()
 
 
 def add_user(ledger: Ledger, name: str, role: Role, password: str) -> None:
@@ -45,7 +63,32 @@ def hashed(name: str, password: str) -> str:
         raise UsageError("The password is easily guessed.", action="A few words in a row will do.")
     from argon2 import PasswordHasher
 
-    return PasswordHasher().hash(password)
+    with _HASHING:
+        return PasswordHasher().hash(password)
+
+
+def attempt(ledger: Ledger, name: str, password: str, address: str) -> Attempt:
+    """Look at the password that somebody gave for a name, and remember it where it is wrong.
+
+    Too many wrong ones, or too many at once, are not looked at: guessing is slow.
+
+    Args:
+        ledger: that knows the people and the failures.
+        name: of whom they say they are.
+        password: as given.
+        address: where it comes from.
+    """
+    if not _may_try(ledger, name, address) or not _HASHING.acquire(timeout=_PATIENCE):
+        return Attempt.TOO_OFTEN
+    try:
+        if not _may_try(ledger, name, address):  # others failed while this one waited
+            return Attempt.TOO_OFTEN
+        if is_password_of(ledger, name, password):
+            return Attempt.RIGHT
+        ledger.people.failed(name, address)
+        return Attempt.WRONG
+    finally:
+        _HASHING.release()
 
 
 def is_password_of(ledger: Ledger, name: str, password: str) -> bool:
@@ -65,7 +108,6 @@ def is_password_of(ledger: Ledger, name: str, password: str) -> bool:
     return True
 
 
-def may_try(ledger: Ledger, name: str, address: str) -> bool:
-    """Whether a further password is looked at: guessing is slow."""
+def _may_try(ledger: Ledger, name: str, address: str) -> bool:
     by_name, by_address = ledger.people.failures(name, address)
     return by_name < WRONG_BY_NAME and by_address < WRONG_BY_ADDRESS

@@ -52,6 +52,7 @@ def job_record(job: Job) -> dict[str, Any]:
 def cause_record(cause: Cause) -> dict[str, Any]:
     """Return one cause with the jobs that rest because of it."""
     return {
+        "cause": cause.key,
         "reason": cause.reason,
         "who": str(cause.entry.who),
         "message": cause.message(),

@@ -39,6 +39,8 @@ def scrubbed_settings(value: Any, name: str = "") -> Any:
     """Return what a configuration says; of secrets, addresses and users it only shows that they are set."""
     if isinstance(value, Mapping):
         return {str(key): scrubbed_settings(part, str(key)) for key, part in value.items()}
+    if name.endswith("_command"):
+        return _command(value)
     if isinstance(value, list | tuple):
         return [scrubbed_settings(part, name) for part in value]
     if isinstance(value, bool | int | float) or value is None:
@@ -48,3 +50,9 @@ def scrubbed_settings(value: Any, name: str = "") -> Any:
         scheme = re.match(r"[a-z][a-z0-9+]*(?=:)", text)
         return f"{scheme[0]}:…" if scheme else "…"
     return scrubbed(text)
+
+
+def _command(value: Any) -> Any:
+    """Return which program a command is; its arguments may be what it proves itself with."""
+    words = value.split() if isinstance(value, str) else list(value or ())
+    return [scrubbed(str(words[0])), *["…"] * (len(words) > 1)] if words else value

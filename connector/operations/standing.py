@@ -69,7 +69,7 @@ def accounts(services: Services) -> list[AccountStanding]:
             webhook_secret=settings is not None and settings.signs_webhooks,
             webhook_at=services.ledger.inbox.last_received(name),
             requests=requests.get(name, 0),
-            backlog=None if backlog is None else backlog.get(name, Backlog(files=0, since=None)),
+            backlog=None if backlog is None else backlog.get(name, Backlog()),
             compared=services.ledger.reconciliations.last(name),
         )
 

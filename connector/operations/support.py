@@ -146,7 +146,7 @@ def _figures(ledger: Ledger, now: datetime) -> Mapping[str, Any]:
 
 def _jobs(ledger: Ledger) -> Sequence[Job]:
     """Return the last jobs of each status that is not at its end, and the last that need a person after issue."""
-    wanted = [*(Filter(status=status) for status in _STATUSES), Filter(status=Status.DONE, attention=True)]
+    wanted = [*(Filter(status=status) for status in _STATUSES), Filter(case=True)]
     return [job for each in wanted for job in ledger.queries.page(each, after=None, limit=_JOBS).jobs]
 
 

@@ -33,6 +33,7 @@ _PLAIN: Final[Mapping[str, str]] = {
     "kept": "Reference {reference} and cross-reference kept in the ledger; write-back into the ERP is off",
     "withdrawn": "The unsent {reference} is gone from B2Brouter: starts over",
     "lease_lapsed": "Its worker went silent; the invoice was freed",
+    "handed_over": "Goes from account {before} to {account}, which issues for its company now",
     "released": "Tried again by itself: what held it has changed, most often in the ERP",
     "link": "Tied by a person to the document {reference} at B2Brouter",
     "retry": "A person had it tried again",
@@ -115,8 +116,8 @@ def _fill(template: str, event: TimelineEvent) -> str:
     names = ("contact", "how", "reference", "state", "file", "report", "kind", "message")
     unknown = dict.fromkeys(names, "?")
     facts = {**unknown, **event.details, "effect": _word(_EFFECTS[event.effect])}
-    if "how" in event.details:
-        facts["how"] = catalogue.translated("how", event.details["how"])
+    for name in ("how", "state"):
+        facts[name] = catalogue.translated(name, facts[name])
     return _word(template, **{name: facts[name] for name in catalogue.placeholders(template)})
 
 

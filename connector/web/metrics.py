@@ -15,14 +15,13 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from connector.bootstrap import Services
-from connector.domain.job import Status
+from connector.domain.job import AT_REST, Status
 from connector.ledger.calls import LIMITS, LONGER, Series
 from connector.meter import last_told_minute
 from connector.web.api.caller import SCRAPES
 from connector.web.remembered import Remembered
 
 _UNDER_WAY: Final = (Status.PENDING, Status.RUNNING, Status.WAITING, Status.HELD)
-_AT_REST: Final = (Status.DONE, Status.SKIPPED)
 """There may be millions of these: they are counted once a minute."""
 
 
@@ -32,7 +31,7 @@ class Figures(Collector):
     def __init__(self, services: Services) -> None:
         """Count in a ledger."""
         self._services = services
-        self._at_rest = Remembered(60.0, lambda: services.ledger.figures.at_rest(_AT_REST))
+        self._at_rest = Remembered(60.0, lambda: services.ledger.figures.at_rest(AT_REST))
 
     def collect(self) -> Iterator[Metric]:
         """Yield all figures."""
@@ -125,13 +124,14 @@ class Figures(Collector):
     def _archive(self, now: datetime) -> Iterator[Metric]:
         due = _family("archive_due_files", "Files of issued invoices that are still to be kept.", "account")
         oldest = _family("archive_oldest_due_age_seconds", "Since the oldest of them was sent.", "account")
+        absent = _family("archive_absent_files", "Files that B2Brouter never had, and were given up.", "account")
         backlog = self._services.ledger.archive.backlog() if self._services.settings.archive.on else {}
         for name in self._services.settings.accounts:
             one = backlog.get(name)
             due.add_metric([name], one.files if one else 0)
             oldest.add_metric([name], (now - one.since).total_seconds() if one and one.since else 0)
-        yield due
-        yield oldest
+            absent.add_metric([name], one.absent if one else 0)
+        yield from (due, oldest, absent)
 
     def _alarms(self) -> Metric:
         alarms = _family("alarm", "1 while an alarm lasts; docs/operations.md says what to do.", "alarm", "subject")

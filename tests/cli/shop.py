@@ -109,6 +109,12 @@ class Shop:
         path.write_text(text + extra, encoding="utf-8")
         return path
 
+    def copied_erp(self) -> Path:
+        """Copy the ERP's database; return a configuration that leads to the copy."""
+        copy = self.stage.erp.with_name("copy.db")
+        shutil.copy(self.stage.erp, copy)
+        return self.changed((str(self.stage.erp), str(copy)), name="copied.toml")
+
     def lose_a_request(self, number: str) -> None:
         """Have a sync end while it is not known whether the creation of this document came to anything."""
         self.world.faults.add("drop_before", operation="create_invoice", number=number)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 import sqlite3
@@ -149,6 +150,36 @@ def test_export_packs_a_period_into_one_file_that_proves_itself(full: Archived, 
     assert json.loads(answers["send"])
     index = (tmp_path / "out" / "index.csv").read_text(encoding="utf-8-sig").splitlines()
     assert len(index) == 1 + issued(full)
+
+
+def test_no_name_of_a_customer_is_a_formula_in_the_index(full: Archived, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(full.shop.ledger_file)) as ledger, ledger:
+        ledger.execute("""UPDATE job SET customer = '=HYPERLINK("http://x")'""")
+    bundle = tmp_path / "evidence.zip"
+    assert full.run("archive", "export", *PERIOD, "--output", str(bundle)).status == 0
+
+    with zipfile.ZipFile(bundle) as opened:
+        index = csv.DictReader(opened.read("index.csv").decode("utf-8-sig").splitlines())
+        assert {row["customer"] for row in index} == {'\'=HYPERLINK("http://x")'}
+
+
+def test_one_file_of_one_invoice_is_handed_out_as_it_was_kept(full: Archived, tmp_path: Path) -> None:
+    file = tmp_path / "legal.xml"
+    told = full.run("archive", "get", "B-0101", "--output", str(file), "--json")
+    assert told.status == 0
+    assert told.json == {"output": str(file), "bytes": file.stat().st_size}
+    assert file.read_bytes() in [kept.read_bytes() for kept in full.files(".xml")]
+
+    again = full.run("archive", "get", "B-0101", "--output", str(file))
+    assert (again.status, "exists already" in again.err) == (2, True)
+    held = full.run("archive", "get", "B-0103", "--piece", "pdf", "--output", str(tmp_path / "none.pdf"))
+    assert "The archive does not have this file of B-0103" in held.err
+    for kept in full.files(".pdf"):
+        kept.chmod(0o640)
+        kept.write_bytes(b"%PDF-forged")
+    forged = full.run("archive", "get", "B-0101", "--piece", "pdf", "--output", str(tmp_path / "forged.pdf"))
+    assert (forged.status, "is not as it was archived" in forged.err) == (1, True)
+    assert not (tmp_path / "forged.pdf").exists()
 
 
 def test_export_leaves_out_what_is_not_as_it_was_archived_and_says_so(full: Archived, tmp_path: Path) -> None:

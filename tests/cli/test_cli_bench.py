@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from connector.bench import erp
 from connector.bench.frame import Report, Row, Span, in_a_process, keeps_to_a_core, peak_memory, timed
+from connector.bench.throughput import Setting, work
 from connector.cli import measured
 from connector.cli.output import Output
+from connector.domain.errors import OutsideError
 from tests.cli.shop import call
+from tests.torture.remote import free_port
 
 
 def bench_databases(url: str) -> set[str]:
@@ -225,3 +229,12 @@ def test_a_result_is_a_table_and_an_empty_line_for_people_and_one_line_for_machi
     measured.show(Output(json=True), report, measured.rates)
     [line] = capsys.readouterr().out.splitlines()
     assert json.loads(line)["rows"] == [row.record()]
+
+
+def test_figures_of_fewer_invoices_than_asked_for_are_refused_in_a_sentence_that_says_why(tmp_path: Path) -> None:
+    source, ledger = (f"sqlite:///{tmp_path / name}.db" for name in ("erp", "ledger"))
+    erp.fill(source, 2, customers=1)
+    setting = Setting(invoices=2, threads=1, latency=0, one_core=False)
+
+    with pytest.raises(OutsideError, match=r"Only 0 of 2 invoices were issued.*account_paused \(2\)"):
+        in_a_process(work, source, ledger, f"http://127.0.0.1:{free_port()}", None, setting)

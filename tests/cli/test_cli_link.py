@@ -110,3 +110,10 @@ def test_a_wrong_key_is_said_in_the_words_of_the_account(played: Shop) -> None:
 
 def test_a_note_is_needed(day: Shop) -> None:
     assert day.run("link", "B-0109", "1").status == 2
+
+
+def test_nothing_is_tied_by_what_another_database_says(played: Shop) -> None:
+    shown = played.run("link", "B-0109", by_hand(played), "--note", "x", config=played.copied_erp())
+    assert shown.status == 1
+    assert "The ledger knows the source booking as sqlite:" in shown.err
+    assert played.run("explain", "B-0109", "--json").json["reference"] is None

@@ -163,6 +163,22 @@ def test_of_a_source_with_one_account_other_companies_are_held(shop: Shop) -> No
     assert "belongs to ESB76543214" in problems["company_unmapped"]["message"]
 
 
+def test_what_was_found_under_an_earlier_start_date_is_left_out_under_a_later_one(shop: Shop) -> None:
+    wrong = shop.changed(('api_key = "test_key"', 'api_key = "wrong_key"'))
+    assert shop.run("sync", "--patience", "0", config=wrong).status == 1
+    told = shop.run("preview", "--json").json
+    assert told["under_way"] == told["count"]
+    text = shop.config.read_text(encoding="utf-8")
+    since = next(line for line in text.splitlines() if line.startswith("since = "))
+
+    later = shop.run("preview", "--json", config=shop.changed((since, f"since = {told['newest']}"))).json
+
+    assert 0 < later["count"] < told["count"]
+    assert later["oldest"] == told["newest"]
+    both = [one["count"] + one["left_out"]["start_date"] for one in (told, later)]
+    assert both[0] == both[1]
+
+
 # ---------------------------------------------------------------- the start date by confirmation
 
 CONFIRMED = ("SELECT p.id AS document_key, p.updated_at AS changed_at,",

@@ -96,6 +96,36 @@ def test_the_references_that_the_erp_has_lost_are_written_again(settled: Shop) -
     assert "recorded_again" in [event["what"] for event in settled.run("explain", "B-0101", "--json").json["events"]]
 
 
+def test_what_a_comparison_of_everything_by_hand_finds_is_an_alarm_until_another_finds_nothing(settled: Shop) -> None:
+    def lasting() -> list[str]:
+        with closing(sqlite3.connect(settled.ledger_file)) as connection:
+            query = "SELECT subject FROM alarm WHERE code = 'completeness_gap' AND ended_at IS NULL"
+            return [subject for (subject,) in connection.execute(query)]
+
+    settled.run("reconcile", "--from", "2026-01-01", "--to", "2026-01-02")
+    assert lasting() == []
+    settled.run("reconcile", "--from", "2000-01-01")
+    assert lasting() == ["spain"]
+
+    world = settled.world
+    with world.lock:
+        [by_hand] = [there for there in world.invoices.values() if there.number == "B-0109"]
+        world.remove_invoice(by_hand)
+    settled.run("reconcile", "--from", "2000-01-01")
+    assert lasting() == []
+
+
+def test_nothing_is_written_again_into_another_database(settled: Shop) -> None:
+    settled.erp("UPDATE project SET reference = NULL, project_xref = NULL WHERE id = 101")
+    config = settled.copied_erp()
+    before = settled.stage.erp.with_name("copy.db").read_bytes()
+
+    told = settled.run("reconcile", "--write-back", config=config)
+
+    assert (told.status, "Nothing is sent." in told.err) == (1, True)
+    assert settled.stage.erp.with_name("copy.db").read_bytes() == before
+
+
 def test_a_spreadsheet_gets_one_line_per_difference(settled: Shop, tmp_path: Path) -> None:
     file = tmp_path / "differences.csv"
     settled.run("reconcile", "--csv", str(file))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.demo import cases
-from connector.operations.scrubbing import scrubbed
+from connector.operations.scrubbing import scrubbed, scrubbed_settings
 from tests.cli.shop import Shop
 
 CANARY = "CANARY8f3a77"
@@ -115,3 +115,9 @@ def test_dates_stay_and_what_tells_of_people_goes() -> None:
     assert scrubbed("2026-03-01T12:00:00.123Z B76543214 +34 600 123 456 'Ana' 12345678Z RSSMRA85T10A562S 1234") == (
         "2026-03-01T12:00:00.123Z [number] +[number] [text] [number] [number] 1234"
     )
+
+
+def test_of_a_command_that_tells_a_secret_only_its_program_is_shown() -> None:
+    command = ["/usr/bin/curl", "-H", f"X-Vault-Token: {CANARY}", "vault.example"]
+    told = scrubbed_settings({"accounts": {"main": {"api_key_command": command}}, "token_command": ["pass"]})
+    assert told == {"accounts": {"main": {"api_key_command": ["/usr/bin/curl", "…"]}}, "token_command": ["pass"]}

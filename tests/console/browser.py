@@ -66,7 +66,15 @@ class Browser:
 
     def send(self, path: str, **fields: str) -> httpx.Response:
         """Send a form as a page of this session would."""
-        return self.client.post(path, data={"form_key": self.form_key(), **fields})
+        return self.client.post(path, data={"form_key": fields.get("form_key") or self.form_key(), **fields})
+
+    def decide(self, page: str, act: str, **fields: str) -> str:
+        """Act on the invoice of a page as that page shows it; return the page that it leads to."""
+        return self.done(f"{page}/{act}", **{**self.hidden(page), **fields})
+
+    def begin(self, query: str, **fields: str) -> str:
+        """Begin an act on many invoices as its preview shows it; return the page that it leads to."""
+        return self.done("/bulks", **{**self.hidden(f"/bulks/new?{query}", "/bulks"), **fields})
 
     def done(self, path: str, **fields: str) -> str:
         """Send a form that is accepted; return the page that it leads to."""

@@ -59,7 +59,7 @@ def stage() -> Iterator[Console]:
         shop = Shop(built)
         shop.run("sync", "--patience", "8")
         with served(shop) as console, console.browser("ana") as ana:
-            ana.send("/bulks", act="retry", note="Account settings corrected", attention="1", pace="60")
+            ana.begin("act=retry&attention=1", note="Account settings corrected", pace="60")
             console.ledger.bulks.work(0)
             ana.send("/accounts/france/pause", note="Month end: wait for the controller")
             shop.run("reconcile", "--account", "spain")

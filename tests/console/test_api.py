@@ -270,6 +270,9 @@ def test_causes_are_those_of_the_command_line(console: Console, machine: Machine
     told = machine.get("/causes").json()["causes"]
     listed = console.shop.run("jobs", "--by-cause", "--json").lines
     assert [cause["reason"] for cause in told] == [cause["reason"] for cause in listed]
+    for cause in told:
+        found = machine.get("/jobs", cause=cause["cause"], attention="true").json()["jobs"]
+        assert sorted(job["id"] for job in found) == sorted(cause["ids"])
 
 
 def test_prometheus_reads_what_the_ledger_says(console: Console) -> None:

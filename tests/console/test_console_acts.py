@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 
 from connector.domain.job import Status
+from connector.ledger.queries import Filter
 from connector.ledger.tables import JobRow
 from tests.console.browser import Browser
 from tests.console.conftest import Console
@@ -15,14 +16,14 @@ from tests.console.conftest import Console
 
 def test_an_operator_skips_one_invoice_with_a_note_and_takes_it_back(console: Console, ana: Browser) -> None:
     job = console.job("B-0114")
-    without = ana.done(f"/jobs/{job.id}/skip")
+    without = ana.decide(f"/jobs/{job.id}", "skip")
     assert "this needs a note" in without
     assert console.job("B-0114").status is Status.HELD
 
-    text = ana.done(f"/jobs/{job.id}/skip", note="sent on paper")
+    text = ana.decide(f"/jobs/{job.id}", "skip", note="sent on paper")
     assert console.job("B-0114").status is Status.SKIPPED
     assert "by ana: sent on paper" in text
-    ana.done(f"/jobs/{job.id}/release", note="a mistake")
+    ana.decide(f"/jobs/{job.id}", "release", note="a mistake")
     assert console.job("B-0114").status is Status.PENDING
 
     audit = ana.text("/audit")
@@ -33,8 +34,8 @@ def test_an_operator_skips_one_invoice_with_a_note_and_takes_it_back(console: Co
 def test_a_correction_goes_without_its_original_by_a_decision_with_a_note(console: Console, ana: Browser) -> None:
     job = console.job("C-0105")
     assert f'formaction="/jobs/{job.id}/release"' in ana.text(f"/jobs/{job.id}")
-    assert "this needs a note" in ana.done(f"/jobs/{job.id}/release")
-    ana.done(f"/jobs/{job.id}/release", note="the original was sent on paper")
+    assert "this needs a note" in ana.decide(f"/jobs/{job.id}", "release")
+    ana.decide(f"/jobs/{job.id}", "release", note="the original was sent on paper")
     assert console.job("C-0105").status is Status.PENDING
 
 
@@ -43,6 +44,27 @@ def test_what_does_not_fit_any_more_is_left_alone_and_said(console: Console, ana
     text = ana.done(f"/jobs/{issued.id}/hold", note="too late")
     assert "Nothing was changed" in text
     assert console.job("B-0101").status is Status.DONE
+
+
+def test_a_page_decides_on_the_case_it_shows_and_on_no_later_one(console: Console, ana: Browser) -> None:
+    issued = console.job("B-0101")
+    page = f"/jobs/{issued.id}"
+
+    def becomes(reason: str | None) -> None:
+        with console.ledger.database.write() as connection:
+            now = console.services.clock.now()
+            values = {"reason": reason, "details": {"message": "?"} if reason else None, "updated_at": now}
+            connection.execute(update(JobRow).where(JobRow.id == issued.id).values(values))
+
+    becomes("receiver_remark")
+    old = ana.hidden(page)
+    becomes("refused_by_receiver")
+    text = ana.done(f"{page}/skip", note="a thank-you", **old)
+    assert "Nothing was changed" in text
+    assert "<code>refused_by_receiver</code>" in text
+    assert console.job("B-0101").reason == "refused_by_receiver"
+    ana.decide(page, "skip", note="settled by telephone")
+    assert console.job("B-0101").reason is None
 
 
 def test_a_customer_called_like_a_script_shows_as_text(console: Console, ana: Browser) -> None:
@@ -63,7 +85,7 @@ def test_many_are_previewed_begun_watched_and_stopped(console: Console, ana: Bro
     assert refused.status_code == 422
     assert "this needs a note" in refused.text
 
-    begun = ana.done("/bulks", act="retry", status="held", note="settings corrected", pace="30")
+    begun = ana.begin("act=retry&status=held", note="settings corrected", pace="30")
     assert f"0 / {meant}" in begun
     assert console.ledger.bulks.work(0) == 1  # at thirty a minute, one at a time
     [bulk] = console.ledger.bulks.latest(1)
@@ -73,6 +95,35 @@ def test_many_are_previewed_begun_watched_and_stopped(console: Console, ana: Bro
     audit = ana.text("/audit")
     assert "retried many" in audit
     assert "stopped a bulk action" in audit
+
+
+def test_what_was_not_counted_is_shown_before_it_is_begun(console: Console, ana: Browser) -> None:
+    before = ana.hidden("/bulks/new?act=retry&status=held", "/bulks")
+    another = update(JobRow).where(JobRow.number == "B-0101")
+    with console.ledger.database.write() as connection:
+        connection.execute(another.values(status=Status.HELD))
+    answer = ana.send("/bulks", **before, note="settings corrected")
+    with console.ledger.database.write() as connection:
+        connection.execute(another.values(status=Status.DONE))
+    assert answer.status_code == 422
+    assert "there are others than were counted" in answer.text
+    assert f"<strong>{int(before['count']) + 1} invoices</strong>" in answer.text
+
+
+def test_a_form_that_is_sent_twice_begins_one(console: Console, ana: Browser) -> None:
+    form = {**ana.hidden("/bulks/new?act=retry&status=held", "/bulks"), "note": "sent in haste"}
+    first, second = (ana.send("/bulks", **form) for _ in range(2))
+    assert first.headers["location"] == second.headers["location"]
+    assert [bulk.note for bulk in console.ledger.bulks.latest()].count("sent in haste") == 1
+
+
+def test_a_script_that_shows_nobody_a_page_is_taken_at_its_word(console: Console, ana: Browser) -> None:
+    for note in ("by a script", "by a script again"):
+        assert ana.send("/bulks", act="retry", status="held", note=note).status_code == 303
+    assert [bulk.note for bulk in console.ledger.bulks.latest(2)] == ["by a script again", "by a script"]
+    held = next(job for job in console.ledger.queries.jobs(Filter(status=Status.HELD)))
+    ana.done(f"/jobs/{held.id}/retry")
+    assert console.job(held.number or "").status is Status.PENDING
 
 
 def test_a_paused_account_waits_for_who_paused_it(console: Console, ana: Browser) -> None:

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
+from connector.archive.storage import Folder, sha256
+from connector.domain.archive import Piece
+from connector.domain.catalogue import term
+from connector.ledger.tables import JobRow
+from connector.web.console.overview import address_of
 from tests.console.browser import Browser
 from tests.console.conftest import Console
 
@@ -34,6 +41,64 @@ def test_the_overview_groups_what_needs_a_person_by_cause(ana: Browser) -> None:
     text = ana.text("/")
     assert "Needs a person" in text
     assert "8 invoices" in text
+
+
+def test_a_file_that_the_archive_has_is_handed_out_to_who_is_signed_in(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, place = console.job("B-0101"), Folder(tmp_path / "archive")
+    monkeypatch.setitem(console.services.__dict__, "storage", place)
+    archive = console.ledger.archive
+    archive.enrol(job.account, [Piece.LEGAL, Piece.PDF])
+    wanted = [one.file for one in archive.claim(job.account, 1000, seconds=60)]
+    [legal] = [file for file in wanted if (file.job_id, file.piece) == (job.id, Piece.LEGAL)]
+    place.put("files/aa/one.xml", b"<x/>")
+    archive.storing(legal, name="files/aa/one.xml", sha256=sha256(b"<x/>"), size=4)
+    archive.kept(legal)
+    address = f"/jobs/{job.id}/files/legal"
+    with console.browser("vera") as browser:
+        assert re.findall(rf'href="(/jobs/{job.id}/files/\w+)"', browser.text(f"/jobs/{job.id}")) == [address]
+        answer = browser.get(address)
+        assert browser.get(f"/jobs/{job.id}/files/pdf").status_code == 404
+    assert answer.content == b"<x/>"
+    assert answer.headers["content-disposition"] == 'attachment; filename="B-0101-legal.xml"'
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert console.address_without_sign_in(address).status_code == 303
+
+
+def test_states_and_reasons_are_told_in_words_and_narrow(console: Console) -> None:
+    issued, held = console.job("B-0101"), console.job("B-0103")
+    with console.browser("vera", language="es") as browser:
+        listed = browser.text(f"/jobs?remote_state={issued.remote_state}")
+        page = browser.text(f"/jobs/{issued.id}")
+        empty = browser.text("/jobs?remote_state=annulled")
+    word = term("state", issued.remote_state or "", "es")
+    assert f"/jobs/{issued.id}" in listed
+    assert f"/jobs/{held.id}" not in listed
+    assert f">{word}<" in listed
+    assert f'<dd title="{issued.remote_state}">{word}</dd>' in page
+    assert "El documento no tiene líneas</option>" in listed
+    assert f"/jobs/{issued.id}" not in empty
+
+
+def test_a_cause_leads_to_its_own_invoices_alone(console: Console, ana: Browser) -> None:
+    held = [console.job(number) for number in ("B-0103", "B-0106", "B-0114")]
+    with console.ledger.database.write() as connection:
+        for job, buyer in zip(held, ("1", "1", "2"), strict=True):
+            facts = {"buyer": buyer, "party": "ACME", "number": "X"}
+            shown = {"reason": "vat_number_wrong", "details": facts}
+            connection.execute(update(JobRow).where(JobRow.id == job.id).values(shown))
+    [cause] = [cause for cause in console.ledger.queries.causes() if len(cause.ids) == 2]
+    address = address_of(cause)
+    text = ana.text(address)
+    assert [job.number for job in held if f"/jobs/{job.id}" in text] == ["B-0103", "B-0106"]
+    assert "The tax number … of … is not valid · booking · 1 · ACME · X" in text
+    preview = ana.text(address.replace("/jobs?", "/bulks/new?act=retry&"))
+    assert "<strong>2 invoices</strong>" in preview
+    with console.ledger.database.write() as connection:
+        for job in held:
+            values: dict[str, object] = {"reason": job.reason, "details": job.details}
+            connection.execute(update(JobRow).where(JobRow.id == job.id).values(values))
 
 
 def test_a_list_shows_what_its_address_says(console: Console, ana: Browser) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import httpx
 import pytest
+from starlette.requests import Request
 
+from config.sections.web import WebSettings
 from connector.domain.errors import UsageError
 from connector.domain.people import Role
 from connector.operations.people import WRONG_BY_NAME, add_user
+from connector.web.console.sign_in import address_of
 from connector.web.server import WebServer
 from tests.cli.shop import call
 from tests.console.browser import Browser
@@ -79,6 +85,16 @@ def test_guessing_is_slow_and_does_not_tell_who_exists(console: Console) -> None
         assert {answer.status_code for answer in wrong} == {401}
         assert browser.sign_in("gonzalo", PASSWORD).status_code == 429
         assert browser.sign_in("nobody", "not my password").status_code == 401
+
+
+@pytest.mark.parametrize("lines", [["6.6.6.6, 203.0.113.9"], ["6.6.6.6", "203.0.113.9"], ["203.0.113.9"]])
+def test_the_address_is_the_one_that_the_proxy_added(lines: list[str]) -> None:
+    headers = [(b"x-forwarded-for", line.encode()) for line in lines]
+    services: Any = SimpleNamespace(settings=SimpleNamespace(web=WebSettings(proxy="127.0.0.1")))
+    through = Request({"type": "http", "headers": headers, "client": ("127.0.0.1", 1)})
+    beside = Request({"type": "http", "headers": headers, "client": ("198.51.100.7", 1)})
+    assert address_of(through, services) == "203.0.113.9"
+    assert address_of(beside, services) == "198.51.100.7"
 
 
 def test_a_form_needs_the_key_of_its_session(console: Console, ana: Browser) -> None:

@@ -162,6 +162,23 @@ def test_several_alarms_are_one_message(open_desk: Callable[..., Desk]) -> None:
     assert [f"Account {name} is paused" in mail.text for name in accounts] == [True, True, True]
 
 
+def test_of_an_outage_of_all_accounts_a_message_tells_some_and_counts_the_others(
+    open_desk: Callable[..., Desk],
+) -> None:
+    accounts = {f"a{number:02}": {"account_id": str(number), "api_key": "key"} for number in range(50)}
+    desk = open_desk(accounts=accounts, sources={})
+    for name in accounts:
+        desk.pause(name)
+    desk.ledger.alarms.begin("no_look", "erp", {"source": "erp", "since": "2026-01-01T00:00:00+00:00"})
+    desk.tell()
+
+    [mail] = desk.mail.mails
+    assert mail.subject == "[TEST simulator] 51 alarms"
+    assert mail.text.count("is paused") == 20
+    assert "And 30 more like the last one." in " ".join(mail.text.split())
+    assert "erp" in mail.text
+
+
 def test_one_who_cannot_be_reached_costs_the_others_nothing(open_desk: Callable[..., Desk]) -> None:
     lost = MailServer().start()
     lost.stop()

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from connector.bench.throughput import tallied
 from connector.bootstrap.telling import expected
 from connector.domain.alarms import alarms
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event
 from connector.domain.rounding import Way
 from connector.errands import discover, notify, open_ledger
+from connector.ledger import owner
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.actions import SKIP
 from connector.ledger.alarms import CALM
@@ -295,6 +297,12 @@ def test_invoices_of_a_source_that_left_its_account(open_desk: Callable[..., Des
     assert (alarm.subject, alarm.details["count"], alarm.details["source"]) == (ACCOUNT, "1", "shop")
 
 
+def test_what_a_removed_source_has_due_is_no_work_that_stalls(open_desk: Callable[..., Desk], desk: Desk) -> None:
+    add(desk.ledger, invoice("1"), source="shop")
+    look(desk)
+    assert "work_stalled" not in look(desk, HOUR)
+
+
 def test_a_change_of_the_configuration_begins_the_time_anew(open_desk: Callable[..., Desk], desk: Desk) -> None:
     add(desk.ledger, invoice("1"))
     hold(desk.ledger, lease_one(desk.ledger))
@@ -462,3 +470,36 @@ def test_a_switch_that_does_not_answer_disturbs_nothing_and_its_url_is_never_tol
 
 def test_calm_is_shorter_than_what_counts_as_silence() -> None:
     assert CALM <= UNTOLD
+
+
+def test_two_processes_do_not_watch_beside_each_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    watch = desk.services.watch
+
+    def look_long() -> None:
+        looks.append("one")
+        monkeypatch.setattr(owner, "this_process", lambda: "another")
+        notify(desk.services)
+        monkeypatch.undo()
+
+    monkeypatch.setattr(watch, "look", look_long)
+    notify(desk.services)
+
+    assert looks == ["one"]
+
+
+def test_a_look_asks_the_ledger_a_few_times_for_each_account_and_never_for_a_source(
+    open_desk: Callable[..., Desk],
+) -> None:
+    asked = []
+    for number in (1, 41):
+        accounts = {f"a{n}": {"account_id": str(n), "api_key": "key"} for n in range(number)}
+        sources = {f"s{n}": {"adapter": "sql", "account": f"a{n}"} for n in range(number)}
+        desk = open_desk(accounts=accounts, sources=sources)
+        desk.services.watch.look()
+        with tallied(desk.ledger.database.engine) as tally:
+            desk.services.watch.look()
+            desk.services.watch.all_is_well()
+        asked.append(tally.statements)
+
+    assert (asked[1] - asked[0]) / 40 <= 5  # what is left lying or overdue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS
+from connector.ledger.causes import LONGEST_KEY
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.queries import Filter, Place
 from connector.ledger.records import Job
@@ -34,6 +36,10 @@ class Wanted(BaseModel):
     status: Status | None = None
     stage: Stage | None = None
     reason: Reason | None = None
+    cause: str | None = Field(
+        None, max_length=LONGEST_KEY, pattern=r"^[^\x00]*$", description="`cause` of one of `/causes`."
+    )
+    remote_state: str | None = Field(None, max_length=64, description="State at B2Brouter, as it calls it.")
     source: str | None = Field(None, max_length=64)
     account: str | None = Field(None, max_length=64)
     since: Day | None = Field(None, description="First day of issue.")
@@ -50,20 +56,21 @@ class Wanted(BaseModel):
 
     def filter(self, ledger: Ledger) -> Filter:
         """Return the filter of the ledger."""
-        among = ledger.queries.named(self.search) if self.search else None
-        return Filter(
+        wanted = Filter(
             status=self.status,
             stage=self.stage,
             reason=self.reason,
+            cause=self.cause,
+            remote_state=_text(self.remote_state),
             source=_text(self.source),
             account=_text(self.account),
             since=self.since,
             until=self.until,
             at_least=self.at_least,
             at_most=self.at_most,
-            among=among,
             attention=self.attention,
         )
+        return replace(wanted, among=ledger.queries.named(self.search, wanted)) if self.search else wanted
 
 
 class Page(Wanted):
@@ -107,8 +114,9 @@ routes = APIRouter(tags=["invoices"])
 @routes.get("/jobs")
 def list_jobs(caller: Reader, page: Annotated[Page, Query()]) -> JobPage:
     """List invoices, latest first."""
-    found = caller.ledger.queries.page(page.filter(caller.ledger), after=_place(page.after), limit=page.limit)
-    return JobPage(jobs=[JobRecord.of(job) for job in found.jobs], next=_shown(found.next))
+    wanted = page.filter(caller.ledger)
+    found = caller.ledger.queries.page(wanted, after=_place(page.after), limit=page.limit)
+    return JobPage(jobs=[JobRecord.of(job) for job in found.jobs], next=_shown(found.next), cut=wanted.cut)
 
 
 @routes.get("/jobs/{job_id}")

@@ -80,11 +80,13 @@ class JobPage(BaseModel):
 
     jobs: list[JobRecord]
     next: str | None = Field(description="Give it as `after` for the next page; null on the last one.")
+    cut: bool = Field(description="Whether a search would have found more than its pages show: say more then.")
 
 
 class CauseRecord(BaseModel):
     """One cause, and the invoices that rest because of it."""
 
+    cause: str = Field(description="Its key: the filter `cause` has the invoices that rest because of it.")
     reason: str
     who: str
     message: str

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form
@@ -14,7 +17,7 @@ from starlette.responses import Response
 from connector.domain.invoice import Kind
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS, Act
-from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST
+from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST, CountedOtherwiseError, Extent
 from connector.ledger.queries import Filter
 from connector.operations.acts import why_not
 from connector.web.console.filters import Chosen, FilterError
@@ -28,36 +31,50 @@ Text = Annotated[str, Form(max_length=2000)]
 
 @dataclass(slots=True)
 class Preview:
-    """What an act would do to the jobs of a filter; of the first `MOST` alone where `more` says so."""
+    """What an act would do to the jobs of a filter, at most `MOST` of them, and which of them it does not fit."""
 
     count: int = 0
+    last: int = 0  # the one that was found last
     credit_notes: int = 0
     sums: dict[str, Decimal] = field(default_factory=dict)
     accounts: Counter[str] = field(default_factory=Counter)
-    unfit: Counter[str] = field(default_factory=Counter)  # by why
-    more: bool = False
+    unfit: Counter[str] = field(default_factory=Counter)  # by why; of so many, too, no more are counted
+
+    @property
+    def extent(self) -> Extent:
+        """Which jobs it would be done to."""
+        return Extent(self.count, self.last)
+
+    @property
+    def more(self) -> bool:
+        """Whether it may fit more than are taken at once."""
+        return self.count >= MOST
 
     @property
     def left_out(self) -> int:
         """How many of the meant jobs the act does not fit."""
         return self.unfit.total()
 
+    @property
+    def more_left_out(self) -> bool:
+        """Whether there may be more of these than were counted."""
+        return self.left_out >= MOST
+
 
 def preview(ledger: Ledger, act: Act, wanted: Filter) -> Preview:
     """Count what the act would do; changes nothing."""
     found = Preview()
-    for row in ledger.queries.kinds(wanted, most=MOST):
-        if not act.fits(row):
-            found.unfit[why_not(act, row)] += row.number
-            continue
+    for row in ledger.bulks.unfit(act, wanted):
+        found.unfit[why_not(act, row)] += row.number
+    for row in ledger.bulks.fitting(act, wanted):
         found.count += row.number
+        found.last = max(found.last, row.last)
         found.accounts[row.account] += row.number
         sign = -1 if row.kind is Kind.CREDIT_NOTE else 1
         found.credit_notes += row.number if sign < 0 else 0
         if row.total is not None:
             currency = row.currency or "?"
             found.sums[currency] = found.sums.get(currency, Decimal(0)) + sign * row.total
-    found.more = found.count + found.left_out >= MOST
     return found
 
 
@@ -90,6 +107,8 @@ def _preview(visit: Visit, name: str, chosen: Chosen, *, wrong: str | None = Non
         chosen=chosen,
         preview=preview(visit.ledger, act, wanted),
         most=MOST,
+        cut=wanted.cut,
+        once=secrets.token_urlsafe(16),
         wrong=wrong,
     )
 
@@ -112,8 +131,40 @@ def _begin(visit: Visit, form: dict[str, str]) -> Response:
         wanted = chosen.filter(visit.ledger)
     except ValueError:
         return _preview(visit, act.name, chosen, wrong="pace_wrong")
-    bulk_id = visit.ledger.bulks.begin(act, wanted, chosen=chosen.facts(), who=visit.user, note=note, pace=pace)
-    return visit.go(f"/bulks/{bulk_id}")
+    begin = partial(visit.ledger.bulks.begin, act, wanted, chosen=chosen.facts(), who=visit.user, note=note)
+    try:
+        return visit.go(_once(visit, form.get("once", ""), lambda: begin(pace=pace, counted=_counted(form))))
+    except CountedOtherwiseError:
+        return _preview(visit, act.name, chosen, wrong="counted_otherwise")
+
+
+def _once(visit: Visit, key: str, begin: Callable[[], int]) -> str:
+    """Begin a bulk, unless a form with this key began one; return its address, or of all while it is being begun.
+
+    What a script posts, without the fields of a page that somebody saw, is taken at its word.
+    """
+    if not key:
+        return f"/bulks/{begin()}"
+    assert visit.session is not None
+    tokens, session = visit.ledger.tokens, visit.session.digest
+    known = tokens.claim(session, key[:128], "bulk")
+    if known is not None:
+        return known.body or "/bulks"
+    try:
+        address = f"/bulks/{begin()}"
+    except BaseException:
+        tokens.give_up(session, key[:128])
+        raise
+    tokens.answer(session, key[:128], status=303, body=address)
+    return address
+
+
+def _counted(form: dict[str, str]) -> Extent | None:
+    """Read what the preview counted; None where no preview was shown."""
+    if "count" not in form:
+        return None
+    said = [form.get(name, "") for name in ("count", "last")]
+    return Extent(*(int(text) if text.isascii() and text.isdecimal() else 0 for text in said))
 
 
 @routes.get("/bulks/{bulk_id}")

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from connector.domain import catalogue
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
+from connector.ledger.causes import LONGEST_KEY
 from connector.ledger.queries import Filter
 from connector.web.console.visit import query_of
+
+_LONGEST: Final = {"cause": LONGEST_KEY}
 
 
 class FilterError(ValueError):
@@ -26,6 +29,8 @@ class Chosen:
     status: str = ""
     stage: str = ""
     reason: str = ""
+    cause: str = ""
+    remote_state: str = ""
     source: str = ""
     account: str = ""
     since: str = ""
@@ -39,7 +44,7 @@ class Chosen:
     def of(cls, given: Mapping[str, Any]) -> Chosen:
         """Read it from the parameters of an address or the fields of a form."""
         names = cls.__dataclass_fields__
-        return cls(**{name: str(given[name]).strip()[:255] for name in names if given.get(name)})
+        return cls(**{name: str(given[name]).strip()[: _LONGEST.get(name, 255)] for name in names if given.get(name)})
 
     def filter(self, ledger: Ledger) -> Filter:
         """Return the filter of the ledger.
@@ -47,19 +52,21 @@ class Chosen:
         Raises:
             FilterError: something in it means nothing.
         """
-        return Filter(
+        wanted = Filter(
             status=_member(Status, self.status, "status"),
             stage=_member(Stage, self.stage, "stage"),
             reason=_reason(self.reason),
+            cause=self.cause or None,
+            remote_state=self.remote_state or None,
             source=self.source or None,
             account=self.account or None,
             since=_day(self.since, "since"),
             until=_day(self.until, "until"),
             at_least=_amount(self.at_least, "at_least"),
             at_most=_amount(self.at_most, "at_most"),
-            among=ledger.queries.named(self.q) if self.q else None,
             attention=bool(self.attention),
         )
+        return replace(wanted, among=ledger.queries.named(self.q, wanted)) if self.q else wanted
 
     def facts(self) -> dict[str, str]:
         """Return what is not empty."""

@@ -10,8 +10,10 @@ from starlette.responses import RedirectResponse, Response
 
 from connector.bootstrap import Services
 from connector.domain import catalogue, content
+from connector.domain.archive import Piece
 from connector.domain.errors import ConnectorError, DocumentNotUsableError, StepError
 from connector.domain.job import Stage, Status
+from connector.domain.remote_state import STANDINGS
 from connector.domain.wording import sentences
 from connector.ledger.actions import ACTS
 from connector.ledger.originals import GIVEN_UP
@@ -47,22 +49,29 @@ def list_(visit: User) -> Response:
             return visit.go(f"/jobs/{exact[0].id}")
     page = visit.ledger.queries.page(wanted, after=after, limit=_PAGE)
     following = None if page.next is None else query_of({**chosen.facts(), "after": _shown(page.next)})
-    return _list(visit, chosen, jobs=page.jobs, following=following, first=after is None)
+    return _list(visit, chosen, jobs=page.jobs, following=following, first=after is None, cut=wanted.cut)
 
 
 def _list(visit: Visit, chosen: Chosen, *, status: int = 200, **facts: Any) -> Response:
-    given = {"jobs": [], "following": None, "first": True, "wrong": None, **facts}
+    given = {"jobs": [], "following": None, "first": True, "cut": False, "wrong": None, **facts}
     return visit.page(
         "jobs.html",
         status=status,
         chosen=chosen,
         statuses=list(Status),
         stages=list(Stage),
-        reasons=sorted(catalogue.reasons()),
+        reasons=_titles(visit.language),
+        states=list(STANDINGS),
         sources=list(visit.services.settings.sources),
         accounts=list(visit.services.settings.accounts),
         **given,
     )
+
+
+def _titles(language: str) -> list[tuple[str, str]]:
+    """Return the reasons, each with what its cases have in common, as people look for them."""
+    titles = [(code, entry.title(language)) for code, entry in catalogue.reasons().items()]
+    return sorted(titles, key=lambda one: one[1].casefold())
 
 
 @routes.get("/jobs/{job_id}")
@@ -79,8 +88,10 @@ def one(visit: User, job_id: int) -> Response:
         stages=list(Stage),
         timeline=told,
         acts=fitting(job) if visit.may_act else [],
+        seen=_seen(job),
         changes=content.told(job.details),
         links=_links(visit.services, job),
+        files=_files(visit, job),
         done=visit.request.query_params.get("done"),
     )
 
@@ -99,6 +110,34 @@ def payload(visit: User, job_id: int) -> Response:
     return visit.page("payload.html", job=job, payload=text, answers=answers)
 
 
+@routes.get("/jobs/{job_id}/files/{piece}")
+def file(visit: User, job_id: int, piece: Piece) -> Response:
+    """Hand out a file of the archive: to be kept, never to be shown as a page of ours."""
+    from connector.archive.handing_out import hand_out
+    from connector.archive.storage import ArchiveError
+
+    job, storage = _job(visit, job_id), visit.services.storage
+    if job is None or storage is None:
+        return visit.not_found()
+    try:
+        found = hand_out(visit.ledger, storage, job, piece)
+    except ArchiveError as error:
+        said = sentences(error.message, error.action)
+        return visit.page("message.html", status=503, title=visit.t("archived_files"), message=said)
+    if found is None:
+        return visit.not_found()
+    kept = {"Content-Disposition": f'attachment; filename="{found.name}"'}
+    return Response(found.content, media_type="application/octet-stream", headers=kept)
+
+
+def _files(visit: Visit, job: Job) -> list[Piece]:
+    if visit.services.storage is None:
+        return []
+    from connector.archive.handing_out import kept
+
+    return list(kept(visit.ledger, job))
+
+
 @routes.get("/jobs/{job_id}/totals")
 def totals(visit: User, job_id: int) -> Response:
     job = _job(visit, job_id)
@@ -112,16 +151,27 @@ def totals(visit: User, job_id: int) -> Response:
 
 
 @routes.post("/jobs/{job_id}/{act}")
-def act(visit: User, job_id: int, act: str, note: Text = "", form_key: Text = "") -> Response:
+def act(visit: User, job_id: int, act: str, note: Text = "", seen: Text = "", form_key: Text = "") -> Response:
+    """Do what was decided on the invoice as the page showed it, and on no other case that it became meanwhile.
+
+    What a script posts, without what a page showed, is taken at its word.
+    """
     check_form(visit, form_key)
     job, meant = _job(visit, job_id), ACTS.get(act)
     if job is None or meant is None:
         return visit.not_found()
+    if seen and seen != _seen(job):
+        return _done(visit, job, "left_alone")
     needs_note = meant.name in {"hold", "skip"} or (meant.name == "release" and job.reason in GIVEN_UP)
     if needs_note and not note.strip():
         return _done(visit, job, "note_missing")
     changed = visit.ledger.actions.perform(meant, [job], who=visit.user, note=note.strip())
     return _done(visit, job, meant.name if changed else "left_alone")
+
+
+def _seen(job: Job) -> str:
+    status, reason, at = job.seen
+    return f"{status} {reason} {at.isoformat()}"
 
 
 def _done(visit: Visit, job: Job, what: str) -> RedirectResponse:

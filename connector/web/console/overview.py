@@ -70,15 +70,9 @@ def overview(visit: User) -> Response:
 
 def address_of(cause: Cause) -> str:
     """Return the address of the list that shows the jobs of a cause."""
-    chosen = Chosen(reason=cause.reason, attention="1")
-    for name in ("account", "source"):
-        if cause.facts.get(name):
-            chosen = chosen.but(**{name: cause.facts[name]})
-    if cause.facts.get("customer"):
-        chosen = chosen.but(q=cause.facts["customer"])
     if cause.count == 1:
         return f"/jobs/{cause.ids[0]}"
-    return f"/jobs?{chosen.query}"
+    return f"/jobs?{Chosen(cause=cause.key, attention='1').query}"
 
 
 def alarms(visit: Visit) -> list[tuple[str, str, datetime]]:

@@ -16,6 +16,7 @@ from connector.bootstrap import Services
 from connector.domain.errors import UsageError
 from connector.domain.people import LONGEST_PASSWORD
 from connector.operations import people
+from connector.operations.people import Attempt
 from connector.web.console.texts import NAMES
 from connector.web.console.visit import COOKIE, Anyone, User, Visit, check_key
 
@@ -44,13 +45,13 @@ def sign_in(visit: Anyone, name: Text = "", password: Text = "", door: Text = ""
     ledger, address = visit.ledger, address_of(visit.request, visit.services)
     if not hmac.compare_digest(door.encode(), visit.request.cookies.get(_DOOR, "-").encode()):
         return form(visit, target=target, status=403, error=visit.t("sign_in_again"))
-    if not people.may_try(ledger, name, address):
-        log.warning("too many failed sign-ins from %s", address)
-        return form(visit, target=target, status=429, error=visit.t("sign_in_too_often"))
-    if not people.is_password_of(ledger, name, password):
-        ledger.people.failed(name, address)
-        log.warning("a failed sign-in from %s", address)
-        return form(visit, target=target, status=401, error=visit.t("sign_in_wrong"))
+    match people.attempt(ledger, name, password, address):
+        case Attempt.TOO_OFTEN:
+            log.warning("too many failed sign-ins from %s", address)
+            return form(visit, target=target, status=429, error=visit.t("sign_in_too_often"))
+        case Attempt.WRONG:
+            log.warning("a failed sign-in from %s", address)
+            return form(visit, target=target, status=401, error=visit.t("sign_in_wrong"))
     return signed_in(visit, name, target)
 
 
@@ -95,11 +96,11 @@ def password(visit: User, present: Text = "", wanted: Text = "", form_key: Text 
     check_key(visit, form_key)
     assert visit.session is not None
     ledger, address = visit.ledger, address_of(visit.request, visit.services)
-    if not people.may_try(ledger, visit.user, address):
-        return visit.page("password.html", status=429, error=visit.t("sign_in_too_often"), done=False)
-    if not people.is_password_of(ledger, visit.user, present):
-        ledger.people.failed(visit.user, address)
-        return visit.page("password.html", status=403, error=visit.t("password_wrong"), done=False)
+    match people.attempt(ledger, visit.user, present, address):
+        case Attempt.TOO_OFTEN:
+            return visit.page("password.html", status=429, error=visit.t("sign_in_too_often"), done=False)
+        case Attempt.WRONG:
+            return visit.page("password.html", status=403, error=visit.t("password_wrong"), done=False)
     try:
         hashed = people.hashed(visit.user, wanted)
     except UsageError:
@@ -136,10 +137,14 @@ def is_secure(request: Request, services: Services) -> bool:
 
 
 def address_of(request: Request, services: Services) -> str:
-    """Return where a request comes from; what a proxy says is believed of the configured one alone."""
+    """Return where a request comes from; what a proxy says is believed of the configured one alone.
+
+    It says so last: some proxies leave the line of the client as it came, and add one of their own behind it.
+    """
     peer = request.client.host if request.client else ""
     if services.settings.web.is_proxy(peer):
-        return request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip()[:64] or peer
+        told = ",".join(request.headers.getlist("x-forwarded-for"))
+        return told.rpartition(",")[2].strip()[:64] or peer
     return peer
 
 

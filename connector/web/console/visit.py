@@ -20,6 +20,7 @@ from connector import __version__
 from connector.bootstrap import Services
 from connector.domain import catalogue
 from connector.ledger import Ledger
+from connector.ledger.causes import told
 from connector.ledger.people import Session
 from connector.web.console import forms
 from connector.web.console.texts import NAMES, counted, preferred, text
@@ -90,6 +91,8 @@ class Visit:
             "hour": lambda value: f"{value.astimezone():%H}:00",
             "reason_of": catalogue.reason,
             "term": catalogue.term,
+            "titles": catalogue.titles,
+            "cause_told": _cause,
             "environment": self.services.settings.b2brouter.environment,
             "languages": NAMES,
             "version": __version__,
@@ -113,6 +116,13 @@ def _counted(language: str, key: str, number: int) -> Markup:
 def _time(language: str, value: Any) -> Markup:
     shown = forms.instant(value, language)
     return Markup('<time datetime="{}">{}</time>').format(forms.machine(value), shown) if value else escape(shown)
+
+
+def _cause(key: str) -> str:
+    """Say which cause is meant: the reason, and what tells it from others of that reason."""
+    if not (parts := told(key)):
+        return "?"
+    return " · ".join([catalogue.titles(parts[0]), *filter(None, parts[1:])])
 
 
 @cache
