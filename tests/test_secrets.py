@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from config.sections.sources import SourceSettings
 from config.settings import Settings
 from connector.cli import main
 from connector.domain.errors import UsageError
+from connector.operations.preflight import check_account
 
 CANARY = "prod-canary-0815"
 
@@ -118,6 +120,16 @@ def test_what_is_sealed_is_opened_with_its_key_wherever_it_stands(
     assert source.address() == CANARY
     assert source.opened_options() == {"api_key": CANARY, "limit": 3}
     assert redaction.clean(f"{CANARY} {key}") == "*** ***"
+
+
+@pytest.mark.parametrize(("key", "fits"), [("test_key", True), ("live_key", False)])
+def test_a_sealed_key_is_judged_once_it_is_opened(monkeypatch: pytest.MonkeyPatch, key: str, fits: bool) -> None:
+    monkeypatch.setenv(secrets.KEY, secrets.new_key())
+    account = {"account_id": "1", "api_key": secrets.sealed(key)}
+    settings = Settings.model_validate({"b2brouter": {"environment": "sandbox"}, "accounts": {"main": account}})
+
+    with nullcontext() if fits else pytest.raises(UsageError, match="has no sandbox key"):
+        check_account(settings, "main")
 
 
 def test_keys_are_changed_by_sealing_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,14 @@ def test_a_unit_gives_the_steps_under_way_time_to_end_and_shows_no_secret(unit: 
     assert all(re.search(r"_FILE=%d/\w+$", line) for line in secrets)
 
 
+@pytest.mark.parametrize("unit", ["connector.service", "connector-role@.service"])
+def test_a_unit_lets_all_threads_of_a_daemon_have_their_connections(unit: str) -> None:
+    lines = (DEPLOY / "systemd" / unit).read_text(encoding="utf-8").splitlines()
+    [most] = [int(line.partition("=")[2]) for line in lines if line.startswith("LimitNOFILE=")]
+    bells, invoices = 64, 16  # each bell that is answered has invoices in flight at once
+    assert most > 4 * bells * (invoices + 1)  # to B2Brouter, to the ERP and its API, to the ledger
+
+
 # ---------------------------------------------------------------- containers
 
 

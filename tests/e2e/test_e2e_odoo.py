@@ -78,8 +78,8 @@ def test_cash_rounding_goes_in_the_total_or_is_held_where_a_tax_takes_it(
         None,
         "totals_differ",
     ]
-    sent = {document.number: document.total for document in received_by(b2brouter.world) if document.sent}
-    assert [sent.get(document["number"]) for document in (invoice, credit, by_tax)] == [
+    sent = {document.id: document.total for document in received_by(b2brouter.world) if document.sent}
+    assert [sent.get(jobs[str(document["id"])]["reference"]) for document in (invoice, credit, by_tax)] == [
         Decimal("1210.02"),
         Decimal("-1210.02"),
         None,
