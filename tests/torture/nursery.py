@@ -6,6 +6,7 @@ started by a new interpreter instead, which is the same but for a second of impo
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import json
 import os
@@ -21,7 +22,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_RUN = "import sys; from connector.cli import main; sys.exit(main())"
+_RUN = (
+    "import faulthandler, signal, sys; faulthandler.register(signal.SIGUSR1);"
+    " from connector.cli import main; sys.exit(main())"
+)
 
 _IMPORTED = (
     "connector.cli.sync", "connector.cli.daemons", "connector.cli.simulator", "connector.cli.acts",
@@ -32,6 +36,9 @@ _IMPORTED = (
     "celery.fixups", "kombu.transport.redis", "kombu.transport.pyamqp", "psycopg", "sqlalchemy.dialects.sqlite",
     "sqlalchemy.dialects.postgresql.psycopg", "uvicorn.protocols.http.auto", "uvicorn.loops.auto",
 )  # fmt: skip
+
+_ANSWER = 1.0
+"""Seconds in which a process has written where it is."""
 
 
 @dataclass(eq=False)
@@ -74,6 +81,14 @@ class Child:
 
     def wait(self, seconds: float) -> bool:
         return self.ended.wait(seconds)
+
+    def where(self) -> str:
+        """Have it say what each of its threads does; "" where it does not answer."""
+        known = self.log.stat().st_size
+        if not self.send(signal.SIGUSR1):
+            return ""
+        self.wait(_ANSWER)
+        return self.log.read_bytes()[known:].decode(errors="replace")
 
 
 class Nursery:
@@ -212,6 +227,7 @@ def _be(order: Mapping[str, Any]) -> None:
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    faulthandler.register(signal.SIGUSR1)
     nothing, log = (
         os.open(os.devnull, os.O_RDONLY),
         os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644),

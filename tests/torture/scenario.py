@@ -533,9 +533,8 @@ since = 2020-01-01
             self._note(f"SIGTERM {child.name}")
         for child in told:
             if not child.wait(max(0.0, STOP_LIMIT - (time.monotonic() - began))):
-                self.result.findings.append(
-                    audit.Finding("slow stop", f"{child.name} is still there {STOP_LIMIT:g} s after SIGTERM")
-                )
+                still = f"{child.name} is still there {STOP_LIMIT:g} s after SIGTERM:\n{child.where()}"
+                self.result.findings.append(audit.Finding("slow stop", still))
                 child.kill()
                 continue
             if child.signal is not None:

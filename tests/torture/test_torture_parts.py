@@ -16,11 +16,13 @@ import pytest
 from connector.crashpoints import POINTS
 from connector.domain.job import Effect
 from connector.ledger import Ledger
+from tests.e2e.installation import until
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.ledgers import job_of, lease_one
 from tests.torture import audit, plan
 from tests.torture.erp import Books, Document, Line
+from tests.torture.nursery import Nursery
 
 PASSES = """
 from connector.crashpoints import crashpoint
@@ -43,6 +45,18 @@ def test_a_process_dies_at_its_crash_point_and_only_there() -> None:
     assert passing("send.after_reply").returncode == 0
     dead = passing("send.after_request:3")
     assert (dead.returncode, dead.stdout.split()) == (-signal.SIGKILL, ["0", "1", "2"])
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_process_that_does_not_end_tells_where_it_is(tmp_path: Path, fresh: bool) -> None:
+    nursery = Nursery(fresh=fresh)
+    try:
+        child = nursery.start("simulator", ["simulator", "--port", "0"], tmp_path / "log", env={})
+        until(lambda: child.log.exists() and "http" in child.log.read_text(), within=30)
+        assert "Current thread" in child.where()
+        assert child.alive
+    finally:
+        nursery.close()
 
 
 @pytest.mark.parametrize("charge", ["send", "send.after_request:x", "send.after_request:1:2"])
