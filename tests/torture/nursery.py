@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,14 @@ class Child:
 class Nursery:
     """The parent of all processes, as the harness sees it. Used from several threads."""
 
-    def __init__(self, *, fresh: bool = False) -> None:
+    def __init__(self, *, fresh: bool = False, patience: float = 30) -> None:
         self._fresh = fresh
         self._lock = threading.Lock()
         self._children: dict[int, Child] = {}
         self._early: dict[int, int] = {}
-        self._answers: list[int] = []
+        self._answers: dict[int, int] = {}  # by the order's number
+        self._orders = count(1)
+        self.patience = patience
         self._answered = threading.Condition()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.nursery"],
@@ -115,15 +118,18 @@ class Nursery:
     ) -> Child:
         """Start `connector ARGV…`."""
         environment = dict(env) | ({"CONNECTOR_CRASH_AT": armed} if armed else {})
-        order = {"argv": list(argv), "env": environment, "log": str(log), "fresh": self._fresh}
         with self._lock:
+            number = next(self._orders)
+            order = {
+                "number": number, "argv": list(argv), "env": environment, "log": str(log), "fresh": self._fresh
+            }  # fmt: skip
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(order) + "\n")
             self._process.stdin.flush()
             with self._answered:
-                if not self._answered.wait_for(lambda: bool(self._answers), 30):
+                if not self._answered.wait_for(lambda: number in self._answers, self.patience):
                     raise RuntimeError("the nursery does not answer")
-                pid = self._answers.pop()
+                pid = self._answers.pop(number)
                 child = Child(name, pid, log, armed)
                 self._children[pid] = child
                 if pid in self._early:
@@ -143,7 +149,7 @@ class Nursery:
             news = json.loads(line)
             with self._answered:
                 if "born" in news:
-                    self._answers.append(news["born"])
+                    self._answers[news["number"]] = news["born"]
                     self._answered.notify_all()
                 elif news["died"] in self._children:
                     self._end(self._children[news["died"]], news["status"])
@@ -187,7 +193,8 @@ def main() -> None:
                 return
             *orders, rest = (rest + data).split(b"\n")
             for order in orders:
-                _tell(born=_born(json.loads(order)))
+                wanted = json.loads(order)
+                _tell(born=_born(wanted), number=wanted["number"])
 
 
 def _tell(**news: Any) -> None:

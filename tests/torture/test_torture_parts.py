@@ -59,6 +59,20 @@ def test_a_process_that_does_not_end_tells_where_it_is(tmp_path: Path, fresh: bo
         nursery.close()
 
 
+def test_a_process_that_was_born_too_late_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
+    nursery = Nursery(patience=0)
+    try:
+        with pytest.raises(RuntimeError, match="does not answer"):
+            nursery.start("late", ["--help"], tmp_path / "late", env={})
+        nursery.patience = 30
+        child = nursery.start("version", ["--version"], tmp_path / "log", env={})
+        assert child.wait(30)
+        assert "--help" not in child.log.read_text()
+        assert child.log.read_text().startswith("connector, version ")
+    finally:
+        nursery.close()
+
+
 @pytest.mark.parametrize("charge", ["send", "send.after_request:x", "send.after_request:1:2"])
 def test_a_crash_point_that_does_not_exist_is_an_error(charge: str) -> None:
     assert "CONNECTOR_CRASH_AT cannot be" in passing(charge).stderr
