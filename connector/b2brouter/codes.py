@@ -68,9 +68,6 @@ _PAYMENT_METHODS: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """UNCL 4461 to the API's number: payment_methods.csv; cards are one there."""
 
-NOT_TO_AN_ACCOUNT: Final = frozenset({1, 2, 11, 19, 59})
-"""Cash, cheque and card; and direct debit, whose account is the payer's."""
-
 _FRENCH_METHODS: Final[Mapping[int, str]] = {
     1: "Espèces",
     2: "Prélèvement",

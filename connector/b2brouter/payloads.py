@@ -170,13 +170,11 @@ def _references(invoice: Invoice) -> dict[str, Value]:
 def _payment(invoice: Invoice) -> dict[str, Value]:
     """Tell how to pay, and our account to those alone who pay to it."""
     payment = invoice.payment
-    iban = codes.compact(payment.iban or "")
+    iban = codes.compact(payment.account or "")
     bic = codes.compact(payment.bic or "")
-    method = _payment_method(payment)
-    has_account = iban and method not in codes.NOT_TO_AN_ACCOUNT
     told = _filled(
-        bank_account=_filled(type="iban", iban=iban, bic=bic or None) if has_account else None,
-        payment_method=method,
+        bank_account=_filled(type="iban", iban=iban, bic=bic or None) if iban else None,
+        payment_method=_payment_method(payment),
         payment_method_text=_text(payment.method_text),
         payment_terms=_text(payment.terms),
         remittance_information=_text(payment.reference),

@@ -128,6 +128,10 @@ class Party:
         return next((legal.value for legal in self.legal_ids if legal.scheme == scheme), None)
 
 
+_NOT_TO_AN_ACCOUNT: Final = frozenset({"10", "20", "48", "49", "54", "55", "59"})
+"""Cash, cheque and cards; and direct debit, whose account is the payer's (UNCL 4461)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
     """BG-16: how the customer pays."""
@@ -138,6 +142,11 @@ class Payment:
     reference: str | None = None  # BT-83
     method: str | None = field(default=None, metadata=_SINCE)  # BT-81, UNCL 4461; None: by transfer to the account
     method_text: str | None = field(default=None, metadata=_SINCE)  # BT-82, in words
+
+    @property
+    def account(self) -> str | None:
+        """The seller's account as those are told it who pay to it; None where they pay otherwise."""
+        return None if self.method in _NOT_TO_AN_ACCOUNT else self.iban
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

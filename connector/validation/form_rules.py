@@ -81,7 +81,7 @@ def has_an_earlier_original(invoice: Invoice, now: datetime) -> Iterator[Problem
 def has_a_valid_bic(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """The bank's code goes out beside the IBAN, and only then."""
     payment = invoice.payment
-    if payment.iban and payment.bic and not bic_valid(payment.bic):
+    if payment.account and payment.bic and not bic_valid(payment.bic):
         yield Problem("bic_wrong", {"bic": payment.bic})
 
 

@@ -174,8 +174,8 @@ def has_a_valid_tax_number(invoice: Invoice, now: datetime) -> Iterator[Problem]
 
 @rule("iban_wrong", source="API 3.3, ISO 13616")
 def has_a_valid_iban(invoice: Invoice, now: datetime) -> Iterator[Problem]:
-    """A wrong bank account is refused; the whole of it is nobody's business."""
-    iban = invoice.payment.iban
+    """A wrong bank account is refused where the document tells it; the whole of it is nobody's business."""
+    iban = invoice.payment.account
     if iban and not iban_valid(iban):
         yield Problem("iban_wrong", {"end": iban.replace(" ", "")[-4:]})
 

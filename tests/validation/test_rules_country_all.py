@@ -122,6 +122,12 @@ KEPT: Mapping[str, Invoice] = {
     "an odd mail box": invoice("1", buyer=replace(CUSTOMER, email="o'neil+x@sub.norte.example")),
     "two files": invoice("1", attachments=(attached("F-1.pdf", is_view=True), attached("Tabla de precios.XLSX"))),
     "a BIC without an account goes nowhere": invoice("1", payment=Payment(bic="CAIXA")),
+    "an account goes nowhere where all is paid in cash": invoice(
+        "1", payment=Payment(iban="ES00", bic="CAIXA", method="10")
+    ),
+    "an account goes nowhere where the seller debits the buyer's": invoice(
+        "1", payment=Payment(iban="ES00", bic="CAIXA", method="59")
+    ),
 }
 
 
