@@ -68,6 +68,15 @@ _PAYMENT_METHODS: Final[Mapping[str, int]] = {
 }  # fmt: skip
 """UNCL 4461 to the API's number: payment_methods.csv; cards are one there."""
 
+NEED_AN_ACCOUNT: Final[Mapping[int, str]] = {
+    CREDIT_TRANSFER: "Bank transfer",
+    58: "SEPA credit transfer",
+    2: "Direct debit",
+    59: "SEPA direct debit",
+}
+"""Transfers need the seller's account, debits the payer's and its mandate, which no ERP here tells: meaning and
+needs_bank_account of payment_methods.csv; EN 16931 BR-61, Peppol R061."""
+
 _FRENCH_METHODS: Final[Mapping[int, str]] = {
     1: "Espèces",
     2: "Prélèvement",

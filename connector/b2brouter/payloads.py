@@ -168,18 +168,24 @@ def _references(invoice: Invoice) -> dict[str, Value]:
 
 
 def _payment(invoice: Invoice) -> dict[str, Value]:
-    """Tell how to pay, and our account to those alone who pay to it."""
+    """Tell how to pay, and our account to those alone who pay to it.
+
+    A means that needs an account is told in words alone where there is none: receivers refuse its number then.
+    """
     payment = invoice.payment
     iban = codes.compact(payment.account or "")
     bic = codes.compact(payment.bic or "")
+    method = _payment_method(payment)
+    in_words = None if iban else codes.NEED_AN_ACCOUNT.get(method or 0)
     told = _filled(
         bank_account=_filled(type="iban", iban=iban, bic=bic or None) if iban else None,
-        payment_method=_payment_method(payment),
+        payment_method=None if in_words else method,
         payment_method_text=_text(payment.method_text),
         payment_terms=_text(payment.terms),
         remittance_information=_text(payment.reference),
     )
-    return _told_in_france(invoice) | told if state_of(invoice.seller.country) == "FR" else told
+    in_france = state_of(invoice.seller.country) == "FR"
+    return (_told_in_france(invoice) if in_france else _filled(payment_method_text=in_words)) | told
 
 
 def _payment_method(payment: Payment) -> int | None:

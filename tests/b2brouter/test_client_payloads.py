@@ -230,8 +230,8 @@ def test_the_name_of_a_unit_stays_where_the_text_is_cut() -> None:
         (None, 4, True),
         ("30", 4, True),
         ("58", 58, True),
-        ("49", 2, False),
-        ("59", 59, False),
+        ("49", None, False),
+        ("59", None, False),
         ("48", 19, False),
         ("20", 11, False),
         ("10", 1, False),
@@ -239,10 +239,30 @@ def test_the_name_of_a_unit_stays_where_the_text_is_cut() -> None:
     ],
 )
 def test_how_the_customer_pays_and_our_account_where_it_pays_to_that(
-    method: str | None, number: int, has_account: bool
+    method: str | None, number: int | None, has_account: bool
 ) -> None:
     body = sent(invoice(payment=Payment(iban="ES9121000418450200051332", method=method)))
-    assert (body["payment_method"], "bank_account" in body) == (number, has_account)
+    assert (body.get("payment_method"), "bank_account" in body) == (number, has_account)
+
+
+@pytest.mark.parametrize(
+    ("method", "text"),
+    [
+        ("30", "Bank transfer"),
+        ("31", "Bank transfer"),
+        ("42", "Bank transfer"),
+        ("58", "SEPA credit transfer"),
+        ("49", "Direct debit"),
+        ("59", "SEPA direct debit"),
+    ],
+)
+def test_a_means_that_needs_an_account_is_told_in_words_alone_where_there_is_none_to_tell(
+    method: str, text: str
+) -> None:
+    for said, told in ((None, text), ("As agreed", "As agreed")):
+        body = sent(invoice(payment=Payment(method=method, method_text=said)))
+        assert body["payment_method_text"] == told
+        assert not {"payment_method", "bank_account"} & set(body)
 
 
 def test_nothing_is_said_of_the_means_where_nothing_is_known() -> None:
@@ -258,6 +278,7 @@ TEXTS = ("payment_method_text", "payment_terms", "remittance_information")
         (Payment(iban="FR76"), date(2026, 2, 21), ("Virement", "Échéance : 21/02/2026", "INV-0001")),
         (Payment(), None, ("Mode de paiement non précisé", "À réception", "INV-0001")),
         (Payment(iban="FR76", method="49"), None, ("Prélèvement", "À réception", "INV-0001")),
+        (Payment(method="30"), None, ("Virement", "À réception", "INV-0001")),
         (Payment(method="97"), None, ("Autre", "À réception", "INV-0001")),
         (
             Payment(method="ZZZ", method_text="LCR", terms="30 jours", reference="RF18"),

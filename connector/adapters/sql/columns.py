@@ -74,7 +74,8 @@ HEADER: Final = _columns(
     "document_key confirmed number kind issue_date currency net tax payable buyer_name",
     "company series due_date withholding buyer_reference purchase_order contract sales_order note"
     # payment_method: how the customer pays, by its code of UNCL 4461 (30 transfer, 49 direct debit, 48 card,
-    # 20 cheque, 10 cash); without one, by transfer to payment_iban.
+    # 20 cheque, 10 cash); without one, by transfer to payment_iban. A transfer without an account, and a direct
+    # debit, whose mandate has no column, are told in words alone.
     " delivery_date amend_reason payment_iban payment_bic payment_method payment_method_text payment_terms"
     " payment_reference"
     " original_key original_number original_date original_confirmed"
