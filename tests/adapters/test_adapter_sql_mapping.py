@@ -16,6 +16,8 @@ from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.stamps import Stamps
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice, LegalId, TaxKind
+from connector.validation import problems
+from tests.support.builders import NOON
 
 OPTIONS = SqlOptions(
     find="SELECT 1",
@@ -66,6 +68,7 @@ def problem(*headers: dict[str, Any], lines: tuple[dict[str, Any], ...] = ()) ->
         ({"buyer_siren": "217500016"}, False),
         ({"buyer_tax_number": "FR84130015332"}, False),
         ({"buyer_siret": "77566343801906"}, False),
+        ({"buyer_siret": "77566343801906", "buyer_tax_number": "FR84130015332"}, False),
         ({"buyer_siret": "77566343801906", "buyer_service_code": "S1"}, True),
         ({"buyer_country": "ES", "buyer_tax_number": "P2807900B"}, True),
         ({"buyer_country": "ES", "buyer_tax_number": "B63276174"}, False),
@@ -79,6 +82,30 @@ def test_a_public_body_is_known_by_its_numbers_where_the_query_does_not_say(
     assert mapped({**row, "buyer_is_public_body": None}, line()).buyer.is_public_body is is_public
     for said in (True, False):
         assert mapped({**row, "buyer_is_public_body": said}, line()).buyer.is_public_body is said
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ({"buyer_siret": "1300153320001"}, "siret_wrong"),
+        ({"buyer_siret": "130 015 332"}, "siret_wrong"),
+        ({"buyer_siret": "13001533200014"}, "siret_wrong"),
+        ({"buyer_legal_scheme": "0009", "buyer_legal_id": "130015332000131"}, "siret_wrong"),
+        ({"buyer_siret": "00013", "buyer_siren": "130015332"}, "siret_wrong"),
+        ({"buyer_siret": "00013", "buyer_tax_number": "FR84130015332"}, "siret_wrong"),
+        ({"buyer_siret": "7756634380190"}, None),
+        ({"buyer_siret": "775663438", "buyer_tax_number": "FR95775663438"}, None),
+        ({"buyer_siret": "00013", "buyer_tax_number": "FR95775663438"}, None),
+        ({"buyer_siret": "néant", "buyer_tax_number": "FR84130015332"}, None),
+    ],
+)
+def test_a_public_body_whose_siret_is_misspelt_is_told_and_not_billed_as_anybody_else(
+    numbers: dict[str, Any], reason: str | None
+) -> None:
+    document = mapped(header(**{"buyer_country": "FR", **numbers}), line())
+    assert document.buyer.is_public_body is (reason is not None)
+    told = {problem.reason for problem in problems(document, now=NOON)}
+    assert told & {"siret_missing", "siret_wrong"} == ({reason} if reason else set())
 
 
 @pytest.mark.parametrize(("given", "method"), [(49, "49"), (" 30 ", "30"), ("ZZZ", "ZZZ"), (None, None), ("", None)])

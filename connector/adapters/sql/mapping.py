@@ -326,16 +326,20 @@ def _is_public(row: Row, role: str, legal_ids: Sequence[LegalId]) -> bool:
     """Return what the query says of it; where it says nothing, what the numbers show: only bodies have services.
 
     A French body is one only with its SIRET: Chorus Pro knows establishments, and without the column nothing shall be
-    held for want of it.
+    held for want of it. One that is misspelt counts, for validation to tell: the body is not billed as anybody else.
     """
     column = f"{role}_is_public_body"
     if row.get(column) is not None:
         return truth(row[column], column)
     country = country_code(plain(row.get(f"{role}_country")))
-    has_service = bool(plain(row.get(f"{role}_service_code")))
+    if plain(row.get(f"{role}_service_code")):
+        return True
     french = [known for legal in legal_ids if legal.scheme in {SIREN, SIRET} for known in french_id(legal.value)]
-    is_known = state_of(country) != "FR" or any(known.scheme == SIRET for known in french)
-    return has_service or (is_known and is_public_body(country, plain(row.get(f"{role}_tax_number")), french))
+    is_shown = is_public_body(country, plain(row.get(f"{role}_tax_number")), french)
+    if state_of(country) != "FR" or any(known.scheme == SIRET for known in french):
+        return is_shown
+    misspelt = "".join(re.findall(r"\d", next((legal.value for legal in legal_ids if legal.scheme == SIRET), "")))
+    return bool(misspelt) and (is_shown or misspelt.startswith(("1", "2")))
 
 
 def _legal_ids(row: Row, role: str) -> Iterator[LegalId]:
