@@ -108,14 +108,27 @@ def test_a_public_body_whose_siret_is_misspelt_is_told_and_not_billed_as_anybody
     assert told & {"siret_missing", "siret_wrong"} == ({reason} if reason else set())
 
 
-@pytest.mark.parametrize(("given", "method"), [(49, "49"), (" 30 ", "30"), ("ZZZ", "ZZZ"), (None, None), ("", None)])
+@pytest.mark.parametrize(
+    ("given", "method"),
+    [
+        (49, "49"),
+        (30.0, "30"),
+        (Decimal("30.00"), "30"),
+        (Decimal("3E+1"), "30"),
+        (" 30 ", "30"),
+        ("ZZZ", "ZZZ"),
+        (None, None),
+        ("", None),
+    ],
+)
 def test_a_means_of_payment_goes_by_its_code(given: object, method: str | None) -> None:
     payment = mapped(header(payment_method=given, payment_method_text="Giro"), line()).payment
     assert (payment.method, payment.method_text) == (method, "Giro")
 
 
-def test_a_means_of_payment_that_is_no_code_is_told() -> None:
-    assert "payment_method is 'PRE'" in problem(header(payment_method="PRE"))
+@pytest.mark.parametrize("given", ["PRE", 30.5, Decimal("NaN"), Decimal("Infinity"), 300])
+def test_a_means_of_payment_that_is_no_code_is_told(given: object) -> None:
+    assert f"payment_method is '{given}'" in problem(header(payment_method=given))
 
 
 @pytest.mark.parametrize(

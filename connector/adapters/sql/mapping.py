@@ -31,6 +31,7 @@ from connector.domain.invoice import (
     TaxKind,
     TaxTotal,
     Totals,
+    decimal_text,
     money,
 )
 
@@ -315,7 +316,9 @@ def _party(row: Row, role: str) -> Party:
 
 
 def _method(value: Any) -> str | None:
-    """Return a means of payment by its code of UNCL 4461; databases may keep it as a number."""
+    """Return a means of payment by its code of UNCL 4461; databases may keep it as a number of any type."""
+    if isinstance(value, float | Decimal):
+        value = decimal_text(Decimal(str(value)))
     code = plain(None if value is None else str(value))
     if code and not re.fullmatch(r"\d{1,2}|ZZZ", code, re.ASCII):
         raise ValueError(f"payment_method is {code!r}, which is no code of UNCL 4461")
