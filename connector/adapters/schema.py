@@ -90,7 +90,7 @@ class Schema:
     def missing(self) -> Iterable[str]:
         """Name what reading needs and the database lacks: whole tables, else `table.column`."""
         for table, (required, _) in self.wanted.tables.items():
-            if not self.has_table(table):
+            if required and not self.has_table(table):
                 yield table
             else:
                 yield from (f"{table}.{column}" for column in sorted(required) if not self.has(table, column))

@@ -178,6 +178,18 @@ def test_rights_by_column_of_an_earlier_version_still_read_all_but_terms_and_wha
     assert "account_move.invoice_payment_term_id" in told.message
 
 
+def test_a_database_without_the_tables_that_are_not_needed_is_read_and_is_good(odoo: OdooDatabase) -> None:
+    keys = [row["key"] for row in query(odoo.url, "SELECT CAST(id AS text) AS key FROM account_move ORDER BY id")]
+    adapter = OdooAdapter.open("erp", odoo.url, {})
+    before = adapter.load(keys)
+    adapter.close()
+    execute(odoo.url, "DROP TABLE account_payment_term CASCADE", "DROP TABLE account_tax_group CASCADE")
+    adapter = OdooAdapter.open("erp", odoo.url, {})
+    assert adapter.load(keys) == {key: without_terms(document) for key, document in before.items()}
+    assert {row.status for row in adapter.check()} == {"ok"}
+    adapter.close()
+
+
 def test_a_check_up_of_a_good_database_is_good(odoo: OdooDatabase) -> None:
     adapter = OdooAdapter.open("erp", odoo.url, {})
     rows = adapter.check()
