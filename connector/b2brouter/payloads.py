@@ -314,7 +314,9 @@ def _description(line: Line) -> str | None:
 
 
 def _names_unit(text: str, unit: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(unit)}(?!\w)", text, re.IGNORECASE) is not None
+    """Whether a unit stands behind a figure or at the end: anywhere else, `in` or `a` is a word like any other."""
+    name = re.escape(unit)
+    return re.search(rf"\d\s*{name}(?!\w)|(?<!\w){name}\W*$", text, re.IGNORECASE) is not None
 
 
 def _figures(line: Line, issue: Issue) -> Figures:

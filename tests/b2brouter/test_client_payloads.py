@@ -210,6 +210,14 @@ def test_every_reference_has_its_field() -> None:
         ("MTR", None, "Cable", 6, "Cable (MTR)"),
         (None, "Palé", "Cable", 6, "Cable (Palé)"),
         (None, "Palé", "Cable en palé", 6, "Cable en palé"),
+        ("MTR", "m", "100 m of cable", 6, "100 m of cable"),
+        ("MTR", "m", "100m of cable", 6, "100m of cable"),
+        ("MTR", "m", "Cable (m).", 6, "Cable (m)."),
+        ("MTR", "m", "100 mm of cable", 6, "100 mm of cable (m)"),
+        ("MTR", "m", "Cable, M", 6, "Cable, M"),
+        ("INH", "in", "Cable installed in Paris", 6, "Cable installed in Paris (in)"),
+        (None, "a", "Transporte a Madrid", 6, "Transporte a Madrid (a)"),
+        (None, "m²", "Parquet, 12 m² of oak", 6, "Parquet, 12 m² of oak"),
     ],
 )
 def test_a_unit_that_the_api_has_no_number_for_is_no_piece_and_its_name_stands_in_the_text(
