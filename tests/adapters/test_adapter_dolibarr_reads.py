@@ -610,6 +610,17 @@ def test_a_unit_that_is_not_everyday_keeps_its_label(own_dolibarr: DolibarrDatab
         assert (line.unit, line.unit_name) == told
 
 
+@pytest.mark.parametrize(("code", "told"), [("MI", "minute"), ("W", "week"), ("MO", "month"), ("Y", "year")])
+def test_a_unit_of_time_is_told_by_its_name_as_m_is_no_month(
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter, code: str, told: str
+) -> None:
+    chosen = f"(SELECT rowid FROM llx_c_units WHERE code = '{code}')"
+    execute(own_dolibarr.url, f"UPDATE llx_facturedet SET fk_unit = {chosen} WHERE fk_facture = 1")
+    assert load(make(own_dolibarr), 1).lines[0].unit_name == told
+    execute(own_dolibarr.url, "ALTER TABLE llx_c_units DROP label")
+    assert load(make(own_dolibarr), 1).lines[0].unit_name in {"i", "w", "m", "y"}
+
+
 MODES = (
     "CREATE TABLE llx_c_paiement (id int PRIMARY KEY, code varchar(6), libelle varchar(128))",
     "INSERT INTO llx_c_paiement VALUES (2, 'VIR', 'Transfer'), (3, 'PRE', 'Debit order'), (4, 'LIQ', 'Cash')",

@@ -94,10 +94,13 @@ _NO_MODE: Final = "NULL AS payment_mode, NULL AS payment_label"
 _MODES: Final = "LEFT JOIN llx_c_paiement mode ON mode.id = f.?fk_mode_reglement"
 _TYPENT: Final = "(SELECT y.code FROM llx_c_typent y WHERE y.id = s.fk_typent)"
 
+# Dolibarr's short names of times are those of other units: `m` for a month, `i` for a minute.
+_UNIT: Final = """COALESCE(CASE WHEN u.?code IN ('S', 'MI', 'W', 'MO', 'Y') THEN u.?label END, u.?short_label)"""
+
 # Lines of the type 9 are titles, subtotals and texts of add-ons. `before` is the same line of the situation before.
 _LINES: Final = """
     SELECT d.rowid AS id, d.fk_facture, d.description, d.?label AS label, p.label AS product_label,
-           p.ref AS article_code, u.?code AS unit, u.?short_label AS unit_label,
+           p.ref AS article_code, u.?code AS unit, UNIT AS unit_label,
            d.qty, d.subprice, d.remise_percent, d.info_bits,
            d.tva_tx, d.?vat_src_code AS vat_code, d.localtax1_tx, d.localtax2_tx,
            d.total_ht, d.total_tva, d.total_localtax1, d.total_localtax2,
@@ -115,7 +118,7 @@ _LINES: Final = """
     LEFT JOIN llx_facture o ON o.rowid = r.?fk_facture_source
     WHERE d.fk_facture IN :ids AND d.product_type IN (0, 1)
     ORDER BY d.fk_facture, d.rang, d.rowid
-"""
+""".replace("UNIT", _UNIT)
 
 _EXTRA_FIELDS: Final = "SELECT x.fk_object FIELDS FROM TABLE x WHERE x.fk_object IN :ids ORDER BY x.rowid DESC"
 

@@ -46,7 +46,7 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "c_country": needs("rowid code"),
     "c_departements": needs("rowid nom"),
     "c_tva": needs("fk_pays taux active", "code note"),
-    "c_units": needs("rowid", "code short_label"),
+    "c_units": needs("rowid", "code label short_label"),
     "bank_account": needs("rowid iban_prefix bic"),
     "product": needs("rowid ref label"),
     "const": needs("name value entity"),
