@@ -645,6 +645,10 @@ def test_how_a_document_is_paid_is_told_in_the_terms_of_the_european_norm(
 PAYMENT_TERMS = (
     "CREATE TABLE llx_c_payment_term (rowid int PRIMARY KEY, code varchar(16), libelle_facture text)",
     "INSERT INTO llx_c_payment_term VALUES (2, '30D', 'Due in 30 days'), (20, 'OURS', '45 jours<br>fin de mois')",
+    "INSERT INTO llx_c_payment_term VALUES (6, 'PT_ORDER', 'Due on order'), (7, 'PT_DELIVERY', 'Due on delivery')",
+    "INSERT INTO llx_c_payment_term VALUES (8, 'PT_5050', '50% on order, 50% on delivery')",
+    "INSERT INTO llx_c_payment_term VALUES (13, 'DEP30PCTDEL', '__DEPOSIT_PERCENT__% deposit, rest on delivery')",
+    "INSERT INTO llx_c_payment_term VALUES (15, '45DENDMONTH', 'Due in 45 days, end of month')",
 )
 
 
@@ -655,8 +659,34 @@ def test_terms_of_payment_of_the_sites_own_are_told_as_its_documents_print_them(
     execute(own_dolibarr.url, *PAYMENT_TERMS, "UPDATE llx_facture SET fk_cond_reglement = 20 WHERE rowid = 1")
     adapter = make(own_dolibarr)
     assert load(adapter, 1).payment.terms == "45 jours\nfin de mois"
-    execute(own_dolibarr.url, "UPDATE llx_facture SET fk_cond_reglement = 2 WHERE rowid = 1")
-    assert load(adapter, 1).payment.terms is None  # its label is English in the database, whatever the site speaks
+
+
+@pytest.mark.parametrize(
+    ("term", "told"),
+    [
+        (2, None),  # the due date says the same, and its label is English in the database, whatever the site speaks
+        (15, None),
+        (6, "Due on order"),
+        (7, "Due on delivery"),
+        (8, "50% on order, 50% on delivery"),
+        (13, None),  # an invoice has no percentage to fill in
+    ],
+)
+def test_terms_of_payment_that_dolibarr_brings_are_told_where_the_due_date_says_less(
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter, term: int, told: str | None
+) -> None:
+    execute(own_dolibarr.url, *PAYMENT_TERMS, f"UPDATE llx_facture SET fk_cond_reglement = {term} WHERE rowid = 1")
+    assert load(make(own_dolibarr), 1).payment.terms == told
+
+
+def test_a_deposit_that_the_site_has_written_into_the_terms_is_told(
+    own_dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    written = "UPDATE llx_c_payment_term SET libelle_facture = 'Acompte de 30 %' WHERE rowid = 13"
+    execute(
+        own_dolibarr.url, *PAYMENT_TERMS, written, "UPDATE llx_facture SET fk_cond_reglement = 13 WHERE rowid = 1"
+    )
+    assert load(make(own_dolibarr), 1).payment.terms == "Acompte de 30 %"
 
 
 def test_another_table_prefix_is_found(own_dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:

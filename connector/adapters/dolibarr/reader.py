@@ -84,11 +84,12 @@ _HEADERS: Final = """
     WHERE f.rowid IN :ids
 """.replace("CURRENCY", _CURRENCY)
 
-# What Dolibarr brings itself is English here and translated on its pages; the due date says the same.
+# Dolibarr's own terms are English here and translated on its pages: of those that are dates, the due date says the
+# same. The percentage of a deposit is an order's; an invoice has none to fill in.
 _TERMS: Final = """(SELECT v.libelle_facture FROM llx_c_payment_term v
             WHERE v.rowid = f.?fk_cond_reglement AND v.code NOT IN (
-            'RECEP', '10D', '10DENDMONTH', '14D', '14DENDMONTH', '30D', '30DENDMONTH', '60D', '60DENDMONTH',
-            'PT_ORDER', 'PT_DELIVERY', 'PT_5050', 'DEP30PCTDEL'))"""
+            'RECEP', '10D', '10DENDMONTH', '14D', '14DENDMONTH', '30D', '30DENDMONTH', '45D', '45DENDMONTH',
+            '60D', '60DENDMONTH') AND INSTR(v.libelle_facture, '__DEPOSIT_PERCENT__') = 0)"""
 _MODE: Final = "mode.code AS payment_mode, mode.libelle AS payment_label"
 _NO_MODE: Final = "NULL AS payment_mode, NULL AS payment_label"
 _MODES: Final = "LEFT JOIN llx_c_paiement mode ON mode.id = f.?fk_mode_reglement"
