@@ -11,7 +11,7 @@ from connector.b2brouter import answers
 from connector.domain.errors import SourceUnavailableError
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY
-from connector.ports import Attaches, File
+from connector.ports import Attaches, File, RemoteInvoice
 from tests.support.builders import invoice
 from tests.support.house import House
 
@@ -221,6 +221,54 @@ def test_sent_by_hand_before_its_files_came_is_told_in_the_timeline(house: House
     assert attached(house) == []
     [warned] = [event for event in house.timeline() if event.what == "warned"]
     assert (warned.reason, warned.details["files"]) == ("attachment_late", "F-1.pdf")
+
+
+@pytest.mark.parametrize("state", ["error", "invalid", "discarded"])
+def test_a_draft_that_failed_by_itself_has_its_files_before_it_is_sent_once_it_was_mended_there(
+    house: House, state: str
+) -> None:
+    house.fault("drop_after", operation="create_invoice")
+    confirm(house, PDF)
+    house.drain()
+    [there] = house.remote_invoices()
+    there.state = state
+    house.run()
+    assert (house.job().status, house.job().reason) == (Status.HELD, "send_refused")
+    assert attached(house) == []
+
+    there.state = "new"
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    assert attached(house) == expected(PDF)
+    assert "warned" not in house.told()
+
+
+def test_a_draft_that_fails_right_before_its_files_come_is_not_sent_without_them(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = house.remote.read_invoice
+
+    def fail_and_read(reference: str) -> RemoteInvoice | None:
+        [there] = house.remote_invoices()
+        there.state = "error"
+        return read(reference)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(house.remote, "read_invoice", fail_and_read)
+        confirm(house, PDF)
+        house.run()
+    assert (house.job().status, house.job().reason) == (Status.HELD, "send_refused")
+    house.assert_nothing_sent()
+
+    [there] = house.remote_invoices()
+    there.state = "new"
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    assert attached(house) == expected(PDF)
 
 
 def test_a_document_that_vanished_before_its_files_came_is_held(house: House) -> None:

@@ -2226,6 +2226,30 @@ def test_in_a_first_run_nothing_of_the_others_leaves_before_a_person_has_looked(
     house.assert_issued("1", "2", "3")
 
 
+def test_what_failed_before_it_was_sent_asks_for_a_place_again_once_it_was_mended(house: House) -> None:
+    steps = (1, 1)
+    house.rules = replace(house.rules, ramp=steps)
+    house.fault("rate_limit", operation=SEND)
+    house.take_in(invoice("1"))
+    house.drain()
+    [there] = house.remote_invoices("F-1")
+    there.state = "error"
+    house.run()
+    assert house.job().reason == "send_refused"
+
+    seen = house.ledger.ramp.standing(ACCOUNT, steps)
+    assert seen is not None
+    house.ledger.ramp.open_next(seen, who="Ana", note="go on")
+    house.issue(invoice("2"))
+    house.assert_issued("2")
+    there.state = "new"
+    retry(house)
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.WAITING, "ramp_full")
+    assert there.sent_times == 0
+
+
 def test_an_invalid_invoice_takes_no_place_of_a_first_run(house: House) -> None:
     house.rules = replace(house.rules, ramp=(1,))
     house.issue(invoice("1", payment=Payment(iban="ES9121000418450200051333")), invoice("2"))

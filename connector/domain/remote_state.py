@@ -64,6 +64,9 @@ REASONS: Final = frozenset(_REASONS.values())
 UNSENT: Final = frozenset({"new", "draft"})
 """States of a document that was never handed over."""
 
+WITHDRAWABLE: Final = UNSENT | {"error", "invalid"}
+"""States in which a document may be taken back: it was never handed over, or failed."""
+
 _IN_PREPARATION: Final = frozenset({"validating", "processing_pdf"})
 
 UNWATCHED: Final = frozenset(state for state, standing in STANDINGS.items() if standing is Standing.CLOSED)
@@ -85,6 +88,11 @@ def is_clear(state: str) -> bool:
 def has_left(state: str | None) -> bool:
     """Whether a document in this state was handed over, or failed; None: nothing is known of it."""
     return state is not None and is_clear(state) and state not in UNSENT
+
+
+def was_handed_over(state: str | None) -> bool:
+    """Whether a document in this state is out of our hands; one that failed may be mended there, or made anew."""
+    return has_left(state) and state not in WITHDRAWABLE
 
 
 def case_of(state: str | None, reference: str | None, note: str | None) -> tuple[str, dict[str, str]] | None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from connector.domain.errors import NotSentError, RefusedError
+from connector.domain.errors import RefusedError
 from connector.domain.invoice import Attachment
 from connector.domain.job import Effect
-from connector.domain.remote_state import UNSENT, has_left
+from connector.domain.remote_state import UNSENT, has_left, was_handed_over
 from connector.ports import Attaches, File, RemoteInvoice
 from connector.steps.case import Case, erp_errors
 from connector.steps.look_up import wait_or_conclude
@@ -75,10 +75,10 @@ def _is_twice(wanted: Sequence[Attachment], there: RemoteInvoice) -> bool:
 
 def _upload_all(case: Case, missing: Sequence[Attachment], there: RemoteInvoice) -> bool:
     names = ", ".join(one.name for one in missing)
-    if there.state is None:  # unclear is not "new": read again
-        raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
-    if there.state not in UNSENT:
-        case.warn("attachment_late", {"reference": there.id, "state": there.state, "files": names})
+    state = case.take_over_state(there)  # by it the document is not posted without what is missing
+    if was_handed_over(state):
+        case.warn("attachment_late", {"reference": there.id, "state": state, "files": names})
+    if state not in UNSENT:
         return True
     files = _files(case)
     bad = [one.name for one in missing if one.name not in files or len(files[one.name].content) != one.size]

@@ -233,6 +233,18 @@ class Case:
             self._await_clear(there.id, there.state)
         return there
 
+    def take_over_state(self, there: RemoteInvoice) -> str:
+        """Remember the state in which the document was just seen, and return it: others may have sent or mended it.
+
+        Raises:
+            NotSentError: the answer shows none.
+        """
+        if there.state is None:  # unclear is not "new": read again
+            raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
+        if there.state != self.job.remote_state:
+            self.job = self.ledger.jobs.saw(self.job, there.state)
+        return there.state
+
     def give_time_to_show(self, effect: Effect, since: datetime) -> None:
         """Believe that something is gone only after the quiet time: what was just made may not show yet.
 

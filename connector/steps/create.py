@@ -22,7 +22,7 @@ from connector.domain.errors import (
 )
 from connector.domain.job import Effect, Stage
 from connector.domain.recipient import Delivery, unit_of
-from connector.domain.remote_state import has_left
+from connector.domain.remote_state import was_handed_over
 from connector.ledger.records import Entry, issuing
 from connector.ports import RemoteInvoice
 from connector.steps.attempts import TAKEN, all_had_these_bytes, goes_again, is_repeated, was_anothers, was_taken
@@ -31,7 +31,6 @@ from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
 from connector.steps.look_up import find_ours, is_anybodys, is_marked, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
-from connector.steps.withdraw import WITHDRAWABLE
 
 
 def settle(case: Case) -> RemoteInvoice:
@@ -164,7 +163,7 @@ def adopt(case: Case) -> RemoteInvoice | None:
     found = find_ours(case, asked_before=False)
     if found is None:
         return None
-    if not _is_sent(found):
+    if not was_handed_over(found.state):
         validate(case)
         check_vat_number(case)
     alike = case.job.fingerprint == case.invoice.fingerprint() and all_had_these_bytes(case)
@@ -183,11 +182,7 @@ def _unlike(case: Case, found: RemoteInvoice, *, alike: bool) -> dict[str, Any]:
 
     Our mark proves whose it is, not which of our requests made it: of that, the comparison sees head and totals.
     """
-    return {} if alike or _is_sent(found) or not is_marked(case, found) else {"fingerprint": None}
-
-
-def _is_sent(found: RemoteInvoice) -> bool:
-    return has_left(found.state) and found.state not in WITHDRAWABLE
+    return {} if alike or was_handed_over(found.state) or not is_marked(case, found) else {"fingerprint": None}
 
 
 def _remembered(case: Case) -> RemoteInvoice:

@@ -6,7 +6,7 @@ To the last cent, unless the operator allows a stated difference: then the timel
 from __future__ import annotations
 
 from connector.domain.comparison import Difference, compare_heads, compare_totals, excess, is_within
-from connector.domain.errors import NotSentError, RefusedError
+from connector.domain.errors import RefusedError
 from connector.domain.job import Effect, Stage
 from connector.domain.remote_state import has_left, is_clear
 from connector.ledger.records import Entry
@@ -54,7 +54,7 @@ def verify_again(case: Case) -> bool:
     """Compare a verified document that lay there, and take over its state: others may have edited or sent it since.
 
     Returns:
-        Whether it stands as it was verified, sent or not; else the job starts over.
+        Whether it stands as when its files were seen to; else the job starts over, or its state is another one.
 
     Raises:
         RefusedError: see `verify`.
@@ -73,15 +73,8 @@ def verify_again(case: Case) -> bool:
         if not left and _is_mended(case, problem):
             return False
         raise problem
-    _take_over_state(case, there)
-    return True
-
-
-def _take_over_state(case: Case, there: RemoteInvoice) -> None:
-    if there.state is None:  # unclear is not "new": read again
-        raise NotSentError("remote_unavailable", {"message": "the answer shows no state"})
-    if there.state != case.job.remote_state:
-        case.job = case.ledger.jobs.saw(case.job, there.state)
+    known = case.job.remote_state
+    return case.take_over_state(there) == known
 
 
 def _is_complete(made: RemoteInvoice) -> bool:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from connector.domain.errors import BlockedError, NotSentError, OutcomeUnknownError, RefusedError
 from connector.domain.job import Effect, Stage
+from connector.domain.remote_state import WITHDRAWABLE
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import is_our_file
-
-WITHDRAWABLE = frozenset({"new", "draft", "error", "invalid"})
 
 
 def start_over_if_changed(case: Case) -> bool:

@@ -22,6 +22,7 @@ from connector.domain.remote_state import (
     is_clear,
     judge,
     standing,
+    was_handed_over,
 )
 from tests.support.builders import NOON
 
@@ -160,5 +161,11 @@ def test_every_other_state_says_whether_it_was_handed_over(state: str) -> None:
     assert has_left(state) == (state not in {"new", "draft"})
 
 
+@pytest.mark.parametrize("state", sorted(set(STANDINGS) - {"validating", "processing_pdf"}))
+def test_what_failed_by_itself_is_not_out_of_our_hands(state: str) -> None:
+    assert was_handed_over(state) == (state not in {"new", "draft", "error", "invalid"})
+
+
 def test_what_nothing_is_known_of_has_not_left() -> None:
     assert not has_left(None)
+    assert not was_handed_over(None)
