@@ -29,7 +29,7 @@ from connector.domain.job import Effect, Stage, Status
 from connector.domain.notice import INVOICE_CHANGED, Notice
 from connector.journey import Journey
 from connector.ledger import schema
-from connector.ledger.actions import RETRY, SKIP
+from connector.ledger.actions import RELEASE, RETRY, SKIP
 from connector.ports import File
 from connector.simulator import invoices as simulated_invoices
 from connector.simulator import states as simulated_states
@@ -1480,11 +1480,76 @@ def test_what_a_person_sent_in_vain_is_not_sent_by_us_and_goes_on_once_it_was_me
     assert len(house.requests(SEND)) == 1
 
 
-def test_what_a_person_edited_while_it_lay_there_is_not_sent(house: House, resting: SimInvoice) -> None:
-    changed = {"invoice_lines_attributes": [{"id": resting.lines[0].id, "price": 900}]}
-    api = f"{house.server.base_url}/invoices/{resting.id}"
+def edit(house: House, there: SimInvoice) -> None:
+    """A person gives a line of a document at B2Brouter another price."""
+    changed = {"invoice_lines_attributes": [{"id": there.lines[0].id, "price": 900}]}
+    api = f"{house.server.base_url}/invoices/{there.id}"
     key = {"X-B2B-API-Key": "test_key", "X-B2B-API-Version": "2026-03-02"}
     assert httpx.put(api, headers=key, json={"invoice": changed}).status_code == 200
+
+
+@pytest.fixture(params=["error", "invalid"])
+def failed(request: pytest.FixtureRequest, house: House, resting: SimInvoice) -> SimInvoice:
+    """B2Brouter's own checks failed a document while it lay there unsent."""
+    resting.state = request.param
+    house.run()
+    job = house.job()
+    assert (job.status, job.reason, job.stage) == (Status.HELD, "send_refused", Stage.VERIFIED)
+    assert house.requests(SEND) == []
+    return resting
+
+
+@pytest.mark.parametrize(
+    "change", [{"number": "F-2"}, {"buyer_reference": "PO-7"}], ids=["its head", "another field"]
+)
+def test_what_failed_before_it_was_sent_is_made_anew_once_it_was_corrected_in_the_erp(
+    house: House, failed: SimInvoice, change: dict[str, Any]
+) -> None:
+    house.erp.alter("1", **change)
+    house.discover()
+    house.run()
+
+    house.assert_issued("1")
+    assert failed.id not in house.world.invoices
+
+
+def test_what_failed_before_it_was_sent_stays_held_and_unsent_where_nothing_was_mended(
+    house: House, failed: SimInvoice
+) -> None:
+    retry(house)
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "send_refused")
+    assert failed.id in house.world.invoices
+    assert house.requests(SEND) == []
+
+
+def test_what_failed_before_it_was_sent_is_made_anew_once_it_was_left_out_and_taken_up_again(
+    house: House, failed: SimInvoice
+) -> None:
+    for act in (SKIP, RELEASE):
+        assert house.ledger.actions.perform(act, [house.job()], who="Ana", note="after all")
+    house.run()
+
+    house.assert_issued("1")
+    assert failed.id not in house.world.invoices
+
+
+def test_what_failed_and_has_other_totals_is_made_anew_by_a_retry(house: House, resting: SimInvoice) -> None:
+    edit(house, resting)
+    resting.state = "error"
+    house.run()
+    assert (house.job().status, house.job().reason) == (Status.HELD, "totals_differ")
+
+    retry(house)
+    house.run()
+
+    house.assert_issued("1")
+    assert resting.id not in house.world.invoices
+
+
+def test_what_a_person_edited_while_it_lay_there_is_not_sent(house: House, resting: SimInvoice) -> None:
+    edit(house, resting)
 
     house.run()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.domain.remote_state import has_left
+from connector.domain.remote_state import was_handed_over
 from connector.steps.case import Case
 
 
@@ -12,5 +12,5 @@ def admit(case: Case) -> None:
     Raises:
         BlockedError: `ramp_full`, a person has to look at what was issued first.
     """
-    if case.rules.ramp and case.job.open_effect is None and not has_left(case.job.remote_state):
+    if case.rules.ramp and case.job.open_effect is None and not was_handed_over(case.job.remote_state):
         case.ledger.ramp.admit(case.job, case.rules.ramp)

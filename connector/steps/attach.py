@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from connector.domain.errors import RefusedError
 from connector.domain.invoice import Attachment
 from connector.domain.job import Effect
-from connector.domain.remote_state import UNSENT, has_left, was_handed_over
+from connector.domain.remote_state import UNSENT, was_handed_over
 from connector.ports import Attaches, File, RemoteInvoice
 from connector.steps.case import Case, erp_errors
 from connector.steps.look_up import wait_or_conclude
@@ -29,7 +29,7 @@ def attach(case: Case) -> bool:
         LookAgainError: a lost upload may still be on its way.
         NotSentError: a lost upload certainly came to nothing, or the files cannot be read now.
     """
-    if case.job.open_effect is Effect.SEND or has_left(case.job.remote_state):
+    if case.job.open_effect is Effect.SEND or was_handed_over(case.job.remote_state):
         return True
     if start_over_if_changed(case):
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 from connector.domain.comparison import Difference, compare_heads, compare_totals, excess, is_within
 from connector.domain.errors import RefusedError
 from connector.domain.job import Effect, Stage
-from connector.domain.remote_state import has_left, is_clear
+from connector.domain.remote_state import has_left, is_clear, was_handed_over
 from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
@@ -67,10 +67,10 @@ def verify_again(case: Case) -> bool:
     if there is None:
         start_over_if_missing(case)
         return False
-    left = has_left(there.state)  # or failed on its way: that is no draft that was refused, to be made anew
+    left = has_left(there.state)  # or failed: its errors are those of that, and told by `send`
     problem = _difference(case, there) if left else _problem(case, there)
     if problem is not None and not _is_allowed(case, there, problem):
-        if not left and _is_mended(case, problem):
+        if not was_handed_over(there.state) and _is_mended(case, problem):
             return False
         raise problem
     known = case.job.remote_state
