@@ -72,14 +72,14 @@ class Cures:
             return False
         if job.reason == "totals_differ":
             return job.stage is Stage.CREATED and self._would_agree(job, rules.allow_difference)
+        if job.reason == "before_since":  # which also holds what stands at B2Brouter unsent
+            return too_old(job, document, rules) is None
         return not job.stage.reached(Stage.CREATED) and self._would_pass(job, document, rules)
 
     def _would_pass(self, job: Job, document: Invoice, rules: Rules) -> bool:
         """Whether what held it before anything left would let it pass now."""
         if job.reason == "vat_number_not_registered":
             return self._is_known(document)
-        if job.reason == "before_since":
-            return too_old(job, document, rules) is None
         if job.reason == "original_not_issued":
             return self._may_refer(job, document, rules)
         return _is_let_go(job.reason or "", document, rules.levels, self._clock.now())

@@ -12,7 +12,7 @@ import pytest
 from connector.cures import Cures
 from connector.discovery import Discovery
 from connector.domain.job import Effect, Stage, Status
-from connector.ledger.actions import HOLD, RELEASE
+from connector.ledger.actions import HOLD, RELEASE, SKIP
 from tests.support.builders import invoice
 from tests.support.house import House
 
@@ -46,9 +46,9 @@ def look(house: House) -> None:
     house.run()
 
 
-def is_left_out(house: House) -> bool:
+def is_left_out(house: House, stage: Stage = Stage.FOUND) -> bool:
     job = house.job()
-    return (job.status, job.reason, job.stage) == (Status.HELD, "before_since", Stage.FOUND)
+    return (job.status, job.reason, job.stage) == (Status.HELD, "before_since", stage)
 
 
 @pytest.fixture
@@ -132,21 +132,87 @@ def test_an_open_question_is_answered_first(early: House, kind: str) -> None:
 
     early.run()
 
-    if kind == "drop_after":
-        early.assert_issued("1")
-    else:
-        assert (early.job().reason, early.remote_invoices("F-1")) == ("before_since", [])
+    is_made = kind == "drop_after"
+    assert is_left_out(early, Stage.VERIFIED if is_made else Stage.CONTACT_READY)
+    assert len(early.remote_invoices("F-1")) == is_made
+    assert early.requests(SEND) == []
 
 
-def test_what_stands_at_b2brouter_already_goes_on(early: House) -> None:
+@pytest.fixture
+def made(early: House) -> House:
+    """An old document stands at B2Brouter unsent; then the start date was set."""
     early.fault("rate_limit", operation=SEND)
     early.drain()
     assert early.job().stage is Stage.VERIFIED
     begin_at(early, DAY)
+    early.forget_requests()
+    return early
+
+
+def test_what_stands_at_b2brouter_unsent_is_not_sent_either(made: House) -> None:
+    made.run()
+    look(made)
+
+    assert is_left_out(made, Stage.VERIFIED)
+    assert "2025-12-20" in (made.job().message or "")
+    assert made.requests(SEND) == []
+
+
+@pytest.mark.parametrize("day", [date(2025, 12, 1), None], ids=["an earlier start date", "none"])
+def test_it_is_sent_as_it_stands_there_once_it_is_not_too_old_any_more(made: House, day: date | None) -> None:
+    made.run()
+    begin_at(made, day)
+
+    look(made)
+
+    made.assert_issued("1")
+    assert made.requests(CREATE) == []
+
+
+def test_one_whose_date_is_corrected_in_the_erp_is_made_anew(made: House) -> None:
+    made.run()
+    made.erp.alter("1", issue_date=DAY)
+
+    look(made)
+
+    made.assert_issued("1")
+    assert "withdrawn" in made.told()
+
+
+def test_one_that_was_left_out_is_taken_back_when_it_is_released_all_the_same(made: House) -> None:
+    made.run()
+    for act in (SKIP, RELEASE):
+        assert made.ledger.actions.perform(act, [made.job()], who="Ana", note="after all")
+
+    made.run()
+
+    assert is_left_out(made)
+    assert made.remote_invoices("F-1") == []
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "drop_after"])
+def test_an_open_question_about_its_sending_is_answered_first(early: House, kind: str) -> None:
+    early.fault(kind, operation=SEND)
+    early.drain()
+    assert early.job().open_effect is Effect.SEND
+    begin_at(early, DAY)
 
     early.run()
 
-    early.assert_issued("1")
+    if kind == "drop_after":
+        early.assert_issued("1")
+    else:
+        assert is_left_out(early, Stage.VERIFIED)
+        assert len(early.requests(SEND)) == 1
+
+
+def test_what_a_person_sent_there_is_taken_as_sent(made: House) -> None:
+    [there] = made.remote_invoices("F-1")
+    made.connect().send_invoice(str(there.id))
+
+    made.run()
+
+    made.assert_issued("1")
 
 
 @pytest.mark.parametrize(

@@ -285,9 +285,8 @@ class _Reader:
                 yield job.key
 
     def _is_too_early(self, job: Job) -> bool:
-        """Whether the start date leaves it out by now; it was counted as such among all documents."""
-        untouched = not job.stage.reached(Stage.CREATED) and job.open_effect is None
-        return untouched and self._source.begins_before(job)
+        """Whether the start date leaves one out by now that was not sent; it was counted so among all documents."""
+        return job.open_effect is None and self._source.begins_before(job)
 
     def _of_status(self, status: Status) -> Iterable[Job]:
         if self._ledger is None:

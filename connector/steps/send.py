@@ -10,6 +10,7 @@ from connector.ledger.records import Entry
 from connector.ports import RemoteInvoice
 from connector.steps.case import Case
 from connector.steps.look_up import wait_or_conclude
+from connector.steps.validate import not_before_start
 from connector.steps.withdraw import start_over_if_changed, start_over_if_missing
 
 QUEUED = "sending"
@@ -22,8 +23,8 @@ def send(case: Case) -> None:
     """Send, after reading the ERP's document once more; after a lost answer, look at the state first.
 
     Raises:
-        RefusedError: `send_refused`, `remote_missing`, `changed_after_send`, `erp_reference_exists` or
-            `state_unclear`.
+        RefusedError: `send_refused`, `remote_missing`, `changed_after_send`, `erp_reference_exists`, `before_since`
+            or `state_unclear`.
         LookAgainError: a lost send may still be on its way, or the state does not tell.
         NotSentError: a lost send certainly came to nothing.
     """
@@ -33,6 +34,7 @@ def send(case: Case) -> None:
         _adopt(case)  # found on its way already when it was verified
     elif not _changed(case):
         _see_that_nobody_issued_it(case)
+        not_before_start(case)
         _post(case)
 
 

@@ -44,9 +44,18 @@ def belongs_here(case: Case) -> None:
     """
     if not case.invoice.confirmed:
         raise BlockedError("not_confirmed")
+    not_before_start(case)
+    _of_this_account(case, case.invoice)
+
+
+def not_before_start(case: Case) -> None:
+    """See that the document is no older than what is sent, also where it was made before the start date was set.
+
+    Raises:
+        RefusedError: `before_since`.
+    """
     if day := too_old(case.job, case.invoice, case.rules):
         raise RefusedError("before_since", {"date": day.isoformat(), "since": str(case.rules.since)})
-    _of_this_account(case, case.invoice)
 
 
 def too_old(job: Job, invoice: Invoice, rules: Rules) -> date | None:

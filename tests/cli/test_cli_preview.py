@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.cli.shop import Shop
 
@@ -168,15 +169,29 @@ def test_what_was_found_under_an_earlier_start_date_is_left_out_under_a_later_on
     assert shop.run("sync", "--patience", "0", config=wrong).status == 1
     told = shop.run("preview", "--json").json
     assert told["under_way"] == told["count"]
-    text = shop.config.read_text(encoding="utf-8")
-    since = next(line for line in text.splitlines() if line.startswith("since = "))
 
-    later = shop.run("preview", "--json", config=shop.changed((since, f"since = {told['newest']}"))).json
+    later = told_from_its_newest_day_on(shop, told)
 
-    assert 0 < later["count"] < told["count"]
-    assert later["oldest"] == told["newest"]
     both = [one["count"] + one["left_out"]["start_date"] for one in (told, later)]
     assert both[0] == both[1]
+
+
+def test_what_stands_at_b2brouter_unsent_is_left_out_under_a_later_start_date(shop: Shop) -> None:
+    shop.world.faults.add("rate_limit", operation="send_invoice", times=None)
+    shop.run("sync", "--patience", "0")
+    assert {job["stage"] for job in shop.run("jobs", "--status", "pending", "--json").lines} == {"verified"}
+
+    told_from_its_newest_day_on(shop, shop.run("preview", "--json").json)
+
+
+def told_from_its_newest_day_on(shop: Shop, told: Any) -> Any:
+    """Return what is told under a later start date: less, and nothing older."""
+    text = shop.config.read_text(encoding="utf-8")
+    since = next(line for line in text.splitlines() if line.startswith("since = "))
+    later = shop.run("preview", "--json", config=shop.changed((since, f"since = {told['newest']}"))).json
+    assert 0 < later["count"] < told["count"]
+    assert later["oldest"] == told["newest"]
+    return later
 
 
 # ---------------------------------------------------------------- the start date by confirmation
