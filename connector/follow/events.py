@@ -50,9 +50,6 @@ def read_inbox(
         doubts: of this pass; the events of a document that cannot be read stay.
         believes: of which other addresses events are believed; others are a hint to read what they tell of.
         may_ask: whether B2Brouter may be asked; if not, such events stay.
-
-    Raises:
-        StepError: B2Brouter cannot be reached; what has to be asked for stays.
     """
     while letters := ledger.inbox.about_invoices(account, _BATCH):
         desk = Desk(ledger, remote, plan, doubts, may_ask=may_ask)

@@ -80,9 +80,10 @@ class Look:
             go_on: asked after each page; false ends the look, and the next one begins where it began.
 
         Raises:
-            StepError: a list could not be read, or document after document; what was seen is written.
+            StepError: a list could not be read; what was seen is written.
         """
         for page in self._remote.changed_invoices(day):
+            self._doubts.answered()
             self._take(page)
             if not go_on():
                 return False
@@ -98,7 +99,8 @@ class Look:
             job, news = jobs.get(row.id), news_of(row, self._began)
             if job is None or news is None:
                 continue
-            self._count(job, news.changed_at, desk.hear(job, news, row.state_note))
+            again = self._last is not None and news.changed_at < self._last
+            self._count(job, news.changed_at, desk.hear(job, news, row.state_note, again=again))
             reports |= dict.fromkeys(row.tax_report_ids, row.id)
         desk.write()
         self._doubtful |= desk.doubtful

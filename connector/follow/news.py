@@ -29,25 +29,24 @@ class Doubts:
         self._unread: set[int] = set()
         self._in_a_row = 0
 
-    def settle(self, job: Followed, read: Callable[[Followed], None]) -> bool:
-        """Read a document; return whether that could be done.
-
-        Raises:
-            StepError: no document seems to be at fault.
-        """
-        if job.id in self._unread:
-            return False
+    def settle(self, job: Followed, read: Callable[[Followed], None]) -> None:
+        """Read a document if that can be done; after a silence, no more of them until something answers."""
+        if job.id in self._unread or self._in_a_row >= SILENCE:
+            return
         try:
             read(job)
         except (NotSentError, OutcomeUnknownError, RefusedError) as error:
+            why, request = error.details.get("message", error), error.request_id or "-"
+            log.warning("job %s: its state cannot be read now: %s (request %s)", job.id, why, request)
             self.failure = error
             self._unread.add(job.id)
             self._in_a_row += 1
-            if self._in_a_row == SILENCE:
-                raise
-            return False
+        else:
+            self.answered()
+
+    def answered(self) -> None:
+        """Take note that B2Brouter answers: it is documents that are at fault, if any."""
         self._in_a_row = 0
-        return True
 
 
 class Desk:
@@ -66,7 +65,9 @@ class Desk:
         self._changes: dict[int, Change] = {}
         self._doubtful: dict[int, Followed] = {}
 
-    def hear(self, job: Followed, news: News, note: str | None, *, believed: bool = True) -> Verdict:
+    def hear(
+        self, job: Followed, news: News, note: str | None, *, believed: bool = True, again: bool = False
+    ) -> Verdict:
         """Judge one piece; later pieces about the same document are judged against it.
 
         Args:
@@ -74,6 +75,7 @@ class Desk:
             news: what was told or read of it.
             note: why.
             believed: whether it comes from where it should; else it is a hint to read the document, and no more.
+            again: whether it was heard before, and all that it left open settled.
         """
         known = self._known.get(job.id, job.known)
         verdict = judge(known, news)
@@ -85,8 +87,8 @@ class Desk:
                 self._doubtful[job.id] = job
         elif verdict is Verdict.ASK:
             self._doubtful[job.id] = job
-        elif verdict is Verdict.CONFIRM and believed and news.event is not None and job.id not in self._changes:
-            self._confirm(job, news.event)
+        elif verdict is Verdict.CONFIRM and believed and job.id not in self._changes:
+            self._confirm(job, news, note, again=again)
         return verdict
 
     @staticmethod
@@ -103,9 +105,16 @@ class Desk:
         self._changes[job.id] = Change(job=job, news=news, note=note, marks=self._marks(job, news.state))
         self._doubtful.pop(job.id, None)
 
-    def _confirm(self, job: Followed, event: str) -> None:
-        if job.state_event is None:
-            self._ledger.following.confirm(job, event)
+    def _confirm(self, job: Followed, news: News, note: str | None, *, again: bool) -> None:
+        """Take what is known already: it may say at last why, or have been written down before that was read."""
+        known = job.known
+        assert known is not None
+        if _lacks_its_why(known, job.state_note) and note is not None:
+            self._take(job, known, note)
+        elif _lacks_its_why(known, job.state_note) and news.event == known.event and not again:
+            self._doubtful[job.id] = job
+        elif news.event is not None and known.event is None:
+            self._ledger.following.confirm(job, news.event)
 
     def _marks(self, job: Followed, state: str) -> bool:
         delivered = standing(state) in {Standing.DELIVERED, Standing.CLOSED}
@@ -116,16 +125,13 @@ class Desk:
 
         Returns:
             The jobs whose news is to be kept: they moved meanwhile, could not be read, or B2Brouter may not be asked.
-
-        Raises:
-            StepError: B2Brouter cannot be reached; all that is sure was written.
         """
         try:
             for job in list(self._doubtful.values()) if self._may_ask else ():
                 self._doubts.settle(job, self._read_again)
         finally:
-            # What is doubtful still may be wrong, or lack its why: it is heard again.
-            sure = [change for id_, change in self._changes.items() if id_ not in self._doubtful]
+            # What is doubtful still may be wrong, and is heard again; so is a case without its why, but it is told.
+            sure = [change for id_, change in self._changes.items() if id_ not in self._doubtful or _tells(change)]
             left = self._ledger.following.take(sure)
         return left | set(self._doubtful)
 
@@ -140,6 +146,15 @@ class Desk:
         if there is not None and (news := news_of(there, self._ledger.database.clock.now())) is not None:
             self._take(job, news, there.state_note)
         self._doubtful.pop(job.id, None)
+
+
+def _lacks_its_why(news: News, note: str | None) -> bool:
+    return note is None and case_of(news.state, None, None) is not None
+
+
+def _tells(change: Change) -> bool:
+    """Whether a person has to know of it at once, and nothing that is known gets lost."""
+    return _lacks_its_why(change.news, change.note) and change.news.state != change.job.remote_state
 
 
 def news_of(there: RemoteInvoice, now: datetime) -> News | None:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, union_all, update
 
 from connector.domain.job import AT_REST, Stage, Status
-from connector.domain.remote_state import REASONS, UNWATCHED, News, case_of
+from connector.domain.remote_state import REASONS, UNWATCHED, News, Verdict, case_of, judge
 from connector.ledger import cases, timeline
 from connector.ledger.database import Database
 from connector.ledger.inbox import FOLLOWED
@@ -108,7 +108,7 @@ class Following:
             needs = case_of(news.state, job.reference, change.note)
             values |= {"remote_state": news.state, "state_note": change.note, "updated_at": now}
             values |= {"state_unrecorded": True, "mark_due": change.marks}
-            values |= _case(job, needs)
+            values |= _case(job, news, needs)
             entries.append(_entry(change.news, needs))
         guard = and_(_as_read(job), JobRow.status == job.status, JobRow.reason.is_not_distinct_from(job.reason))
         written = connection.execute(update(JobRow).where(guard).values(**values)).rowcount
@@ -215,12 +215,16 @@ def _as_read(job: Followed) -> ColumnElement[bool]:
     )
 
 
-def _case(job: Followed, needs: tuple[str, dict[str, str]] | None) -> dict[str, Any]:
-    """What a state does to the case of a document; one that is still being worked on is judged when it rests."""
+def _case(job: Followed, news: News, needs: tuple[str, dict[str, str]] | None) -> dict[str, Any]:
+    """What a state does to the case of a document; one that is still being worked on is judged when it rests.
+
+    A case that a person let be stays so when no more than its why is learnt.
+    """
     if job.status not in AT_REST:
         return {}
     if needs is not None:
-        return {"reason": needs[0], "details": needs[1]}
+        let_be = job.reason not in REASONS and judge(job.known, news) is Verdict.CONFIRM
+        return {} if let_be else {"reason": needs[0], "details": needs[1]}
     return {"reason": None, "details": None} if job.reason in REASONS else {}
 
 

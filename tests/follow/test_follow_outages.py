@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.domain.errors import SourceUnavailableError
 from connector.follow import Plan
+from connector.ledger.actions import SKIP
 from tests.follow.conftest import Delivery
 from tests.support.builders import invoice
 from tests.support.house import House
@@ -105,8 +108,7 @@ def test_a_document_that_cannot_be_read_keeps_no_other_from_its_news(sent: House
     sent.follow()
 
     assert (sent.job("2").reason, sent.job("3").reason) == ("refused_by_receiver", "refused_by_receiver")
-    assert sent.job("1").reason is None
-    assert sent.operations().count("mark_invoice") == 2
+    assert (sent.job("1").reason, sent.job("1").details["message"]) == ("refused_by_receiver", "no explanation")
 
     sent.world.faults.clear()
     delivery.happens(unreadable, "refused", "Wrong address")
@@ -144,3 +146,102 @@ def test_after_three_documents_in_a_row_that_cannot_be_read_no_more_are_asked_fo
 
     assert len({entry.path for entry in sent.requests("read_invoice")}) == 3
     assert "list_invoices" not in sent.operations()
+
+
+def test_three_documents_that_can_never_be_read_keep_none_from_its_news_and_are_told_of(
+    sent: House, delivery: Delivery, caplog: pytest.LogCaptureFixture
+) -> None:
+    sent.issue(*(invoice(key) for key in "234"))
+    sent.advance(4 * MINUTE)
+    silent = ["1", "2", "3"]
+    for key in silent:
+        reference = str(sent.job(key).reference)
+        sent.fault("error_before", path=f"/invoices/{reference}", method="GET", status=500, times=None)
+        delivery.happens(reference, "refused")
+        delivery.tell(reference, "refused")  # does not say why
+    delivery.happens(str(sent.job("4").reference), "refused", "No such order")  # whose webhook is lost
+    for _ in range(4):
+        sent.advance(2 * MINUTE)
+        sent.follow()
+
+    assert {sent.job(key).reason for key in (*silent, "4")} == {"refused_by_receiver"}
+    assert {sent.job(key).details["message"] for key in silent} == {"no explanation"}
+    assert all(f"job {sent.job(key).id}: its state cannot be read now" in caplog.text for key in silent)
+
+
+def unreadable(house: House) -> str:
+    """Have the document fail to be read for good, a while after it was sent; return its reference."""
+    house.advance(4 * MINUTE)
+    reference = str(house.job().reference)
+    house.fault("error_before", path=f"/invoices/{reference}", method="GET", status=500, times=None)
+    return reference
+
+
+def test_why_a_document_was_refused_is_learnt_once_it_can_be_read_again(sent: House, delivery: Delivery) -> None:
+    reference = unreadable(sent)
+    delivery.happens(reference, "refused", "Wrong address")
+    delivery.tell(reference, "refused")
+    sent.follow()
+    assert (sent.job().reason, shown(sent, "1")) == ("refused_by_receiver", ["refused"])
+
+    sent.world.faults.clear()
+    sent.advance(2 * MINUTE)
+    sent.follow()
+    assert sent.job().details["message"] == "Wrong address"
+    assert sent.erp.shown["1"][-1].reason == "Wrong address"
+    sent.forget_requests()
+    sent.advance(2 * MINUTE)
+    sent.follow()
+    assert sent.requests() == []
+
+
+def test_a_list_may_say_why_where_the_document_cannot_be_read(sent: House, delivery: Delivery) -> None:
+    reference = unreadable(sent)
+    delivery.happens(reference, "refused", "Wrong address")
+    delivery.tell(reference, "refused")
+    sent.follow()
+    assert sent.job().details["message"] == "no explanation"
+    sent.advance(5 * MINUTE)
+    sent.follow()
+
+    assert sent.job().details["message"] == "Wrong address"
+
+
+def test_a_case_that_was_let_be_before_its_why_was_known_stays_closed(sent: House, delivery: Delivery) -> None:
+    reference = unreadable(sent)
+    delivery.happens(reference, "refused", "Wrong address")
+    delivery.tell(reference, "refused")
+    sent.follow()
+    sent.ledger.actions.perform(SKIP, [sent.job()], who="Ana", note="settled by phone")
+    sent.world.faults.clear()
+    sent.advance(2 * MINUTE)
+    sent.follow()
+
+    assert (sent.job().reason, sent.job().state_note) == (None, "Wrong address")
+
+
+def test_a_refusal_that_only_a_list_tells_of_is_a_case_though_the_document_cannot_be_read(
+    sent: House, delivery: Delivery
+) -> None:
+    reference = unreadable(sent)
+    sent.advance(MINUTE)
+    delivery.happens(reference, "refused")
+    sent.follow()
+    assert (sent.job().reason, sent.job().details["message"]) == ("refused_by_receiver", "no explanation")
+
+    sent.world.faults.clear()
+    sent.forget_requests()
+    for _ in range(3):
+        sent.advance(5 * MINUTE)
+        sent.follow()
+    assert sent.operations().count("read_invoice") == 1  # whether it says more
+
+
+def test_an_explanation_that_is_known_is_not_lost_to_an_event_without_one(sent: House, delivery: Delivery) -> None:
+    reference = unreadable(sent)
+    delivery.tell(reference, "refused", notes="Wrong address", ago=10)
+    sent.follow()
+    delivery.tell(reference, "refused")
+    sent.follow()
+
+    assert sent.job().details["message"] == "Wrong address"
