@@ -38,15 +38,18 @@ class TaxReports:
 
     def expect(self, account: str, ids: Mapping[str, str]) -> None:
         """Remember that there are these reports, each with the document that it is about."""
-        rows = [{**_empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
-        if not rows:
+        if not ids:
             return
         with self._database.read() as connection:
             query = select(TaxReportRow.id).where(TaxReportRow.id.in_(list(ids)))
             known = set(connection.execute(query).scalars())
-        if new := [row for row in rows if row["id"] not in known]:
+        if new := {id_: reference for id_, reference in ids.items() if id_ not in known}:
             with self._database.write() as connection:
-                connection.execute(insert_dialect(self._database)(TaxReportRow).on_conflict_do_nothing(), new)
+                self._insert(connection, account, new)
+
+    def _insert(self, connection: Connection, account: str, ids: Mapping[str, str]) -> None:
+        rows = [{**_empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
+        connection.execute(insert_dialect(self._database)(TaxReportRow).on_conflict_do_nothing(), rows)
 
     def open_since(self, account: str, not_before: datetime) -> datetime | None:
         """Return when the oldest document was sent of whose report an authority's word is still expected.
@@ -86,27 +89,30 @@ class TaxReports:
         insert = insert_dialect(self._database)(TaxReportRow).values(
             {**_empty(account), **values, "refused": refused}
         )
-        not_newer = or_(
+        says_more = TaxReportRow.state != report.state
+        if report.corrected_by is not None:
+            says_more = or_(says_more, TaxReportRow.corrected_by.is_distinct_from(report.corrected_by))
+        newer = or_(
             TaxReportRow.changed_at.is_(None),
             TaxReportRow.changed_at < report.changed_at,
-            and_(TaxReportRow.changed_at == report.changed_at, TaxReportRow.state != report.state),
+            and_(TaxReportRow.changed_at == report.changed_at, says_more),
         )
         # What a person has let be stays so until the state changes.
         news = or_(TaxReportRow.refused, TaxReportRow.state.is_distinct_from(report.state))
         upsert = insert.on_conflict_do_update(
-            index_elements=["id"], set_={**values, "refused": news if refused else False}, where=not_newer
+            index_elements=["id"], set_={**values, "refused": news if refused else False}, where=newer
         )
         with self._database.write() as connection:
             # The job before the report, as everybody locks them.
             connection.execute(select(JobRow.id).where(JobRow.reference == report.reference).with_for_update())
+            if report.corrected_by and report.reference:
+                self._insert(connection, account, {report.corrected_by: report.reference})
             taken = connection.execute(upsert.returning(TaxReportRow.kind, TaxReportRow.corrects)).first()
             if taken is None:
                 return False
             if taken.corrects and report.state == ACCEPTED:
                 cases.correct(connection, report, taken.kind)
             self._judge(connection, report)
-        if report.corrected_by and report.reference:
-            self.expect(account, {report.corrected_by: report.reference})
         return True
 
     def _judge(self, connection: Connection, report: RemoteTaxReport) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 from connector.domain.job import Status
@@ -104,6 +105,26 @@ def test_reports_are_expected_then_known_and_never_older(ledger: Ledger, clock: 
     assert (key, report) == ("1", new)
     ledger.tax_reports.recorded(report)
     assert ledger.tax_reports.unrecorded(ACCOUNT, SOURCE, 9) == []
+
+
+def test_a_correction_that_is_named_later_is_followed_though_the_time_stays_the_same(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    done(ledger)
+    refused = RemoteTaxReport(id="41", reference=REFERENCE, state="error", changed_at=clock.now())
+    assert ledger.tax_reports.take(ACCOUNT, refused)
+    assert ledger.tax_reports.take(ACCOUNT, replace(refused, corrected_by="42"))
+    assert [(one.id, one.corrected_by) for one in ledger.tax_reports.of(REFERENCE)] == [("41", "42"), ("42", None)]
+
+
+def test_a_correction_is_followed_also_where_what_names_it_is_known_already(ledger: Ledger, clock: FakeClock) -> None:
+    done(ledger)
+    refused = RemoteTaxReport(id="41", reference=REFERENCE, state="error", changed_at=clock.now(), corrected_by="42")
+    assert ledger.tax_reports.take(ACCOUNT, refused)
+    with ledger.database.write() as connection:  # the process had died before it noted the correction
+        connection.exec_driver_sql("DELETE FROM tax_report WHERE id = '42'")
+    assert not ledger.tax_reports.take(ACCOUNT, refused)
+    assert [one.id for one in ledger.tax_reports.of(REFERENCE)] == ["41", "42"]
 
 
 def test_old_events_are_dropped(ledger: Ledger, clock: FakeClock) -> None:
