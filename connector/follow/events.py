@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Final
 
 from connector.domain.notice import report_of
@@ -24,6 +25,8 @@ _OUTCOMES: Final = {
     Verdict.ASK: "read_again",
 }
 
+_LAG: Final = timedelta(minutes=2)
+"""How far a list may be behind: so long a doubt of a report is raised again after a look that shows nothing new."""
 
 Believes = Callable[[str, str], bool]
 """Whether what is told of the documents of one account (the first) is believed where it came to the address of
@@ -56,7 +59,8 @@ def read_inbox(
         if not _settle_invoices(ledger, desk, account, letters, _believed(account, letters, believes)):
             break
     while letters := ledger.inbox.about_reports(account, _BATCH):
-        _settle_reports(ledger, remote, account, letters, _believed(account, letters, believes))
+        if not _settle_reports(ledger, remote, account, letters, _believed(account, letters, believes)):
+            break
 
 
 def _believed(account: str, letters: Sequence[Letter], believes: Believes) -> Collection[str]:
@@ -86,28 +90,32 @@ def _settle_invoices(
 
 def _settle_reports(
     ledger: Ledger, remote: RemoteNews, account: str, letters: list[Letter], believed: Collection[str]
-) -> None:
+) -> int:
+    """Take a batch in; return how many events were settled: not those that no look can have borne out yet."""
     known = ledger.tax_reports.known([letter.subject for letter in letters])
+    outcomes: dict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
-        if letter.account not in believed:
-            _expect(ledger, account, letter)
-            continue
-        before = known.get(letter.subject)
-        told = remote.told_report(report_of(letter.body)) or RemoteTaxReport(id=letter.subject)
-        report = replace(
-            told,
-            id=letter.subject,
-            reference=letter.document or (before.reference if before else None),
-            state=letter.state,
-            changed_at=letter.triggered_at or letter.received_at,
-            problem=told.problem or letter.note,
-        )
-        news = ledger.tax_reports.take(account, report)
-        ledger.inbox.settle([letter], "taken" if news else "older")
+        report = _report(remote, letter, known.get(letter.subject))
+        if letter.account in believed:
+            news = ledger.tax_reports.take(account, report, told=True)
+            outcomes["taken" if news else "older"].append(letter)
+        else:
+            assert report.reference is not None
+            ledger.tax_reports.doubt(account, report.id, report.reference)
+            if ledger.database.clock.now() - letter.received_at >= _LAG:
+                outcomes["read_again"].append(letter)
+    for outcome, settled in outcomes.items():
+        ledger.inbox.settle(settled, outcome)
+    return sum(map(len, outcomes.values()))
 
 
-def _expect(ledger: Ledger, account: str, letter: Letter) -> None:
-    """The next look shows what there is to the report that somebody tells of."""
-    if letter.document is not None:
-        ledger.tax_reports.expect(account, {letter.subject: letter.document})
-    ledger.inbox.settle([letter], "read_again")
+def _report(remote: RemoteNews, letter: Letter, before: RemoteTaxReport | None) -> RemoteTaxReport:
+    told = remote.told_report(report_of(letter.body)) or RemoteTaxReport(id=letter.subject)
+    return replace(
+        told,
+        id=letter.subject,
+        reference=letter.document or (before.reference if before else None),
+        state=letter.state,
+        changed_at=letter.triggered_at or letter.received_at,
+        problem=told.problem or letter.note,
+    )

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
 
 from connector.domain.job import Status
 from connector.ledger import cases, timeline
@@ -26,6 +26,11 @@ ACCEPTED: Final = "registered"
 
 _COLUMNS = tuple(getattr(TaxReportRow, name) for name in RemoteTaxReport.__dataclass_fields__)
 
+_BORNE_OUT = (
+    update(TaxReportRow)
+    .where(TaxReportRow.id == bindparam("of_report"), TaxReportRow.state == bindparam("shown"), ~TaxReportRow.settled)
+    .values(settled=True)
+)
 _UNTOLD = select(different(TaxReportRow.account, TaxReportRow.unrecorded).c.value)
 
 
@@ -50,6 +55,14 @@ class TaxReports:
     def _insert(self, connection: Connection, account: str, ids: Mapping[str, str]) -> None:
         rows = [{**_empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
         connection.execute(insert_dialect(self._database)(TaxReportRow).on_conflict_do_nothing(), rows)
+
+    def doubt(self, account: str, id_: str, reference: str) -> None:
+        """Have the next look read a report, known or not: something was told of it that nobody's word alone does."""
+        row = {**_empty(account), "id": id_, "reference": reference}
+        insert = insert_dialect(self._database)(TaxReportRow).values(row)
+        upsert = insert.on_conflict_do_update(index_elements=["id"], set_={"settled": False})
+        with self._database.write() as connection:
+            connection.execute(upsert)
 
     def open_since(self, account: str, not_before: datetime) -> datetime | None:
         """Return when the oldest document was sent of whose report an authority's word is still expected.
@@ -77,11 +90,16 @@ class TaxReports:
         with self._database.read() as connection:
             return {row.id: RemoteTaxReport(**row._mapping) for row in connection.execute(query)}
 
-    def take(self, account: str, report: RemoteTaxReport) -> bool:
+    def take(self, account: str, report: RemoteTaxReport, *, told: bool = False) -> bool:
         """Write down what a report says now, unless it is older than what is known; return whether it was news.
 
         What it does not say stays as it was: an event tells less than a look shows. Time and
         document are needed.
+
+        Args:
+            account: by name.
+            report: as it is shown or told.
+            told: whether an event told it; what a look shows as it is known settles a doubt of it.
         """
         values = {name: value for name, value in asdict(report).items() if value is not None}
         values |= {"problem": report.problem, "settled": report.state in SETTLED, "unrecorded": True}
@@ -109,6 +127,8 @@ class TaxReports:
                 self._insert(connection, account, {report.corrected_by: report.reference})
             taken = connection.execute(upsert.returning(TaxReportRow.kind, TaxReportRow.corrects)).first()
             if taken is None:
+                if not told and report.state in SETTLED:
+                    connection.execute(_BORNE_OUT, {"of_report": report.id, "shown": report.state})
                 return False
             if taken.corrects and report.state == ACCEPTED:
                 cases.correct(connection, report, taken.kind)

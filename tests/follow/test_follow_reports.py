@@ -246,3 +246,40 @@ def test_a_report_that_is_told_at_the_address_of_another_account_is_looked_at(re
     assert (report(reporting).state, reporting.job().reason) == (None, None)
     look(reporting)
     assert report(reporting).state == "registered"
+
+
+def test_so_is_one_that_the_authority_had_answered(reporting: House) -> None:
+    [there] = reporting.world.tax_reports.values()
+    look(reporting)
+    assert report(reporting).state == "registered"
+    there.state, there.updated_at = "error", reporting.clock.now()
+    reported(reporting, "error", id_=there.id, address="other")
+    assert (report(reporting).state, reporting.job().reason) == ("registered", None)
+    look(reporting)
+
+    assert (report(reporting).state, reporting.job().reason) == ("error", "tax_report_refused")
+
+
+def test_what_is_told_there_and_not_borne_out_is_looked_at_no_more(reporting: House) -> None:
+    [there] = reporting.world.tax_reports.values()
+    look(reporting)
+    reported(reporting, "error", id_=there.id, address="other")
+    look(reporting)
+    assert (report(reporting).state, reporting.job().reason) == ("registered", None)
+    reporting.forget_requests()
+    look(reporting)
+
+    assert reporting.operations() == ["list_invoices"]
+
+
+def test_it_is_looked_at_again_where_the_list_may_have_been_behind(reporting: House) -> None:
+    [there] = reporting.world.tax_reports.values()
+    look(reporting)
+    reporting.advance(5 * MINUTE - 10)
+    reported(reporting, "error", id_=there.id, address="other")
+    look(reporting, 10)  # the list does not show it yet
+    assert report(reporting).state == "registered"
+    there.state, there.updated_at = "error", reporting.clock.now()
+    look(reporting)
+
+    assert reporting.job().reason == "tax_report_refused"
