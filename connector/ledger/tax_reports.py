@@ -90,6 +90,22 @@ class TaxReports:
         with self._database.read() as connection:
             return {row.id: RemoteTaxReport(**row._mapping) for row in connection.execute(query)}
 
+    def closes(self, report: RemoteTaxReport) -> bool:
+        """Whether what is told of a report would close a case of its document, or one that stands behind another."""
+        if _is_refused(report):
+            return False
+        refused = and_(TaxReportRow.reference == report.reference, TaxReportRow.refused)
+        columns = (TaxReportRow.id, TaxReportRow.refused, TaxReportRow.corrects, TaxReportRow.changed_at)
+        with self._database.read() as connection:
+            rows = connection.execute(select(*columns).where(or_(TaxReportRow.id == report.id, refused))).all()
+        before = next((row for row in rows if row.id == report.id), None)
+        if before is not None and before.changed_at is not None and before.changed_at > report.changed_at:
+            return False
+        if before is not None and before.refused:
+            return True
+        corrects = report.corrects or (before is not None and before.corrects)
+        return bool(corrects) and report.state == ACCEPTED and any(row.refused for row in rows)
+
     def take(self, account: str, report: RemoteTaxReport, *, told: bool = False) -> bool:
         """Write down what a report says now, unless it is older than what is known; return whether it was news.
 
@@ -103,7 +119,7 @@ class TaxReports:
         """
         values = {name: value for name, value in asdict(report).items() if value is not None}
         values |= {"problem": report.problem, "settled": report.state in SETTLED, "unrecorded": True}
-        refused = report.state in REFUSED and report.corrected_by is None
+        refused = _is_refused(report)
         insert = insert_dialect(self._database)(TaxReportRow).values(
             {**_empty(account), **values, "refused": refused}
         )
@@ -176,6 +192,10 @@ class TaxReports:
         )
         with self._database.write() as connection:
             connection.execute(update(TaxReportRow).where(same).values(unrecorded=False))
+
+
+def _is_refused(report: RemoteTaxReport) -> bool:
+    return report.state in REFUSED and report.corrected_by is None
 
 
 def _empty(account: str) -> dict[str, Any]:

@@ -167,6 +167,9 @@ class TaxReport:
     created_at: datetime
     updated_at: datetime
     state: str = "processing"
+    correction: bool = False
+    annullation: bool = False
+    corrected_by_id: int | None = None
 
 
 @dataclass(slots=True)

@@ -85,8 +85,9 @@ def tax_report_view(call: Call, report: TaxReport) -> dict[str, Any]:
         "has_warnings": False,
         "errors": [],
         "warnings": [],
-        "correction": False,
-        "annullation": False,
+        "correction": report.correction,
+        "annullation": report.annullation,
+        "corrected_by_id": report.corrected_by_id,
         "created_at": report.created_at,
         "updated_at": report.updated_at,
     }

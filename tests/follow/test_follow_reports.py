@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from connector.domain.notice import notice
 from connector.ledger.actions import SKIP
 from connector.ports import RemoteTaxReport
 from connector.simulator import notice as network_says
+from connector.simulator.documents import TaxReport
 from tests.follow.conftest import Delivery
 from tests.support.builders import invoice
 from tests.support.house import ACCOUNT, House, Opener
@@ -35,6 +37,10 @@ def report(house: House) -> RemoteTaxReport:
     return found
 
 
+def report_of(house: House, id_: str) -> RemoteTaxReport:
+    return house.ledger.tax_reports.known([id_])[id_]
+
+
 def reported(
     house: House,
     state: str,
@@ -53,6 +59,12 @@ def reported(
     body = json.dumps({"code": "tax_report.state_change", "id": event, "triggered_at": at, "data": data}).encode()
     house.ledger.inbox.put(address, notice(body))
     house.follow()
+
+
+def stands(house: House, state: str, *, id_: int = 41, **shown: Any) -> None:
+    """Have a report on the document stand at B2Brouter."""
+    now, reference = house.clock.now(), int(house.job().reference or 0)
+    house.world.add_tax_report(TaxReport(id_, 1, reference, "verifactu", now, now, state, **shown))
 
 
 def look(house: House, after: float = 5 * MINUTE) -> None:
@@ -189,36 +201,54 @@ def test_a_report_beside_the_refused_one_does_not_close_its_case(sent: House) ->
 
     reported(sent, "error", id_=43, event=3)
     sent.advance(MINUTE)
+    stands(sent, "registered")
     reported(sent, "registered", event=4)
+    look(sent)
     assert (sent.job().reason, sent.job().details["report"]) == ("tax_report_refused", "43")
 
 
 @pytest.mark.parametrize("which", ["correction", "annullation"])
 def test_a_report_that_corrects_or_annuls_the_refused_one_closes_its_case(sent: House, which: str) -> None:
+    kind: dict[str, Any] = {"correction": which == "correction", "annullation": which == "annullation"}
     reported(sent, "error", ago=MINUTE)
-    reported(
-        sent,
-        "processing",
-        id_=42,
-        event=2,
-        ago=5,
-        correction=which == "correction",
-        annullation=which == "annullation",
-    )
+    reported(sent, "processing", id_=42, event=2, ago=5, **kind)
     assert sent.job().reason == "tax_report_refused"
-    reported(
-        sent, "registered", id_=42, event=3, correction=which == "correction", annullation=which == "annullation"
-    )
+    sent.advance(MINUTE)
+    stands(sent, "registered", id_=42, **kind)
+    reported(sent, "registered", id_=42, event=3, **kind)
+    look(sent)
     assert sent.job().reason is None
 
 
 def test_a_refused_report_that_names_its_correction_is_no_case_and_the_correction_is_followed(sent: House) -> None:
     reported(sent, "error", ago=MINUTE)
+    stands(sent, "error", corrected_by_id=42)
     reported(sent, "error", event=2, corrected_by_id=42)
+    look(sent)
     assert sent.job().reason is None
     assert [(one.id, one.state) for one in sent.ledger.tax_reports.of(sent.job().reference)] == [
         ("41", "error"), ("42", None),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"state": "registered"},
+        {"state": "processing"},
+        {"state": "error", "corrected_by_id": 42},
+        {"state": "registered", "id_": 42, "correction": True},
+    ],
+)
+def test_no_event_alone_closes_the_case_of_a_report(sent: House, told: dict[str, Any]) -> None:
+    reported(sent, "error", ago=MINUTE)
+    stands(sent, "error")
+    sent.forget_requests()
+    reported(sent, event=2, **told)
+    assert sent.job().reason == "tax_report_refused"
+    look(sent)
+    assert (sent.job().reason, report_of(sent, "41").state) == ("tax_report_refused", "error")
+    assert "list_tax_reports" in sent.operations()
 
 
 @pytest.mark.parametrize("state", ["issued", "paid", "closed"])
