@@ -13,7 +13,7 @@ from connector.domain.errors import AccountDownError, AccountError, ConnectorErr
 from connector.domain.job import Status
 from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import at_the_end, follow, look_into, pause, prepare
+from connector.supervision import at_the_end, follow, hold_back, look_into, pause, prepare
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
@@ -189,6 +189,8 @@ class Pass:
                 self._stop.wait(wait)
                 return
             pause(self._services, account, error)
+            while not self._stop.is_set() and hold_back(self._services, account, error):
+                pass  # there may be no scheduler that does the rest
             self._give_up(account, at_the_end(self._services, account, error))
         except ConnectorError as error:
             self._give_up(account, error)

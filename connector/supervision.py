@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_AT_ONCE: Final = 0.3
+"""Seconds, about, for the jobs of an account that stops: they may be a million, and a worker's thread is at it."""
+
 _TRIED_AGAIN: Final = frozenset({"outage", "rate_limited", "remote_unavailable"})
 """What a daemon tries again, as the catalogue says: a command does not."""
 
@@ -120,11 +123,23 @@ def follow(services: Services, account: str) -> None:
 
 
 def pause(services: Services, account: str, error: AccountError) -> None:
-    """Stop an account that every document would fail at alike; one alarm, however many notice."""
+    """Stop an account that every document would fail at alike; one alarm, however many notice.
+
+    Nothing of it is leased from now on; see `hold_back` for what its jobs say.
+    """
     fault = sentence(account, error)
     if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
         log.error("account %s is paused: %s", account, sentences(fault.message, fault.action))
-    services.ledger.accounts.hold_back(account, catalogue.within("why", error.reason, _facts(account, error)))
+    hold_back(services, account, error)
+
+
+def hold_back(services: Services, account: str, error: AccountError) -> int:
+    """Let jobs of an account that has stopped wait, and say why; return how many.
+
+    After little time the rest is left: it is the scheduler's, see `hold_back_paused`, or whoever has none goes on.
+    """
+    why = catalogue.within("why", error.reason, _facts(account, error))
+    return services.ledger.accounts.hold_back(account, why, seconds=_AT_ONCE)
 
 
 def hold_back_paused(services: Services, *, seconds: float) -> bool:

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
+from connector import supervision
 from connector.bootstrap import Services, lease_seconds
 from connector.clock import SystemClock
 from connector.domain.errors import SourceUnavailableError, UsageError
 from connector.domain.job import Status
 from connector.domain.notice import notice
 from connector.foreground import Pass, Result
-from connector.ledger import Ledger, schema
+from connector.ledger import Ledger, holding, schema
 from connector.ledger.database import Database
 from connector.ledger.queries import Filter
 from connector.simulator import SimulatorServer, audit
@@ -132,6 +133,16 @@ def test_a_wrong_key_ends_the_pass_with_one_fault_and_the_next_one_goes_on(
     assert refused.by_status[Status.WAITING] == 2
     mended = sync(services(embedded_url))
     assert (mended.issued, mended.faults) == (2, [])
+
+
+def test_all_jobs_of_an_account_that_stops_wait_at_the_end_of_the_pass_however_many(
+    services: Make, erp: Erp, embedded_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PIECE", 2)
+    monkeypatch.setattr(supervision, "_AT_ONCE", 0.0)
+    erp.add(*(invoice(str(n)) for n in range(1, 8)))
+    refused = sync(services(embedded_url, accounts={"main": {"account_id": "1", "api_key": "wrong_key_12"}}))
+    assert (refused.by_status[Status.WAITING], refused.by_status[Status.PENDING]) == (7, 0)
 
 
 def test_an_account_that_was_paused_is_probed_until_it_answers_or_the_pass_gives_it_up(

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 from config.settings import Settings
+from connector import supervision
 from connector.archive.keeping import Archivist
 from connector.archive.storage import Folder
 from connector.domain.archive import Keeping, Piece
 from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
 from connector.domain.job import Stage, Status
 from connector.errands import archive, drain
+from connector.ledger import holding
 from connector.ledger.accounts import PROBE_AFTER
 from connector.ledger.actions import HOLD, RELEASE
 from connector.ledger.queries import Filter
@@ -135,6 +137,27 @@ def test_a_wrong_key_uses_up_no_attempt_and_everything_resumes_when_it_is_right(
     office.use_key("test_key")
     office.work(1800)
     assert office.ledger.queries.by_status()[Status.DONE] == 20
+    office.services.close()
+
+
+def test_the_thread_that_finds_an_account_stopped_holds_back_a_part_of_its_jobs_and_leaves_the_rest_to_the_rounds(
+    server: SimulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PIECE", 10)
+    monkeypatch.setattr(supervision, "_AT_ONCE", 0.0)
+    office = Office(server, tmp_path, api_key="wrong")
+    office.erp.add(*(invoice(str(n)) for n in range(1, 51)))
+    office.services.discovery.discover(office.services.source("erp"))
+
+    drain(office.services, "main", stopping=lambda: False)
+
+    by_status = office.ledger.queries.by_status()
+    assert (by_status[Status.WAITING], by_status[Status.PENDING]) == (10, 40)
+    assert (office.ledger.jobs.due_accounts(), office.ledger.jobs.lease("main", 50)) == ([], [])
+
+    office.work(30)
+    assert office.ledger.queries.by_status()[Status.WAITING] == 50
+    assert office.waiting_for() == {"account_paused"}
     office.services.close()
 
 
