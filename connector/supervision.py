@@ -6,6 +6,7 @@ A paused account costs no attempt of any job; its jobs wait and say why.
 from __future__ import annotations
 
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -150,15 +151,15 @@ def hold_back_paused(services: Services, *, seconds: float) -> bool:
     began = time.monotonic()
     if services.ledger.sources.hold_back(seconds=seconds):
         seconds -= time.monotonic() - began
-    for state in services.ledger.accounts.all():
-        if seconds <= 0:
-            return False
-        if state.paused_reason is not None:
-            why = catalogue.within("why", state.paused_reason, state.paused_details)
-            began = time.monotonic()
-            if services.ledger.accounts.hold_back(state.name, why, seconds=seconds):
-                seconds -= time.monotonic() - began
-    return seconds > 0
+    until = time.monotonic() + seconds
+    stopped = services.ledger.accounts.to_hold_back()
+    random.shuffle(stopped)  # where the time is over before all are done, not always the same go without
+    for state in stopped:
+        why = catalogue.within("why", state.paused_reason or "", state.paused_details)
+        services.ledger.accounts.hold_back(state.name, why, seconds=until - time.monotonic())
+        if time.monotonic() >= until:
+            break
+    return time.monotonic() < until
 
 
 def sentence(account: str, error: StepError) -> OutsideError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -15,14 +16,16 @@ from config.settings import Settings
 from connector.bench.throughput import tallied
 from connector.bootstrap import Services
 from connector.domain.errors import EnvironmentLockedError, LedgerError, UsageError
-from connector.domain.job import Stage
+from connector.domain.job import Stage, Status
 from connector.domain.remote_state import News
 from connector.domain.rounding import Way
 from connector.duties import FOLLOW_EVERY, NOTIFY_EVERY, OFFICE_SECONDS, Duties, rounds
-from connector.ledger import Ledger, schema
+from connector.ledger import Ledger, holding, schema
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.following import Change
+from connector.ledger.queries import Filter
 from connector.ports import Adapter
+from connector.supervision import hold_back_paused
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
@@ -74,6 +77,36 @@ def test_a_round_asks_the_ledger_as_often_for_a_hundred_accounts_as_for_one(tmp_
     few, many = Round(tmp_path, 1), Round(tmp_path, 100)
     per_account = (many.statements() - few.statements()) / 99
     assert per_account <= 2  # whether news is expected, and whether there is anything to compare: minutes apart
+
+
+def test_paused_accounts_whose_jobs_wait_cost_the_round_nothing_however_many(tmp_path: Path) -> None:
+    round_ = Round(tmp_path, 50)
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
+    for name in round_.names:
+        round_.ledger.accounts.pause(name, "outage", {})
+    assert hold_back_paused(round_.services, seconds=60)
+    assert round_.ledger.queries.by_status()[Status.WAITING] == 1
+
+    with tallied(round_.ledger.database.engine) as tally:
+        assert hold_back_paused(round_.services, seconds=60)
+    assert tally.statements <= 5
+
+
+def test_a_large_backlog_of_one_paused_account_does_not_keep_that_of_another_from_saying_why_it_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PIECE", 1)
+    round_ = Round(tmp_path, 2)
+    for name in round_.names:
+        add(round_.ledger, *(invoice(str(n)) for n in range(40)), account=name, source=name)
+        round_.ledger.accounts.pause(name, "outage", {})
+
+    for _ in range(30):
+        assert not hold_back_paused(round_.services, seconds=0)
+
+    waiting = Counter(job.account for job in round_.ledger.queries.jobs(Filter(status=Status.WAITING)))
+    assert waiting.keys() == {*round_.names}
+    assert waiting.total() == 30
 
 
 def test_bells_are_rung_for_whoever_has_waited_longest_first_however_much_others_have(tmp_path: Path) -> None:

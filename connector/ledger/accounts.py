@@ -20,7 +20,7 @@ from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
 from connector.ledger.holding import let_wait
-from connector.ledger.jobs import insert_dialect, release
+from connector.ledger.jobs import PENDING_ACCOUNTS, insert_dialect, release
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow
 
 PROBE_AFTER = 60.0
@@ -235,6 +235,13 @@ class Accounts:
             facts=facts,
             seconds=seconds,
         )
+
+    def to_hold_back(self) -> list[AccountState]:
+        """Return the paused accounts with jobs that do not wait yet."""
+        paused = select(*_COLUMNS).where(AccountRow.paused_reason.is_not(None))
+        with self._database.read() as connection:
+            rows = connection.execute(paused.where(AccountRow.name.in_(select(PENDING_ACCOUNTS))))
+            return [AccountState(**row._mapping) for row in rows]
 
     def resume(self, name: str) -> int | None:
         """Start an account again that a probe found well; return how many jobs go on.

@@ -36,6 +36,9 @@ from connector.ledger.tables import AccountRow, EventRow, JobRow
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
 
+PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
+"""The accounts with pending jobs, and one NULL."""
+
 _FREE: Mapping[str, Any] = {"lease_owner": None, "leased_until": None}
 
 _WRITE = update(JobRow).where(JobRow.id == bindparam("held_id"), JobRow.fence == bindparam("held_fence"))
@@ -61,18 +64,17 @@ _BEFORE = _LAST.where(_TOLD, _ELSEWHERE).scalar_subquery()
 _REACHED = select(func.min(EventRow.at)).where(_TOLD, EventRow.id > _BEFORE)
 _ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
-_PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
 _PAUSED = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
 
 
 def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
     first = select(func.min(JobRow.due_at)).where(
-        JobRow.status == Status.PENDING, JobRow.account == _PENDING_ACCOUNTS, *conditions
+        JobRow.status == Status.PENDING, JobRow.account == PENDING_ACCOUNTS, *conditions
     )
     first_due = first.scalar_subquery()
     return (
-        select(_PENDING_ACCOUNTS)
-        .where(first_due <= bindparam("now"), _PENDING_ACCOUNTS.not_in(_PAUSED))
+        select(PENDING_ACCOUNTS)
+        .where(first_due <= bindparam("now"), PENDING_ACCOUNTS.not_in(_PAUSED))
         .order_by(first_due)
     )
 

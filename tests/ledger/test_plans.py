@@ -76,6 +76,16 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
     )
 
 
+def test_which_paused_accounts_have_jobs_to_be_held_back_is_found_account_by_account(filled: Ledger) -> None:
+    filled.accounts.pause(ledgers.ACCOUNTS[0], "outage", {})
+    with planned(filled.database) as lines:
+        [stopped] = filled.accounts.to_hold_back()
+    assert stopped.name == ledgers.ACCOUNTS[0]
+    jobs = [line for line in lines if "on job" in line or "job USING" in line or "SCAN job" in line]
+    assert jobs
+    assert all("ix_job_due" in line for line in jobs), lines
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_the_job_of_an_event_is_found_by_its_document(filled: Ledger, known: bool) -> None:
     with filled.database.write() as connection:
