@@ -220,7 +220,7 @@ class Duties:
         """Whether any of what is due is of a source that leads to the account; one that is gone is named once."""
         if account not in self._astray or account not in self._services.settings.accounts:
             return True
-        return account in self._services.ledger.jobs.due_accounts(sources=self._services.sources_of(account))
+        return self._services.ledger.jobs.has_due(account, sources=self._services.sources_of(account))
 
     def _look_for_what_is_astray(self) -> None:
         sources = self._services.settings.sources.items()

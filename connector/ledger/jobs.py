@@ -80,7 +80,19 @@ def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
 
 
 _DUE_ACCOUNTS = _due_accounts()
-_DUE_ACCOUNTS_OF = _due_accounts(JobRow.source.in_(bindparam("sources")))
+_OF_SOURCES = JobRow.source.in_(bindparam("sources"))
+_DUE_ACCOUNTS_OF = _due_accounts(_OF_SOURCES)
+_ANY_DUE_OF = (
+    select(JobRow.id)
+    .where(
+        JobRow.status == Status.PENDING,
+        JobRow.account == bindparam("of_account"),
+        JobRow.due_at <= bindparam("now"),
+        _OF_SOURCES,
+    )
+    .order_by(JobRow.due_at)
+    .limit(1)
+)
 
 
 @cache
@@ -447,6 +459,12 @@ class Jobs:
             query, wanted["sources"] = _DUE_ACCOUNTS_OF, list(sources)
         with self._database.read() as connection:
             return list(connection.execute(query, wanted).scalars())
+
+    def has_due(self, account: str, *, sources: Sequence[str]) -> bool:
+        """Whether an account has due jobs of these sources."""
+        wanted = {"of_account": account, "now": self._database.clock.now(), "sources": list(sources)}
+        with self._database.read() as connection:
+            return connection.execute(_ANY_DUE_OF, wanted).first() is not None
 
 
 def _columns(reached: Sequence[Progress]) -> dict[str, Any]:

@@ -76,6 +76,18 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
     )
 
 
+def test_whether_an_account_has_work_of_its_sources_is_seen_without_a_look_at_the_others(filled: Ledger) -> None:
+    account = ledgers.ACCOUNTS[0]
+    with planned(filled.database) as lines:
+        assert filled.jobs.has_due(account, sources=[ledgers.SOURCE])
+        assert not filled.jobs.has_due(account, sources=["another"])
+        assert not filled.jobs.has_due(account, sources=[])
+        assert not filled.jobs.has_due("another", sources=[ledgers.SOURCE])
+    assert any("ix_job_due" in line for line in lines), lines
+    assert looked_into(lines) == []
+    assert not any("RECURSIVE" in line.upper() for line in lines), lines
+
+
 def test_which_paused_accounts_have_jobs_to_be_held_back_is_found_account_by_account(filled: Ledger) -> None:
     filled.accounts.pause(ledgers.ACCOUNTS[0], "outage", {})
     with planned(filled.database) as lines:
