@@ -12,7 +12,7 @@ from config import settings as config
 from connector import errands
 from connector.bootstrap import Services
 from connector.crew import logged
-from workers.turns import BEHIND, Turns
+from workers.turns import Turns
 
 stopping = Event()
 
@@ -61,7 +61,9 @@ def notify() -> None:
 def archive(*, account: str) -> None:
     """Fetch and keep files of an account's issued documents."""
     _answer(
-        f"archive of {account}", lambda: errands.archive(services(), account, stopping=stopping.is_set), most=BEHIND
+        f"archive of {account}",
+        lambda: errands.archive(services(), account, stopping=stopping.is_set),
+        behind="archive",
     )
 
 
@@ -71,11 +73,11 @@ def reconcile(*, account: str) -> None:
     _answer(
         f"comparison of {account}",
         lambda: errands.reconcile(services(), account, stopping=stopping.is_set),
-        most=BEHIND,
+        behind="comparison",
     )
 
 
-def _answer(name: str, act: Callable[[], None], *, most: int | None = None) -> None:
-    with _turns.take(name, most=most) as ours:
+def _answer(name: str, act: Callable[[], None], *, behind: str | None = None) -> None:
+    with _turns.take(name, behind=behind) as ours:
         if ours:
             logged(name, act)

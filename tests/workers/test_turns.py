@@ -97,6 +97,19 @@ def test_comparisons_and_archive_leave_most_threads_to_what_is_to_be_issued(work
     assert worker.rests() == ["reconcile one more"]
 
 
+@pytest.mark.parametrize(("flood", "other"), [("archive", "reconcile"), ("reconcile", "archive")])
+def test_a_comparison_finds_a_turn_among_thousands_of_bells_for_the_archive_and_the_archive_among_comparisons(
+    worker: Worker, flood: str, other: str
+) -> None:
+    for number in range(THREADS):
+        worker.hears(getattr(tasks, flood), account=f"account {number}")
+    _until(lambda: len(worker.begun) == BEHIND - 1)
+    worker.hears(getattr(tasks, other), account="one more")
+    _until(lambda: len(worker.begun) == BEHIND)
+
+    assert f"{other} one more" in worker.rests()
+
+
 def _until(true: Callable[[], bool]) -> None:
     pause = Event()
     for _ in range(3000):
