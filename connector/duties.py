@@ -195,8 +195,11 @@ class Duties:
         self._services.ledger.ramp.refill(self._services.ramp)
 
     def _issue(self) -> None:
-        self._issuing = [name for name in self._services.ledger.jobs.due_accounts() if self._has_work(name)]
-        self._for_each(self._issuing, self._ring)
+        """Ring for the accounts with due jobs, in any order: where there are too few threads, the first get them."""
+        due = [name for name in self._services.ledger.jobs.due_accounts() if self._has_work(name)]
+        random.shuffle(due)
+        self._issuing = due
+        self._for_each(due, self._ring)
 
     def _look_into_erps(self) -> None:
         """Have ERPs looked into, those due longest first, for a part of the round: there may be thousands."""

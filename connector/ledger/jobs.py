@@ -72,11 +72,7 @@ def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
         JobRow.status == Status.PENDING, JobRow.account == PENDING_ACCOUNTS, *conditions
     )
     first_due = first.scalar_subquery()
-    return (
-        select(PENDING_ACCOUNTS)
-        .where(first_due <= bindparam("now"), PENDING_ACCOUNTS.not_in(_PAUSED))
-        .order_by(first_due)
-    )
+    return select(PENDING_ACCOUNTS).where(first_due <= bindparam("now"), PENDING_ACCOUNTS.not_in(_PAUSED))
 
 
 _DUE_ACCOUNTS = _due_accounts()
@@ -452,7 +448,7 @@ class Jobs:
         return min((time for time in times if time is not None), default=None)
 
     def due_accounts(self, *, sources: Sequence[str] | None = None) -> list[str]:
-        """Return the accounts that have due jobs and are not paused, longest waiting first."""
+        """Return the accounts that have due jobs and are not paused, in no order."""
         wanted: dict[str, Any] = {"now": self._database.clock.now()}
         query = _DUE_ACCOUNTS
         if sources is not None:

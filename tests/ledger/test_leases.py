@@ -288,14 +288,14 @@ def test_next_due_is_the_nearest_of_due_times_and_leases(ledger: Ledger, clock: 
     assert ledger.jobs.next_due(but={ACCOUNT}) is None
 
 
-def test_accounts_with_due_jobs_are_named_longest_waiting_first(ledger: Ledger, clock: FakeClock) -> None:
-    add(ledger, invoice("1"), account="b")
+def test_accounts_with_due_jobs_are_named_each_once(ledger: Ledger, clock: FakeClock) -> None:
+    add(ledger, invoice("0"), invoice("1"), account="b")
     clock.advance(1)
     add(ledger, invoice("2"), account="a")
     clock.advance(1)
     settle(ledger, lease_of(ledger, "3", "c"), Event.POSTPONED, "rate_limited", delay=10)
 
-    assert ledger.jobs.due_accounts() == ["b", "a"]
+    assert sorted(ledger.jobs.due_accounts()) == ["a", "b"]
     assert ledger.jobs.due_accounts(sources=["shop"]) == []
 
 
