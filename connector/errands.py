@@ -51,6 +51,8 @@ def drain(services: Services, account: str, *, stopping: Callable[[], bool]) -> 
     Raises:
         LedgerError: the ledger failed.
     """
+    if stopping():
+        return  # its key alone may take a command half a minute
     book = services.rulebook
     if book.misses(account):
         log.warning("account %s has left the configuration: its jobs wait until it comes back", account)
@@ -72,6 +74,8 @@ def follow(services: Services, account: str, *, stopping: Callable[[], bool]) ->
     Raises:
         LedgerError: the ledger failed.
     """
+    if stopping():
+        return
     try:
         supervision.follow(services, account)
     except AccountError as error:
@@ -84,6 +88,8 @@ def discover(services: Services, source: str) -> None:
 
     A failure is logged once per look; the next look tries again.
     """
+    if services.stop.is_set():
+        return
     try:
         with services.ledger.offices.alone(f"discover {source}", seconds=_LOOK_SECONDS) as ours:
             if ours():
@@ -144,8 +150,7 @@ def archive(services: Services, account: str, *, stopping: Callable[[], bool], s
         ArchiveError: the archive cannot be written to now; everything stays due.
         LedgerError: the ledger failed.
     """
-    archivist = services.archivist
-    if archivist is None or _rests(services, account):
+    if stopping() or (archivist := services.archivist) is None or _rests(services, account):
         return
     longest = services.settings.worker.drain_seconds if seconds is None else seconds
     try:
@@ -181,6 +186,8 @@ def reconcile(services: Services, account: str, *, stopping: Callable[[], bool])
     Raises:
         OutsideError: the ledger or an ERP failed.
     """
+    if stopping():
+        return
     from connector.reconcile.reconciler import Period  # a pass in the foreground has no use for it
 
     today = services.clock.now().date()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from config.sections.accounts import AccountSettings
+from config.sections.sources import SourceSettings
 from connector import discovery
+from connector.bootstrap import Services
 from connector.domain.errors import SourceUnavailableError
-from connector.errands import discover
+from connector.errands import discover, drain, follow, reconcile
 from connector.ledger import owner
 from connector.simulator import SimulatorServer
 from tests.support.builders import invoice
@@ -103,3 +106,26 @@ def test_a_look_that_another_process_has_taken_over_ends(office: Office, monkeyp
 
     assert office.erp.calls["find"] == 1
     assert office.ledger.intake.state("erp").get("swept_at") is None
+
+
+@pytest.mark.parametrize(
+    "errand",
+    [
+        lambda services: drain(services, "second", stopping=services.stop.is_set),
+        lambda services: follow(services, "second", stopping=services.stop.is_set),
+        lambda services: reconcile(services, "second", stopping=services.stop.is_set),
+        lambda services: discover(services, "second"),
+    ],
+)
+def test_a_process_that_ends_has_no_command_asked_for_a_secret(
+    office: Office, tmp_path: Path, errand: Callable[[Services], None]
+) -> None:
+    asked, settings = tmp_path / "asked", office.services.settings
+    command = ["sh", "-c", f"touch {asked}; echo sqlite://"]
+    settings.accounts["second"] = AccountSettings(account_id="2", api_key_command=command)
+    settings.sources["second"] = SourceSettings(adapter="sql", account="second", url_command=command)
+    office.services.stop.set()
+
+    errand(office.services)
+
+    assert not asked.exists()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterator
-from contextlib import nullcontext
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Event, Thread
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -14,10 +17,15 @@ from click.testing import CliRunner
 from config import secrets
 from config.logging import redaction
 from config.sections.accounts import AccountSettings
+from config.sections.b2brouter import B2BrouterSettings
+from config.sections.broker import BrokerSettings
 from config.sections.sources import SourceSettings
 from config.settings import Settings
+from connector.bootstrap.erps import Erps
+from connector.bootstrap.remotes import Remotes
 from connector.cli import main
 from connector.domain.errors import UsageError
+from connector.meter import Meter
 from connector.operations.preflight import check_account
 
 CANARY = "prod-canary-0815"
@@ -67,6 +75,54 @@ def test_a_command_that_fails_is_named_without_what_it_says(
     with pytest.raises(UsageError) as caught:
         account(vault(tmp_path, program)).key()
     assert caught.value.message == f"accounts.main.api_key_command: {sys.executable} {fault}."
+
+
+class Slow:
+    """A vault that does not answer before it may."""
+
+    def __init__(self, folder: Path) -> None:
+        self.asked, self._may = folder / "calls", folder / "may"
+        waits = f"while not os.path.exists({str(self._may)!r}): time.sleep(0.05)"
+        self.command = vault(folder, f"import os, time\n{waits}\nprint('postgresql://host/slow')")
+
+    @contextmanager
+    def asked_by(self, ask: Callable[[], object]) -> Iterator[None]:
+        with begun(ask) as asking:
+            limit = time.monotonic() + 10
+            while not self.asked.exists():
+                assert time.monotonic() < limit
+                time.sleep(0.02)
+            yield
+            assert asking.is_alive()
+            self._may.touch()
+
+
+@contextmanager
+def begun(act: Callable[[], object]) -> Iterator[Thread]:
+    thread = Thread(target=act, daemon=True)
+    thread.start()
+    yield thread
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_slow_command_for_one_account_s_key_keeps_no_other_account_waiting(tmp_path: Path) -> None:
+    general = B2BrouterSettings(environment="simulator", base_url="http://127.0.0.1:1")
+    remotes = Remotes(general, BrokerSettings(), ledger=Mock(), meter=Meter(Mock()), stop=Event(), only_looking=True)
+    slow, plain = Slow(tmp_path), AccountSettings(account_id="2", api_key="test_plain")
+    with (
+        slow.asked_by(lambda: remotes.line("slow", account(slow.command))),
+        begun(lambda: remotes.line("plain", plain)),
+    ):
+        pass
+
+
+def test_a_slow_command_for_one_source_s_address_keeps_no_other_source_waiting(tmp_path: Path) -> None:
+    erps, slow = Erps(), Slow(tmp_path)
+    late = SourceSettings(adapter="odoo", account="main", url_command=slow.command)
+    plain = SourceSettings(adapter="odoo", account="main", url="postgresql://host/plain")
+    with slow.asked_by(lambda: erps.adapter("slow", late)), begun(lambda: erps.adapter("plain", plain)):
+        pass
 
 
 def test_a_command_that_is_not_there_is_named() -> None:

@@ -41,20 +41,24 @@ class Erps:
             UsageError: there is no such adapter, or its options are wrong; where the source was open before, that
                 adapter is returned.
         """
-        with self._lock:
-            opened = self._opened.get(source)
+        opened = self._opened.get(source)
+        if opened is not None and opened.settings is None:
+            return opened.adapter
+        try:
+            address = settings.address()  # a command may take half a minute for it, and keeps no other source waiting
+            return self._at(address, source, settings)
+        except UsageError as error:  # an address in a file of its own changes when it likes
             if opened is None:
-                opened = self._put(source, self._made(source, settings))
-            elif not opened.suits(settings):
-                try:
-                    opened = self._put(source, self._made(source, settings))
-                except UsageError as error:  # an address in a file of its own changes when it likes
-                    log.warning("%s The address of before stays in force.", error.message)
+                raise
+            log.warning("%s The address of before stays in force.", error.message)
             return opened.adapter
 
-    def _made(self, source: str, settings: SourceSettings) -> _Opened:
-        address = settings.address()
-        return _Opened(settings, address, self._open(source, settings, address))
+    def _at(self, address: str | None, source: str, settings: SourceSettings) -> Adapter:
+        with self._lock:
+            opened = self._opened.get(source)
+            if opened is None or not opened.suits(settings, address):
+                opened = self._put(source, _Opened(settings, address, self._open(source, settings, address)))
+            return opened.adapter
 
     def see(self, source: str, settings: SourceSettings) -> None:
         """See that a source could be opened; nobody is connected to, and no command is asked for its address.
@@ -63,8 +67,9 @@ class Erps:
             UsageError: it could not.
         """
         if settings.url_command is None:
+            address = settings.address()
             with self._lock:
-                self._open(source, settings, settings.address()).close()
+                self._open(source, settings, address).close()
 
     def _open(self, source: str, settings: SourceSettings, address: str | None) -> Adapter:
         if settings.adapter not in self._kinds:  # looking for it takes its time, and sources may be thousands
@@ -130,15 +135,9 @@ class _Opened:
     address: str | None = field(repr=False)
     adapter: Adapter
 
-    def suits(self, settings: SourceSettings) -> bool:
-        """Whether it is what these settings lead to; an address that cannot be read now is as it was."""
-        if self.settings is None:
-            return True
-        try:
-            return self.settings == settings and self.address == settings.address()
-        except UsageError as error:
-            log.warning("%s The address of before stays in force.", error.message)
-            return True
+    def suits(self, settings: SourceSettings, address: str | None) -> bool:
+        """Whether it is what these settings, and the address that they lead to, ask for."""
+        return self.settings is None or (self.settings == settings and self.address == address)
 
 
 def as_discovered(name: str, settings: SourceSettings, adapter: Adapter) -> Source:

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from config.sections.accounts import AccountSettings
@@ -86,19 +87,20 @@ class Remotes:
         Raises:
             UsageError: its key cannot be read or is for another environment.
         """
+        try:
+            key = settings.key()  # a command may take half a minute for it, and keeps no other account waiting
+        except UsageError as error:
+            line = self._lines.get(account)
+            if line is None or line.settings != settings:
+                raise
+            log.warning("%s The key of before stays in force.", error.message)
+            return line
+        broker = self._broker_address
         with self._lock:
             line = self._lines.get(account)
-            same = line if line is not None and line.settings == settings else None
-            try:
-                key = settings.key()
-            except UsageError as error:
-                if same is None:
-                    raise
-                log.warning("%s The key of before stays in force.", error.message)
-                return same
-            if same is None or same.key != key:
-                same = self._lines[account] = self._connect(account, settings, key)
-            return same
+            if line is None or line.settings != settings or line.key != key:
+                line = self._lines[account] = self._connect(account, settings, key, broker)
+            return line
 
     def keep(self, accounts: Collection[str]) -> None:
         """Forget the lines of other accounts, and the budgets of keys that nobody has any more."""
@@ -108,7 +110,12 @@ class Remotes:
             for unused in self._budgets.keys() - {line.key for line in self._lines.values()}:
                 del self._budgets[unused]
 
-    def _connect(self, account: str, settings: AccountSettings, key: str) -> Line:
+    @cached_property
+    def _broker_address(self) -> str:
+        """Where the broker is, asked once, for it counts until the end of the process; "" where nobody needs it."""
+        return "" if self._only_looking else self._broker.address()
+
+    def _connect(self, account: str, settings: AccountSettings, key: str, broker: str) -> Line:
         # HTTP is slow to import, and a pass that finds nothing due has no use for it.
         from connector.b2brouter.client import B2BrouterClient
         from connector.b2brouter.transport import Transport
@@ -118,7 +125,7 @@ class Remotes:
             reject_foreign_key(account, key, general.environment)
         except ValueError as error:
             raise UsageError(f"{error}.") from None
-        budget = self._budget(key)
+        budget = self._budget(key, broker)
         transport = Transport(
             general.host,
             api_key=key,
@@ -139,14 +146,13 @@ class Remotes:
         )
         return Line(settings, key, remote, breaker, transport, budget)
 
-    def _budget(self, key: str) -> Budget:
+    def _budget(self, key: str, broker: str) -> Budget:
         """One budget per API key, shared by all processes: in Redis where the broker is one, else in the ledger."""
         if key not in self._budgets:
             name = hashlib.blake2b(key.encode(), digest_size=8, person=b"budget").hexdigest()
             rate = self._general.budget
             if self._only_looking:
                 return self._budgets.setdefault(key, LocalBudget(rate, sleep=self._sleep))
-            broker = self._broker.address()
             reservoir: Reservoir
             if broker.startswith(("redis://", "rediss://")):
                 from connector.b2brouter.redis_budget import RedisReservoir
