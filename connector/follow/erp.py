@@ -103,7 +103,7 @@ class Scribe:
     def tell(self, account: str, adapters: Mapping[str, Adapter], *, stopping: Callable[[], bool]) -> None:
         """Tell each ERP what it does not know yet. One that fails is told later."""
         for source, adapter in adapters.items():
-            if self._is_due(account, source, adapter):
+            if not stopping() and self._is_due(account, source, adapter):
                 self._tell(account, source, adapter, stopping)
 
     def _tell(self, account: str, source: str, adapter: Adapter, stopping: Callable[[], bool]) -> None:
@@ -118,6 +118,8 @@ class Scribe:
         except (OutsideError, UsageError, EnvironmentLockedError) as error:
             self._fails(source, error)
             return
+        if stopping():
+            return  # whether the ERP takes the rest is not known
         if self._failing.pop(source, None):
             del self._since[source]
             log.info("source %s: states are written again", source)
@@ -150,6 +152,8 @@ class Scribe:
             told: dict[Followed, datetime] = {}
             try:
                 for job in jobs:
+                    if stopping():
+                        break
                     with refusals.behind(_state_of(job), job.known):
                         told[job] = self._state(adapter, job, again=refusals.has(_state_of(job), job.known))
             finally:
@@ -183,6 +187,8 @@ class Scribe:
         refusals = self._refusals[source]
         while (found := self._reports_due(account, source, _BATCH)) and not stopping():
             for key, report in found:
+                if stopping():
+                    break
                 about = _report_of(account, key)
                 if not refusals.rests(about, None):  # a later report never goes before one that was refused
                     with refusals.behind(about, None):

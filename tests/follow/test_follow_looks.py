@@ -220,6 +220,17 @@ def test_an_erp_that_shows_no_states_is_not_told(sent: House) -> None:
     assert not sent.follower.due([ACCOUNT])
 
 
+def test_a_process_that_ends_tells_no_further_document_and_the_next_one_tells_the_rest(sent: House) -> None:
+    sent.issue(invoice("2"), invoice("3"))
+    sent.erp.at("record_state", 1, sent.stop.set)
+    look(sent)
+    assert list(sent.erp.shown) == ["1"]
+    sent.stop.clear()
+    sent.another_follower().follow(ACCOUNT)
+    assert sorted(sent.erp.shown) == ["1", "2", "3"]
+    assert len(sent.erp.shown["1"]) == 1
+
+
 # ---------------------------------------------------------------- markers
 
 

@@ -98,6 +98,16 @@ def test_the_erp_is_offered_it_once(reporting: House) -> None:
     assert reporting.erp.reports["1"][0].qr is not None
 
 
+def test_a_process_that_ends_offers_no_further_one(reporting: House) -> None:
+    reporting.issue(invoice("2"))
+    reporting.erp.at("record_tax_report", 1, reporting.stop.set)
+    look(reporting)
+    assert list(reporting.erp.reports) == ["1"]
+    reporting.stop.clear()
+    reporting.another_follower().follow(ACCOUNT)
+    assert [len(reporting.erp.reports[key]) for key in ("1", "2")] == [1, 1]
+
+
 def test_once_the_authority_has_answered_reports_are_not_listed_any_more(reporting: House) -> None:
     look(reporting)
     reporting.forget_requests()

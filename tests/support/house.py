@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Event
 from typing import Any
 
 from sqlalchemy import text
@@ -85,6 +86,7 @@ class House:
         )
         self.plan = Plan()
         self.believes: set[str] = set()  # other accounts with the same key
+        self.stop = Event()
         self.follower = self.another_follower()
         self.source = Source(
             name=SOURCE, adapter=self.adapter, since=None, companies=None, account_of=lambda company: ACCOUNT
@@ -112,6 +114,7 @@ class House:
             plan=lambda account: self.plan,
             see_source=lambda source, adapter: self._see_source(source),
             believes=lambda account, address: address in self.believes,
+            stopping=self.stop.is_set,
         )
 
     def connect(
