@@ -120,6 +120,31 @@ class Desk:
         return {source: Documents(adapter) for source, adapter in self.adapters.items()}
 
 
+class Crowds:
+    """How many accounts of a process have jobs worked side by side at this moment."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._lock = threading.Lock()
+        self._number = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """Count one more meanwhile."""
+        with self._lock:
+            self._number += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._number -= 1
+
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self._number > 0
+
+
 class Journey:
     """Takes jobs along their way."""
 
@@ -131,6 +156,7 @@ class Journey:
         policy: Policy,
         clock: Clock,
         threads: int,
+        crowds: Crowds | None = None,
     ) -> None:
         """Prepare the work.
 
@@ -140,14 +166,14 @@ class Journey:
             policy: how often transient faults are repeated.
             clock: where the time comes from.
             threads: invoices in flight at once.
+            crowds: those of this process, whichever journey they are on; without it, this is the only one.
         """
         self._ledger = ledger
         self._desk_of = desk_of
         self._policy = policy
         self._clock = clock
         self._threads = threads
-        self._lock = threading.Lock()
-        self._crowds = 0  # accounts whose jobs are worked side by side at this moment
+        self._crowds = crowds or Crowds()
 
     def drain(
         self,
@@ -199,7 +225,7 @@ class Journey:
         taken = running = 0
         ended: SimpleQueue[Future[None]] = SimpleQueue()
         with (
-            self._counted(),
+            self._crowds.counted(),
             desk.crowd() as places,
             ThreadPoolExecutor(self._threads, thread_name_prefix=f"drain-{account}") as pool,
         ):
@@ -219,16 +245,6 @@ class Journey:
                     future.result()
         return taken
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        with self._lock:
-            self._crowds += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._crowds -= 1
-
     def _suspect(
         self,
         desk: Desk,
@@ -245,7 +261,7 @@ class Journey:
         """
         if stopping() or desk.breaker.opened or self._clock.monotonic() >= end:
             return 0
-        overdue = _OVERDUE if self._crowds else 0.0
+        overdue = _OVERDUE if self._crowds.any else 0.0
         jobs = self._ledger.jobs.lease(account, 1, sources=sources, suspects=True, overdue=overdue)
         documents = self._read(desk, jobs)
         for job in jobs:

@@ -16,8 +16,10 @@ from config.settings import load
 from connector.bootstrap import Services
 from connector.errands import drain
 from connector.reload import UNREADABLE, Reloader
+from tests.support.builders import invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
+from tests.support.ledgers import add
 
 T = TypeVar("T")
 
@@ -178,6 +180,33 @@ def test_work_that_has_begun_goes_by_the_configuration_that_it_began_with(runnin
     assert list(services.settings.accounts) == ["other"]
     assert desk.rules("erp").own_accounts == {"1"}
     assert not services.rulebook.plan("main").mark_as
+
+
+def test_an_invoice_whose_worker_vanished_is_not_worked_beside_others_that_began_before_the_change(
+    running: Running,
+) -> None:
+    services = running.services
+    running.write(OTHER, running.more)
+    running.look()
+    busy, idle = Erp(FakeClock()), Erp(FakeClock())
+    services.erps.use("erp", busy)
+    services.erps.use("second", idle)
+    for key, account, source in (("1", "main", "erp"), ("2", "other", "second")):
+        add(services.ledger, invoice(key), account=account, source=source)
+    with services.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET lapses = 1 WHERE account = 'other'")
+
+    def meanwhile() -> None:
+        running.write(running.file.read_text(encoding="utf-8").replace("attempts = 5", "attempts = 7"))
+        running.look()
+        services.journey.drain("other", seconds=5)
+        services.stop.set()
+
+    busy.at("load", 1, meanwhile)
+    services.journey.drain("main", seconds=5, stopping=services.stop.is_set)
+
+    assert services.settings.retry.attempts == 7
+    assert "load" not in idle.calls
 
 
 @pytest.mark.slow

@@ -28,7 +28,7 @@ from connector.domain.decision import Policy
 from connector.domain.errors import LedgerError, UsageError
 from connector.domain.rounding import Way
 from connector.follow import Follower
-from connector.journey import Desk, Journey
+from connector.journey import Crowds, Desk, Journey
 from connector.ledger import Ledger, schema
 from connector.meter import Meter
 from connector.notify.heartbeat import Heartbeat
@@ -85,6 +85,7 @@ class Services:
         self._ledger_open = False
         self.meter = Meter(lambda: self.ledger.calls)
         self.erps = Erps()
+        self._crowds = Crowds()  # of the process: a journey by another configuration begins beside the one before
         self.remotes = Remotes(
             settings.b2brouter,
             settings.broker,
@@ -242,6 +243,7 @@ class Services:
             policy=Policy(attempts=retry.attempts, base=retry.base, cap=retry.cap),
             clock=self.clock,
             threads=self.settings.worker.threads,
+            crowds=self._crowds,
         )
 
     @cached_property
