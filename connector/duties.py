@@ -20,7 +20,6 @@ from connector.domain.errors import (
     EnvironmentLockedError,
     LedgerError,
 )
-from connector.domain.job import Stage
 from connector.ledger.accounts import SCHEDULER, AccountState
 from connector.ledger.reconciliations import Reconciliation
 from connector.supervision import hold_back_paused
@@ -228,7 +227,7 @@ class Duties:
     def _look_for_what_is_astray(self) -> None:
         sources = self._services.settings.sources.items()
         issuers = {name: source.issuers for name, source in sources}
-        self._astray = self._services.ledger.ages.astray(issuers, stages=list(Stage)).keys()
+        self._astray = self._services.ledger.ages.astray(issuers).keys()
 
     def _probe(self) -> None:
         self._for_each(self._services.ledger.accounts.to_probe(), self._ring)

@@ -31,7 +31,7 @@ class Overdue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Astray:
-    """What of an account nobody would send, whatever happens to it."""
+    """What of an account nobody would send, or write back, whatever happens to it."""
 
     count: int
     since: datetime  # when the oldest was found
@@ -84,24 +84,23 @@ class Ages:
             return None
         return Overdue(count=count, since=row.created_at, number=row.number or f"#{row.id}")
 
-    def astray(
-        self, issuers: Mapping[str, Collection[str]], *, stages: Collection[Stage] = _UNSENT
-    ) -> Mapping[str, Astray]:
-        """Return what is not sent and has no way to B2Brouter, by account: no source of its own leads there any more.
+    def astray(self, issuers: Mapping[str, Collection[str]]) -> Mapping[str, Astray]:
+        """Return what is under way and goes no further, by account: no source of its own leads there any more.
+
+        What was sent counts as well: as long as its reference is not in the ERP, it is not done.
 
         Where no such job can be, because every account and source of the ledger belong together, that is seen by
         jumps along indexes; else all jobs that are under way are read, though not those that came to their end.
 
         Args:
             issuers: the accounts that issue for each source.
-            stages: where jobs are that count; those before sending, if nothing else is said.
         """
         with self._database.read() as connection:
             accounts = {name for name in connection.execute(_ACCOUNTS).scalars() if name is not None}
             sources = [name for name in connection.execute(_SOURCES).scalars() if name is not None]
             if all(accounts.issubset(issuers.get(source, ())) for source in sources):
                 return {}
-            rows = connection.execute(_LEFT_LYING.where(JobRow.stage.in_(stages))).all()
+            rows = connection.execute(_LEFT_LYING).all()
         found: dict[str, Astray] = {}
         for account, source, number, since in rows:
             if account in issuers.get(source, ()):

@@ -121,7 +121,7 @@ class Watch:
         self._office = office
         self._began: dict[str, datetime] = {}
         self._fails_since: dict[str, datetime] = {}  # accounts that cannot be followed
-        self._astray_since: dict[str, datetime] = {}  # accounts with invoices that nobody would send
+        self._astray_since: dict[str, datetime] = {}  # accounts with invoices that nobody takes further
         self._astray_seen: datetime | None = None
         self._lasting: Collection[tuple[str, str]] = ()  # alarms, by code and subject, when this look began
         self.expect(expected)
@@ -236,7 +236,7 @@ class Watch:
             self._judge(NOT_COMPARED, account.name, facts, last=last, limit=_COMPARED_WITHIN, began=began)
 
     def _look_for_what_is_astray(self) -> None:
-        """See what is not sent and has no way to B2Brouter in this configuration, such as of a renamed account.
+        """See what is under way and goes no further in this configuration, such as of a renamed account.
 
         The ledger does not know since when that is so: it counts from when it was first seen here.
         """

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from connector.domain.job import Event
+from connector.domain.job import Event, Stage
 from connector.ledger import Ledger
 from connector.ledger.actions import SKIP
 from connector.ledger.ages import Astray
 from connector.ledger.records import Entry
 from tests.support.builders import invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, SOURCE, add, hold, jobs, lease_one, send
+from tests.support.ledgers import ACCOUNT, SOURCE, add, advance_to, hold, jobs, lease_one, send, settle
 
 
 def test_due_work_lies_only_while_nobody_has_any_in_hand(ledger: Ledger, clock: FakeClock) -> None:
@@ -67,6 +67,14 @@ def test_what_nobody_would_send_by_account(ledger: Ledger, clock: FakeClock) -> 
     }
     moved = ledger.ages.astray({SOURCE: ["other"], "shop": [ACCOUNT, "other"]})
     assert moved == {ACCOUNT: Astray(count=2, since=oldest, sources={SOURCE})}
+
+
+def test_what_was_sent_and_is_not_written_back_is_astray(ledger: Ledger) -> None:
+    stages = [Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED, Stage.SENT]
+    job = advance_to(ledger, lease_one(ledger, invoice("1")), stages)
+    settle(ledger, job, Event.POSTPONED, "erp_unavailable", delay=60)
+    assert ledger.ages.astray({SOURCE: [ACCOUNT]}) == {}
+    assert ledger.ages.astray({SOURCE: ["other"]}).keys() == {ACCOUNT}
 
 
 def test_what_is_left_out_or_in_hand_is_not_astray(ledger: Ledger) -> None:

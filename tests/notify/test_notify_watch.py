@@ -14,7 +14,7 @@ from connector.bench.throughput import tallied
 from connector.bootstrap.telling import expected
 from connector.domain.alarms import alarms
 from connector.domain.errors import EnvironmentLockedError
-from connector.domain.job import Event
+from connector.domain.job import Event, Stage
 from connector.domain.rounding import Way
 from connector.errands import discover, notify, open_ledger
 from connector.ledger import owner
@@ -26,7 +26,7 @@ from connector.lookout import UNTOLD, Lookout
 from tests.notify.conftest import Desk
 from tests.support.builders import invoice
 from tests.support.erp import Erp
-from tests.support.ledgers import ACCOUNT, SOURCE, add, hold, jobs, lease_one, send
+from tests.support.ledgers import ACCOUNT, SOURCE, add, advance_to, hold, jobs, lease_one, send, settle
 
 HOUR = 3600.0
 DAY = 24 * HOUR
@@ -295,6 +295,17 @@ def test_invoices_of_a_source_that_left_its_account(open_desk: Callable[..., Des
     assert "account_gone" in look(desk, HOUR)
     [alarm] = [alarm for alarm in desk.ledger.alarms.lasting() if alarm.code == "account_gone"]
     assert (alarm.subject, alarm.details["count"], alarm.details["source"]) == (ACCOUNT, "1", "shop")
+
+
+def test_an_invoice_that_was_sent_and_is_not_written_back_any_more(
+    open_desk: Callable[..., Desk], desk: Desk
+) -> None:
+    job = lease_one(desk.ledger, invoice("1"))
+    job = advance_to(desk.ledger, job, [Stage.CONTACT_READY, Stage.CREATED, Stage.VERIFIED, Stage.SENT])
+    settle(desk.ledger, job, Event.POSTPONED, "erp_unavailable", delay=60)
+    moved = open_desk(accounts=OTHER, sources={"erp": {"adapter": "sql", "account": "other"}})
+    look(moved)
+    assert look(moved, HOUR) == {"account_gone"}
 
 
 def test_what_a_removed_source_has_due_is_no_work_that_stalls(open_desk: Callable[..., Desk], desk: Desk) -> None:
