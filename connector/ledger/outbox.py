@@ -14,7 +14,7 @@ from connector.domain.job import Status
 from connector.ledger import causes
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
-from connector.ledger.queries import ATTENTION
+from connector.ledger.queries import NEEDING, either
 from connector.ledger.tables import AlarmRow, JobRow, NotificationRow, SignRow, ToldRow
 
 SENDING_SECONDS: Final = 120.0
@@ -233,9 +233,7 @@ class Outbox:
             resting: reasons with which also a waiting job needs one.
         """
         waiting = and_(JobRow.status == Status.WAITING, JobRow.reason.in_(resting))
-        query = select(*causes.COLUMNS, JobRow.number).where(
-            JobRow.reason.is_not(None), or_(ATTENTION.clause(), waiting)
-        )
+        query = select(*causes.COLUMNS, JobRow.number).where(JobRow.reason.is_not(None), either(*NEEDING, waiting))
         after = 0
         while True:
             with self._database.read() as connection:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, select, true, tuple_, union_all
 
 from connector.domain.evidence import unpacked
 from connector.domain.identity import name_key
@@ -90,7 +90,7 @@ class Filter:
         if self.search:
             wanted.append(_matches(self.search))
         if self.attention:
-            wanted.append(or_(JobRow.status == Status.HELD, CASE))
+            wanted.append(either(*NEEDING))
         if self.case:
             wanted.append(CASE)
         if self.issued_from:
@@ -115,6 +115,18 @@ class Filter:
             yield JobRow.size >= float(self.at_least)
         if self.at_most is not None:
             yield JobRow.size <= float(self.at_most)
+
+
+NEEDING: Final = (JobRow.status == Status.HELD, CASE)
+"""The two ways in which a job needs a person."""
+
+
+def either(*ways: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition of the jobs that are meant in one of several ways, each of which an index answers.
+
+    Joined by "or" they would be looked for among all jobs wherever jobs are read by id.
+    """
+    return JobRow.id.in_(union_all(*(select(JobRow.id).where(way) for way in ways)))
 
 
 def _matches(text: str) -> ColumnElement[bool]:

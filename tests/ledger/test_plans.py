@@ -16,6 +16,7 @@ from connector.bench.statements import planned
 from connector.domain.job import Status
 from connector.domain.notice import Notice, notice
 from connector.ledger import Ledger
+from connector.ledger.queries import ATTENTION
 from connector.ledger.tables import ContactLinkRow, JobRow
 
 INDEXES = {
@@ -167,3 +168,16 @@ def test_whether_a_document_needs_a_contact_is_found_by_the_contact(filled: Ledg
         assert kept == set(connection.execute(needed).scalars()) & {str(number) for number in range(1000)}
     assert erased == 1000 - len(kept)
     assert any("ix_job_contact" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_needs_a_person_is_found_without_a_look_at_the_rest(filled: Ledger, known: bool) -> None:
+    if known:
+        with filled.database.write() as connection:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        assert sum(cause.count for cause in filled.queries.causes()) == 100
+        assert len(filled.queries.page(ATTENTION, after=None, limit=50).jobs) == 50
+        assert len(list(filled.outbox.cases(["original_waiting"]))) == 100
+    assert any("ix_job_status" in line for line in lines), lines
+    assert looked_into(lines) == []
