@@ -28,7 +28,9 @@ from sqlalchemy import (
 )
 
 from connector.domain.invoice import Kind
+from connector.domain.job import AT_REST, is_case
 from connector.ledger.actions import ACTS, SKIP, Act, perform_one
+from connector.ledger.cases import CASE
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
 from connector.ledger.jobs import insert_dialect
@@ -57,10 +59,16 @@ class CountedOtherwiseError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """The jobs that an act would be done to: how many, and the one that was found last (its id, 0 for none)."""
+    """The jobs that an act would be done to."""
 
     count: int
-    last: int
+    last: int  # the one that was found last: its id, 0 for none
+    cases: int = 0  # how many of them are issued: it is their case that is acted on
+    changed: datetime | None = None  # when the last change to any of them was
+
+    def covers(self, other: Extent) -> bool:
+        """Whether there are no more jobs or cases in the other, and no later ones."""
+        return other.count <= self.count and other.last <= self.last and other.cases <= self.cases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,25 +130,26 @@ class Bulks:
     def fitting(self, act: Act, wanted: Filter) -> Iterator[Any]:
         """Return the jobs that `begin` would take now, as rows of what acts are judged by.
 
-        Each has its `number` of jobs, the `last` of them, and what they come to together, their `total`. A row may
-        stand for one job or for many.
+        Each has its `number` of jobs, the `last` of them, when the last change to them was, `changed`, and what they
+        come to together, their `total`. A row may stand for one job or for many.
         """
-        return self._kinds(and_(wanted.clause(), act.clause()), _order(act))
+        return self._kinds(_meant(act, wanted), _order(act))
 
     def unfit(self, act: Act, wanted: Filter) -> Iterator[Any]:
         """Return the same of those that are meant and that the act does not fit: of the first `MOST` of them."""
         return self._kinds(and_(wanted.clause(), ~act.clause()), (JobRow.id,))
 
     def _kinds(self, meant: ColumnElement[bool], order: tuple[Any, ...]) -> Iterator[Any]:
-        first = select(*_HEAD, JobRow.total, JobRow.id).where(meant).order_by(*order).limit(MOST).subquery()
+        columns = (*_HEAD, JobRow.total, JobRow.id, JobRow.updated_at)
+        first = select(*columns).where(meant).order_by(*order).limit(MOST).subquery()
         head = [first.c[column.key] for column in _HEAD]
         if self._database.is_sqlite:  # it cannot add decimals without rounding them
-            figures = [first.c.total, literal(1).label("number"), first.c.id.label("last")]
-            query: Select[Any] = select(*head, *figures)
+            one = [literal(1).label("number"), first.c.id.label("last"), first.c.updated_at.label("changed")]
+            query: Select[Any] = select(*head, first.c.total, *one)
         else:
             total = func.sum(cast(first.c.total, Numeric)).label("total")
-            figures = [total, func.count().label("number"), func.max(first.c.id).label("last")]
-            query = select(*head, *figures).group_by(*head)
+            latest = [func.max(first.c.id).label("last"), func.max(first.c.updated_at).label("changed")]
+            query = select(*head, total, func.count().label("number"), *latest).group_by(*head)
         with self._database.read() as connection:
             yield from connection.execute(query)
 
@@ -165,39 +174,49 @@ class Bulks:
             who: who wants it.
             note: why.
             pace: jobs a minute; None: as fast as it goes.
-            counted: those that whoever wants it was told of; None: nobody was told.
+            counted: those that whoever wants it was told of; None: nobody was told. Those that changed since are
+                none of them: what went is not missed, and what came is not taken.
 
         Raises:
             CountedOtherwiseError: it would be done to more than were counted, or to later ones; nothing is written
-                down. Those that moved on meanwhile are not missed.
+                down.
         """
         now = self._database.clock.now()
+        taken = self._taken(act, wanted, counted)
         row = {
-            "act": act.name, "chosen": chosen, "who": who, "note": note, "pace": pace, "total": 0, "done": 0,
-            "changed": 0, "stopped": False, "next_at": now, "created_at": now,
+            "act": act.name, "chosen": chosen, "who": who, "note": note, "pace": pace, "total": len(taken), "done": 0,
+            "changed": 0, "stopped": False, "next_at": now if taken else None, "created_at": now,
+            "ended_at": None if taken else now,
         }  # fmt: skip
-        order = _order(act)
         with self._database.write() as connection:
             bulk_id: int = connection.execute(
                 insert_dialect(self._database)(BulkRow).values(row).returning(BulkRow.id)
             ).scalar_one()
-            seen = [getattr(JobRow, name) for name in _SEEN]
-            meant = select(literal(bulk_id), func.row_number().over(order_by=order), JobRow.id, *seen)
-            meant = meant.where(wanted.clause(), act.clause()).order_by(*order).limit(MOST)
-            connection.execute(insert(BulkItemRow).from_select(["bulk_id", "place", "job_id", *_SEEN], meant))
-            extent = select(func.count(), func.coalesce(func.max(BulkItemRow.job_id), 0))
-            taken = Extent(*connection.execute(extent.where(BulkItemRow.bulk_id == bulk_id)).one())
-            if counted is not None and (taken.count > counted.count or taken.last > counted.last):
-                raise CountedOtherwiseError
-            total: dict[str, Any] = {"total": taken.count}
-            if not taken.count:
-                total |= {"next_at": None, "ended_at": now}
-            connection.execute(update(BulkRow).where(BulkRow.id == bulk_id).values(total))
+            if taken:
+                items = [
+                    {"bulk_id": bulk_id, "place": place, **job._mapping} for place, job in enumerate(taken, start=1)
+                ]
+                connection.execute(insert(BulkItemRow), items)
             write_deed(
                 connection, now, who=who, what=f"bulk_{act.name}", subject="", note=note, bulk_id=bulk_id,
-                count=taken.count,
+                count=len(taken),
             )  # fmt: skip
         return bulk_id
+
+    def _taken(self, act: Act, wanted: Filter, counted: Extent | None) -> Sequence[Row[Any]]:
+        """Return the jobs of a bulk in their order, as they are seen now: what changes until its turn is left alone.
+
+        They are looked for outside of the transaction that writes them down: there may be a million to choose from.
+        """
+        seen = [getattr(JobRow, name) for name in _SEEN]
+        meant = select(JobRow.id.label("job_id"), *seen).where(_meant(act, wanted))
+        if counted is not None and counted.changed is not None:
+            meant = meant.where(JobRow.updated_at <= counted.changed)
+        with self._database.read() as connection:
+            taken = connection.execute(meant.order_by(*_order(act)).limit(MOST)).all()
+        if counted is not None and not counted.covers(_extent(taken)):
+            raise CountedOtherwiseError
+        return taken
 
     def get(self, bulk_id: int) -> Bulk | None:
         """Return one; None where there is none."""
@@ -290,6 +309,17 @@ class Bulks:
         for result, those in results.items():
             _remember(connection, bulk.id, those, result)
         return len(results[CHANGED])
+
+
+def _meant(act: Act, wanted: Filter) -> ColumnElement[bool]:
+    meant = and_(wanted.clause(), act.clause())
+    # Of what has ended an act that leaves out fits cases alone; an index has them, where that is said outright.
+    return and_(meant, CASE) if act is SKIP and wanted.status in AT_REST else meant
+
+
+def _extent(taken: Sequence[Row[Any]]) -> Extent:
+    cases = sum(is_case(job.status, job.reason) for job in taken)
+    return Extent(len(taken), max((job.job_id for job in taken), default=0), cases)
 
 
 def _order(act: Act) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text, update
@@ -184,7 +185,7 @@ def test_a_preview_counts_what_would_change_and_why_others_would_not(ledger: Led
         connection.execute(update(JobRow).where(JobRow.key == "5").values(status=Status.RUNNING))
         connection.execute(update(JobRow).values(total=Decimal("10.10"), currency="EUR"))
     found = preview(ledger, RETRY, Filter())
-    assert found.extent == Extent(6, max(job.id for job in jobs(ledger)))
+    assert found.extent == Extent(6, max(job.id for job in jobs(ledger)), cases=0, changed=NOON)
     assert (found.count, found.credit_notes, found.left_out) == (6, 1, 1)
     assert found.sums == {"EUR": Decimal("40.40")}  # five invoices less a credit note
     assert found.unfit == {"running": 1}
@@ -200,6 +201,27 @@ def test_a_preview_counts_just_those_that_are_taken(ledger: Ledger, monkeypatch:
     assert (found.count, found.last, found.left_out) == (3, 8, 3)
     bulk_id = ledger.bulks.begin(RETRY, Filter(), chosen={}, who="ana", note="cured", pace=None, counted=found.extent)
     assert list(results_of(ledger, bulk_id)) == [5, 7, 8]
+
+
+def test_what_came_after_the_preview_is_not_taken_for_what_went(ledger: Ledger, clock: FakeClock) -> None:
+    wanted = Filter(reason="totals_differ")
+    held(ledger, 3)
+    rest_for(ledger, clock, 2, "iban_wrong")
+    seen = preview(ledger, SKIP, wanted)
+    clock.advance(1)
+    rest_for(ledger, clock, 1, "iban_wrong")
+    rest_for(ledger, clock, 2, "totals_differ")
+    taken: dict[str, Any] = {"chosen": {}, "who": "ana", "note": "sent on paper", "pace": None}
+    bulk_id = ledger.bulks.begin(SKIP, wanted, **taken, counted=seen.extent)
+    assert list(results_of(ledger, bulk_id)) == [3]
+    by_a_script = ledger.bulks.begin(SKIP, wanted, **taken)
+    assert set(results_of(ledger, by_a_script)) == {2, 3}
+
+
+def rest_for(ledger: Ledger, clock: FakeClock, job_id: int, reason: str) -> None:
+    with ledger.database.write() as connection:
+        rests = {"reason": reason, "updated_at": clock.now()}
+        connection.execute(update(JobRow).where(JobRow.id == job_id).values(rests))
 
 
 @pytest.mark.parametrize("counted", [Extent(2, 3), Extent(3, 2), Extent(0, 0)])

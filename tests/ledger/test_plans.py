@@ -16,7 +16,8 @@ from connector.bench.statements import planned
 from connector.domain.job import Status
 from connector.domain.notice import Notice, notice
 from connector.ledger import Ledger
-from connector.ledger.queries import ATTENTION
+from connector.ledger.actions import SKIP
+from connector.ledger.queries import ATTENTION, Filter
 from connector.ledger.tables import ContactLinkRow, JobRow
 
 INDEXES = {
@@ -180,4 +181,14 @@ def test_what_needs_a_person_is_found_without_a_look_at_the_rest(filled: Ledger,
         assert len(filled.queries.page(ATTENTION, after=None, limit=50).jobs) == 50
         assert len(list(filled.outbox.cases(["original_waiting"]))) == 100
     assert any("ix_job_status" in line for line in lines), lines
+    assert looked_into(lines) == []
+
+
+def test_the_cases_that_are_left_out_are_found_without_a_look_at_what_is_done(ledger_url: str) -> None:
+    ledger = Ledger(ledger_url)
+    ledgers.fill(ledger, 60_000, told=10_000)
+    with planned(ledger.database) as lines:
+        assert list(ledger.bulks.fitting(SKIP, Filter(status=Status.DONE))) == []
+    ledger.close()
+    assert any("ix_job_status_reason" in line or "ix_job_reason" in line for line in lines), lines
     assert looked_into(lines) == []

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Final
@@ -15,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from connector.domain.invoice import Kind
+from connector.domain.job import is_case
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS, Act
 from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST, CountedOtherwiseError, Extent
@@ -35,7 +37,9 @@ class Preview:
 
     count: int = 0
     last: int = 0  # the one that was found last
+    changed: datetime | None = None  # when the last change to any of them was
     credit_notes: int = 0
+    cases: int = 0  # issued ones: leaving them out closes their case, and they stay issued
     sums: dict[str, Decimal] = field(default_factory=dict)
     accounts: Counter[str] = field(default_factory=Counter)
     unfit: Counter[str] = field(default_factory=Counter)  # by why; of so many, too, no more are counted
@@ -43,7 +47,7 @@ class Preview:
     @property
     def extent(self) -> Extent:
         """Which jobs it would be done to."""
-        return Extent(self.count, self.last)
+        return Extent(self.count, self.last, self.cases, self.changed)
 
     @property
     def more(self) -> bool:
@@ -69,6 +73,8 @@ def preview(ledger: Ledger, act: Act, wanted: Filter) -> Preview:
     for row in ledger.bulks.fitting(act, wanted):
         found.count += row.number
         found.last = max(found.last, row.last)
+        found.changed = max(found.changed or row.changed, row.changed)
+        found.cases += row.number if is_case(row.status, row.reason) else 0
         found.accounts[row.account] += row.number
         sign = -1 if row.kind is Kind.CREDIT_NOTE else 1
         found.credit_notes += row.number if sign < 0 else 0
@@ -163,8 +169,12 @@ def _counted(form: dict[str, str]) -> Extent | None:
     """Read what the preview counted; None where no preview was shown."""
     if "count" not in form:
         return None
-    said = [form.get(name, "") for name in ("count", "last")]
-    return Extent(*(int(text) if text.isascii() and text.isdecimal() else 0 for text in said))
+    try:
+        count, last, cases = (int(form.get(name, "0")) for name in ("count", "last", "cases"))
+        changed = datetime.fromisoformat(form["changed"]).astimezone(UTC) if "changed" in form else None
+    except (ValueError, OverflowError):
+        return Extent(0, 0)  # it says nothing that was counted
+    return Extent(count, last, cases, changed)
 
 
 @routes.get("/bulks/{bulk_id}")
