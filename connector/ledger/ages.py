@@ -10,6 +10,7 @@ from sqlalchemy import and_, func, select
 
 from connector.domain.job import Stage, Status
 from connector.ledger.database import Database
+from connector.ledger.jobs import first_due_at
 from connector.ledger.loose import different
 from connector.ledger.tables import JobRow
 
@@ -62,11 +63,10 @@ class Ages:
         mine = JobRow.account == account
         worked = select(JobRow.id).where(mine, JobRow.status == Status.RUNNING).limit(1)
         due = and_(mine, JobRow.status == Status.PENDING, JobRow.source.in_(sources))
-        oldest = select(func.min(JobRow.due_at)).where(due)
         with self._database.read() as connection:
             if connection.execute(worked).first() is not None:
                 return None
-            return connection.execute(oldest).scalar_one()
+            return connection.execute(first_due_at(due)).scalar_one_or_none()
 
     def overdue(self, account: str, *, found_before: datetime) -> Overdue | None:
         """Return what of an account is not sent though it was found before an instant."""

@@ -50,14 +50,16 @@ def let_wait(
 
 
 def _piece(database: Database, whose: ColumnElement[bool], lasts: Select[Any], entry: Entry) -> int:
-    pending = select(JobRow.id).where(whose, JobRow.status == Status.PENDING)
+    # In the order of the indexes: of a million jobs no others are looked at.
+    in_order = (JobRow.account, JobRow.due_at)
+    pending = select(JobRow.id).where(whose, JobRow.status == Status.PENDING).order_by(*in_order)
     with database.read() as connection:  # mostly there are none, and it need not be written to learn that
         if connection.execute(pending.limit(1)).first() is None:
             return 0
     with database.write() as connection:
         if connection.execute(lasts).first() is None:
             return 0
-        ids = connection.execute(pending.order_by(JobRow.due_at).limit(_PIECE)).scalars().all()
+        ids = connection.execute(pending.limit(_PIECE)).scalars().all()
         return _hold(connection, ids, entry, database)
 
 

@@ -31,7 +31,7 @@ from connector.ledger.database import Database
 from connector.ledger.loose import different
 from connector.ledger.pen import Change, Pen, free_numbers
 from connector.ledger.records import COLUMNS, Entry, Job, Progress, intent, issuing, job_of
-from connector.ledger.tables import AccountRow, EventRow, JobRow
+from connector.ledger.tables import AccountRow, EventRow, JobRow, SourceRow
 
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
@@ -65,13 +65,23 @@ _REACHED = select(func.min(EventRow.at)).where(_TOLD, EventRow.id > _BEFORE)
 _ANY_OVERTAKEN = select(JobRow.id).where(originals.overtaken()).limit(1)
 _RELEASE_FOLLOWERS = _RELEASE.where(originals.FOLLOWERS)
 _PAUSED = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
+_PAUSED_SOURCES = select(SourceRow.name).where(
+    SourceRow.paused_at.is_not(None),
+    or_(SourceRow.paused_until.is_(None), SourceRow.paused_until > bindparam("now")),
+)
+
+
+def first_due_at(*pending: ColumnElement[bool]) -> Select[datetime]:
+    """Return when the first of an account's pending jobs is due; nothing where there is none.
+
+    As a minimum, SQLite would look for it by the sources and read all that are due of them.
+    """
+    return select(JobRow.due_at).where(*pending).order_by(JobRow.due_at).limit(1)
 
 
 def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
-    first = select(func.min(JobRow.due_at)).where(
-        JobRow.status == Status.PENDING, JobRow.account == PENDING_ACCOUNTS, *conditions
-    )
-    first_due = first.scalar_subquery()
+    pending = and_(JobRow.status == Status.PENDING, JobRow.account == PENDING_ACCOUNTS, *conditions)
+    first_due = first_due_at(pending).scalar_subquery()
     return select(PENDING_ACCOUNTS).where(first_due <= bindparam("now"), PENDING_ACCOUNTS.not_in(_PAUSED))
 
 
@@ -120,7 +130,7 @@ def _due(*, suspects: bool, of_sources: bool) -> Select[Any]:
             JobRow.account == bindparam("of_account"),
             JobRow.due_at <= bindparam("due_before"),
         )
-        .where(~paused.exists())
+        .where(~paused.exists(), JobRow.source.not_in(_PAUSED_SOURCES))
         .limit(bindparam("most"))
         .with_for_update(skip_locked=True, of=JobRow)
     )
@@ -161,7 +171,7 @@ class Jobs:
         suspects: bool = False,
         overdue: float = 0.0,
     ) -> list[Job]:
-        """Take up to `limit` due jobs of an account that is not paused, longest due first.
+        """Take up to `limit` due jobs of an account that is not paused, nor their source, longest due first.
 
         Args:
             account: by its name in the configuration.

@@ -20,6 +20,7 @@ from connector.ledger import causes
 from connector.ledger.cases import CASE
 from connector.ledger.causes import Cause
 from connector.ledger.database import Database
+from connector.ledger.jobs import first_due_at
 from connector.ledger.loose import different
 from connector.ledger.records import COLUMNS, LIGHT_COLUMNS, Job, job_of
 from connector.ledger.tables import EventRow, JobRow
@@ -376,7 +377,7 @@ class Queries:
         if sources is not None:
             pending.append(JobRow.source.in_(sources))
         # The first of each account's: there may be a million that are due, and the index begins with the account.
-        first = select(func.min(JobRow.due_at)).where(*pending).scalar_subquery()
+        first = first_due_at(*pending).scalar_subquery()
         with self._database.read() as connection:
             return connection.execute(select(func.min(first)).select_from(_ACCOUNTS_DUE)).scalar_one()
 

@@ -27,6 +27,10 @@ REASON: Final = "source_paused"
 ANOTHER: Final = "source_is_another"
 """The alarm while a source is locked, and why its jobs wait."""
 
+_AT_ONCE: Final = 3.0
+"""Seconds for which whoever pauses or locks a source lets its jobs wait. What is left is the scheduler's: of a paused
+source nothing is leased, and whoever leases a job of a locked one lets it wait."""
+
 _NOTHING: Final = dict.fromkeys(("paused_at", "paused_by", "paused_note", "paused_until"))
 
 
@@ -71,7 +75,7 @@ class Sources:
             insert = insert_dialect(self._database)(SourceRow).values(name=name, **values)
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
             write_deed(connection, now, who=who, what="pause_source", subject=name, note=note)
-        self.hold_back()
+        self.hold_back(seconds=_AT_ONCE)
 
     def resume(self, name: str, *, who: str, note: str) -> int:
         """End the pause of a source; return how many jobs go on."""
@@ -100,7 +104,7 @@ class Sources:
         """Let the pending jobs of a source wait, and people know, for it leads to another database."""
         with self._database.write() as connection:
             alarms.begin(connection, self._database, ANOTHER, name, {"source": name})
-        self._hold_back(name, ANOTHER, {"source": name})
+        self._hold_back(name, ANOTHER, {"source": name}, seconds=_AT_ONCE)
 
     def unlock(self, name: str) -> None:
         """Let the jobs of a source go on, for it is the database that the ledger knows."""

@@ -44,6 +44,8 @@ class JobRow(Base):
         UniqueConstraint("source", "company", "key"),  # found twice, kept once
         Index("ix_job_due", "account", "due_at", sqlite_where=text("status = 'pending'"),
               postgresql_where=text("status = 'pending'")),
+        Index("ix_job_source_due", "source", "account", "due_at", sqlite_where=text("status = 'pending'"),
+              postgresql_where=text("status = 'pending'")),
         Index("ix_job_leased", "leased_until", sqlite_where=text("status = 'running'"),
               postgresql_where=text("status = 'running'")),
         Index("ix_job_status_reason", "status", "reason"),

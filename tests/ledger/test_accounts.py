@@ -12,7 +12,7 @@ from connector.bench.throughput import tallied
 from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event, Status
-from connector.ledger import Ledger, holding, owner
+from connector.ledger import Ledger, holding, owner, sources
 from connector.ledger.accounts import PROBE_AFTER, PROBE_CAP
 from connector.operations.timeline import says
 from tests.support.builders import NOON, invoice
@@ -441,3 +441,32 @@ def test_a_large_backlog_of_a_paused_account_waits_piece_by_piece(
 
     ledger.accounts.resume_by_person(ACCOUNT, who="ana", note="well again")
     assert ledger.accounts.hold_back(ACCOUNT, "x", seconds=0) == 0
+
+
+def test_who_pauses_or_locks_a_source_does_not_wait_for_all_of_a_large_backlog(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "_PIECE", 2)
+    monkeypatch.setattr(sources, "_AT_ONCE", 0)
+    add_many(ledger, 5)
+
+    ledger.sources.pause("erp", who="ana", note="it moves", until=None)
+    assert [job.status for job in jobs(ledger)].count(Status.WAITING) == 2
+    assert ledger.jobs.lease(ACCOUNT, 9) == ledger.jobs.lease(ACCOUNT, 9, sources=["erp"]) == []
+    ledger.sources.hold_back()
+    assert {job.reason for job in jobs(ledger)} == {"source_paused"}
+
+    ledger.sources.resume("erp", who="ana", note="it has moved")
+    ledger.sources.lock("erp")
+    assert [job.status for job in jobs(ledger)].count(Status.WAITING) == 2
+    ledger.sources.hold_back()
+    assert {job.reason for job in jobs(ledger)} == {"source_is_another"}
+
+
+def test_a_pause_of_a_source_that_is_over_keeps_nobody_from_its_work(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.sources.pause("erp", who="ana", note="lunch", until=clock.now() + timedelta(hours=1))
+    add(ledger, invoice())
+    assert ledger.jobs.lease(ACCOUNT, 1) == []
+
+    clock.advance(3600)
+    assert len(ledger.jobs.lease(ACCOUNT, 1)) == 1

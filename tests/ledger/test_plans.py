@@ -71,11 +71,27 @@ def test_the_oldest_that_is_due_is_found_account_by_account(filled: Ledger) -> N
     assert filled.queries.oldest_due() == due.due_at
     assert filled.queries.oldest_due(sources=[ledgers.SOURCE, "another"]) == due.due_at
     assert filled.queries.oldest_due(sources=["another"]) is None
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("sources", [[ledgers.SOURCE], [ledgers.SOURCE, "another"]])
+def test_of_what_is_due_of_some_sources_no_more_is_read_than_is_taken(
+    filled: Ledger, sources: list[str], known: bool
+) -> None:
+    """By the sources alone SQLite would read, and sort, a million that are due to take a few."""
+    if known:
+        with filled.database.write() as connection:
+            connection.execute(text("ANALYZE"))
     with planned(filled.database) as lines:
-        filled.queries.oldest_due(sources=[ledgers.SOURCE])
-    assert sum("ix_job_due" in line for line in lines) == sum(
-        "on job" in line or "job USING" in line for line in lines
-    )
+        assert len(filled.jobs.lease(ledgers.ACCOUNTS[0], 16, sources=sources)) == 16
+        filled.jobs.due_accounts(sources=sources)
+        filled.queries.oldest_due(sources=sources)
+    looks = [line for line in lines if "on job" in line or "job USING INDEX" in line]
+    looks = [line for line in looks if "Update on" not in line and "pk_job" not in line]
+    several = len(sources) > 1
+    assert looks
+    assert all("ix_job_due" in line or (not several and "ix_job_source_due" in line) for line in looks), lines
+    assert not any("(source=?)" in line for line in looks), lines
 
 
 def test_whether_an_account_has_work_of_its_sources_is_seen_without_a_look_at_the_others(filled: Ledger) -> None:
@@ -117,6 +133,17 @@ def test_the_job_of_an_event_is_found_by_its_document(filled: Ledger, known: boo
     jobs = [line for line in lines if "on job" in line or "SEARCH job" in line or "SCAN job" in line]
     assert len(jobs) == 2
     assert all("ix_job_reference" in line for line in jobs), lines
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_a_paused_source_has_due_is_found_by_the_source(filled: Ledger, known: bool) -> None:
+    if known:
+        with filled.database.write() as connection:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        filled.sources.pause(ledgers.SOURCE, who="ana", note="month end", until=None)
+    assert any("ix_job_source_due" in line for line in lines), lines
+    assert looked_into(lines) == []
 
 
 def told(number: int, code: str, about: dict[str, Any]) -> Notice:

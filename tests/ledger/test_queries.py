@@ -208,7 +208,8 @@ def plan(ledger: Ledger, statement: Select[Any]) -> str:
 
 def test_with_50_000_jobs_the_work_is_found_by_index(ledger: Ledger, clock: FakeClock) -> None:
     fill(ledger, 50_000)
-    lease = _due(suspects=False, of_sources=False).params(of_account=ACCOUNT, most=16, due_before=clock.now())
+    now = clock.now()
+    lease = _due(suspects=False, of_sources=False).params(of_account=ACCOUNT, most=16, due_before=now, now=now)
     resting = select(JobRow.id).where(JobRow.status == Status.HELD, JobRow.reason.in_(["iban_wrong"]))
     followers = select(JobRow.id).where(JobRow.source == "erp", JobRow.original_key == "7")
     number = select(JobRow.id).where(JobRow.number == "F-7")

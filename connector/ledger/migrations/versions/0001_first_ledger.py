@@ -172,6 +172,14 @@ def upgrade() -> None:
         postgresql_where=sa.text("status = 'pending'"),
     )
     op.create_index(
+        "ix_job_source_due",
+        "job",
+        ["source", "account", "due_at"],
+        unique=False,
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
+    )
+    op.create_index(
         "ix_job_leased",
         "job",
         ["leased_until"],
@@ -810,6 +818,12 @@ def downgrade() -> None:
         table_name="job",
         sqlite_where=sa.text("status = 'running'"),
         postgresql_where=sa.text("status = 'running'"),
+    )
+    op.drop_index(
+        "ix_job_source_due",
+        table_name="job",
+        sqlite_where=sa.text("status = 'pending'"),
+        postgresql_where=sa.text("status = 'pending'"),
     )
     op.drop_index(
         "ix_job_due",
