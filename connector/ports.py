@@ -335,7 +335,9 @@ class RemoteContact:
     email: str | None = None
     integration_code: str | None = None
     parent_id: str | None = None  # of a unit: the contact of its body
+    is_public_body: bool = False
     transport: str | None = None  # as a person or the directory chose it
+    document: str | None = None  # of what type its documents are, so chosen
     request_id: str | None = None
 
 

@@ -27,6 +27,7 @@ from connector.ports import RemoteContact
 from connector.simulator import SimulatorServer
 from connector.simulator.documents import Contact
 from connector.steps.case import DirectoryRules, Rules
+from connector.validation import levels_of
 from tests.support.builders import CUSTOMER, NOON, OTHER_CUSTOMER, invoice, line
 from tests.support.erp import Erp
 from tests.support.house import ACCOUNT, SOURCE, House, Opener
@@ -88,6 +89,10 @@ def lumiere(open_house: Opener) -> House:
 
 def contacts(house: House, account: int = 1) -> list[Contact]:
     return [contact for contact in house.world.contacts.values() if contact.account_id == account]
+
+
+def way_of(contact: Contact) -> tuple[Any, Any]:
+    return contact.fields.get("transport_type_code"), contact.fields.get("document_type_code")
 
 
 def done(house: House, *keys: str) -> None:
@@ -314,6 +319,92 @@ def test_a_body_that_was_deleted_at_b2brouter_is_made_anew_with_its_unit(lumiere
     assert unit.parent_id == main.id
 
 
+LEAN: Final[dict[str, Any]] = {"account": 2, "name": "AMU", "country": "fr", "cin_scheme": "0009", "cin_value": SIRET}
+"""The university's contact as a person made it, without a way."""
+
+BY_CHORUS: Final = ("fr.chorus", "xml.ubl.invoice.chorus")
+
+
+@pytest.mark.parametrize("service", [None, SERVICE])
+def test_a_body_that_was_there_without_a_way_is_reached_by_chorus_pro(lumiere: House, service: str | None) -> None:
+    lumiere.plant(contacts=[LEAN])
+
+    lumiere.issue(for_university("1", service))
+    done(lumiere, "1")
+
+    body, *units = contacts(lumiere, 2)
+    assert way_of(body) == BY_CHORUS
+    assert (body.name, body.fields["public_sector"]) == ("AMU", True)
+    assert [(unit.parent_id, way_of(unit)) for unit in units] == ([(body.id, (None, None))] if service else [])
+    lumiere.forget_requests()
+    lumiere.issue(for_university("2", service))
+    assert lumiere.operations() == [CREATE, SEND]
+
+
+@pytest.mark.parametrize("service", [None, SERVICE])
+def test_a_customer_that_turns_out_to_be_a_public_body_is_reached_by_chorus_pro(
+    lumiere: House, service: str | None
+) -> None:
+    lumiere.issue(for_university("1", None, buyer=replace(UNIVERSITY, is_public_body=False)))
+
+    lumiere.issue(for_university("2", service))
+
+    done(lumiere, "1", "2")
+    assert way_of(contacts(lumiere, 2)[0]) == BY_CHORUS
+
+
+def test_a_lost_answer_to_the_way_of_a_body_tells_it_again(lumiere: House) -> None:
+    lumiere.plant(contacts=[LEAN])
+    lumiere.fault("drop_before", operation=CHANGE)
+
+    lumiere.issue(for_university())
+
+    done(lumiere, "1")
+    assert way_of(contacts(lumiere, 2)[0]) == BY_CHORUS
+    assert len(contacts(lumiere, 2)) == 2
+
+
+def test_a_contact_whose_way_leads_to_no_public_body_is_a_persons_affair(lumiere: House) -> None:
+    """What people chose stays; but an e-mail is not how such a body is billed, and cannot be called back."""
+    [known] = lumiere.plant(contacts=[{**LEAN, "transport_type_code": "email"}])["contacts"]
+    lumiere.issue(for_university())
+    assert (lumiere.job().status, lumiere.job().reason) == (Status.HELD, "contact_way_differs")
+    assert writes(lumiere) == []
+
+    with lumiere.world.lock:
+        contact = lumiere.world.contacts[known]
+        lumiere.world.change_contact(contact, contact.fields | {"transport_type_code": "fr.chorus"})
+    retry(lumiere)
+    lumiere.run()
+
+    done(lumiere, "1")
+
+
+def test_the_way_of_a_private_customer_is_not_taken_for_that_of_a_public_body(lumiere: House) -> None:
+    lumiere.issue(for_university("1", None, buyer=replace(UNIVERSITY, is_public_body=False)))
+    [contact] = contacts(lumiere, 2)
+    with lumiere.world.lock:
+        lumiere.world.change_contact(contact, contact.fields | {"transport_type_code": "email"})
+
+    for key in "23":
+        lumiere.issue(for_university(key, None))
+        assert (lumiere.job(key).status, lumiere.job(key).reason) == (Status.HELD, "contact_way_differs")
+
+
+def test_an_account_may_bill_public_bodies_by_the_way_that_people_chose(lumiere: House) -> None:
+    lumiere.rules = replace(lumiere.rules, levels=levels_of({"contact_way_differs": "warn"}))
+    [body] = lumiere.plant(contacts=[GUIDE_MAIN | {"account": 2}])["contacts"]
+    by_mail = {**GUIDE_UNIT, "account": 2, "name": "Factures", "parent_id": body, "transport_type_code": "email"}
+    lumiere.plant(contacts=[by_mail])
+
+    lumiere.issue(for_university())
+
+    done(lumiere, "1")
+    [said] = [event for event in lumiere.timeline() if event.reason == "contact_way_differs"]
+    assert said.what == "warned"
+    assert [way_of(contact)[0] for contact in contacts(lumiere, 2)] == ["fr.chorus", "email"]
+
+
 # ---------------------------------------------------------------- FACe
 
 
@@ -341,16 +432,22 @@ def test_the_accountant_is_told_once_that_the_offices_are_to_be_entered(house: H
     assert "warned" not in house.told("2")
 
 
-def test_a_contact_that_people_gave_the_code_of_the_offices_is_taken(house: House) -> None:
+@pytest.mark.parametrize(("way", "told"), [("es.efact", []), (None, ["transport_type_code", "document_type_code"])])
+def test_a_contact_that_people_gave_the_code_of_the_offices_is_taken(
+    house: House, way: str | None, told: Sequence[str]
+) -> None:
     code = "tax:ESP2807900B/dir3:L01280796.L01280797.L01280798"
     theirs = {"account": 1, "name": "Ayto", "country": "es", "tin_value": "ESP2807900B", "integration_code": code}
-    [planted] = house.plant(contacts=[theirs])["contacts"]
+    [planted] = house.plant(contacts=[theirs | {"transport_type_code": way}])["contacts"]
+    house.world.switches.journal_bodies = True
 
     house.issue(invoice("1", buyer=COUNCIL))
 
     house.assert_issued("1")
     assert house.job().contact_id == str(planted)
-    assert house.requests(MAKE) == house.requests(CHANGE) == []
+    assert house.requests(MAKE) == []
+    assert [name for entry in house.requests(CHANGE) for name in (entry.body or {})["contact"]] == told
+    assert way_of(house.world.contacts[planted])[0] == (way or "es.face")
 
 
 # ---------------------------------------------------------------- two customers, one tax number
@@ -703,7 +800,7 @@ def asking(house: House) -> House:
 
 
 def ways(house: House) -> list[tuple[str | None, str | None]]:
-    return [(c.fields.get("transport_type_code"), c.fields.get("document_type_code")) for c in contacts(house)]
+    return [way_of(contact) for contact in contacts(house)]
 
 
 @pytest.mark.parametrize("mode", ["direct", "asynchronous"])

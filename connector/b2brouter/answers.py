@@ -121,7 +121,9 @@ def contact(body: object, *, request_id: str | None = None) -> RemoteContact:
         email=_text(fields.get("email")),
         integration_code=_text(fields.get("integration_code")),
         parent_id=_text(fields.get("parent_id")),
+        is_public_body=_flag(fields.get("public_sector")) is True,
         transport=_text(fields.get("transport_type_code")),
+        document=_text(fields.get("document_type_code")),
         request_id=request_id,
     )
 

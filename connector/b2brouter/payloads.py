@@ -437,8 +437,9 @@ def without_tax_number(payload: bytes) -> bytes:
 
 
 def delivery_payload(delivery: Delivery) -> bytes:
-    """Return the body that tells a contact how documents reach it, and nothing else."""
-    return _contact(_delivery(delivery))
+    """Return the body that tells a contact how documents reach it; who is reached by Chorus Pro is a public body."""
+    beside: dict[str, Value] = {"public_sector": True} if delivery == CHORUS else {}
+    return _contact({**beside, **_delivery(delivery)})
 
 
 def contact_changes(before: bytes, after: bytes) -> bytes | None:

@@ -34,5 +34,5 @@ CHANNELS: Final[tuple[Channel, ...]] = (
 
 
 def ways_beside(transport: str) -> tuple[str, ...]:
-    """Return the transports that lead to the same recipients as one of them, which is the usual one, and that one."""
-    return next((channel.transports for channel in CHANNELS if channel.transports[0] == transport), (transport,))
+    """Return the transports that lead to the same recipients as one of them, the usual one first, and that one."""
+    return next((channel.transports for channel in CHANNELS if transport in channel.transports), (transport,))

@@ -10,7 +10,6 @@ from connector.domain.job import Stage, Status
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.records import Job
 from connector.steps.case import Case
-from connector.validation import LATER, Level
 
 _PAUSE = 5.0
 """Seconds until it is asked again whether discovery has ended."""
@@ -116,14 +115,7 @@ def _is_of_its_customer(case: Case, invoice: Invoice, original: Job) -> None:
     mine = tax_number_key(invoice.buyer.tax_number, invoice.buyer.country)
     if mine and original.tax_number and mine != original.tax_number:
         facts = {"number": original.number or "", "party": original.customer or original.tax_number}
-        _object(case, "original_of_another_customer", facts)
-
-
-def _object(case: Case, reason: str, facts: dict[str, str]) -> None:
-    """Hold the document or say it in the timeline, as the account wants."""
-    if case.rules.levels.get(reason, LATER[reason]) is Level.BLOCK:
-        raise RefusedError(reason, facts)
-    case.warn(reason, facts)
+        case.object_to("original_of_another_customer", facts)
 
 
 def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
@@ -134,4 +126,4 @@ def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
     if credited > original.total:
         facts = {"number": original.number or "", "total": f"{original.total:f}", "credited": f"{credited:f}"}
         facts["currency"] = invoice.currency or ""
-        _object(case, "credited_too_much", facts)
+        case.object_to("credited_too_much", facts)

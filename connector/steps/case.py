@@ -32,7 +32,7 @@ from connector.domain.remote_state import is_clear
 from connector.ledger import Ledger
 from connector.ledger.records import Entry, Job, Progress, judged
 from connector.ports import Adapter, HoldsFiles, Remote, RemoteInvoice, VatRegister
-from connector.validation import Levels
+from connector.validation import LATER, Level, Levels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,6 +288,16 @@ class Case:
         if not any((entry.what, entry.reason, entry.details) == ("warned", reason, facts) for entry in said):
             self.pay()
             self.job = self.ledger.jobs.note(self.job, Entry(what="warned", reason=reason, details=facts))
+
+    def object_to(self, reason: str, details: Mapping[str, str]) -> None:
+        """Hold the document for what a step found out, or say it in the timeline, as the account wants.
+
+        Raises:
+            RefusedError: the reason, where it holds.
+        """
+        if self.rules.levels.get(reason, LATER[reason]) is Level.BLOCK:
+            raise RefusedError(reason, dict(details))
+        self.warn(reason, details)
 
     def show_life(self) -> None:
         """Extend the lease, for calls have been made since the last write and one with an effect is to follow."""

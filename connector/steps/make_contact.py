@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.domain import identity
+from connector.domain.channels import ways_beside
 from connector.domain.errors import (
     LookAgainError,
     MisconfiguredError,
@@ -118,10 +119,22 @@ class Maker:
         if link.customer == self._recipient.customer and link.payload is not None:
             changes = self._case.remote.contact_changes(link.payload, self.payload)
             if changes:
+                self._tell_way_of_body(contact_id)
                 self._tell(contact_id, changes)
                 how = "updated"
         again = self._asked_again(contact_id)
         return self._store(contact_id, how, customer=link.customer, own_email=link.own_email, ask_at=again)
+
+    def _tell_way_of_body(self, contact_id: str) -> None:
+        """A customer that turns out to be a public body is reached by the way of such bodies from then on.
+
+        It is told first: once the contact is known as a body's, its way is people's affair.
+        """
+        if self._recipient.unit is not None or self._usual_delivery() is None:
+            return
+        there = self._case.remote.read_contact(contact_id)
+        if there is not None and not there.is_public_body and (way := self._missing_way(there)):
+            self._tell(contact_id, self._case.remote.delivery_payload(way))
 
     def _tell(self, contact_id: str, changes: bytes) -> None:
         """The customer changed in the ERP: the contact follows. Repeating this is harmless."""
@@ -221,14 +234,36 @@ class Maker:
     def _adopt(self, found: RemoteContact) -> Made:
         """Keep a contact as people set it up at B2Brouter; but one of ours must carry the number.
 
-        Documents for it name the ERP's e-mail where it has another one.
+        Documents for it name the ERP's e-mail where it has another one. A contact that names no way is told the only
+        one that leads to it.
         """
-        if self._recipient.unit is not None or self._fits(found):
-            own_email = self._buyer.email if _mails_differ(self._buyer.email, found.email) else None
-            return self._store(found.id, "found", customer=self._customer_of(found), own_email=own_email)
-        delivery = self._usual_delivery() if found.transport is None else None
-        self._tell(found.id, self._case.remote.new_contact_payload(self.payload, delivery))
-        return self._store(found.id, "updated")
+        way = self._missing_way(found)
+        if self._recipient.unit is None and not self._fits(found):
+            self._tell(found.id, self._case.remote.new_contact_payload(self.payload, way))
+            return self._store(found.id, "updated")
+        if way is not None:
+            self._tell(found.id, self._case.remote.delivery_payload(way))
+        how = "found" if way is None else "updated"
+        own_email = self._buyer.email if _mails_differ(self._buyer.email, found.email) else None
+        return self._store(found.id, how, customer=self._customer_of(found), own_email=own_email)
+
+    def _missing_way(self, there: RemoteContact) -> Delivery | None:
+        """Return the only way that leads to a contact which names none; of one that names another, complain.
+
+        A service of Chorus Pro goes its body's way and names none of its own; an import names the way itself.
+
+        Raises:
+            RefusedError: `contact_way_differs`, where the account does not want it in the timeline alone.
+        """
+        usual = self._usual_delivery()
+        known = usual or self._case.remote.usual_delivery(self._buyer)
+        if known is None or there.transport is None:
+            return usual
+        ways = ways_beside(known.transport)
+        if there.transport not in ways and self._case.invoice.file_digest is None:
+            facts = {"party": self._buyer.name, "contact": there.id, "transport": there.transport}
+            self._case.object_to("contact_way_differs", {**facts, "ways": ", ".join(ways)})
+        return None
 
     def _customer_of(self, found: RemoteContact) -> str:
         """A code of our source on it names the customer whose data it has."""

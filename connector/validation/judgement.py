@@ -30,6 +30,7 @@ LATER: Final[Mapping[str, Level]] = MappingProxyType(
         "credited_too_much": Level.WARN,
         "original_of_another_customer": Level.WARN,
         "issuer_differs": Level.BLOCK,
+        "contact_way_differs": Level.BLOCK,
     }
 )
 """Reasons that a step gives, for they need more than the document; their levels are chosen like the rules'."""
