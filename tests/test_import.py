@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -384,6 +384,9 @@ def test_a_file_that_is_held_for_good_reason_goes_on_from_where_it_lies(
     assert not (folder / "failed" / "a.xml.b2brouter.txt").exists()
 
 
+BY_EFACT: Final = {"transport_type_code": "es.efact", "document_type_code": "xml.facturae.3.2.1"}
+
+
 class TestPublicBodies:
     """Whom a file goes to, B2Brouter reads in it: the way that leads there is told with the import."""
 
@@ -410,6 +413,39 @@ class TestPublicBodies:
         drop(content=sample("facturae-3.2.xml"))
         settle(autumn)
         assert autumn.job("a.xml").contact_id == str(known)
+        assert _way_of(autumn, known) == ("es.face", "xml.facturae.3.2.2")
+
+    @pytest.mark.parametrize("number", ["P2807900B", "ESP2807900B"])
+    def test_the_way_that_people_chose_among_those_that_lead_there_stays(
+        self, number: str, autumn: House, drop: Drop
+    ) -> None:
+        council = {"account": 1, "name": "Ayuntamiento", "tin_value": number, **BY_EFACT}
+        [known] = autumn.plant(contacts=[council])["contacts"]
+        autumn.world.accounts[1].transports = {
+            code: {"enabled": True, "reception": False} for code in ("es.face", "es.efact")
+        }
+        drop(content=sample("facturae-3.2.xml"))
+        settle(autumn)
+        assert autumn.job("a.xml").status is Status.DONE
+        assert _way_of(autumn, known) == tuple(BY_EFACT.values())
+
+    def test_no_file_sets_back_the_way_that_people_chose_after_the_first(self, autumn: House, drop: Drop) -> None:
+        drop("a.xml", sample("facturae-3.2.xml"))
+        settle(autumn)
+        contact = autumn.world.contacts[int(autumn.job("a.xml").contact_id or 0)]
+        with autumn.world.lock:
+            autumn.world.change_contact(contact, contact.fields | BY_EFACT)
+        drop("b.xml", sample("facturae-3.2.xml", ("0044", "0045")))
+        settle(autumn)
+        assert autumn.job("b.xml").contact_id == str(contact.id)
+        assert _way_of(autumn, contact.id) == tuple(BY_EFACT.values())
+
+    def test_a_way_that_leads_to_no_public_body_gives_way_to_the_files(self, autumn: House, drop: Drop) -> None:
+        council = {"account": 1, "name": "Ayuntamiento", "tin_value": "P2807900B", "transport_type_code": "email"}
+        [known] = autumn.plant(contacts=[council])["contacts"]
+        drop(content=sample("facturae-3.2.xml"))
+        settle(autumn)
+        assert autumn.job("a.xml").status is Status.DONE
         assert _way_of(autumn, known) == ("es.face", "xml.facturae.3.2.2")
 
     def test_a_file_for_a_body_of_chorus_goes_by_chorus(self, house: House, drop: Drop) -> None:

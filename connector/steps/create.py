@@ -8,11 +8,12 @@ An open question is settled before anything else happens to the job.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
 from connector.domain import evidence, identity
+from connector.domain.channels import ways_beside
 from connector.domain.errors import (
     MisconfiguredError,
     NotSentError,
@@ -20,11 +21,12 @@ from connector.domain.errors import (
     RefusedError,
     StepError,
 )
+from connector.domain.invoice import Party
 from connector.domain.job import Effect, Stage
 from connector.domain.recipient import Delivery, unit_of
 from connector.domain.remote_state import was_handed_over
 from connector.ledger.records import Entry, issuing
-from connector.ports import RemoteInvoice
+from connector.ports import RemoteContact, RemoteInvoice
 from connector.steps.attempts import TAKEN, all_had_these_bytes, goes_again, is_repeated, was_anothers, was_taken
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
@@ -133,9 +135,29 @@ def _importing(case: Case, digest: str) -> Make:
 
 
 def _only_way(case: Case) -> Delivery | None:
-    """Return the only way that leads to a file's recipient: which contact gets it, B2Brouter decides by the file."""
+    """Return the only way that leads to a file's recipient: which contact gets it, B2Brouter decides by the file.
+
+    Where several lead there, the one that people chose for the customer is told again: an import overwrites it.
+    """
     buyer = case.invoice.buyer
-    return case.remote.usual_delivery(buyer) or case.remote.usual_delivery(buyer, unit_of(case.invoice))
+    usual = case.remote.usual_delivery(buyer) or case.remote.usual_delivery(buyer, unit_of(case.invoice))
+    ways = ways_beside(usual.transport) if usual else ()
+    if usual is None or len(ways) < 2:
+        return usual
+    known = [(there.transport, there.document or usual.document) for there in _contacts_of(case, buyer)]
+    chosen = (Delivery(transport, document) for transport, document in known if transport in ways)
+    return next((way for way in chosen if way != usual), usual)
+
+
+def _contacts_of(case: Case, buyer: Party) -> Sequence[RemoteContact]:
+    """Return the contacts with a customer's tax number, which may be spelt with its country or without."""
+    number = identity.tax_number_key(buyer.tax_number, buyer.country) or ""
+    text = number.removeprefix(buyer.country or "")
+    return [
+        there
+        for there in (case.remote.find_contacts(text=text) if text else ())
+        if there.parent_id is None and identity.tax_number_key(there.tax_number, buyer.country) == number
+    ]
 
 
 def adopt(case: Case) -> RemoteInvoice | None:
