@@ -2265,7 +2265,7 @@ def test_what_lost_its_worker_waits_until_the_process_has_nothing_else_to_do(hou
     house.clock.advance(house.ledger.jobs.lease_seconds + 1)
     house.ledger.jobs.rescue()
 
-    with house.journey._counted():  # another account is worked at the same time
+    with house.journey._crowds.counted():  # another account is worked at the same time
         assert house.drain() == 0
         house.clock.advance(61)
         assert house.drain() == 1
