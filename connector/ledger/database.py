@@ -74,6 +74,7 @@ class Database:
         self.url = _ledger_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.engine = _sqlite(self.url) if self.is_sqlite else _postgresql(self.url, pool_size)
+        self._most = pool_size
         self._looks = self.engine.execution_options(**(_READ_ONLY if self.is_sqlite else _EACH_ALONE))
         self.clock = clock or (SystemClock() if self.is_sqlite else SharedClock(self._database_time))
         self._writers: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
@@ -138,10 +139,23 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise LedgerError(f"The ledger {self.display} fails: {_cause(error)}.", action=_HELP) from error
+            told = f"The ledger {self.display} fails: {_cause(error)}."
+            raise LedgerError(told, action=self._help(error)) from error
         except SQLAlchemyError as error:
             raise LedgerError(f"The ledger {self.display} fails: {type(error).__name__}.", action=_HELP) from error
 
+    def _help(self, error: DBAPIError) -> str:
+        if not any(words in str(error.orig) for words in _FULL):
+            return _HELP
+        return (
+            "Raise PostgreSQL's max_connections, or its limit for our user or database; or run fewer processes: "
+            f"each keeps up to {self._most} connections."
+        )
+
+
+_FULL = ("too many clients", "too many connections", "remaining connection slots")
+"""How PostgreSQL says that it takes no further connection: in all, of a user or to a database, and of who is no
+superuser. What fails before there is a connection has no code."""
 
 _HELP = "Check the ledger's url, that the database runs, and the rights of its user."
 

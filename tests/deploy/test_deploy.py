@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from sqlalchemy.pool import QueuePool
 
-from config.settings import load
+from config.settings import Settings, load
+from connector.bootstrap import Services
 from connector.cli.group import COMMANDS
 from connector.web import metrics
 
@@ -206,6 +208,28 @@ def test_what_compose_mounts_is_there(compose: dict[str, Any]) -> None:
         )
     }
     assert all((DEPLOY / path).exists() for path in files - {"./etc"})
+
+
+def test_postgresql_has_room_for_all_connections_of_as_many_workers_as_kubernetes_starts(
+    compose: dict[str, Any],
+) -> None:
+    kept = connections_of_a_process()
+    services = compose["services"]
+    [most] = re.findall(r"max_connections=(\d+)", " ".join(services["postgres"]["command"]))
+    [workers] = re.findall(r"maxReplicas: (\d+)", (DEPLOY / "kubernetes" / "worker.yaml").read_text("utf-8"))
+    web, command = 1, 1
+    processes = services["scheduler"]["deploy"]["replicas"] + int(workers) + web + command
+    assert int(most) >= processes * kept + 3, "three are kept for a superuser"
+    for page in (DEPLOY / "README.md", DEPLOY.parent / "docs" / "operators.md"):
+        assert f"{kept} times" in page.read_text("utf-8"), page
+
+
+def connections_of_a_process() -> int:
+    """How many connections to a ledger in PostgreSQL a process keeps at most; none is opened."""
+    ledger = Services(Settings.model_validate({"ledger": {"url": "postgresql://connector@db/connector"}})).ledger
+    pool = ledger.database.engine.pool
+    assert isinstance(pool, QueuePool)
+    return pool.size()
 
 
 def test_the_image_is_made_of_the_product_alone() -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from connector.domain.errors import LedgerError, UsageError
 from connector.ledger import Ledger, schema
@@ -109,6 +111,27 @@ def test_what_cannot_be_a_ledger_is_refused_in_one_sentence(url: str) -> None:
 def test_a_folder_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="no folder"):
         Ledger(f"sqlite:///{tmp_path / 'nowhere' / 'ledger.db'}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sorry, too many clients already",
+        'too many connections for role "connector"',
+        "remaining connection slots are reserved for roles with the SUPERUSER attribute",
+    ],
+)
+def test_a_server_that_takes_no_further_connection_is_told_with_how_many_each_process_keeps(words: str) -> None:
+    ledger = Ledger("postgresql+psycopg://connector@127.0.0.1:1/ledger", pool_size=24)
+
+    @event.listens_for(ledger.database.engine, "do_connect")
+    def refuse(*_: object) -> None:
+        raise psycopg.OperationalError(f"connection failed: FATAL:  {words}")
+
+    with pytest.raises(LedgerError, match=re.escape(words)) as caught, ledger.database.read():
+        pass
+    assert "max_connections" in caught.value.action
+    assert "up to 24 connections" in caught.value.action
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_password() -> None:
