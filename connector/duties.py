@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from functools import partial
 from threading import Event
-from typing import TYPE_CHECKING
 
 from connector.bootstrap import Services
 from connector.domain.errors import (
@@ -22,10 +21,7 @@ from connector.domain.errors import (
 )
 from connector.ledger.accounts import SCHEDULER, AccountState
 from connector.ledger.reconciliations import Reconciliation
-from connector.supervision import hold_back_paused
-
-if TYPE_CHECKING:
-    pass
+from connector.supervision import has_work, hold_back_paused
 
 log = logging.getLogger(__name__)
 
@@ -220,9 +216,7 @@ class Duties:
 
     def _has_work(self, account: str) -> bool:
         """Whether any of what is due is of a source that leads to the account; one that is gone is named once."""
-        if account not in self._astray or account not in self._services.settings.accounts:
-            return True
-        return self._services.ledger.jobs.has_due(account, sources=self._services.sources_of(account))
+        return account not in self._astray or has_work(self._services, account)
 
     def _look_for_what_is_astray(self) -> None:
         sources = self._services.settings.sources.items()

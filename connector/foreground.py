@@ -13,7 +13,7 @@ from connector.domain.errors import AccountDownError, AccountError, ConnectorErr
 from connector.domain.job import Status
 from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import at_the_end, follow, hold_back, look_into, pause, prepare
+from connector.supervision import at_the_end, follow, has_work, hold_back, look_into, pause, prepare
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
@@ -130,10 +130,15 @@ class Pass:
             jobs.release_ready()
             self._services.ledger.sources.hold_back()  # else what nobody may take would be due for ever
             self._services.ledger.ramp.refill(self._services.ramp)
-            due = {*jobs.due_accounts(sources=self._sources), *self._again} - self._given_up
+            looked_at = self._services.clock.now()
+            due = {*filter(self._has_work, jobs.due_accounts(sources=self._sources)), *self._again} - self._given_up
             self._side_by_side(sorted(due), self._drain)
-            if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up)):
+            # What is due already and was left is of a source that does not lead to its account.
+            if not due and not self._nap(jobs.next_due(sources=self._sources, but=self._given_up, after=looked_at)):
                 return
+
+    def _has_work(self, account: str) -> bool:
+        return has_work(self._services, account, among=self._sources)
 
     def _archive(self) -> None:
         """Keep the files of what was issued, as far as they are ready and the time goes."""

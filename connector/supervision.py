@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -86,6 +86,22 @@ def take_note(services: Services, compared: Compared) -> None:
         services.ledger.alarms.compared(
             compared.account, differences=compared.for_person, start=period.start, end=period.end
         )
+
+
+def has_work(services: Services, account: str, *, among: Collection[str] | None = None) -> bool:
+    """Whether anything that is due of an account is of a source that leads there, so that somebody may take it.
+
+    One that has left the configuration counts as if: who works for it says so.
+
+    Args:
+        services: the parts.
+        account: by name.
+        among: only of these sources; None means all.
+    """
+    if account not in services.settings.accounts:
+        return True
+    sources = [name for name in services.sources_of(account) if among is None or name in among]
+    return services.ledger.jobs.has_due(account, sources=sources)
 
 
 def prepare(services: Services, account: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Event, Timer
 
 import pytest
 
@@ -13,6 +14,7 @@ from connector.domain.errors import SourceUnavailableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
 from connector.errands import drain
+from connector.foreground import Pass
 from connector.ledger.actions import RETRY
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
@@ -63,6 +65,15 @@ def second(key: str = "1") -> Invoice:
 def job_of(office: Office) -> Job:
     [job] = office.ledger.queries.jobs(Filter())
     return job
+
+
+def stop_after(seconds: float) -> Event:
+    """Set after some time, lest a pass go on for ever."""
+    stop = Event()
+    timer = Timer(seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    return stop
 
 
 def documents(office: Office) -> list[tuple[int, int]]:
@@ -165,6 +176,26 @@ def test_a_document_that_stands_unsent_at_the_account_of_before_is_held(office: 
     job = job_of(office)
     assert (job.account, job.status, job.reason) == ("main", Status.HELD, "account_changed")
     assert documents(office) == [(1, 0)]
+
+
+def test_a_pass_ends_though_something_is_due_that_nobody_may_work_at(office: Office) -> None:
+    office.erp.company_list = office.erp.company_list[1:]
+    office.erp.add(second())
+    find(office)
+    office.erp.fail("record", SourceUnavailableError("It is away.", down=True))
+    drain(office.services, "main", stopping=lambda: False)
+    office.erp.recover()
+    configure(office, account="other")
+    office.clock.advance(3600)
+
+    stop = stop_after(10)
+    result = Pass(office.services, sources=None, patience=0.1, stop=stop).run()
+    assert not stop.is_set(), "it went on for ever"
+    assert (result.by_status[Status.PENDING], documents(office)) == (1, [(1, 1)])
+
+    configure(office, account="main")
+    Pass(office.services, sources=None, patience=0.1, stop=stop).run()
+    assert job_of(office).status is Status.DONE
 
 
 def test_nothing_is_sent_for_a_company_that_has_no_account_any_more(office: Office) -> None:

@@ -442,15 +442,19 @@ class Jobs:
         with self._database.write() as connection:
             return release(connection, originals.overtaken(), self._database.clock.now())
 
-    def next_due(self, *, sources: Sequence[str] | None = None, but: Collection[str] = ()) -> datetime | None:
+    def next_due(
+        self, *, sources: Sequence[str] | None = None, but: Collection[str] = (), after: datetime | None = None
+    ) -> datetime | None:
         """Return when the next job is due, or its lease lapses; None when nothing is under way.
 
-        Jobs of paused accounts, and of the accounts in `but`, do not count.
+        Jobs of paused accounts, of the accounts in `but`, and those that were due at `after` do not count.
         """
         paused = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None))
         pending = and_(JobRow.status == Status.PENDING, JobRow.account.not_in(paused), JobRow.account.not_in(but))
         due: Select[Any] = select(func.min(JobRow.due_at)).where(pending)
         leased: Select[Any] = select(func.min(JobRow.leased_until)).where(JobRow.status == Status.RUNNING)
+        if after is not None:
+            due = due.where(JobRow.due_at > after)
         if sources is not None:
             due, leased = (query.where(JobRow.source.in_(sources)) for query in (due, leased))
         with self._database.read() as connection:
