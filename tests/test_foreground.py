@@ -206,7 +206,7 @@ def test_an_account_that_was_removed_is_named_and_stops_nobody_else(
     before.open_ledger()
     before.discovery.discover(before.source("erp"))
     with before.ledger.database.write() as connection:
-        begun = "account = 'closed', stage = 'created', reference = '7'"  # else it went to the source's account
+        begun = "account = 'closed', stage = 'sent', reference = '7'"  # else it went to another account, or was held
         connection.exec_driver_sql(f"UPDATE job SET {begun} WHERE key = '1'")
 
     result = sync(before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Timer
+from typing import Any, Final
 
 import pytest
 
@@ -25,6 +26,9 @@ from tests.support.office import Office
 
 SECOND = replace(SELLER, key="2", name="Segunda, S.L.", tax_number=None)
 BY_COMPANY = {"1": "main", "2": "other"}
+
+CHANGES: Final[Sequence[Mapping[str, Any]]] = ({"accounts": BY_COMPANY}, {"account": "other"})
+"""The company's account is another one: the source leads to the one of before still, or does not any more."""
 
 
 @pytest.fixture
@@ -143,7 +147,8 @@ def test_the_contact_and_the_number_of_the_account_of_before_are_left_there(offi
     assert sorted(documents(office)) == [(1, 1), (2, 1)]
 
 
-def test_an_open_question_is_not_asked_of_another_account(office: Office) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_an_open_question_is_not_asked_of_another_account(office: Office, change: Mapping[str, Any]) -> None:
     office.erp.company_list = office.erp.company_list[1:]
     office.erp.add(second())
     find(office)
@@ -151,7 +156,7 @@ def test_an_open_question_is_not_asked_of_another_account(office: Office) -> Non
     drain(office.services, "main", stopping=lambda: False)
     assert job_of(office).open_effect is not None
 
-    configure(office, accounts={"1": "main", "2": "other"})
+    configure(office, **change)
     office.work(600, every=30)
     job = job_of(office)
     assert (job.account, job.status, job.reason) == ("main", Status.HELD, "account_changed")
@@ -163,7 +168,10 @@ def test_an_open_question_is_not_asked_of_another_account(office: Office) -> Non
     assert (job_of(office).status, documents(office)) == (Status.DONE, [(1, 1)])
 
 
-def test_a_document_that_stands_unsent_at_the_account_of_before_is_held(office: Office) -> None:
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_document_that_stands_unsent_at_the_account_of_before_is_held(
+    office: Office, change: Mapping[str, Any]
+) -> None:
     office.erp.company_list = office.erp.company_list[1:]
     office.erp.add(second())
     find(office)
@@ -171,7 +179,7 @@ def test_a_document_that_stands_unsent_at_the_account_of_before_is_held(office: 
     drain(office.services, "main", stopping=lambda: False)
     assert job_of(office).stage is Stage.VERIFIED
 
-    configure(office, accounts={"1": "main", "2": "other"})
+    configure(office, **change)
     office.work(600, every=30)
     job = job_of(office)
     assert (job.account, job.status, job.reason) == ("main", Status.HELD, "account_changed")
@@ -198,15 +206,22 @@ def test_a_pass_ends_though_something_is_due_that_nobody_may_work_at(office: Off
     assert job_of(office).status is Status.DONE
 
 
-def test_nothing_is_sent_for_a_company_that_has_no_account_any_more(office: Office) -> None:
+@pytest.mark.parametrize("before", ["main", "other"])
+def test_nothing_is_sent_for_a_company_that_has_no_account_any_more(office: Office, before: str) -> None:
     office.erp.add(second())
-    configure(office, accounts=BY_COMPANY)
+    configure(office, accounts={"1": "main", "2": before})
     find(office)
     configure(office, accounts={"1": "other"})
     office.work(60, every=30)
 
     assert (job_of(office).status, job_of(office).reason) == (Status.HELD, "account_changed")
     assert documents(office) == []
+
+    configure(office, accounts={"1": "main", "2": "other"})
+    if before == "other":
+        office.ledger.actions.perform(RETRY, [job_of(office)], who="ana", note="put back")
+    office.work(60, every=30)
+    assert (job_of(office).status, documents(office)) == (Status.DONE, [(2, 1)])
 
 
 def test_what_was_sent_is_recorded_whoever_issues_now(office: Office) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, update
@@ -19,16 +20,16 @@ REASON: Final = "account_changed"
 """Why a job is held that cannot change hands."""
 
 _EARLY: Final = frozenset({Stage.FOUND, Stage.CONTACT_READY})
-_RESTING: Final = and_(
-    JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD]),
-    JobRow.stage.in_(_EARLY),
-    JobRow.open_effect.is_(None),
-)
+_UNSENT: Final = _EARLY | {Stage.CREATED, Stage.VERIFIED}
+_FREE: Final = and_(JobRow.stage.in_(_EARLY), JobRow.open_effect.is_(None))
+_RESTING: Final = and_(_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD]))
+_BOUND: Final = and_(JobRow.stage.in_(_UNSENT), ~_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING]))
+_HOMELESS: Final = and_(_FREE, JobRow.status == Status.PENDING)
 _OF_BEFORE: Final = {"contact_id": None, "payload": None, "ramp_step": None}
 """What a job had of its account: contact, the bytes that name it, a place in the first run."""
 
 # Of all sources: for one of them SQLite reads all its jobs, by the index of its keys.
-_PRESENT: Final = select(JobRow.source, JobRow.company, JobRow.account).where(_RESTING).distinct()
+_PRESENT: Final = select(JobRow.source, JobRow.company, JobRow.account).where(or_(_RESTING, _BOUND)).distinct()
 
 _BATCH: Final = 500
 
@@ -48,28 +49,45 @@ class Handover:
     def assign(self, source: str, account_of: Callable[[str], str | None]) -> int:
         """Give jobs of a source that rest to the accounts that issue for their companies now; return how many.
 
-        Those of which something may be at B2Brouter stay where they are, and those of companies without an account.
+        Those of which something may be at B2Brouter stay where they are, and those of companies without an account:
+        they are held, for it may be that nobody works for their account at this source any more.
         """
         with self._database.read() as connection:
             present = [(row.company, row.account) for row in connection.execute(_PRESENT) if row.source == source]
-        return sum(
-            self._assign(and_(JobRow.source == source, JobRow.company == company, JobRow.account == before), now)
-            for company, before in present
-            if (now := account_of(company)) not in {None, before}
-        )
+        count = 0
+        for company, before in present:
+            now = account_of(company)
+            if now == before:
+                continue
+            jobs = and_(JobRow.source == source, JobRow.company == company, JobRow.account == before)
+            held = partial(self._hold, facts={"source": source, "company": company, "account": before})
+            self._each(and_(jobs, _BOUND), held)
+            if now is None:
+                self._each(and_(jobs, _HOMELESS), held)
+            else:
+                count += self._each(and_(jobs, _RESTING), partial(self._give, account=now))
+        return count
 
-    def _assign(self, jobs: ColumnElement[bool], account: str | None) -> int:
-        some = select(JobRow.id).where(jobs, _RESTING).order_by(JobRow.id).limit(_BATCH)
+    def _each(self, jobs: ColumnElement[bool], act: Callable[[Connection, Sequence[int]], None]) -> int:
+        """Do something to jobs, some at a time; return to how many."""
+        some = select(JobRow.id).where(jobs).order_by(JobRow.id).limit(_BATCH)
         count = last = 0
         while True:
             with self._database.write() as connection:
                 further = some.where(JobRow.id > last).with_for_update(skip_locked=True)
                 ids = connection.execute(further).scalars().all()
-                self._give(connection, ids, account)
+                if ids:
+                    act(connection, ids)
             count += len(ids)
             if len(ids) < _BATCH:
                 return count
             last = ids[-1]
+
+    def _hold(self, connection: Connection, ids: Sequence[int], facts: dict[str, str]) -> None:
+        now, entry = self._database.clock.now(), Entry(what=str(Event.STUCK), reason=REASON, details=facts)
+        held = {"status": Status.HELD, "reason": REASON, "details": facts, "attempts": 0, "updated_at": now}
+        those = update(JobRow).where(JobRow.id.in_(ids)).values(held).returning(JobRow.id, JobRow.stage)
+        timeline.append(connection, now, [(row.id, row.stage, entry) for row in connection.execute(those)])
 
     def hand_over(self, job: Job, account: str) -> None:
         """Give a leased job to another account, due at once; nothing happens if it is in other hands already."""
@@ -79,14 +97,14 @@ class Handover:
             if connection.execute(update(JobRow).where(held).values(free)).rowcount:
                 self._give(connection, [job.id], account)
 
-    def _give(self, connection: Connection, ids: Sequence[int], account: str | None) -> None:
+    def _give(self, connection: Connection, ids: Sequence[int], account: str) -> None:
         """Change the account of jobs; those that rest because of the one of before go on."""
         now, ours = self._database.clock.now(), JobRow.id.in_(ids)
         found = connection.execute(select(JobRow.id, JobRow.stage, JobRow.account).where(ours)).all()
         connection.execute(delete(NumberClaimRow).where(NumberClaimRow.job_id.in_(ids)))
         connection.execute(update(JobRow).where(ours).values(account=account, updated_at=now, **_OF_BEFORE))
         told = [
-            (row.id, row.stage, Entry(what="handed_over", details={"before": row.account, "account": str(account)}))
+            (row.id, row.stage, Entry(what="handed_over", details={"before": row.account, "account": account}))
             for row in found
         ]
         timeline.append(connection, now, told)
