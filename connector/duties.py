@@ -67,6 +67,9 @@ ARCHIVE_EVERY = 15.0
 ASTRAY_EVERY = 300.0
 """Seconds between looks for jobs that nobody may work at: one may read all that are under way."""
 
+ASTRAY_SECONDS = 1.0
+"""Of such a look, about, for giving them to others: most were given by the looks into the ERPs."""
+
 LOOKS_SECONDS = 1.0
 """Of each round, at most, for the bells of looks into ERPs, so that none of thousands keeps the rest waiting."""
 
@@ -221,7 +224,19 @@ class Duties:
     def _look_for_what_is_astray(self) -> None:
         sources = self._services.settings.sources.items()
         issuers = {name: source.issuers for name, source in sources}
-        self._astray = self._services.ledger.ages.astray(issuers).keys()
+        astray = self._services.ledger.ages.astray(issuers)
+        self._astray = astray.keys()
+        self._bring_back({source for found in astray.values() for source in found.sources})
+
+    def _bring_back(self, sources: set[str]) -> None:
+        """Give what is astray to who issues for it now: a person let it go on since, or somebody had it in hand."""
+        ledger, known = self._services.ledger, self._services.settings.sources
+        end = self._services.clock.monotonic() + ASTRAY_SECONDS
+        for name in sorted(known.keys() & sources - {*ledger.sources.paused(), *ledger.sources.locked()}):
+            left = end - self._services.clock.monotonic()
+            if left <= 0:
+                return
+            ledger.handover.assign(name, known[name].account_of, seconds=left)
 
     def _probe(self) -> None:
         self._for_each(self._services.ledger.accounts.to_probe(), self._ring)

@@ -14,9 +14,10 @@ from config.settings import Settings
 from connector.domain.errors import SourceUnavailableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage, Status
+from connector.duties import ASTRAY_EVERY
 from connector.errands import drain
 from connector.foreground import Pass
-from connector.ledger.actions import RETRY
+from connector.ledger.actions import RELEASE, RETRY, SKIP
 from connector.ledger.queries import Filter
 from connector.ledger.records import Job
 from connector.ports import Company
@@ -204,6 +205,62 @@ def test_a_pass_ends_though_something_is_due_that_nobody_may_work_at(office: Off
     configure(office, account="main")
     Pass(office.services, sources=None, patience=0.1, stop=stop).run()
     assert job_of(office).status is Status.DONE
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_was_left_out_goes_to_the_other_account_too_once_a_person_lets_it_go_on(
+    office: Office, change: Mapping[str, Any]
+) -> None:
+    office.erp.company_list = office.erp.company_list[1:]
+    office.erp.add(second())
+    find(office)
+    office.ledger.actions.perform(SKIP, [job_of(office)], who="ana", note="on paper")
+    configure(office, **change)
+    office.work(60, every=30)
+    assert (job_of(office).status, job_of(office).account) == (Status.SKIPPED, "other")
+
+    office.ledger.actions.perform(RELEASE, [job_of(office)], who="ana", note="it was not")
+    office.work(60, every=30)
+    assert (job_of(office).status, documents(office)) == (Status.DONE, [(2, 1)])
+
+
+def test_what_somebody_had_in_hand_when_the_configuration_changed_goes_there_soon(office: Office) -> None:
+    office.erp.company_list = office.erp.company_list[1:]
+    office.erp.add(second())
+    find(office)
+    [job] = office.ledger.jobs.lease("main", 1)
+    configure(office, account="other")
+    find(office)
+    office.ledger.jobs.give_back(job)
+
+    office.work(2 * ASTRAY_EVERY, every=30)
+    assert (job_of(office).status, documents(office)) == (Status.DONE, [(2, 1)])
+
+
+def test_what_was_left_out_unsent_and_is_let_go_on_later_is_held(office: Office) -> None:
+    office.erp.company_list = office.erp.company_list[1:]
+    office.erp.add(second())
+    find(office)
+    office.server.world.faults.add("error_before", operation="send_invoice", status=429, times=1)
+    drain(office.services, "main", stopping=lambda: False)
+    office.ledger.actions.perform(SKIP, [job_of(office)], who="ana", note="on paper")
+    configure(office, account="other")
+    office.work(60, every=30)
+    office.ledger.actions.perform(RELEASE, [job_of(office)], who="ana", note="it was not")
+
+    office.work(2 * ASTRAY_EVERY, every=30)
+    job = job_of(office)
+    assert (job.account, job.status, job.reason) == ("main", Status.HELD, "account_changed")
+
+
+def test_of_a_source_that_is_paused_nothing_is_judged(office: Office) -> None:
+    office.erp.add(second())
+    find(office)
+    office.ledger.sources.pause("erp", who="ana", note="month end", until=None)
+    configure(office, accounts={"1": "other"})
+    office.work(2 * ASTRAY_EVERY, every=30)
+
+    assert (job_of(office).account, job_of(office).reason) == ("main", "source_paused")
 
 
 @pytest.mark.parametrize("before", ["main", "other"])

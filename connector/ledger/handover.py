@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -22,7 +24,8 @@ REASON: Final = "account_changed"
 _EARLY: Final = frozenset({Stage.FOUND, Stage.CONTACT_READY})
 _UNSENT: Final = _EARLY | {Stage.CREATED, Stage.VERIFIED}
 _FREE: Final = and_(JobRow.stage.in_(_EARLY), JobRow.open_effect.is_(None))
-_RESTING: Final = and_(_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD]))
+# What is left out as well: a person may change their mind.
+_RESTING: Final = and_(_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD, Status.SKIPPED]))
 _BOUND: Final = and_(JobRow.stage.in_(_UNSENT), ~_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING]))
 _HOMELESS: Final = and_(_FREE, JobRow.status == Status.PENDING)
 _OF_BEFORE: Final = {"contact_id": None, "payload": None, "ramp_step": None}
@@ -46,12 +49,15 @@ class Handover:
         """Work on a ledger."""
         self._database = database
 
-    def assign(self, source: str, account_of: Callable[[str], str | None]) -> int:
+    def assign(self, source: str, account_of: Callable[[str], str | None], *, seconds: float = math.inf) -> int:
         """Give jobs of a source that rest to the accounts that issue for their companies now; return how many.
 
         Those of which something may be at B2Brouter stay where they are, and those of companies without an account:
         they are held, for it may be that nobody works for their account at this source any more.
+
+        After so many seconds the rest is left for another time.
         """
+        until = time.monotonic() + seconds
         with self._database.read() as connection:
             present = [(row.company, row.account) for row in connection.execute(_PRESENT) if row.source == source]
         count = 0
@@ -61,15 +67,15 @@ class Handover:
                 continue
             jobs = and_(JobRow.source == source, JobRow.company == company, JobRow.account == before)
             held = partial(self._hold, facts={"source": source, "company": company, "account": before})
-            self._each(and_(jobs, _BOUND), held)
+            self._each(and_(jobs, _BOUND), held, until)
             if now is None:
-                self._each(and_(jobs, _HOMELESS), held)
+                self._each(and_(jobs, _HOMELESS), held, until)
             else:
-                count += self._each(and_(jobs, _RESTING), partial(self._give, account=now))
+                count += self._each(and_(jobs, _RESTING), partial(self._give, account=now), until)
         return count
 
-    def _each(self, jobs: ColumnElement[bool], act: Callable[[Connection, Sequence[int]], None]) -> int:
-        """Do something to jobs, some at a time; return to how many."""
+    def _each(self, jobs: ColumnElement[bool], act: Callable[[Connection, Sequence[int]], None], until: float) -> int:
+        """Do something to jobs, some at a time; return to how many. Those that are in use are passed over."""
         some = select(JobRow.id).where(jobs).order_by(JobRow.id).limit(_BATCH)
         count = last = 0
         while True:
@@ -79,7 +85,7 @@ class Handover:
                 if ids:
                     act(connection, ids)
             count += len(ids)
-            if len(ids) < _BATCH:
+            if len(ids) < _BATCH or time.monotonic() >= until:
                 return count
             last = ids[-1]
 
@@ -108,7 +114,8 @@ class Handover:
             for row in found
         ]
         timeline.append(connection, now, told)
-        release(connection, and_(ours, or_(JobRow.status == Status.PENDING, JobRow.reason.in_(_of_account()))), now)
+        of_before = and_(JobRow.status != Status.SKIPPED, JobRow.reason.in_(_of_account()))
+        release(connection, and_(ours, or_(JobRow.status == Status.PENDING, of_before)), now)
 
 
 def _of_account() -> list[str]:
