@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -25,14 +26,20 @@ _EARLY: Final = frozenset({Stage.FOUND, Stage.CONTACT_READY})
 _UNSENT: Final = _EARLY | {Stage.CREATED, Stage.VERIFIED}
 _FREE: Final = and_(JobRow.stage.in_(_EARLY), JobRow.open_effect.is_(None))
 # What is left out as well: a person may change their mind.
-_RESTING: Final = and_(_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD, Status.SKIPPED]))
+_AT_REST: Final = JobRow.status.in_([Status.PENDING, Status.WAITING, Status.HELD, Status.SKIPPED])
+_RESTING: Final = and_(_FREE, _AT_REST)
 _BOUND: Final = and_(JobRow.stage.in_(_UNSENT), ~_FREE, JobRow.status.in_([Status.PENDING, Status.WAITING]))
 _HOMELESS: Final = and_(_FREE, JobRow.status == Status.PENDING)
 _OF_BEFORE: Final = {"contact_id": None, "payload": None, "ramp_step": None}
 """What a job had of its account: contact, the bytes that name it, a place in the first run."""
 
 # Of all sources: for one of them SQLite reads all its jobs, by the index of its keys.
-_PRESENT: Final = select(JobRow.source, JobRow.company, JobRow.account).where(or_(_RESTING, _BOUND)).distinct()
+_PRESENT: Final = (
+    select(JobRow.source, JobRow.company, JobRow.account).where(_AT_REST, JobRow.stage.in_(_UNSENT)).distinct()
+)
+
+_KNOWN_FOR: Final = 60.0
+"""Seconds for which what rests of a source need not be read again: a thousand sources ask one after another."""
 
 _BATCH: Final = 500
 
@@ -48,6 +55,10 @@ class Handover:
     def __init__(self, database: Database) -> None:
         """Work on a ledger."""
         self._database = database
+        self._lock = threading.Lock()
+        self._present: Mapping[str, Collection[tuple[str, str]]] = {}
+        self._asked: set[str] = set()  # for which sources, since that was read
+        self._known_until = -math.inf
 
     def assign(self, source: str, account_of: Callable[[str], str | None], *, seconds: float = math.inf) -> int:
         """Give jobs of a source that rest to the accounts that issue for their companies now; return how many.
@@ -58,10 +69,8 @@ class Handover:
         After so many seconds the rest is left for another time.
         """
         until = time.monotonic() + seconds
-        with self._database.read() as connection:
-            present = [(row.company, row.account) for row in connection.execute(_PRESENT) if row.source == source]
         count = 0
-        for company, before in present:
+        for company, before in self._rests(source):
             now = account_of(company)
             if now == before:
                 continue
@@ -73,6 +82,23 @@ class Handover:
             else:
                 count += self._each(and_(jobs, _RESTING), partial(self._give, account=now), until)
         return count
+
+    def _rests(self, source: str) -> Collection[tuple[str, str]]:
+        """Return the companies and accounts of what rests of a source; read for all at once, for each source anew."""
+        with self._lock:
+            now = self._database.clock.monotonic()
+            if source in self._asked or now >= self._known_until:
+                self._present, self._asked = self._read(), set()
+                self._known_until = now + _KNOWN_FOR
+            self._asked.add(source)
+            return self._present.get(source, ())
+
+    def _read(self) -> Mapping[str, Collection[tuple[str, str]]]:
+        present: dict[str, list[tuple[str, str]]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(_PRESENT):
+                present.setdefault(row.source, []).append((row.company, row.account))
+        return present
 
     def _each(self, jobs: ColumnElement[bool], act: Callable[[Connection, Sequence[int]], None], until: float) -> int:
         """Do something to jobs, some at a time; return to how many. Those that are in use are passed over."""
