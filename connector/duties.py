@@ -70,8 +70,8 @@ ASTRAY_EVERY = 300.0
 ASTRAY_SECONDS = 1.0
 """Of such a look, about, for giving them to others: most were given by the looks into the ERPs."""
 
-LOOKS_SECONDS = 1.0
-"""Of each round, at most, for the bells of looks into ERPs, so that none of thousands keeps the rest waiting."""
+BELLS_SECONDS = 1.0
+"""Of each round, at most, for the bells of one duty, so that none of thousands keeps the rest waiting."""
 
 BULK_SECONDS = 0.3
 """Of each round, at most, for what people have had done to many jobs at once."""
@@ -113,6 +113,7 @@ class Duties:
         self._reconcile = reconcile
         self._due: dict[str, float] = {}
         self._failing: set[str] = set()
+        self._had: dict[str, set[str]] = {}  # by duty, whose turn is over while others wait for theirs
         self._issuing: Collection[str] = ()  # accounts with jobs that are due
         self._astray: Collection[str] = ()  # accounts with jobs of sources that do not lead there any more
         self._in_office = False
@@ -146,7 +147,7 @@ class Duties:
 
     def _every(self, seconds: float, duty: str, act: Callable[[], object]) -> None:
         """Do a duty if it is due. That it fails is logged when it begins and when it ends."""
-        if not self._is_due(duty, seconds):
+        if self._services.stop.is_set() or not self._is_due(duty, seconds):
             return
         try:
             act()
@@ -182,7 +183,7 @@ class Duties:
 
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
-        self._for_each(self._services.follower.due(self._services.settings.accounts), self._follow)
+        self._for_each("follow", self._services.follower.due(self._services.settings.accounts), self._follow)
 
     def _tidy(self) -> None:
         self._services.ledger.inbox.tidy()
@@ -197,25 +198,32 @@ class Duties:
         due = [name for name in self._services.ledger.jobs.due_accounts() if self._has_work(name)]
         random.shuffle(due)
         self._issuing = due
-        self._for_each(due, self._ring)
+        self._for_each("issue", due, self._ring)
 
     def _look_into_erps(self) -> None:
         """Have ERPs looked into, those due longest first, for a part of the round: there may be thousands."""
         every, clock = self._services.settings.scheduler.discover_every, self._services.clock
         waiting = sorted(self._services.settings.sources, key=lambda source: self._due.get(_look(source), 0.0))
-        end = clock.monotonic() + LOOKS_SECONDS
+        end = clock.monotonic() + BELLS_SECONDS
         for source in waiting:
             if clock.monotonic() >= end:
                 break
             self._every(every, _look(source), partial(self._discover, source))
 
-    def _for_each(self, names: Iterable[str], ring: Callable[[str], None]) -> None:
-        """Ring for many; meanwhile the office is kept."""
-        for name in names:
+    def _for_each(self, duty: str, names: Iterable[str], ring: Callable[[str], None]) -> None:
+        """Ring for many, for a part of the round: the next one goes on with those that had no turn."""
+        clock = self._services.clock
+        had, end = self._had.setdefault(duty, set()), clock.monotonic() + BELLS_SECONDS
+        for name in [name for name in names if name not in had]:
             self._every(RENEW_EVERY, "office", self._stand)
-            if not self._in_office:
+            if not self._in_office or self._services.stop.is_set():
                 return
+            if clock.monotonic() >= end:
+                del self._due[duty]  # the rest is the next round's
+                return
+            had.add(name)
             ring(name)
+        had.clear()
 
     def _has_work(self, account: str) -> bool:
         """Whether any of what is due is of a source that leads to the account; one that is gone is named once."""
@@ -239,18 +247,18 @@ class Duties:
             ledger.handover.assign(name, known[name].account_of, seconds=left)
 
     def _probe(self) -> None:
-        self._for_each(self._services.ledger.accounts.to_probe(), self._ring)
+        self._for_each("probe", self._services.ledger.accounts.to_probe(), self._ring)
 
     def _compare(self) -> None:
         idle = (account for account in to_reconcile(self._services) if account not in self._issuing)
-        self._for_each(idle, self._reconcile)
+        self._for_each("reconcile", idle, self._reconcile)
 
     def _keep_files(self) -> None:
         due = self._services.ledger.archive.accounts_due()
         known = self._services.settings.accounts
         idle = [account for account in due if account in known and account not in self._issuing]
         random.shuffle(idle)  # where not all find room, not always the same go without
-        self._for_each(idle, self._archive)
+        self._for_each("archive", idle, self._archive)
 
     def _stand(self) -> None:
         """Take the office, or keep it, or learn that another has it."""

@@ -159,7 +159,7 @@ def test_what_is_to_be_issued_does_not_wait_for_the_bells_of_looks_into_thousand
     assert rounds_made == 4
 
 
-def test_the_office_is_kept_while_ten_thousand_bells_are_rung(tmp_path: Path) -> None:
+def test_the_office_is_kept_while_bells_are_rung_slowly(tmp_path: Path) -> None:
     left: list[timedelta] = []
 
     def slow(account: str) -> None:
@@ -171,10 +171,66 @@ def test_the_office_is_kept_while_ten_thousand_bells_are_rung(tmp_path: Path) ->
     round_ = Round(tmp_path, 10, ring=slow)
     for name in round_.names:
         add(round_.ledger, invoice(name), account=name, source=name)
+    while len(left) < 10:
+        round_.duties.tick()
+
+    assert min(left) > timedelta(seconds=OFFICE_SECONDS / 2)
+
+
+def test_slow_bells_keep_the_rest_of_the_round_waiting_for_a_second_and_the_next_round_goes_on(
+    tmp_path: Path,
+) -> None:
+    rung: list[str] = []
+
+    def slow(account: str) -> None:
+        rung.append(account)
+        round_.clock.advance(0.4)
+
+    looked = Trouble(None)
+    round_ = Round(tmp_path, 10, ring=slow, notify=looked)
+    for name in round_.names:
+        add(round_.ledger, invoice(name), account=name, source=name)
+    round_.duties.tick()
+    assert (len(rung), looked.calls) == (3, 1)
+
+    for _ in range(3):
+        round_.duties.tick()
+    assert sorted(rung) == sorted(round_.names), "each has its turn before any has a second one"
+    round_.duties.tick()
+    assert rung[10:] == rung[:3]
+
+
+def test_a_duty_whose_turn_comes_rarely_goes_on_in_the_next_round_as_well(tmp_path: Path) -> None:
+    followed: list[str] = []
+
+    def slow(account: str) -> None:
+        followed.append(account)
+        round_.clock.advance(0.6)
+
+    round_ = Round(tmp_path, 3, follow=slow)
+    for name in round_.names:
+        round_.services.erps.use(name, Erp(round_.clock))
+        becomes_known(round_.ledger, name)
+    round_.duties.tick()
+    assert len(followed) == 2
+    round_.duties.tick()
+    assert sorted(followed) == round_.names
+
+
+def test_nothing_more_is_begun_once_the_process_is_to_end(tmp_path: Path) -> None:
+    rung: list[str] = []
+
+    def last(account: str) -> None:
+        rung.append(account)
+        round_.services.stop.set()
+
+    others = Trouble(None)
+    round_ = Round(tmp_path, 10, ring=last, discover=others, notify=others)
+    for name in round_.names:
+        add(round_.ledger, invoice(name), account=name, source=name)
     round_.duties.tick()
 
-    assert len(left) == 10
-    assert min(left) > timedelta(seconds=OFFICE_SECONDS / 2)
+    assert (len(rung), others.calls) == (1, 0)
 
 
 class Trouble:

@@ -25,6 +25,9 @@ log = logging.getLogger(__name__)
 RING_AGAIN = 10.0
 """Seconds for which a bell may stay unanswered before it is rung again."""
 
+_BROKER_PAUSE = 5.0
+"""Seconds for which a broker that failed is left alone: one that is mute costs half a minute each time."""
+
 
 def main(settings: Settings, stop: Event) -> None:
     """Ring until `stop` is set.
@@ -67,6 +70,7 @@ class _Bell:
         self._bell = Bell(app)
         self._services = services
         self._unanswered: dict[str, float] = {}  # until when a bell may stay so
+        self._left_alone = float("-inf")  # until when the broker is
 
     def ring(self, account: str) -> None:
         now = self._services.clock.monotonic()
@@ -74,8 +78,8 @@ class _Bell:
             return
         # Whoever answered has left by then, and others may still be due.
         again = min(RING_AGAIN, self._services.settings.worker.drain_seconds)
-        self._unanswered[account] = now + again
-        self._send("drain", expires=again, account=account)
+        if self._send("drain", expires=again, account=account):
+            self._unanswered[account] = now + again
 
     def discover(self, source: str) -> None:
         # A look that takes longer than the interval must not find a queue of others behind it.
@@ -93,8 +97,15 @@ class _Bell:
     def archive(self, account: str) -> None:
         self._send("archive", expires=ARCHIVE_EVERY, account=account)
 
-    def _send(self, task: str, *, expires: float, **ids: str) -> None:
+    def _send(self, task: str, *, expires: float, **ids: str) -> bool:
+        """Send a bell, unless the broker failed a moment ago; return whether it took it."""
+        clock = self._services.clock
+        if clock.monotonic() < self._left_alone:
+            return False
         try:
-            self._bell.send(task, now=self._services.ledger.database.clock.now(), expires=expires, **ids)
+            self._bell.send(task, now=clock.now(), expires=expires, **ids)
         except OutsideError as error:
             log.error("%s %s", error.message, error.action)
+            self._left_alone = clock.monotonic() + _BROKER_PAUSE
+            return False
+        return True

@@ -11,7 +11,7 @@ from celery import Celery
 from kombu.message import Message
 
 from connector.bootstrap import Services
-from connector.domain.errors import LedgerError
+from connector.domain.errors import LedgerError, OutsideError
 from tests.support.builders import NOON
 from tests.support.clock import FakeClock
 from workers import scheduler, tasks
@@ -46,6 +46,42 @@ def test_a_bell_rings_again_once_the_drain_can_be_over(
     bell.ring("main")
 
     assert bell._bell.sent == [("drain main", again)] * 2  # type: ignore[attr-defined]
+
+
+class Mute:
+    """A broker that takes half a minute to be found silent."""
+
+    def __init__(self, app: Any) -> None:
+        self.is_up = False
+        self.tried: list[str] = []
+        self.clock: FakeClock = app
+
+    def send(self, task: str, *, now: datetime, expires: float, **ids: str) -> None:
+        self.tried.append(ids["account"])
+        if not self.is_up:
+            self.clock.advance(31)
+            raise OutsideError("The broker cannot be reached.")
+
+
+def test_a_broker_that_failed_is_left_alone_for_some_seconds_and_then_rung_for_whoever_is_still_due(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scheduler, "Bell", Mute)
+    clock: Any = FakeClock(NOON)
+    services: Any = SimpleNamespace(clock=clock, settings=SimpleNamespace(worker=SimpleNamespace(drain_seconds=60.0)))
+    bell = scheduler._Bell(clock, services)
+    broker = cast(Mute, bell._bell)
+
+    for account in ("a", "b", "c"):
+        bell.ring(account)
+    bell.follow("a")
+    assert broker.tried == ["a"]
+
+    broker.is_up = True
+    clock.advance(5)
+    for account in ("a", "b"):
+        bell.ring(account)
+    assert broker.tried == ["a", "a", "b"]
 
 
 @pytest.mark.parametrize("fast", [timedelta(0), timedelta(minutes=-20), timedelta(minutes=20)])
