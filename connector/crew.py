@@ -36,7 +36,15 @@ class Crew:
             given_up.set()  # the pool has it in its queue all the same: it must not be done beside the next one
             raise
 
-    def dismiss(self) -> None:
+    def busy(self) -> list[str]:
+        """Return what is under way."""
+        return [name for name, work in list(self._busy.items()) if work.running()]
+
+    def begin_to_stop(self) -> None:
+        """Answer no further bell, nor those that wait for a thread."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def stop(self) -> None:
         """Wait until all that was begun is done."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 

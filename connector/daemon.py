@@ -6,11 +6,13 @@ It needs no broker, and does not mind others that have one.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from threading import Event
 
 from config.settings import Settings
 from connector.bootstrap import Services
-from connector.crew import Crew
+from connector.closing import in_time, stop_all
+from connector.crew import Crew, logged
 from connector.domain.errors import OutsideError
 from connector.duties import Duties, rounds
 from connector.errands import archive, discover, drain, follow, notify, open_ledger, reconcile
@@ -31,7 +33,7 @@ _GLANCE = 0.5
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Work until `stop` is set; then finish the steps under way and leave nothing leased.
+    """Work until `stop` is set; then finish the steps under way and leave nothing leased, within reason.
 
     Raises:
         LedgerError: the ledger cannot be opened at the start. Later failures are waited out.
@@ -58,18 +60,17 @@ def run(settings: Settings, stop: Event) -> None:
         ),
     )
     log.info("the daemon works; ledger %s", services.ledger.database.display)
-    try:
-        web.start()
-        lookout.start()
-        reloader.start()
-        rounds(duties, stop)
-    finally:
-        reloader.stop()
-        web.stop()
-        lookout.stop()
-        crew.dismiss()
-        duties.leave()
-        services.close()
+    leave = partial(logged, "scheduler", duties.leave)
+    with in_time(stop, leave=leave, busy=crew.busy):
+        try:
+            web.start()
+            lookout.start()
+            reloader.start()
+            rounds(duties, stop)
+        finally:
+            stop_all(crew, reloader, web, lookout)
+            leave()
+            services.close()
     log.info("the daemon has stopped")
 
 
@@ -85,12 +86,11 @@ def serve(settings: Settings, stop: Event) -> None:
     services.open_ledger()
     web = WebServer(services).start()
     lookout, reloader = Lookout(services).start(), Reloader(services).start()
-    try:
-        while not stop.wait(_GLANCE):
-            if not web.is_serving:
-                raise OutsideError("The web does not answer any more.", action="The log says why.")
-    finally:
-        reloader.stop()
-        lookout.stop()
-        web.stop()
-        services.close()
+    with in_time(stop):
+        try:
+            while not stop.wait(_GLANCE):
+                if not web.is_serving:
+                    raise OutsideError("The web does not answer any more.", action="The log says why.")
+        finally:
+            stop_all(reloader, lookout, web)
+            services.close()

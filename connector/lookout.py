@@ -37,9 +37,13 @@ class Lookout:
         self._thread.start()
         return self
 
+    def begin_to_stop(self) -> None:
+        """Look no longer."""
+        self._stop.set()
+
     def stop(self) -> None:
         """Look no longer; what is being told is told to the end, within reason."""
-        self._stop.set()
+        self.begin_to_stop()
         self._thread.join(timeout=_LAST_WORDS)
 
     def _watch(self) -> None:

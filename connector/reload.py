@@ -69,14 +69,18 @@ class Reloader:
         if threading.current_thread() is threading.main_thread() and not os.isatty(0):
             self._before = signal.signal(signal.SIGHUP, lambda *_: self._wake.set())
 
-    def stop(self) -> None:
+    def begin_to_stop(self) -> None:
         """Look no longer."""
+        self._stop.set()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Look no longer; a look under way comes to its end, within reason."""
         if self._files is None:
             return
         if self._before is not None:
             signal.signal(signal.SIGHUP, self._before)
-        self._stop.set()
-        self._wake.set()
+        self.begin_to_stop()
         self._thread.join(timeout=_LAST_WORDS)
 
     def _watch(self) -> None:

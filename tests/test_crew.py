@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 import pytest
 
+from connector.closing import stop_all
 from connector.crew import Crew
 
 
@@ -32,7 +33,41 @@ def test_a_thread_starts_when_there_is_work_for_it_and_not_before() -> None:
         assert done.wait(10)
         _until_idle(crew)
     assert len(crew._pool._threads) == 1
-    crew.dismiss()
+    crew.stop()
+
+
+def test_what_waits_for_a_thread_is_not_begun_once_the_crew_stops() -> None:
+    crew = Crew(1)
+    begun, go_on, done = Event(), Event(), []
+
+    def slow() -> None:
+        begun.set()
+        go_on.wait()
+
+    crew.call("slow", slow)
+    crew.call("next", lambda: done.append("next"))
+    assert begun.wait(10)
+    crew.begin_to_stop()
+    assert crew.busy() == ["slow"]
+    go_on.set()
+    crew.stop()
+
+    assert (crew.busy(), done) == ([], [])
+
+
+def test_all_parts_of_a_process_are_told_to_stop_before_any_is_waited_for() -> None:
+    said: list[str] = []
+
+    class Slow:
+        def begin_to_stop(self) -> None:
+            said.append("told")
+
+        def stop(self) -> None:
+            said.append("waited for")
+
+    stop_all(Slow(), Slow())
+
+    assert said == ["told", "told", "waited for", "waited for"]
 
 
 def _until_idle(crew: Crew) -> None:

@@ -7,7 +7,6 @@ Why each setting is as it is stands in docs/decisions/0003-celery-is-a-doorbell.
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from typing import Any
 
@@ -15,16 +14,13 @@ from celery import Celery
 from celery.signals import worker_shutdown, worker_shutting_down
 
 from config.sections.broker import BrokerSettings
+from connector.closing import LONGEST_STOP, end_now
 from connector.domain.errors import UsageError
 from workers.queues import CLASSIC, QUORUM, quorum_queue
 from workers.tls import broker_tls
 from workers.turns import THREADS
 
 log = logging.getLogger(__name__)
-
-_LONGEST_STOP = 15.0
-"""Seconds from SIGTERM to the end. An idle consumer that lost its RabbitMQ connection once, with bells still
-unanswered, otherwise sleeps on (kombu's hub wakes only when a message comes)."""
 
 _VISIBILITY = 600
 """Seconds until Redis gives an unacknowledged bell to another worker; a drain ends well before."""
@@ -111,11 +107,15 @@ def __getattr__(name: str) -> Any:
 
 @worker_shutting_down.connect
 def _let_drains_end(**_: Any) -> None:
-    """Take no further jobs; the steps under way are finished. Then the process ends, whatever Celery waits for."""
+    """Take no further jobs; the steps under way are finished. Then the process ends, whatever Celery waits for.
+
+    An idle consumer that lost its RabbitMQ connection once, with bells still unanswered, otherwise sleeps on (kombu's
+    hub wakes only when a message comes).
+    """
     from workers import tasks
 
     tasks.stopping.set()
-    end = threading.Timer(_LONGEST_STOP, _end)
+    end = threading.Timer(LONGEST_STOP, _end)
     end.daemon = True
     end.start()
 
@@ -130,7 +130,5 @@ def _tell_figures(**_: Any) -> None:
 
 
 def _end() -> None:
-    """End at once. Nothing is lost by it: an open question is in the ledger, an unanswered bell is rung again."""
-    log.warning("the worker ends now: Celery has not stopped within %s seconds", _LONGEST_STOP)
-    logging.shutdown()
-    os._exit(0)
+    log.warning("the worker ends now: Celery has not stopped within %s seconds", LONGEST_STOP)
+    end_now()

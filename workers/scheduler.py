@@ -7,12 +7,15 @@ due, it rings again.
 from __future__ import annotations
 
 import logging
+from functools import partial
 from threading import Event
 
 from celery import Celery
 
 from config.settings import Settings
 from connector.bootstrap import Services
+from connector.closing import in_time, stop_all
+from connector.crew import logged
 from connector.domain.errors import OutsideError
 from connector.duties import ARCHIVE_EVERY, FOLLOW_EVERY, NOTIFY_EVERY, RECONCILE_LOOK, Duties, rounds
 from connector.errands import open_ledger
@@ -54,13 +57,14 @@ def main(settings: Settings, stop: Event) -> None:
     )
     lookout, reloader = Lookout(services).start(), Reloader(services).start()
     log.info("the scheduler works; ledger %s", services.ledger.database.display)
-    try:
-        rounds(duties, stop)
-    finally:
-        reloader.stop()
-        lookout.stop()
-        duties.leave()
-        services.close()
+    leave = partial(logged, "scheduler", duties.leave)
+    with in_time(stop, leave=leave):
+        try:
+            rounds(duties, stop)
+        finally:
+            stop_all(reloader, lookout)
+            leave()
+            services.close()
 
 
 class _Bell:

@@ -58,11 +58,15 @@ class WebServer:
         """Whether it still does; it ends by itself only when something is wrong with it."""
         return self._thread.is_alive()
 
-    def stop(self) -> None:
-        """Finish the requests under way and give the port back."""
+    def begin_to_stop(self) -> None:
+        """Take no further request."""
         self._ending.set()
         if self._server is not None:
             self._server.should_exit = True
+
+    def stop(self) -> None:
+        """Finish the requests under way and give the port back."""
+        self.begin_to_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout=2 * _GRACE)
         self._socket.close()
@@ -110,9 +114,13 @@ class PatientWeb:
         """Serve as soon as the port is free."""
         self._thread.start()
 
+    def begin_to_stop(self) -> None:
+        """Take no further request, or wait no longer for the port."""
+        self._ending.set()
+
     def stop(self) -> None:
         """Finish the requests under way and give the port back."""
-        self._ending.set()
+        self.begin_to_stop()
         if self._thread.ident is not None:
             self._thread.join(timeout=3 * _GRACE)
 

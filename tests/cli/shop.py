@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,10 +89,16 @@ class Shop:
         """Call a command within this process."""
         return call("--config", str(config or self.config), *arguments, stdin=stdin)
 
-    def process(self, *arguments: str, config: Path | None = None, **env: str) -> subprocess.Popen[str]:
+    def process(
+        self,
+        *arguments: str,
+        config: Path | None = None,
+        program: Sequence[str] = ("-m", "connector.cli"),
+        **env: str,
+    ) -> subprocess.Popen[str]:
         """Start a command as a process of its own, with its output in pipes."""
         return subprocess.Popen(
-            [sys.executable, "-m", "connector.cli", "--config", str(config or self.config), *arguments],
+            [sys.executable, *program, "--config", str(config or self.config), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

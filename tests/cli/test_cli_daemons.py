@@ -5,14 +5,22 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from config.settings import load
+from connector import daemon
+from connector.bootstrap import Services
+from connector.domain.errors import LedgerError
+from connector.duties import Duties
 from tests.cli.shop import Shop, call
 
 
@@ -40,6 +48,54 @@ def test_the_daemon_works_logs_in_json_and_ends_in_peace(shop: Shop) -> None:
     assert [json.loads(line)["level"] for line in err.splitlines()].count("error") == 0
     assert sum(job["status"] == "done" for job in jobs(shop)) == 6
     assert not [job for job in jobs(shop) if job["status"] == "running"]
+
+
+STUCK = """
+from threading import Event
+from connector import closing, daemon
+from connector.cli import main
+
+closing.LONGEST_STOP = 2.0
+daemon.drain = lambda *_, **__: print("busy", flush=True) or Event().wait()
+main()
+"""
+
+
+def test_the_daemon_ends_in_time_and_leaves_its_office_though_a_thread_is_stuck(shop: Shop) -> None:
+    process = shop.process("run", program=["-c", STUCK])
+    assert process.stdout is not None
+    try:
+        assert process.stdout.readline() == "busy\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=15)
+    finally:
+        process.kill()
+
+    assert process.returncode == 0
+    [told] = [line["message"] for line in map(json.loads, err.splitlines()) if line["level"] == "warning"]
+    assert told.startswith("the process ends now, 2 seconds after it was told to; what is still busy lets its leases")
+    assert "account " in told
+    with closing(sqlite3.connect(shop.ledger_file)) as ledger:
+        assert ledger.execute("SELECT owner FROM lease WHERE name = 'scheduler'").fetchall() == [(None,)]
+
+
+def test_a_ledger_that_fails_at_the_end_does_not_keep_the_daemon_from_closing_the_rest(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Duties) -> None:
+        raise LedgerError("The ledger cannot be reached.")
+
+    closed: list[None] = []
+    close = Services.close
+    monkeypatch.setattr(Duties, "leave", fail)
+    monkeypatch.setattr(Services, "close", lambda services: closed.append(close(services)))
+    monkeypatch.setenv("CONNECTOR_WEB__PORT", "0")
+    stop = Event()
+    stop.set()
+    daemon.run(load(shop.config), stop)
+
+    assert len(closed) == 1
+    assert "The ledger cannot be reached." in caplog.text
 
 
 @pytest.mark.redis
@@ -151,8 +207,6 @@ def test_the_ledger_is_upgraded_once(shop: Shop) -> None:
 
 
 def test_a_newer_ledger_is_refused(shop: Shop) -> None:
-    import sqlite3
-
     shop.run("db", "upgrade")
     with sqlite3.connect(shop.ledger_file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
