@@ -97,7 +97,8 @@ class Cures:
 
     def _may_refer(self, job: Job, document: Invoice, rules: Rules) -> bool:
         """Whether its original counts as issued elsewhere by now, and the operator lets it refer to such."""
-        original = document.original
+        awaited = [each for each in document.originals if each.number == job.original_number]
+        original = awaited[0] if awaited else document.original
         if original is None or not rules.external_originals or not issued_elsewhere(original, since=rules.since):
             return False
         return not self._ledger.originals.find(job, original)

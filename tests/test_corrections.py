@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from connector.domain.invoice import AllowanceCharge, Invoice, Kind, Original, Party
+from connector.domain.invoice import AllowanceCharge, Invoice, Kind, Line, Original, Party
 from connector.domain.job import Status
 from connector.ledger.actions import RELEASE, RETRY, SKIP
 from connector.validation import levels_of
@@ -236,6 +236,52 @@ def test_many_retried_at_once_go_in_their_order(house: House) -> None:
 
     order = sent(house)
     assert all(order.index(f"F-1{n}") < order.index(f"R-2{n}") for n in range(5))
+
+
+def of_both(key: str, first: Invoice, second: Invoice, *lines: Line) -> Invoice:
+    """A credit note of two invoices."""
+    further = Original(key=second.key, number=second.number or "", date=second.issue_date)
+    return replace(credit_note(key, first, *lines, buyer=CUSTOMER), further_originals=(further,))
+
+
+@pytest.mark.parametrize("stuck", ["1", "2"])
+def test_a_credit_note_of_several_invoices_waits_for_each_of_them(house: House, stuck: str) -> None:
+    first, second = (invoice(key, buyer=WRONG if key == stuck else CUSTOMER) for key in "12")
+    house.issue(of_both("3", first, second), first, second)
+    assert state_of(house, "3") == (Status.WAITING, "original_waiting")
+    assert house.job("3").details["number"] == f"F-{stuck}"
+
+    house.erp.alter(stuck, buyer=CUSTOMER)
+    house.discover()
+    house.run()
+
+    house.assert_issued("1", "2", "3")
+    assert sent(house)[-1] == "R-3"
+    assert house.job("3").original_key == "1"
+
+
+def test_a_credit_note_of_which_one_original_is_unknown_is_held_until_a_person_lets_it_go(house: House) -> None:
+    first = invoice("1")
+    house.issue(first, replace(credit_note("3", first), further_originals=(Original(key=None, number="F-9"),)))
+    assert state_of(house, "3") == (Status.HELD, "original_not_issued")
+    assert house.job("3").details["number"] == "F-9"
+
+    release(house, "3", "issued on paper")
+    house.run()
+
+    house.assert_issued("1", "3")
+
+
+def test_what_several_invoices_billed_together_may_be_credited_by_one(house: House) -> None:
+    first, second = invoice("1", line("100.00")), invoice("2", line("100.00"))
+    house.issue(first, second, of_both("3", first, second, line("160.00")))
+    house.issue(of_both("4", first, second, line("60.00")))
+
+    house.assert_issued("1", "2", "3", "4")
+    assert warnings(house, "3") == []
+    assert warnings(house, "4") == ["credited_too_much"]
+    [told] = [event.details for event in house.timeline("4") if event.what == "warned"]
+    assert (told["number"], told["total"], told["credited"]) == ("F-1, F-2", "242.00", "266.20")
 
 
 def test_whoever_waits_for_another_original_by_now_is_judged_anew(house: House) -> None:

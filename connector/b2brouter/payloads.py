@@ -223,12 +223,11 @@ def _correction(issue: Issue) -> dict[str, Value]:
             amended_date=_day(original.date) if original else None,
             amend_reason=reason,
         )
-    if original is None:
-        return _filled(is_credit_note=flag)
-    reference = _filled(
-        reference_type="amend", number=_text(original.number), date=_day(original.date), reason=reason
-    )
-    return _filled(is_credit_note=flag, invoice_references=[reference])
+    references: list[Value] = [
+        _filled(reference_type="amend", number=_text(each.number), date=_day(each.date), reason=reason)
+        for each in invoice.originals
+    ]
+    return _filled(is_credit_note=flag, invoice_references=references or None)
 
 
 # ---------------------------------------------------------------- lines, allowances, taxes

@@ -334,12 +334,14 @@ class _Reader:
         return problem if problem and holds(problem, self._levels(account)) else None
 
     def _without_original(self, document: Invoice) -> Problem | None:
-        """A credit note follows its original, which is in the ledger already or is about to be found."""
-        original = document.original
-        if original is None:
+        """A credit note follows its originals, which are in the ledger already or are about to be found."""
+        if not document.originals:
             return Problem("original_missing") if document.is_credit_note else None
         if not follows_original(document):
             return None
+        return next(filter(None, [self._missing(document, original) for original in document.originals]), None)
+
+    def _missing(self, document: Invoice, original: Original) -> Problem | None:
         if original.key is None and original.number:
             name, problem = document.number or "", self._not_issued(original)
             self._by_number.append(_ByNumber(name, document.company, original, problem))

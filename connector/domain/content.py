@@ -63,7 +63,7 @@ def content(invoice: Invoice) -> Content:
         "currency": invoice.currency,
         "issuer": _who(invoice.seller),
         "recipient": _who(invoice.buyer),
-        "original": invoice.original.number if invoice.original else None,
+        "original": ", ".join(each.number for each in invoice.originals) or None,
         "order number": invoice.purchase_order,
         **_amounts(invoice),
     }

@@ -214,6 +214,7 @@ class Invoice:
     sales_order: str | None = None  # BT-14, the seller's own order number
     note: str | None = None  # BT-22, plain text
     original: Original | None = None  # BG-3: of a credit note, and of an invoice that is a debit note
+    further_originals: tuple[Original, ...] = field(default=(), metadata=_SINCE)  # BG-3, of a correction of several
     amend_reason: str | None = None  # Spain: R1-R5
     delivery_date: date | None = None  # BT-72
     file_digest: str | None = None  # SHA-256 of the file that goes to B2Brouter as it is; None: made from this
@@ -226,6 +227,11 @@ class Invoice:
     def is_credit_note(self) -> bool:
         """Whether the document lowers what was billed before."""
         return self.kind is Kind.CREDIT_NOTE
+
+    @property
+    def originals(self) -> tuple[Original, ...]:
+        """All that the document corrects, the main one first."""
+        return (self.original, *self.further_originals) if self.original else ()
 
     def fingerprint(self) -> str:
         """Return a hash of all content: it differs exactly when the ERP document or its customer changed."""

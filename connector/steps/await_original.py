@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import BlockedError, LookAgainError, RefusedError
 from connector.domain.identity import tax_number_key
-from connector.domain.invoice import Invoice, Original
+from connector.domain.invoice import ZERO, Invoice, Original
 from connector.domain.job import Stage, Status
 from connector.ledger.originals import GIVEN_UP
 from connector.ledger.records import Job
@@ -25,11 +27,21 @@ def await_original(case: Case) -> None:
         LookAgainError: the original may not have been found yet.
     """
     invoice = case.invoice
-    original = invoice.original
-    if original is None and invoice.is_credit_note:
+    if not invoice.originals and invoice.is_credit_note:
         raise RefusedError("original_missing")
-    if original is None or not follows_original(invoice):
+    if not invoice.originals or not follows_original(invoice):
         return
+    # The ledger remembers one: the one that is waited for, and of several that are out the main one, looked for last.
+    found = [_await(case, original) for original in reversed(invoice.originals)]
+    sent = [job for job in reversed(found) if job is not None]
+    for job in sent:
+        _is_of_its_customer(case, invoice, job)
+    if len(sent) == len(found):
+        _is_not_exceeded(case, invoice, sent)
+
+
+def _await(case: Case, original: Original) -> Job | None:
+    """Return the job of an original that is out; None of one that was issued elsewhere."""
     found = case.ledger.originals.find(case.job, original)
     if len(found) > 1:
         ids = ", ".join(str(each.id) for each in found)
@@ -38,11 +50,11 @@ def await_original(case: Case) -> None:
     case.job = case.ledger.jobs.remember_original(case.job, original, key)
     if not found:
         _is_elsewhere(case, original)
-    elif not found[0].stage.reached(Stage.SENT):
-        _is_on_its_way(case, original, found[0])
-    else:
-        _is_of_its_customer(case, invoice, found[0])
-        _is_not_exceeded(case, invoice, found[0])
+        return None
+    if found[0].stage.reached(Stage.SENT):
+        return found[0]
+    _is_on_its_way(case, original, found[0])
+    return None
 
 
 def names_original(case: Case) -> bool:
@@ -118,12 +130,17 @@ def _is_of_its_customer(case: Case, invoice: Invoice, original: Job) -> None:
         case.object_to("original_of_another_customer", facts)
 
 
-def _is_not_exceeded(case: Case, invoice: Invoice, original: Job) -> None:
-    """Several credit notes may lower one invoice; together they should not take away more than it billed."""
-    if not invoice.is_credit_note or original.total is None or original.currency != invoice.currency:
+def _is_not_exceeded(case: Case, invoice: Invoice, originals: Sequence[Job]) -> None:
+    """Several credit notes may lower one invoice; together they should not take away more than it billed.
+
+    A credit note of several invoices says not how much it takes from which: they are looked at as one.
+    """
+    totals = [each.total for each in originals if each.currency == invoice.currency and each.total is not None]
+    if not invoice.is_credit_note or len(totals) < len(originals):
         return
-    credited = case.ledger.originals.credited(original)
-    if credited > original.total:
-        facts = {"number": original.number or "", "total": f"{original.total:f}", "credited": f"{credited:f}"}
+    total, credited = sum(totals, ZERO), sum(map(case.ledger.originals.credited, originals), ZERO)
+    if credited > total:
+        numbers = ", ".join(each.number or "" for each in originals)
+        facts = {"number": numbers, "total": f"{total:f}", "credited": f"{credited:f}"}
         facts["currency"] = invoice.currency or ""
         case.object_to("credited_too_much", facts)

@@ -71,10 +71,11 @@ def has_a_plausible_due_date(invoice: Invoice, now: datetime) -> Iterator[Proble
 @rule("original_date_implausible", level=Level.WARN, source="EN 16931 BT-26")
 def has_an_earlier_original(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """A credit note is not older than what it corrects."""
-    original, issued = invoice.original, invoice.issue_date
-    if original and original.date and issued and original.date > issued:
-        facts = {"number": original.number, "original": original.date.isoformat(), "date": issued.isoformat()}
-        yield Problem("original_date_implausible", facts)
+    issued = invoice.issue_date
+    for original in invoice.originals:
+        if original.date and issued and original.date > issued:
+            facts = {"number": original.number, "original": original.date.isoformat(), "date": issued.isoformat()}
+            yield Problem("original_date_implausible", facts)
 
 
 @rule("bic_wrong", source="ISO 9362; API 8.2")
@@ -109,7 +110,7 @@ def has_references_that_fit(invoice: Invoice, now: datetime) -> Iterator[Problem
         "buyer reference": invoice.buyer_reference,
         "contract": invoice.contract,
         "sales order": invoice.sales_order,
-        "original": invoice.original.number if invoice.original else None,
+        "original": max((each.number for each in invoice.originals), key=len, default=None),
     }
     for field, value in references.items():
         if value and len(value) > _LONGEST_TEXT:

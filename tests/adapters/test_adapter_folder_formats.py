@@ -114,6 +114,13 @@ class TestUbl:
         assert invoice.original == Original(key=None, number="F2026-0101", date=date(2026, 3, 2))
         assert invoice.due_date == date(2026, 4, 8)
 
+    def test_a_credit_note_of_several_invoices_names_them_all(self) -> None:
+        end = "</cac:InvoiceDocumentReference></cac:BillingReference>"
+        another = f"<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>F2026-0099</cbc:ID>{end}"
+        last = "</cac:BillingReference>"
+        invoice = read("ubl-credit-note.xml", (last, last + 2 * another))
+        assert [each.number for each in invoice.originals] == ["F2026-0101", "F2026-0099"]
+
     def test_an_invoice_whose_type_says_credit_note_is_one(self) -> None:
         assert read("ubl-invoice.xml", (">380<", ">381<")).kind is Kind.CREDIT_NOTE
 
@@ -195,6 +202,12 @@ class TestCii:
         invoice = read("cii-credit-note.xml")
         assert (invoice.kind, invoice.totals.payable) == (Kind.CREDIT_NOTE, D(194))
         assert invoice.original == Original(key=None, number="FA-2026-31", date=date(2026, 3, 4))
+
+    def test_a_credit_note_of_several_invoices_names_them_all(self) -> None:
+        end = "</ram:InvoiceReferencedDocument>"
+        another = f"<ram:InvoiceReferencedDocument><ram:IssuerAssignedID>FA-2026-30</ram:IssuerAssignedID>{end}"
+        invoice = read("cii-credit-note.xml", (end, end + another))
+        assert [each.number for each in invoice.originals] == ["FA-2026-31", "FA-2026-30"]
 
     def test_a_credit_note_written_below_zero_has_positive_amounts_too(self) -> None:
         below = [(f">{n}</ram:{what}", f">-{n}</ram:{what}") for n, what in (

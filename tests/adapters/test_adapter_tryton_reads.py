@@ -247,6 +247,19 @@ def test_every_document_has_customer_order_note_and_original_of_tryton(
         )
 
 
+def test_a_credit_note_whose_lines_come_from_several_invoices_names_them_all(
+    tryton: TrytonDatabase, make: MakeAdapter
+) -> None:
+    note, other = tryton.named("CN02"), tryton.named("CN06")
+    move = f"UPDATE account_invoice_line SET invoice = {note['id']} WHERE invoice = {other['id']}"
+    execute(tryton.url, move)
+    adapter = make(tryton)
+    originals = [str(each["original"]["id"]) for each in (note, other)]
+    assert [each.key for each in load(adapter, note["id"]).originals] == originals
+    [head] = [row for row in everything(adapter) if row.key == str(note["id"])]
+    assert head.original_key == originals[0]
+
+
 def test_seller_and_bank_account_are_the_companys(still_tryton: TrytonDatabase, make: MakeAdapter) -> None:
     (company,) = still_tryton.expected["companies"]
     document = load(make(still_tryton), 2)

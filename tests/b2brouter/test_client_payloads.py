@@ -413,6 +413,13 @@ def test_a_french_credit_note_by_references() -> None:
     }
 
 
+def test_a_credit_note_of_several_invoices_refers_to_each_where_there_is_room() -> None:
+    several = {"seller": FRENCH_SELLER, "further_originals": (Original(key="2", number="INV-0002"),)}
+    references = correction(REFERENCES, **several)["invoice_references"]
+    assert [each["number"] for each in references] == ["INV-0001", "INV-0002"]
+    assert correction(FLAT, **several)["amended_number"] == "INV-0001"
+
+
 def test_the_sellers_country_decides_and_not_the_customers() -> None:
     assert "is_credit_note" not in correction(FLAT, buyer=UNIVERSITY)
     assert correction(FLAT, seller=FRENCH_SELLER, buyer=CUSTOMER)["is_credit_note"] is True

@@ -40,6 +40,7 @@ def read(root: Node) -> Invoice:
     currency = settlement.text("InvoiceCurrencyCode")
     seller = _party(agreement.first("SellerTradeParty"))
     tax_totals = tuple(map(_tax_total, settlement.all("ApplicableTradeTax")))
+    originals = tuple(dict.fromkeys(_originals(settlement)))
     return Invoice(
         key="",
         company=company_of(seller),
@@ -61,7 +62,8 @@ def read(root: Node) -> Invoice:
         sales_order=agreement.text("SellerOrderReferencedDocument", "IssuerAssignedID"),
         contract=agreement.text("ContractReferencedDocument", "IssuerAssignedID"),
         note=document.text("IncludedNote", "Content"),
-        original=_original(settlement),
+        original=originals[0] if originals else None,
+        further_originals=originals[1:],
         delivery_date=_day(
             trade.first("ApplicableHeaderTradeDelivery", "ActualDeliverySupplyChainEvent", "OccurrenceDateTime")
         ),
@@ -84,12 +86,10 @@ def _day(moment: Node | None) -> date | None:
     return as_day(f"{text[:4]}-{text[4:6]}-{text[6:]}" if compact else text, moment.name)
 
 
-def _original(settlement: Node) -> Original | None:
-    reference = settlement.first("InvoiceReferencedDocument")
-    number = reference and reference.text("IssuerAssignedID")
-    if not reference or not number:
-        return None
-    return Original(key=None, number=number, date=_day(reference.first("FormattedIssueDateTime")))
+def _originals(settlement: Node) -> Iterator[Original]:
+    for reference in settlement.all("InvoiceReferencedDocument"):
+        if number := reference.text("IssuerAssignedID"):
+            yield Original(key=None, number=number, date=_day(reference.first("FormattedIssueDateTime")))
 
 
 def _party(found: Node | None) -> Party:

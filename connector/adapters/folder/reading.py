@@ -30,7 +30,7 @@ _LONGEST_CODE: Final = 64
 
 def _see_that_it_fits(invoice: Invoice) -> None:
     """Nobody's number is longer; what is cut off could not be found again, and no ledger keeps a novel."""
-    original = invoice.original.number if invoice.original else None
+    original = max((each.number for each in invoice.originals), key=len, default=None)
     codes = {
         "series": invoice.series,
         "supplier": invoice.company,

@@ -38,6 +38,7 @@ def read(root: Node) -> Invoice:
     currency = root.text("DocumentCurrencyCode")
     seller = _party(root, "AccountingSupplierParty")
     tax_totals = tuple(_tax_totals(root))
+    originals = tuple(dict.fromkeys(_originals(root)))
     return Invoice(
         key="",
         company=company_of(seller),
@@ -59,7 +60,8 @@ def read(root: Node) -> Invoice:
         sales_order=root.text("OrderReference", "SalesOrderID"),
         contract=root.text("ContractDocumentReference", "ID"),
         note=root.text("Note"),
-        original=_original(root),
+        original=originals[0] if originals else None,
+        further_originals=originals[1:],
         delivery_date=root.day("Delivery", "ActualDeliveryDate"),
     )
 
@@ -69,10 +71,10 @@ def _kind(root: Node) -> Kind:
     return Kind.CREDIT_NOTE if lowers else Kind.INVOICE
 
 
-def _original(root: Node) -> Original | None:
-    reference = root.first("BillingReference", "InvoiceDocumentReference")
-    number = reference and reference.text("ID")
-    return Original(key=None, number=number, date=reference.day("IssueDate")) if reference and number else None
+def _originals(root: Node) -> Iterator[Original]:
+    for reference in root.all("BillingReference", "InvoiceDocumentReference"):
+        if number := reference.text("ID"):
+            yield Original(key=None, number=number, date=reference.day("IssueDate"))
 
 
 def _party(root: Node, role: str) -> Party:

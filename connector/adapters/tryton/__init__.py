@@ -88,7 +88,7 @@ class TrytonAdapter(DatabaseAdapter):
     ) -> Sequence[Found]:
         """Return posted and paid customer invoices and credit notes after a position; see the port."""
         heads, originals = self._reader.find(after, limit, since=since, companies=companies)
-        return [_found(row, originals.get(row["id"])) for row in heads]
+        return [_found(row, originals.get(row["id"], ())) for row in heads]
 
     def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
         """Return the documents as they stand now; see the port."""
@@ -131,10 +131,10 @@ class TrytonAdapter(DatabaseAdapter):
         return require_readable(require(schema, source=self._database.source, action=NO_TRYTON))
 
 
-def _found(row: Row, original: Row | None) -> Found:
+def _found(row: Row, originals: Sequence[Row]) -> Found:
     total, issue_date = readable(number, row["total_amount_cache"]), readable(day, row["invoice_date"])
     what = kind(total)
-    credited = original if what is Kind.CREDIT_NOTE else None
+    credited = originals[0] if originals and what is Kind.CREDIT_NOTE else None
     return Found(
         key=str(row["id"]),
         company=str(row["company"]),

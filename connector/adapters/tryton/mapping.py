@@ -99,6 +99,7 @@ class Mapper:
     def _invoice(self, row: Row) -> Invoice:
         totals = self._totals(row)
         sign = -1 if totals.payable < 0 else 1
+        originals = self._originals(row) if sign < 0 else ()
         return Invoice(
             key=str(row["id"]),
             company=str(row["company"]),
@@ -130,7 +131,8 @@ class Mapper:
             payment=self._payment(row),
             purchase_order=plain(row["reference"]),
             note="\n".join(text for text in (plain(row["description"]), plain(row["comment"])) if text) or None,
-            original=self._original(row) if sign < 0 else None,
+            original=originals[0] if originals else None,
+            further_originals=originals[1:],
             reference=plain(row["written_reference"]),
             xref=plain(row["written_xref"]),
         )
@@ -150,15 +152,15 @@ class Mapper:
                     return Payment(iban=plain(account["iban"]), bic=plain(account["bic"]), terms=terms)
         return Payment(terms=terms)
 
-    def _original(self, row: Row) -> Original | None:
-        original = self.documents.originals.get(row["id"])
-        if original is None:
-            return None
-        return Original(
-            key=str(original["id"]),
-            number=plain(original["number"]) or "",
-            date=day(original["invoice_date"]),
-            confirmed=bool(original["issued"]),
+    def _originals(self, row: Row) -> tuple[Original, ...]:
+        return tuple(
+            Original(
+                key=str(original["id"]),
+                number=plain(original["number"]) or "",
+                date=day(original["invoice_date"]),
+                confirmed=bool(original["issued"]),
+            )
+            for original in self.documents.originals.get(row["id"], ())
         )
 
     # --- lines

@@ -73,7 +73,7 @@ class Documents:
     line_taxes: dict[int, list[int]] = field(default_factory=dict)  # line -> taxes
     tax_rows: dict[int, list[Row]] = field(default_factory=dict)  # by document
     taxes: dict[int, Row] = field(default_factory=dict)
-    originals: dict[int, Row] = field(default_factory=dict)  # document -> the one that its lines come from
+    originals: dict[int, list[Row]] = field(default_factory=dict)  # document -> those that its lines come from
     parties: Parties = field(default_factory=Parties)
     bank_numbers: dict[int, list[Row]] = field(default_factory=dict)  # by owner
 
@@ -106,7 +106,7 @@ class Reader:
 
     def find(
         self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
-    ) -> tuple[Sequence[Row], Mapping[int, Row]]:
+    ) -> tuple[Sequence[Row], Mapping[int, list[Row]]]:
         """Return the heads of one page, oldest change first, and the originals of those that have one."""
         changed_at = max(after.changed_at.astimezone(UTC), EPOCH) if after else EPOCH
         values: dict[str, object] = {
@@ -173,10 +173,10 @@ class Reader:
             bank_numbers=grouped(query(BANK, sellers), "owner") if schema.has_table(BANK_ACCOUNTS) else {},
         )
 
-    def _originals(self, connection: Connection, schema: Schema, ids: list[int]) -> dict[int, Row]:
-        """Return the document that the first line with an origin comes from, of each document that has one."""
+    def _originals(self, connection: Connection, schema: Schema, ids: list[int]) -> dict[int, list[Row]]:
+        """Return the documents that lines come from, in their order, of each document with such lines."""
         rows = self._rows(connection, schema, self._complete(ORIGINALS, schema), {"ids": ids})
-        return {row["invoice"]: row for row in reversed(rows)}
+        return grouped(list({(row["invoice"], row["id"]): row for row in rows}.values()), "invoice")
 
     def _parties(self, connection: Connection, schema: Schema, parties: Iterable[int]) -> Parties:
         values = {"ids": sorted(set(parties))}
