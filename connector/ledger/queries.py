@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from connector.domain.evidence import unpacked
 from connector.domain.identity import name_key
-from connector.domain.job import Effect, Event, Stage, Status
+from connector.domain.job import AT_REST, Effect, Event, Stage, Status
 from connector.ledger import causes
 from connector.ledger.cases import CASE
 from connector.ledger.causes import Cause
@@ -59,6 +59,7 @@ class Filter:
     among: Named | None = None  # what a search found; nothing fits where that is empty
     attention: bool = False  # only what needs a person: held, or a case
     case: bool = False  # only what needs a person though its work has ended
+    under_way: bool = False  # only what has not come to its end
     issued_from: date | None = None
     issued_to: date | None = None
     recorded: bool = False  # only what has a reference and a cross-reference for the ERP
@@ -94,6 +95,8 @@ class Filter:
             wanted.append(either(*NEEDING))
         if self.case:
             wanted.append(CASE)
+        if self.under_way:
+            wanted.append(JobRow.status.not_in(AT_REST))
         if self.issued_from:
             wanted.append(JobRow.issue_date >= self.issued_from)
         if self.issued_to:

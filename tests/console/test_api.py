@@ -169,6 +169,26 @@ def test_many_are_acted_on_and_stopped(console: Console, machine: Machine) -> No
     assert machine.get(f"/bulks/{begun['id']}").json()["done"] == 0
 
 
+def test_the_cases_of_issued_invoices_are_closed_with_many_only_where_they_are_meant(
+    console: Console, machine: Machine
+) -> None:
+    issued = console.job("B-0101")
+    case = update(JobRow).where(JobRow.id == issued.id)
+    with console.ledger.database.write() as connection:
+        connection.execute(case.values(reason="refused_by_receiver", details={"message": "no"}))
+
+    def total(**wanted: object) -> int:
+        wish = {"action": "skip", "filter": {"search": "B-0101", **wanted}, "note": "by telephone"}
+        begun = machine.post("/bulks", wish).json()
+        machine.post(f"/bulks/{begun['id']}/stop", {})
+        return int(begun["total"])
+
+    assert (total(), total(attention=True)) == (0, 0)
+    assert (total(status="done"), total(reason="refused_by_receiver")) == (1, 1)
+    with console.ledger.database.write() as connection:
+        connection.execute(case.values(reason=None, details=None))
+
+
 def test_an_account_is_paused_and_resumed(machine: Machine) -> None:
     assert machine.post("/accounts/spain/pause", {"note": "month end"}).json()["paused_by"] == f"token {machine.name}"
     assert machine.post("/accounts/spain/resume", {}).json()["paused_by"] is None

@@ -98,6 +98,20 @@ def test_many_are_previewed_begun_watched_and_stopped(console: Console, ana: Bro
     assert "stopped a bulk action" in audit
 
 
+def test_the_preview_tells_how_many_issued_ones_would_be_let_be(console: Console, ana: Browser) -> None:
+    case = update(JobRow).where(JobRow.number == "B-0101")
+    with console.ledger.database.write() as connection:
+        connection.execute(case.values(reason="refused_by_receiver", details={"message": "no"}))
+    everything, retried = (ana.text(f"/bulks/new?act={act}&attention=1") for act in ("skip", "retry"))
+    form = ana.hidden("/bulks/new?act=skip&attention=1", "/bulks")
+    fewer = ana.send("/bulks", **{**form, "cases": "0"}, note="sent on paper")
+    with console.ledger.database.write() as connection:
+        connection.execute(case.values(reason=None, details=None))
+    assert "1 of them is issued: it stays issued, and its case is closed." in everything
+    assert "issued" not in retried.partition("Left alone")[0].partition("Preview")[2]
+    assert fewer.status_code == 422
+
+
 def test_what_was_not_counted_is_not_taken(console: Console, ana: Browser) -> None:
     before = ana.hidden("/bulks/new?act=retry&status=held", "/bulks")
     another = update(JobRow).where(JobRow.number == "B-0101")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -12,6 +13,7 @@ from starlette.responses import Response
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS
 from connector.ledger.bulks import Bulk
+from connector.ledger.queries import Filter
 from connector.web.api.caller import Actor, Key, Reader, once
 from connector.web.api.jobs import Action, Wanted
 from connector.web.api.records import BulkRecord
@@ -42,8 +44,11 @@ routes = APIRouter(tags=["many invoices"])
 
 @routes.post("/bulks", response_model=BulkRecord)
 def begin_bulk(caller: Actor, wish: NewBulk, key: Key) -> Response:
-    """Do something to all invoices of a filter, at most 20,000; the connector goes on with it by itself."""
-    wanted = wish.filter.filter(caller.ledger)
+    """Do something to all invoices of a filter, at most 20,000; the connector goes on with it by itself.
+
+    To skip an issued invoice closes its case, and it stays issued: that is done only where the filter names its status,
+    reason or cause.
+    """
     chosen = {
         {"search": "q"}.get(name, name): "1" if value is True else str(value)
         for name, value in wish.filter.model_dump(exclude_none=True, exclude_defaults=True).items()
@@ -51,7 +56,12 @@ def begin_bulk(caller: Actor, wish: NewBulk, key: Key) -> Response:
 
     def act() -> BulkRecord:
         bulk_id = caller.ledger.bulks.begin(
-            ACTS[wish.action], wanted, chosen=chosen, who=caller.who, note=wish.note.strip(), pace=wish.pace
+            ACTS[wish.action],
+            _wanted(caller.ledger, wish),
+            chosen=chosen,
+            who=caller.who,
+            note=wish.note.strip(),
+            pace=wish.pace,
         )
         return BulkRecord.of(_bulk(caller.ledger, bulk_id))
 
@@ -70,6 +80,12 @@ def stop_bulk(caller: Actor, bulk_id: BulkId) -> BulkRecord:
     _bulk(caller.ledger, bulk_id)
     caller.ledger.bulks.stop(bulk_id, who=caller.who)
     return BulkRecord.of(_bulk(caller.ledger, bulk_id))
+
+
+def _wanted(ledger: Ledger, wish: NewBulk) -> Filter:
+    wanted = wish.filter.filter(ledger)
+    names_cases = wanted.status or wanted.reason or wanted.cause
+    return wanted if wish.action != "skip" or names_cases else replace(wanted, under_way=True)
 
 
 def _bulk(ledger: Ledger, bulk_id: int) -> Bulk:
