@@ -97,10 +97,6 @@ class Filter:
             wanted.append(CASE)
         if self.under_way:
             wanted.append(JobRow.status.not_in(AT_REST))
-        if self.issued_from:
-            wanted.append(JobRow.issue_date >= self.issued_from)
-        if self.issued_to:
-            wanted.append(JobRow.issue_date <= self.issued_to)
         if self.recorded:
             wanted.append(and_(JobRow.reference.is_not(None), JobRow.xref.is_not(None)))
         return and_(*wanted)
@@ -111,10 +107,12 @@ class Filter:
         return self.among is not None and self.among.more
 
     def _limits(self) -> Iterator[ColumnElement[bool]]:
-        if self.since is not None:
-            yield JobRow.issue_date >= self.since
-        if self.until is not None:
-            yield JobRow.issue_date <= self.until
+        for first in (self.since, self.issued_from):
+            if first is not None:
+                yield JobRow.issue_date >= first
+        for last in (self.until, self.issued_to):
+            if last is not None:
+                yield JobRow.issue_date <= last
         if self.at_least is not None:
             yield JobRow.size >= float(self.at_least)
         if self.at_most is not None:

@@ -189,6 +189,16 @@ def test_the_cases_of_issued_invoices_are_closed_with_many_only_where_they_are_m
         connection.execute(case.values(reason=None, details=None))
 
 
+def test_a_search_that_finds_more_than_it_tells_begins_nothing(
+    console: Console, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connector.ledger.queries.NAMED", 1)
+    before = console.ledger.bulks.latest()
+    wish = {"action": "retry", "filter": {"search": "B-"}, "note": "cured"}
+    assert is_problem(machine.post("/bulks", wish), 422)
+    assert console.ledger.bulks.latest() == before
+
+
 def test_an_account_is_paused_and_resumed(machine: Machine) -> None:
     assert machine.post("/accounts/spain/pause", {"note": "month end"}).json()["paused_by"] == f"token {machine.name}"
     assert machine.post("/accounts/spain/resume", {}).json()["paused_by"] is None

@@ -46,8 +46,9 @@ routes = APIRouter(tags=["many invoices"])
 def begin_bulk(caller: Actor, wish: NewBulk, key: Key) -> Response:
     """Do something to all invoices of a filter, at most 20,000; the connector goes on with it by itself.
 
-    To skip an issued invoice closes its case, and it stays issued: that is done only where the filter names its status,
-    reason or cause.
+    To skip an issued invoice closes its case, and it stays issued: that is done only where the filter names its
+    status, its reason or its cause. A search that finds more than it can tell is refused with 422: say more, or
+    narrow the filter.
     """
     chosen = {
         {"search": "q"}.get(name, name): "1" if value is True else str(value)
@@ -84,6 +85,8 @@ def stop_bulk(caller: Actor, bulk_id: BulkId) -> BulkRecord:
 
 def _wanted(ledger: Ledger, wish: NewBulk) -> Filter:
     wanted = wish.filter.filter(ledger)
+    if wanted.cut:
+        raise HTTPException(422, "filter.search: it finds more than it can tell; say more, or narrow the filter")
     names_cases = wanted.status or wanted.reason or wanted.cause
     return wanted if wish.action != "skip" or names_cases else replace(wanted, under_way=True)
 
