@@ -156,7 +156,7 @@ def clause(key: str) -> ColumnElement[bool]:
 def _same(names: Iterable[str], values: Iterable[str]) -> Iterator[ColumnElement[bool]]:
     for name, value in zip(names, values, strict=True):
         of_the_job = func.coalesce(getattr(JobRow, name), "") if name in _OF_THE_JOB else literal("")
-        yield or_(_says(_fact(name, value)), and_(~_says(f'"{name}": '), of_the_job == value))
+        yield or_(_says(_fact(name, value)), and_(~_says(f'"{name}": '), of_the_job == storable(value)))
 
 
 def _fact(name: str, value: str) -> str:

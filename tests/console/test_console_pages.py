@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import update
 
 from connector.archive.storage import Folder, sha256
+from connector.domain import catalogue
 from connector.domain.archive import Piece
 from connector.domain.catalogue import term
+from connector.ledger.actions import RETRY
+from connector.ledger.queries import Filter
 from connector.ledger.tables import JobRow
 from connector.web.console.overview import address_of
 from tests.console.browser import Browser
@@ -35,6 +40,34 @@ def test_every_page_is_there_in_every_language_with_its_band(console: Console, p
         text = browser.text(page)
     assert f'<html lang="{language}">' in text
     assert 'class="env-simulator"' in text
+
+
+HUGE = "9" * 25
+
+ODD = json.dumps(["vat_number_wrong", *("\ud800" for _ in catalogue.reason("vat_number_wrong").cause)])
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        (f"/jobs?after={HUGE}", 422),
+        (f"/jobs?after=2026-01-15_{HUGE}", 422),
+        ("/jobs?after=-1", 422),
+        (f"/bulks/{HUGE}", 404),
+        (f"/jobs?{urlencode({'cause': ODD})}", 200),
+        (f"/bulks/new?{urlencode({'act': 'skip', 'cause': ODD})}", 200),
+    ],
+)
+def test_an_address_that_nobody_was_given_is_answered_too(ana: Browser, address: str, status: int) -> None:
+    assert ana.get(address).status_code == status
+
+
+def test_pages_of_a_bulk_end_at_its_last_item(console: Console, ana: Browser) -> None:
+    bulk_id = console.ledger.bulks.begin(
+        RETRY, Filter(source="none"), chosen={}, who="ana", note="for its page", pace=None
+    )
+    assert ana.get(f"/bulks/{bulk_id}?after={HUGE}").status_code == 200
+    assert ana.send(f"/bulks/{HUGE}/stop").status_code == 404
 
 
 def test_the_overview_groups_what_needs_a_person_by_cause(ana: Browser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, event, func, select, text
 
+from connector.domain import catalogue
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.jobs import _LEASED, _due
@@ -104,11 +106,19 @@ def test_a_search_for_what_very_many_are_called_says_that_there_is_more(
     assert not ledger.queries.named("F-9", Filter(status=Status.PENDING)).more
 
 
-@pytest.mark.parametrize("odd", ["", "²", "9" * 40, "٣", "nothing", "-1", "1e3"])
+@pytest.mark.parametrize("odd", ["", "²", "9" * 40, "٣", "nothing", "-1", "1e3", "\x00", "\ud800"])
 def test_odd_names_find_nothing_and_fail_nowhere(ledger: Ledger, odd: str) -> None:
     add(ledger, invoice("1"))
 
     assert ledger.queries.find(odd) == []
+    assert set(ledger.queries.named(odd).ids) <= {1}
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\ud800"], ids=["NUL", "half a character"])
+def test_a_cause_with_a_text_that_no_database_takes_means_no_job(ledger: Ledger, odd: str) -> None:
+    hold(ledger, lease_one(ledger))
+    parts = ["vat_number_wrong", *(odd for _ in catalogue.reason("vat_number_wrong").cause)]
+    assert list(ledger.queries.jobs(Filter(cause=json.dumps(parts)))) == []
 
 
 def test_what_was_sent_since_is_counted(ledger: Ledger, clock: FakeClock) -> None:

@@ -19,7 +19,7 @@ from connector.domain.invoice import Kind
 from connector.domain.job import is_case
 from connector.ledger import Ledger
 from connector.ledger.actions import ACTS, Act
-from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST, CountedOtherwiseError, Extent
+from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST, Bulk, CountedOtherwiseError, Extent
 from connector.ledger.queries import Filter
 from connector.operations.acts import why_not
 from connector.web.console.filters import Chosen, FilterError
@@ -179,12 +179,12 @@ def _counted(form: dict[str, str]) -> Extent | None:
 
 @routes.get("/bulks/{bulk_id}")
 def show(visit: User, bulk_id: int) -> Response:
-    bulk = visit.ledger.bulks.get(bulk_id)
+    bulk = _bulk(visit, bulk_id)
     if bulk is None:
         return visit.not_found()
     given = visit.request.query_params
     result = given.get("result") if given.get("result") in (CHANGED, LEFT_ALONE) else None
-    after = int(given["after"]) if given.get("after", "").isdecimal() else 0
+    after = int(given["after"]) if given.get("after", "").isdecimal() and len(given["after"]) < 9 else 0
     items = visit.ledger.bulks.items(bulk_id, after=after, limit=_PAGE + 1, result=result)
     shown, more = items[:_PAGE], len(items) > _PAGE
     following = query_of({"result": result, "after": shown[-1].place}) if more else None
@@ -195,10 +195,14 @@ def show(visit: User, bulk_id: int) -> Response:
 @routes.post("/bulks/{bulk_id}/stop")
 def stop(visit: User, bulk_id: int, form_key: Text = "") -> Response:
     check_form(visit, form_key)
-    if visit.ledger.bulks.get(bulk_id) is None:
+    if _bulk(visit, bulk_id) is None:
         return visit.not_found()
     visit.ledger.bulks.stop(bulk_id, who=visit.user)
     return visit.go(f"/bulks/{bulk_id}")
+
+
+def _bulk(visit: Visit, bulk_id: int) -> Bulk | None:
+    return visit.ledger.bulks.get(bulk_id) if 0 < bulk_id < 2**63 else None
 
 
 def _pace(text: str) -> int | None:

@@ -210,9 +210,12 @@ def _place(text: str) -> Place | None:
 
     day, _, number = text.rpartition("_")
     try:
-        return Place(id=int(number), day=date.fromisoformat(day) if day else None)
+        place = Place(id=int(number), day=date.fromisoformat(day) if day else None)
     except ValueError:
         raise FilterError("after") from None
+    if not 0 < place.id < 2**63:
+        raise FilterError("after")
+    return place
 
 
 def _shown(place: Place) -> str:

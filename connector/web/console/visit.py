@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, RedirectResponse
 from connector import __version__
 from connector.bootstrap import Services
 from connector.domain import catalogue
+from connector.domain.identity import storable
 from connector.ledger import Ledger
 from connector.ledger.causes import told
 from connector.ledger.people import Session
@@ -122,7 +123,7 @@ def _cause(key: str) -> str:
     """Say which cause is meant: the reason, and what tells it from others of that reason."""
     if not (parts := told(key)):
         return "?"
-    return " · ".join([catalogue.titles(parts[0]), *filter(None, parts[1:])])
+    return storable(" · ".join([catalogue.titles(parts[0]), *filter(None, parts[1:])]))
 
 
 @cache
