@@ -37,10 +37,11 @@ class Deeds:
         """Work on a ledger."""
         self._database = database
 
-    def write(self, who: str, what: str, subject: str, *, note: str | None = None) -> None:
+    def write(self, who: str, what: str, subject: str, *, note: str | None = None, job_id: int | None = None) -> None:
         """Write down a deed that changed no job."""
+        now, more = self._database.clock.now(), {"note": note, "job_id": job_id}
         with self._database.write() as connection:
-            write_deed(connection, self._database.clock.now(), who=who, what=what, subject=subject, note=note)
+            write_deed(connection, now, who=who, what=what, subject=subject, **more)
 
     def page(self, *, before: int | None, limit: int, who: str | None = None, what: str | None = None) -> list[Deed]:
         """Return deeds, latest first, those before an id."""

@@ -79,15 +79,8 @@ def test_the_overview_groups_what_needs_a_person_by_cause(ana: Browser) -> None:
 def test_a_file_that_the_archive_has_is_handed_out_to_who_is_signed_in(
     console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job, place = console.job("B-0101"), Folder(tmp_path / "archive")
-    monkeypatch.setitem(console.services.__dict__, "storage", place)
-    archive = console.ledger.archive
-    archive.enrol(job.account, [Piece.LEGAL, Piece.PDF])
-    wanted = [one.file for one in archive.claim(job.account, 1000, seconds=60)]
-    [legal] = [file for file in wanted if (file.job_id, file.piece) == (job.id, Piece.LEGAL)]
-    place.put("files/aa/one.xml", b"<x/>")
-    archive.storing(legal, name="files/aa/one.xml", sha256=sha256(b"<x/>"), size=4)
-    archive.kept(legal)
+    job = console.job("B-0101")
+    keep(console, Folder(tmp_path / "archive"), Piece.LEGAL, b"<x/>", monkeypatch)
     address = f"/jobs/{job.id}/files/legal"
     with console.browser("vera") as browser:
         assert re.findall(rf'href="(/jobs/{job.id}/files/\w+)"', browser.text(f"/jobs/{job.id}")) == [address]
@@ -97,6 +90,36 @@ def test_a_file_that_the_archive_has_is_handed_out_to_who_is_signed_in(
     assert answer.headers["content-disposition"] == 'attachment; filename="B-0101-legal.xml"'
     assert answer.headers["content-type"] == "application/octet-stream"
     assert console.address_without_sign_in(address).status_code == 303
+
+
+def test_what_was_sent_is_handed_out_to_operators_alone_and_the_audit_tells(
+    console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, sent = console.job("B-0101"), b'{"iban": "ES9121000418450200051332"}'
+    keep(console, Folder(tmp_path / "archive"), Piece.ORIGINAL, sent, monkeypatch)
+    address = f"/jobs/{job.id}/files/original"
+    with console.browser("vera") as browser:
+        assert address not in browser.text(f"/jobs/{job.id}")
+        assert browser.get(address).status_code == 403
+        assert "took what was sent of" not in browser.text("/audit")
+    with console.browser("ana") as browser:
+        assert address in browser.text(f"/jobs/{job.id}")
+        assert browser.get(address).content == sent
+        assert "took what was sent of" in browser.text("/audit")
+    [deed] = console.ledger.deeds.page(before=None, limit=9, what="take_original")
+    assert (deed.who, deed.subject, deed.job_id) == ("ana", "B-0101", job.id)
+
+
+def keep(console: Console, place: Folder, piece: Piece, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the archive hold one file of an invoice."""
+    job, archive, name = console.job("B-0101"), console.ledger.archive, f"files/aa/{piece}"
+    monkeypatch.setitem(console.services.__dict__, "storage", place)
+    archive.enrol(job.account, list(Piece))
+    wanted = [one.file for one in archive.claim(job.account, 1000, seconds=0)]
+    [file] = [file for file in wanted if (file.job_id, file.piece) == (job.id, piece)]
+    place.put(name, content)
+    archive.storing(file, name=name, sha256=sha256(content), size=len(content))
+    archive.kept(file)
 
 
 def test_states_and_reasons_are_told_in_words_and_narrow(console: Console) -> None:

@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Form
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from connector.bootstrap import Services
@@ -112,13 +113,18 @@ def payload(visit: User, job_id: int) -> Response:
 
 @routes.get("/jobs/{job_id}/files/{piece}")
 def file(visit: User, job_id: int, piece: Piece) -> Response:
-    """Hand out a file of the archive: to be kept, never to be shown as a page of ours."""
+    """Hand out a file of the archive: to be kept, never to be shown as a page of ours.
+
+    What was sent shows what our pages mask: it is for those who may act, and it is written down who took it.
+    """
     from connector.archive.handing_out import hand_out
     from connector.archive.storage import ArchiveError
 
     job, storage = _job(visit, job_id), visit.services.storage
     if job is None or storage is None:
         return visit.not_found()
+    if not _may_have(visit, piece):
+        raise HTTPException(403)
     try:
         found = hand_out(visit.ledger, storage, job, piece)
     except ArchiveError as error:
@@ -126,6 +132,8 @@ def file(visit: User, job_id: int, piece: Piece) -> Response:
         return visit.page("message.html", status=503, title=visit.t("archived_files"), message=said)
     if found is None:
         return visit.not_found()
+    if piece is Piece.ORIGINAL:
+        visit.ledger.deeds.write(visit.user, "take_original", job.number or f"id {job.id}", job_id=job.id)
     kept = {"Content-Disposition": f'attachment; filename="{found.name}"'}
     return Response(found.content, media_type="application/octet-stream", headers=kept)
 
@@ -135,7 +143,11 @@ def _files(visit: Visit, job: Job) -> list[Piece]:
         return []
     from connector.archive.handing_out import kept
 
-    return list(kept(visit.ledger, job))
+    return [piece for piece in kept(visit.ledger, job) if _may_have(visit, piece)]
+
+
+def _may_have(visit: Visit, piece: Piece) -> bool:
+    return visit.may_act or piece is not Piece.ORIGINAL
 
 
 @routes.get("/jobs/{job_id}/totals")
