@@ -205,8 +205,9 @@ class Folder:
         """Remove unfinished files whose writer is long gone."""
         try:
             for file in (self._folder / _INCOMING).glob("*"):
-                if time() - file.stat().st_mtime > _LEFT_BEHIND:
-                    file.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # its writer, or another worker, was quicker
+                    if time() - file.stat().st_mtime > _LEFT_BEHIND:
+                        file.unlink()
         except OSError as error:
             raise self._failed(error, "written") from error
 

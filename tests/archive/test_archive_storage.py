@@ -334,3 +334,17 @@ def test_what_a_killed_writer_left_is_removed_after_an_hour(tmp_path: Path) -> N
     folder.tidy()
 
     assert [file.name for file in incoming.iterdir()] == ["new"]
+
+
+def test_what_another_worker_removes_first_is_no_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    for name in ("one", "two"):
+        (incoming / name).write_bytes(b"half")
+        os.utime(incoming / name, (0, 0))
+    found = [incoming / "gone", *incoming.iterdir()]
+    monkeypatch.setattr(Path, "glob", lambda *_: iter(found))
+
+    Folder(tmp_path).tidy()
+
+    assert list(incoming.iterdir()) == []
