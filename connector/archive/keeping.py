@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection
+from threading import Lock
 from typing import Final, Protocol
 
 from connector.archive.manifest import Listed, Manifest, manifest, number_of
@@ -25,6 +26,12 @@ _TOGETHER: Final = 20
 """Files taken at once."""
 
 _IN_A_LIST: Final = 1000
+
+_LISTING_SECONDS: Final = 300.0
+"""How long making lists is one process's without a sign of life; more than writing one takes."""
+
+_listing: Final = Lock()
+"""The same for the threads of one process."""
 
 
 class Files(Protocol):
@@ -156,16 +163,31 @@ class Archivist:
     def list_kept(self) -> int:
         """Name the kept files that no list names yet in a new list; return how many.
 
+        One process makes lists at a time, for each names the one before it. Whatever another one keeps meanwhile is
+        named by it too: it looks again after it has let go.
+
         Raises:
             ArchiveError: the place cannot be written to now.
         """
         named = 0
-        while batch := self._ledger.archive.unlisted(_IN_A_LIST):
-            made = self._next_list(batch)
-            crashpoint("archive", "listed")
-            self._remember(made)
-            named += len(batch)
+        with _listing:
+            while self._ledger.archive.unlisted(1) and (more := self._list_alone()):
+                named += more
         return named
+
+    def _list_alone(self) -> int:
+        """Name what is kept by now; nothing where another process is at it."""
+        named = 0
+        with self._ledger.offices.alone("archive lists", seconds=_LISTING_SECONDS) as ours:
+            while ours() and (batch := self._ledger.archive.unlisted(_IN_A_LIST)):
+                named += self._list(batch)
+        return named
+
+    def _list(self, batch: Collection[Wanted]) -> int:
+        made = self._next_list(batch)
+        crashpoint("archive", "listed")
+        self._remember(made)
+        return len(batch)
 
     def _next_list(self, batch: Collection[Wanted]) -> Manifest:
         """Return the next list as it stands in the archive: ours, or what a dead process has left there."""

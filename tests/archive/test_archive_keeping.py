@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -366,3 +367,59 @@ def test_a_list_that_a_dead_process_left_is_taken_over(office: Office) -> None:
     assert office.archivist.list_kept() == 3
     assert [known.number for known in office.house.ledger.archive.lists()] == [1]
     assert office.findings() == []
+
+
+def kept_but_not_listed(office: Office, key: str) -> None:
+    """Have the archive hold a document's files that no list names."""
+    office.house.issue(invoice(key, number=f"F-{key}"))
+    office.house.advance(5)
+    listing, office.archivist.list_kept = office.archivist.list_kept, lambda: 0  # type: ignore[method-assign]
+    office.work()
+    office.archivist.list_kept = listing  # type: ignore[method-assign]
+
+
+def test_two_workers_that_make_a_list_at_once_make_one_after_the_other(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_but_not_listed(office, "1")
+    other, put = office_of(office.house, office.place), office.folder.put
+    faults: list[ArchiveError] = []
+
+    def list_too() -> None:
+        try:
+            other.archivist.list_kept()
+        except ArchiveError as error:
+            faults.append(error)
+
+    def meanwhile(name: str, content: bytes) -> None:
+        monkeypatch.setattr(office.folder, "put", put)
+        kept_but_not_listed(other, "2")
+        at_once.start()
+        at_once.join(0.5)
+        put(name, content)
+
+    at_once = Thread(target=list_too)
+    monkeypatch.setattr(office.folder, "put", meanwhile)
+    office.archivist.list_kept()
+    at_once.join()
+
+    assert faults == []
+    assert [known.number for known in office.house.ledger.archive.lists()] == [1, 2]
+    assert office.house.ledger.archive.unlisted(9) == []
+    assert office.findings() == []
+
+
+def test_while_another_process_makes_lists_they_are_left_to_it(office: Office) -> None:
+    office.house.issue(invoice("1"))
+    office.house.advance(5)
+    with office.house.ledger.database.write() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO lease (name, owner, leased_until) VALUES ('archive lists', 'elsewhere/1/1', '2099-01-01')"
+        )
+    assert office.work() == 3
+    assert office.house.ledger.archive.lists() == []
+
+    with office.house.ledger.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM lease")
+    office.work()
+    assert office.house.ledger.archive.unlisted(9) == []
