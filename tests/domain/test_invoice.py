@@ -50,6 +50,7 @@ OTHER: dict[str, Any] = {
     "sales_order": "x",
     "note": "x",
     "original": Original(key="1", number="F-1"),
+    "further_originals": (Original(key="2", number="F-2"),),
     "amend_reason": "R1",
     "delivery_date": date(2026, 1, 9),
     "attachments": (Attachment(name="F-1.pdf", size=9, digest="1"),),
