@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -47,30 +47,28 @@ def test_a_process_dies_at_its_crash_point_and_only_there() -> None:
     assert (dead.returncode, dead.stdout.split()) == (-signal.SIGKILL, ["0", "1", "2"])
 
 
-@pytest.mark.parametrize("fresh", [True, False])
-def test_a_process_that_does_not_end_tells_where_it_is(tmp_path: Path, fresh: bool) -> None:
-    nursery = Nursery(fresh=fresh)
-    try:
-        child = nursery.start("simulator", ["simulator", "--port", "0"], tmp_path / "log", env={})
-        until(lambda: child.log.exists() and "http" in child.log.read_text(), within=30)
-        assert "Current thread" in child.where()
-        assert child.alive
-    finally:
-        nursery.close()
+@pytest.fixture(scope="module")
+def nursery() -> Iterator[Nursery]:
+    nursery = Nursery()
+    yield nursery
+    nursery.close()
 
 
-def test_a_process_that_was_born_too_late_is_not_taken_for_the_next_one(tmp_path: Path) -> None:
-    nursery = Nursery(patience=0)
-    try:
-        with pytest.raises(RuntimeError, match="does not answer"):
-            nursery.start("late", ["--help"], tmp_path / "late", env={})
-        nursery.patience = 30
-        child = nursery.start("version", ["--version"], tmp_path / "log", env={})
-        assert child.wait(30)
-        assert "--help" not in child.log.read_text()
-        assert child.log.read_text().startswith("connector, version ")
-    finally:
-        nursery.close()
+def test_a_process_that_does_not_end_tells_where_it_is(nursery: Nursery, tmp_path: Path) -> None:
+    child = nursery.start("simulator", ["simulator", "--port", "0"], tmp_path / "log", env={})
+    until(lambda: child.log.exists() and "http" in child.log.read_text(), within=30)
+    assert "Current thread" in child.where()
+    assert child.alive
+
+
+def test_a_process_that_was_born_too_late_is_not_taken_for_the_next_one(nursery: Nursery, tmp_path: Path) -> None:
+    nursery.patience = 0
+    with pytest.raises(RuntimeError, match="does not answer"):
+        nursery.start("late", ["--help"], tmp_path / "late", env={})
+    nursery.patience = 30
+    child = nursery.start("version", ["--version"], tmp_path / "log", env={})
+    assert child.wait(30)
+    assert child.log.read_text().startswith("connector, version ")
 
 
 @pytest.mark.parametrize("charge", ["send", "send.after_request:x", "send.after_request:1:2"])
