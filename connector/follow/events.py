@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from connector.domain.notice import report_of
@@ -59,7 +59,10 @@ def read_inbox(
         if not _settle_invoices(ledger, desk, account, letters, _believed(account, letters, believes)):
             break
     while letters := ledger.inbox.about_reports(account, _BATCH):
-        if not _settle_reports(ledger, remote, account, letters, _believed(account, letters, believes)):
+        believed = _believed(account, letters, believes)
+        if not _settle_reports(
+            ledger, remote, account, letters, believed, ledger.database.clock.now() - plan.watched
+        ):
             break
 
 
@@ -89,19 +92,29 @@ def _settle_invoices(
 
 
 def _settle_reports(
-    ledger: Ledger, remote: RemoteNews, account: str, letters: list[Letter], believed: Collection[str]
+    ledger: Ledger,
+    remote: RemoteNews,
+    account: str,
+    letters: list[Letter],
+    believed: Collection[str],
+    watched_since: datetime,
 ) -> int:
-    """Take a batch in; return how many events were settled: not those that no look can have borne out yet."""
-    known = ledger.tax_reports.known([letter.subject for letter in letters])
+    """Take a batch in; return how many events were settled: not those that no look can have borne out yet.
+
+    Where no look follows any more, the word of who is believed is all that there will be.
+    """
+    reports = ledger.tax_reports
+    known = reports.known([letter.subject for letter in letters])
     outcomes: dict[str, list[Letter]] = defaultdict(list)
     for letter in letters:
         report = _report(remote, letter, known.get(letter.subject))
-        if letter.account in believed and not ledger.tax_reports.closes(report):  # nobody's word alone closes a case
-            news = ledger.tax_reports.take(account, report, told=True)
+        waits_for_look = reports.closes(report) and reports.is_looked_at(report.reference, watched_since)
+        if letter.account in believed and not waits_for_look:  # nobody's word alone closes a case
+            news = reports.take(account, report, told=True)
             outcomes["taken" if news else "older"].append(letter)
         else:
             assert report.reference is not None
-            ledger.tax_reports.doubt(account, report.id, report.reference)
+            reports.doubt(account, report.id, report.reference)
             if ledger.database.clock.now() - letter.received_at >= _LAG:
                 outcomes["read_again"].append(letter)
     for outcome, settled in outcomes.items():

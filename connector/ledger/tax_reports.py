@@ -78,6 +78,12 @@ class TaxReports:
             found: datetime | None = connection.execute(query).scalar_one()
         return found
 
+    def is_looked_at(self, reference: str | None, since: datetime) -> bool:
+        """Whether a document was sent so lately that looks still ask for its reports; see `open_since`."""
+        sent = select(JobRow.id).where(JobRow.reference == reference, JobRow.sent_at >= since)
+        with self._database.read() as connection:
+            return connection.execute(sent.limit(1)).first() is not None
+
     def of(self, reference: str | None) -> list[RemoteTaxReport]:
         """Return the reports on a document, in the order of their ids."""
         query = select(*_COLUMNS).where(TaxReportRow.reference == reference).order_by(TaxReportRow.id)

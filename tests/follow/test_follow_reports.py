@@ -261,6 +261,13 @@ def test_no_event_alone_closes_the_case_of_a_report(sent: House, told: dict[str,
     assert "list_tax_reports" in sent.operations()
 
 
+def test_where_no_look_follows_any_more_the_word_of_an_event_closes_the_case(sent: House) -> None:
+    reported(sent, "error", ago=MINUTE)
+    sent.advance(91 * 24 * 60 * MINUTE)
+    reported(sent, "registered", event=2)
+    assert (sent.job().reason, report_of(sent, "41").state) == (None, "registered")
+
+
 @pytest.mark.parametrize("state", ["issued", "paid", "closed"])
 def test_the_report_on_a_closed_document_is_looked_at_until_the_authority_has_answered(
     reporting: House, state: str
