@@ -325,9 +325,12 @@ LEAN: Final[dict[str, Any]] = {"account": 2, "name": "AMU", "country": "fr", "ci
 BY_CHORUS: Final = ("fr.chorus", "xml.ubl.invoice.chorus")
 
 
+@pytest.mark.parametrize("shown", [{}, {"transport_type_code": "b2brouter"}])
 @pytest.mark.parametrize("service", [None, SERVICE])
-def test_a_body_that_was_there_without_a_way_is_reached_by_chorus_pro(lumiere: House, service: str | None) -> None:
-    lumiere.plant(contacts=[LEAN])
+def test_a_body_that_was_there_without_a_way_is_reached_by_chorus_pro(
+    lumiere: House, service: str | None, shown: dict[str, str]
+) -> None:
+    lumiere.plant(contacts=[LEAN | shown])
 
     lumiere.issue(for_university("1", service))
     done(lumiere, "1")
@@ -378,6 +381,16 @@ def test_a_contact_whose_way_leads_to_no_public_body_is_a_persons_affair(lumiere
     lumiere.run()
 
     done(lumiere, "1")
+
+
+def test_another_network_of_the_bodys_country_is_told_and_holds_nothing(lumiere: House) -> None:
+    lumiere.plant(contacts=[{**LEAN, "transport_type_code": "fr.another"}])
+
+    lumiere.issue(for_university("1", None))
+
+    done(lumiere, "1")
+    assert [event.what for event in lumiere.timeline() if event.reason == "contact_way_differs"] == ["warned"]
+    assert way_of(contacts(lumiere, 2)[0])[0] == "fr.another"
 
 
 def test_the_way_of_a_private_customer_is_not_taken_for_that_of_a_public_body(lumiere: House) -> None:

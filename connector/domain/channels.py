@@ -36,3 +36,13 @@ CHANNELS: Final[tuple[Channel, ...]] = (
 def ways_beside(transport: str) -> tuple[str, ...]:
     """Return the transports that lead to the same recipients as one of them, the usual one first, and that one."""
     return next((channel.transports for channel in CHANNELS if transport in channel.transports), (transport,))
+
+
+NONE_CHOSEN: Final = "b2brouter"
+"""What a contact may show of whom nobody has said how documents reach it (API reference 5.2, not confirmed)."""
+
+
+def is_of_one_country(transport: str, other: str) -> bool:
+    """Whether two transports are networks of one country, as their codes say: `es.face`, `es.efact`."""
+    country, dot, _ = transport.partition(".")
+    return bool(dot) and other.startswith(f"{country}.")

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from connector.domain import identity
-from connector.domain.channels import ways_beside
+from connector.domain.channels import NONE_CHOSEN, is_of_one_country, ways_beside
 from connector.domain.errors import (
     LookAgainError,
     MisconfiguredError,
@@ -250,19 +250,23 @@ class Maker:
     def _missing_way(self, there: RemoteContact) -> Delivery | None:
         """Return the only way that leads to a contact which names none; of one that names another, complain.
 
-        A service of Chorus Pro goes its body's way and names none of its own; an import names the way itself.
+        A service of Chorus Pro goes its body's way and names none of its own; an import names the way itself. What
+        we do not know among the ways of the body's country may lead there: it is told, and holds nothing.
 
         Raises:
             RefusedError: `contact_way_differs`, where the account does not want it in the timeline alone.
         """
         usual = self._usual_delivery()
         known = usual or self._case.remote.usual_delivery(self._buyer)
-        if known is None or there.transport is None:
+        if known is None or there.transport is None or there.transport == NONE_CHOSEN:
             return usual
         ways = ways_beside(known.transport)
         if there.transport not in ways and self._case.invoice.file_digest is None:
             facts = {"party": self._buyer.name, "contact": there.id, "transport": there.transport}
-            self._case.object_to("contact_way_differs", {**facts, "ways": ", ".join(ways)})
+            complain = (
+                self._case.warn if is_of_one_country(there.transport, known.transport) else self._case.object_to
+            )
+            complain("contact_way_differs", {**facts, "ways": ", ".join(ways)})
         return None
 
     def _customer_of(self, found: RemoteContact) -> str:
