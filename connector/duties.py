@@ -287,14 +287,17 @@ def _look(source: str) -> str:
 
 def rounds(duties: Duties, stop: Event) -> None:
     """Make the scheduler's rounds until `stop` is set; a ledger that fails is tried again and again."""
-    while not stop.is_set():
-        pause = _ROUND
-        try:
-            duties.tick()
-        except LedgerError as error:
-            log.error("%s %s", error.message, error.action)
-            pause = _LEDGER_PAUSE
-        stop.wait(pause)
+    try:
+        while not stop.is_set():
+            pause = _ROUND
+            try:
+                duties.tick()
+            except LedgerError as error:
+                log.error("%s %s", error.message, error.action)
+                pause = _LEDGER_PAUSE
+            stop.wait(pause)
+    finally:
+        stop.set()  # whatever else ends the rounds ends the rest of the process too, and in time
 
 
 def to_reconcile(services: Services) -> list[str]:
