@@ -104,10 +104,5 @@ def _require_interface(name: str, declared: int) -> None:
         )
 
 
-def open_adapter(adapter: str, *, source: str, url: str | None, options: Mapping[str, Any]) -> Adapter:
-    """Return the adapter of one configured source, not connected yet."""
-    return adapter_class(adapter).open(source, url, options)
-
-
 def _points() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}

@@ -1,4 +1,4 @@
-"""What the adapters for SQL databases share: connections, read-only transactions, errors of the domain.
+"""What the adapters for SQL databases share: connections, read-only transactions, the values that drivers give.
 
 An engine is built on the first use, never on construction. Every transaction has a statement time-out; the
 reading ones are read-only by the database's own means, so that not even a mistaken query can change the ERP.
@@ -6,46 +6,29 @@ reading ones are read-only by the database's own means, so that not even a mista
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from time import monotonic
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
+from sqlalchemy import Connection, CursorResult, Engine, Executable, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from connector.adapters import database_errors, engines
+from connector.adapters.engines import Timeouts
 from connector.birthmark import birthmark
-from connector.domain.errors import (
-    ConnectorError,
-    OutsideError,
-    SchemaChangedError,
-    SourceNotPermittedError,
-    SourceUnavailableError,
-    UsageError,
-)
+from connector.domain.errors import ConnectorError, OutsideError, SourceUnavailableError
 from connector.domain.identity import database_identity
+from connector.transit import cure
+
+__all__ = ["BYTES", "Database", "Row", "Timeouts", "decoded", "exact", "plain"]
 
 Row = Mapping[str, Any]
 
-# The drivers that are installed with the product, for URLs that name the database only.
-_DRIVERS: Final = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
 _PORTS: Final = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 _MYSQL: Final = frozenset({"mysql", "mariadb"})
-_CONNECTIONS: Final = 16
-"""Most connections of a process to the database of one source; they are kept, for opening one is dear."""
-
 _MOST_AT_REST: Final = 64
 """Most databases to which a process keeps connections that nobody uses: sources may be thousands, and each of a small
 number is asked again soon."""
@@ -53,24 +36,8 @@ number is asked again soon."""
 _MOST_DIGITS: Final = 18
 """Most digits of a number before its point: in what is computed, with 28 digits, no cent is lost."""
 
-_KEEP_ALIVE: Final = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
-"""A connection whose other end has gone without a word is given up within a minute, not within two hours."""
-
-_GRACE: Final = 10.0
-"""Seconds beyond a statement's time-out, which the server keeps, until its answer is not waited for any more."""
-
 _WRITES: Final = "connector_writes"
 """Execution option of a connection: its transaction may write."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """How long the ERP's database may keep us, in seconds."""
-
-    connect: int = 10
-    turn: float = 30.0  # until a connection is free: more threads than connections may want one
-    statement: float = 60.0
-    lock: float = 5.0
 
 
 class Database:
@@ -78,7 +45,7 @@ class Database:
 
     def __init__(self, source: str, url: str | None, *, timeouts: Timeouts | None = None) -> None:
         self.source = source
-        self.url = _parsed(source, url)
+        self.url = engines.parsed(source, url)
         self.timeouts = timeouts or Timeouts()
         self._engine: Engine | None = None
         self._building = threading.Lock()
@@ -149,7 +116,10 @@ class Database:
             writes: whether the transaction may write: then "read-only" is the database's state, not our mistake.
             connecting: there is no transaction yet: then it is its state as well.
         """
-        return _translate(error, self.source, query, self.url.password, writes=writes or connecting)
+        fault = database_errors.translate(error, self.source, query, self.url.password, writes=writes or connecting)
+        if isinstance(fault, SourceUnavailableError):
+            fault.action = cure(self.url, fault.message) or fault.action
+        return fault
 
     def close(self) -> None:
         """Give back all connections; the next use opens new ones."""
@@ -187,7 +157,7 @@ class Database:
     def _begin(self, *, read_only: bool) -> Connection:
         level = "REPEATABLE READ" if read_only else "READ COMMITTED"
         options: dict[str, Any] = {}
-        if self.dialect == "postgresql":
+        if self.dialect == "postgresql" and not engines.says_begin_itself(self.url):
             options = {"isolation_level": level, "postgresql_readonly": read_only}
         elif self.dialect in _MYSQL:
             options = {"isolation_level": level}
@@ -200,7 +170,7 @@ class Database:
                 self._prepare_mysql(connection, read_only=read_only)
             connection.begin()
             if self.dialect == "postgresql":
-                self._prepare_postgresql(connection)
+                self._prepare_postgresql(connection, level, read_only=read_only)
         except BaseException:
             connection.close()
             raise
@@ -220,11 +190,14 @@ class Database:
                 fault.down = True
             raise fault from error
 
-    def _prepare_postgresql(self, connection: Connection) -> None:
+    def _prepare_postgresql(self, connection: Connection, level: str, *, read_only: bool) -> None:
         """Set the time-outs of this transaction alone: a session's would outlive it behind a pooler."""
+        mode = "READ ONLY" if read_only else "READ WRITE"
+        begin = f"BEGIN ISOLATION LEVEL {level}, {mode}; " if engines.says_begin_itself(self.url) else ""
         seconds = (self.timeouts.statement, self.timeouts.lock)
         statement, lock = (max(1, round(1000 * each)) for each in seconds)  # zero would be no time-out at all
-        connection.exec_driver_sql(f"SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}")
+        local = f"SET LOCAL statement_timeout = {statement}; SET LOCAL lock_timeout = {lock}"
+        connection.exec_driver_sql(f"{begin}{local}")
 
     def _prepare_mysql(self, connection: Connection, *, read_only: bool) -> None:
         """Session values, and READ ONLY for the next transaction: MySQL wants both before it begins."""
@@ -243,7 +216,7 @@ class Database:
     def _built(self) -> Engine:
         with self._building:
             if self._engine is None:
-                self._engine = _engine(self.source, self.url, self.timeouts)
+                self._engine = engines.build(self.source, self.url, self.timeouts)
             return self._engine
 
 
@@ -327,232 +300,5 @@ def decoded(value: Any) -> Any:
         raise ValueError(f"{bytes(value)[:20]!r} is no text in UTF-8") from None
 
 
-# --- engines ---------------------------------------------------------------------------------------------
-
-
-def _parsed(source: str, url: str | None) -> URL:
-    if not url:
-        raise UsageError(f"Source {source} has no url.", action="Give the SQLAlchemy URL of the ERP's database.")
-    try:
-        parsed = make_url(url)
-        parsed = parsed.set(drivername=_DRIVERS.get(parsed.drivername, parsed.drivername))
-        parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        raise UsageError(
-            f"The url of source {source} is not a database URL that is known here.",
-            action="Write it as postgresql+psycopg://user:password@host:5432/database.",
-        ) from None
-    return parsed
-
-
-def _engine(source: str, url: URL, timeouts: Timeouts) -> Engine:
-    dialect = url.get_backend_name()
-    try:
-        if dialect == "sqlite":
-            return _sqlite_engine(url, timeouts)
-        arguments: dict[str, Any] = {}
-        if dialect == "postgresql" and url.get_driver_name() == "psycopg":
-            # No prepared statements: a pooler such as PgBouncer would lose them between transactions.
-            arguments = {"connect_timeout": timeouts.connect, "prepare_threshold": None, **_mute_for(timeouts)}
-        elif url.get_driver_name() == "pymysql":
-            mute = timeouts.statement + _GRACE
-            arguments = {"connect_timeout": timeouts.connect, "read_timeout": mute, "write_timeout": mute}
-        # On PostgreSQL the first statement of each transaction shows whether the connection is alive: see `_begun`.
-        tried = dialect != "postgresql"
-        engine = create_engine(
-            url,
-            pool_size=_CONNECTIONS,
-            max_overflow=0,
-            pool_timeout=timeouts.turn,
-            pool_use_lifo=True,
-            pool_pre_ping=tried,
-            pool_recycle=300,
-            connect_args=arguments,
-        )
-        if dialect == "postgresql" and url.get_driver_name() == "psycopg":
-            from connector.adapters.calendars import let_through  # the driver may not be installed
-
-            event.listen(engine, "connect", let_through)
-        return engine
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"The driver {error.name} for the url of source {source} is not installed.",
-            action=f"Install it with: pip install {error.name}.",
-        ) from None
-
-
-def _mute_for(timeouts: Timeouts) -> Mapping[str, int]:
-    """Return how long a connection to PostgreSQL may be mute, in libpq's words.
-
-    A firewall or a tunnel that forgets a connection says so to nobody: the statement's time-out is the server's.
-    """
-    milliseconds = round(1000 * (timeouts.statement + _GRACE))
-    return {**_KEEP_ALIVE, "tcp_user_timeout": milliseconds}
-
-
-def _sqlite_engine(url: URL, timeouts: Timeouts) -> Engine:
-    """SQLite with real transactions, and without making an empty file where there is none."""
-    if url.database and url.database != ":memory:" and not url.database.startswith("file:"):
-        location = Path(url.database).resolve().as_uri()
-        url = url.set(database=location, query={"mode": "rw", "uri": "true"})
-    engine = create_engine(url, connect_args={"timeout": timeouts.lock})
-
-    @event.listens_for(engine, "connect")
-    def _own_transactions(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver would not begin one for SELECT
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("sqlite_writes")
-        _interrupt_after(connection, timeouts.statement)
-        connection.exec_driver_sql(f"PRAGMA query_only = {'OFF' if writes else 'ON'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _interrupt_after(connection: Connection, seconds: float) -> None:
-    """SQLite has no time-out for statements; it asks now and then whether to go on with a transaction."""
-    deadline = monotonic() + seconds
-    driver: Any = connection.connection.driver_connection
-    driver.set_progress_handler(lambda: monotonic() > deadline, 20_000)
-
-
 def _text(value: str | tuple[str, ...] | None) -> str | None:
     return value[0] if isinstance(value, tuple) else value
-
-
-# --- errors ----------------------------------------------------------------------------------------------
-
-# PostgreSQL, SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html
-# MySQL and MariaDB: https://mariadb.com/kb/en/mariadb-error-code-reference/
-_MISSING_TABLE: Final = {"42P01", 1146}
-_MISSING_COLUMN: Final = {"42703", 1054}
-_DENIED: Final = {"28000", "28P01", "42501", 1044, 1045, 1142, 1143, 1227, 1370, 1698}
-_READ_ONLY: Final = {"25006", 1792}
-_WRONG_SQL: Final = {"42601", 1064}
-_LOCKED: Final = {"40001", "40P01", "55P03", 1205, 1213}
-_SLOW: Final = {"57014", 1969, 3024}
-# Where the driver gives no code (a refused log-in to PostgreSQL, SQLite), the text must do.
-_TEXTS: Final = (
-    (re.compile(r"no such table: (?P<name>\S+)"), "42P01"),
-    (re.compile(r"no such column: (?P<name>\S+)"), "42703"),
-    (re.compile(r"readonly database|read-only"), "25006"),
-    (re.compile(r"syntax error|incomplete input|unrecognized token"), "42601"),
-    (re.compile(r"database( table)? is locked"), "55P03"),
-    (re.compile(r"^interrupted$"), "57014"),
-    (
-        re.compile(
-            r"(?i)auth?enti|no password supplied|pg_hba\.conf|permission denied"  # in whatever language
-            r"|role \S+ (does not exist|is not permitted)"
-        ),
-        "28P01",
-    ),
-)
-_NAMES: Final = (
-    re.compile(r'relation "(?P<name>[^"]+)"'),
-    re.compile(r'column "?(?P<name>[\w.]+)"? (?:of relation "(?P<table>\w+)" )?does not exist'),
-    re.compile(r"Table '(?P<name>[^']+)'"),
-    re.compile(r"Unknown column '(?P<name>[^']+)'"),
-    re.compile(r"no such (?:table|column): (?P<name>\S+)"),
-)
-
-
-def _translate(
-    error: SQLAlchemyError, source: str, query: str, password: str | None, *, writes: bool
-) -> ConnectorError:
-    where = f"source {source}, query {query}" if query else f"source {source}"
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return _not_answered(error, where, password)
-    said = _first_line(_said(error.orig), password)
-    code = _code(error.orig)
-    if code in _MISSING_TABLE:
-        return SchemaChangedError(
-            f"The database of {where} has no table {_name(str(error.orig))}.",
-            action="Check the url, the schema and the version of the ERP.",
-        )
-    if code in _MISSING_COLUMN:
-        return SchemaChangedError(
-            f"The database of {where} has no column {_name(str(error.orig))}.",
-            action="Check the query against the tables, or the version of the ERP.",
-        )
-    if code in _DENIED:
-        return SourceNotPermittedError(
-            f"The database of {where} refuses our user: {said}.",
-            action="Check user, password and grants of the source's url.",
-        )
-    if code in _READ_ONLY and writes:
-        return SourceUnavailableError(
-            f"The database of {where} is read-only now: {said}.",
-            action="Check that the source's url leads to the primary server, or that the file may be written.",
-        )
-    if code in _READ_ONLY:
-        return UsageError(f"In {where}: a reading statement tries to write.", action="Use SELECT only.")
-    if code in _WRONG_SQL:
-        return UsageError(f"In {where}: {said}.", action="Correct the statement.")
-    return _unavailable(error, code, where, said)
-
-
-def _not_answered(error: SQLAlchemyError, where: str, password: str | None) -> ConnectorError:
-    """Return the domain's error for one that is not the database's answer."""
-    if isinstance(error, NoConnectionLeftError):
-        return SourceUnavailableError(
-            f"The database of {where} is so slow that all connections to it are in use.",
-            action="Look there for statements that run long, and for rows that somebody keeps locked.",
-        )
-    return UsageError(f"In {where}: {_first_line(str(error), password)}")
-
-
-def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: str) -> ConnectorError:
-    if code in _LOCKED:
-        return SourceUnavailableError(f"Somebody else is changing the same rows in the database of {where}: {said}.")
-    if code in _SLOW:
-        return SourceUnavailableError(
-            f"The database of {where} took too long: {said}.",
-            action="Raise statement_timeout or add an index.",
-        )
-    refused_by_content = isinstance(code, str) and code[:2] in {"22", "23", "42"}
-    if refused_by_content or type(error).__name__ in {"DataError", "IntegrityError", "ProgrammingError"}:
-        return SchemaChangedError(
-            f"The database of {where} does not accept our statement: {said}.",
-            action="Check the columns and their types.",
-        )
-    return SourceUnavailableError(
-        f"The database of {where} cannot be used now: {said}.",
-        action="Check that it runs, and the host, port and database name of the source's url.",
-    )
-
-
-def _code(orig: BaseException) -> str | int | None:
-    first = orig.args[0] if orig.args else None
-    if isinstance(first, int):  # MySQL's own number says more than its SQLSTATE
-        return first
-    state = getattr(orig, "sqlstate", None)
-    if state:
-        return cast(str, state)
-    message = str(orig)
-    return next((code for pattern, code in _TEXTS if pattern.search(message)), None)
-
-
-def _said(orig: BaseException) -> str:
-    """The text of a driver's error; MySQL's drivers put (number, text) into it."""
-    if len(orig.args) > 1 and isinstance(orig.args[0], int):
-        return f"{orig.args[1]} ({orig.args[0]})"
-    return str(orig)
-
-
-def _name(message: str) -> str:
-    for pattern in _NAMES:
-        found = pattern.search(message)
-        if found:
-            table = found.groupdict().get("table")
-            return f"{table}.{found['name']}" if table else found["name"]
-    return f"that a statement needs ({_first_line(message, None)})"
-
-
-def _first_line(message: str, password: str | None) -> str:
-    line = next((line.strip() for line in message.splitlines() if line.strip()), "")
-    line = line.partition("FATAL:")[2].strip() or line
-    if password:
-        line = line.replace(password, "***")
-    return line.rstrip(".")

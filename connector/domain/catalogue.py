@@ -28,9 +28,6 @@ LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 
 ENGLISH: Final[Language] = "en"
 
-PAGE: Final = "docs/reasons.md"
-"""Where the catalogue can be read as a page; it is made from it."""
-
 DIFFERENT: Final = "…"
 """Stands for a fact that is not the same in all the cases that a sentence sums up."""
 
@@ -76,11 +73,6 @@ class Reason:
     def cure(self) -> str:
         """The cure in English, with its {names}."""
         return self.cures[ENGLISH]
-
-    @property
-    def anchor(self) -> str:
-        """Where the documentation tells of it."""
-        return f"{PAGE}#{self.code}"
 
     @property
     def facts(self) -> frozenset[str]:

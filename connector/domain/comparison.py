@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from connector.domain.correction import remote_sign
 from connector.domain.identity import tax_number_key
-from connector.domain.invoice import REMOTE_TYPE, Invoice
+from connector.domain.invoice import REMOTE_TYPE, ZERO, Invoice
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,11 @@ def compare_heads(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
 
 def compare_totals(invoice: Invoice, remote: RemoteFigures) -> list[Difference]:
     """Compare subtotal, each tax and the total, to the last cent."""
-    sign = _sign(invoice, remote)
-    found = list(_amounts("total", invoice.totals.payable * sign, remote.total, needed=True))
-    found += _amounts("subtotal", invoice.totals.net * sign, remote.subtotal)
+    sign, totals = _sign(invoice, remote), invoice.totals
+    found = list(_amounts("total", totals.payable * sign, remote.total, invoice.slack([totals.payable]), needed=True))
+    found += _amounts("subtotal", totals.net * sign, remote.subtotal, invoice.slack([totals.net]))
     if remote.taxes is not None:
-        found += _taxes(_erp_taxes(invoice, sign), _remote_taxes(remote.taxes))
+        found += _taxes(invoice, _erp_taxes(invoice, sign), _remote_taxes(remote.taxes))
     return found
 
 
@@ -108,11 +108,13 @@ def _sign(invoice: Invoice, remote: RemoteFigures) -> int:
     return remote_sign(invoice)
 
 
-def _amounts(field: str, erp: Decimal, there: Decimal | None, *, needed: bool = False) -> Iterator[Difference]:
+def _amounts(
+    field: str, erp: Decimal, there: Decimal | None, slack: Decimal, *, needed: bool = False
+) -> Iterator[Difference]:
     if there is None:
         if needed:
             yield Difference(field=field, erp=_text(erp), remote="not stated")
-    elif not _same(erp, there):
+    elif not _same(erp, there, slack):
         yield Difference(field=field, erp=_text(erp), remote=_text(there))
 
 
@@ -135,10 +137,11 @@ def _sums(amounts: Iterable[tuple[Decimal, Decimal]]) -> Sums:
     return sums
 
 
-def _taxes(erp: Sums, there: Sums) -> Iterator[Difference]:
+def _taxes(invoice: Invoice, erp: Sums, there: Sums) -> Iterator[Difference]:
     for percent in sorted({*erp, *there}):
         wanted, got = erp.get(percent, Decimal(0)), there.get(percent, Decimal(0))
-        if not _same(wanted, got):
+        summed = (total.amount for total in invoice.tax_totals if (total.tax.percent or 0) == percent)
+        if not _same(wanted, got, invoice.slack(summed)):
             yield Difference(field=f"tax {percent:f} %", erp=_text(wanted), remote=_text(got))
 
 
@@ -146,8 +149,8 @@ _NOISE = Decimal("0.000001")
 """What a binary fraction may add to an amount in somebody's JSON; far below any currency's smallest unit."""
 
 
-def _same(one: Decimal, other: Decimal) -> bool:
-    return abs(one - other) < _NOISE
+def _same(one: Decimal, other: Decimal, slack: Decimal = ZERO) -> bool:
+    return abs(one - other) < _NOISE + slack
 
 
 def _text(amount: Decimal) -> str:

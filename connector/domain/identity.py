@@ -6,12 +6,16 @@ import base64
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from connector.domain.invoice import Invoice, Party
 
 SIRET = "0009"
 """Scheme of the identifier of a French establishment."""
+
+SERVICE_CODE: Final = "8017"
+"""B2Brouter's scheme for the service code of Chorus Pro (schemes.csv): those of many bodies have the same one."""
 
 
 def file_reference(source: str, company: str, key: str) -> str:
@@ -54,6 +58,7 @@ def xref(environment: str, account_id: str, reference: str) -> str:
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _MARK: Final = 12
 _LONGEST_NAME: Final = 100
+_LIKENESS: Final = 32
 
 
 def storable(text: str) -> str:
@@ -70,6 +75,20 @@ def known_as(name: str) -> str:
     if plain == name:
         return name
     return f"{plain[:_LONGEST_NAME]}#{hashlib.sha256(name.encode(errors='surrogatepass')).hexdigest()[:_MARK]}"
+
+
+def key_spellings(key: str, like: str) -> Sequence[str]:
+    """Return how a document's key may be kept to which another document refers, whose own key is `like`.
+
+    An ERP may fill its keys up with blanks to one length, as CHAR(n) does, or set them to the right; a reference need
+    not have these blanks.
+    """
+    return tuple(dict.fromkeys((key, key.ljust(len(like)), key.rjust(len(like)))))
+
+
+def references_to(key: str) -> Sequence[str]:
+    """Return how a document of that key may be referred to: with its blanks, or without."""
+    return tuple(dict.fromkeys((key, key.strip())))
 
 
 def number_key(invoice: Invoice) -> str:
@@ -107,6 +126,11 @@ def telling_tax_number(number: str | None, country: str | None) -> str | None:
     return None if key is None or {key, key.removeprefix(_prefix(country))} & _NOBODYS else key
 
 
+def without_prefix(key: str, country: str | None) -> str:
+    """Return a tax number as people write it at home: a part of every spelling that there is of it."""
+    return key.removeprefix("XI" if country == "GB" and key.startswith("XI") else _prefix(country))
+
+
 def _prefix(country: str | None) -> str:
     return {"GR": "EL"}.get(country or "", country or "")
 
@@ -142,22 +166,37 @@ def contact_identity(source: str, company: str, buyer: Party) -> str:
     """Return what makes two recipients the same contact within one account.
 
     A French public body is told by its establishment (SIRET, scheme 0009), for several share one tax number;
-    everybody else by a tax number of its own, else by a registered identifier, else by the ERP's own key.
+    everybody else by a tax number of its own, else by a registered identifier, else by the ERP's own key; and where
+    there is none either, by all that is known of it.
     """
+    return _told_by_number(buyer) or f"own:{source}:{company}:{buyer.key or _likeness(buyer)}"
+
+
+def integration_code(source: str, buyer: Party) -> str:
+    """Return the code under which our contacts are found again at B2Brouter (API 5.1).
+
+    It names one customer: without a key, what tells it from all others stands in its place.
+    """
+    return f"{source}:{buyer.key or _told_by_number(buyer) or _likeness(buyer)}"
+
+
+def _told_by_number(buyer: Party) -> str | None:
     siret = buyer.legal_id(SIRET)
     if buyer.is_public_body and siret:
         return f"{SIRET}:{legal_id_key(siret)}"
     tax = telling_tax_number(buyer.tax_number, buyer.country)
     if tax:
         return f"tax:{tax}"
-    if buyer.legal_ids:
-        return f"{buyer.legal_ids[0].scheme}:{legal_id_key(buyer.legal_ids[0].value)}"
-    return known_as(f"own:{source}:{company}:{buyer.key}")
+    registered = (one for one in buyer.legal_ids if one.value.strip() and one.scheme.zfill(4) != SERVICE_CODE)
+    return next((f"{one.scheme}:{legal_id_key(one.value)}" for one in registered), None)
 
 
-def integration_code(source: str, buyer: Party) -> str:
-    """Return the code under which our contacts are found again at B2Brouter (API 5.1)."""
-    return f"{source}:{buyer.key}"
+def _likeness(buyer: Party) -> str:
+    """Return what only those have in common of whom all the same is known: a name alone tells nobody."""
+    place = (buyer.country, buyer.address, buyer.address2, buyer.postal_code, buyer.city, buyer.province)
+    known = (buyer.name, buyer.tax_number, *place, buyer.email, buyer.phone)
+    text = "\x1f".join(part or "" for part in known)
+    return f"like:{hashlib.sha256(text.encode(errors='surrogatepass')).hexdigest()[:_LIKENESS]}"
 
 
 def database_identity(place: str, birthmark: str | None) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -142,6 +142,7 @@ class Payment:
     reference: str | None = None  # BT-83
     method: str | None = field(default=None, metadata=_SINCE)  # BT-81, UNCL 4461; None: by transfer to the account
     method_text: str | None = field(default=None, metadata=_SINCE)  # BT-82, in words
+    other_account: str | None = field(default=None, metadata=_SINCE)  # of a bank that has no IBANs: it is not told
 
     @property
     def account(self) -> str | None:
@@ -232,6 +233,17 @@ class Invoice:
     def originals(self) -> tuple[Original, ...]:
         """All that the document corrects, the main one first."""
         return (self.original, *self.further_originals) if self.original else ()
+
+    def slack(self, amounts: Iterable[Decimal]) -> Decimal:
+        """Return what may lie between amounts of this document and the same ones, or their sum, as they are rounded.
+
+        The ERP's own figures are those that people see: nothing. A file that is imported may state more decimals than
+        its currency has: half of the smallest unit for each amount that does.
+        """
+        if self.file_digest is None:
+            return ZERO
+        unit = money(self.currency or "").unit
+        return unit / 2 * sum(amount % unit != 0 for amount in amounts)
 
     def fingerprint(self) -> str:
         """Return a hash of all content: it differs exactly when the ERP document or its customer changed."""

@@ -7,15 +7,20 @@ body are never the same contact although they share one tax number.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from connector.domain.countries import state_of
-from connector.domain.identity import SIRET, contact_identity, integration_code, legal_id_key, telling_tax_number
+from connector.domain.identity import (
+    SERVICE_CODE,
+    SIRET,
+    contact_identity,
+    integration_code,
+    known_as,
+    legal_id_key,
+    telling_tax_number,
+)
 from connector.domain.invoice import Invoice, Party
-
-SERVICE_CODE: Final = "8017"
-"""B2Brouter's scheme for the service code of Chorus Pro (schemes.csv)."""
 
 DIR3: Final = "dir3"
 """Not a scheme of B2Brouter's: it has none for the offices of FACe (docs/decisions/0009)."""
@@ -52,29 +57,35 @@ class Recipient:
     identity: str  # what makes two recipients of an account the same contact
     code: str  # under which the contact is found again at B2Brouter
     customer: str  # of the ERP, by the code of its own contact: whose data the contact may have
+    keyless: str  # the customer's code as long as the ERP gives no key of it
     party: Party
     unit: Unit | None = None  # None: the customer itself
+
+    def is_customer(self, code: str | None) -> bool:
+        """Whether a customer's code is this one's, of today or from when the ERP gave no key of it."""
+        return code in {self.customer, self.keyless}
 
 
 def recipients(source: str, company: str, invoice: Invoice) -> tuple[Recipient, ...]:
     """Return the contacts that an invoice needs, parents first: it is addressed to the last one."""
     buyer = invoice.buyer
-    customer = integration_code(source, buyer)
-    identity = contact_identity(source, company, buyer)
-    main = Recipient(identity=identity, code=customer, customer=customer, party=buyer)
+    customer, keyless = (_name(integration_code(source, each)) for each in (buyer, replace(buyer, key="")))
+    identity = _name(contact_identity(source, company, buyer))
+    main = Recipient(identity=identity, code=customer, customer=customer, keyless=keyless, party=buyer)
     unit = unit_of(invoice)
     if unit is None or (unit.scheme == DIR3 and invoice.file_digest):
         return (main,)  # a file names its offices itself
     # Whoever bills the unit finds it by the same code, whichever of the ERP's customers stands for it.
-    name = _short(f"{identity}/{unit}")
-    return main, Recipient(identity=name, code=name, customer=customer, party=buyer, unit=unit)
+    name = _name(f"{identity}/{unit}")
+    return main, replace(main, identity=name, code=name, unit=unit)
 
 
-def _short(name: str) -> str:
+def _name(text: str) -> str:
     """Return a name that fits into the ledger and into the API's short texts, and still is no other's."""
+    name = known_as(text)
     if len(name) <= _LONGEST:
         return name
-    return name[: _LONGEST - 41] + "#" + hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:40]
+    return name[: _LONGEST - 41] + "#" + hashlib.sha256(name.encode()).hexdigest()[:40]
 
 
 def unit_of(invoice: Invoice) -> Unit | None:
@@ -126,9 +137,11 @@ def directory_keys(buyer: Party) -> tuple[tuple[str | None, str], ...]:
         return ()
     legal = [(entry.scheme.zfill(4), legal_id_key(entry.value)) for entry in buyer.legal_ids if entry.value.strip()]
     registered: list[tuple[str | None, str]] = [
-        (scheme, value) for scheme, value in legal if scheme != SERVICE_CODE and len(value) <= _LONGEST_NUMBER
+        (scheme, value)
+        for scheme, value in legal
+        if scheme != SERVICE_CODE and len(scheme + value) <= _LONGEST_NUMBER
     ]
     tax = telling_tax_number(buyer.tax_number, buyer.country)
     if tax and buyer.country == "BE":
         tax = tax.removeprefix("BE")
-    return (*registered[:1], *([(None, tax)] if tax else []))
+    return (*registered[:1], *([(None, tax)] if tax and len(tax) <= _LONGEST_NUMBER else []))

@@ -78,6 +78,14 @@ def has_an_earlier_original(invoice: Invoice, now: datetime) -> Iterator[Problem
             yield Problem("original_date_implausible", facts)
 
 
+@rule("account_not_iban", level=Level.WARN, source="API 8.2; EN 16931 BT-84")
+def has_an_account_that_can_be_told(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """B2Brouter is told accounts by their IBAN; one of a bank that has none is left out of the document."""
+    account = invoice.payment.other_account
+    if account:
+        yield Problem("account_not_iban", {"end": account[-4:]})
+
+
 @rule("bic_wrong", source="ISO 9362; API 8.2")
 def has_a_valid_bic(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """The bank's code goes out beside the IBAN, and only then."""
@@ -145,6 +153,7 @@ RULES: Final[tuple[Rule, ...]] = (
     has_a_plausible_date,
     has_a_plausible_due_date,
     has_an_earlier_original,
+    has_an_account_that_can_be_told,
     has_a_valid_bic,
     has_valid_company_numbers,
     has_references_that_fit,

@@ -23,16 +23,31 @@ _CHECKED: Final = frozenset(
 """Countries whose numbers are checked: the EU's, and Great Britain with Northern Ireland. Elsewhere the form of
 a tax number is not ours to judge."""
 
+_HOME_OF_PREFIX: Final[Mapping[str, str]] = {**{code: code for code in _CHECKED - {"GR"}}, "EL": "GR", "XI": "GB"}
+
 
 def tax_number_valid(number: str, country: str | None) -> bool:
     """Whether a tax number can exist, by length and check digits; True where its country is not checked.
 
+    A company may be registered in another country than that of its address: then its prefix says by which rules.
+
     Args:
         number: as the ERP stores it, with or without the country's prefix.
-        country: ISO 3166-1 alpha-2, upper case.
+        country: of the address, ISO 3166-1 alpha-2, upper case.
     """
-    if country not in _CHECKED:
-        return True
+    return country not in _CHECKED or _exists(number, country) or foreign_home(number, country) is not None
+
+
+def foreign_home(number: str | None, country: str | None) -> str | None:
+    """Return the country whose valid number it is, by its prefix, where that is not the country of the address."""
+    if number is None or country not in _CHECKED or _exists(number, country):
+        return None
+    plain = re.sub(r"[^0-9A-Za-z]", "", number).upper()
+    home = _HOME_OF_PREFIX.get(plain[:2])
+    return home if home and home != country and _exists(plain, home) else None
+
+
+def _exists(number: str, country: str) -> bool:
     key = tax_number_key(number, country)
     if key is None:
         return False

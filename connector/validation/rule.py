@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from inspect import getdoc
 
 from connector.domain.invoice import AllowanceCharge, Invoice, Line, Tax
 
@@ -42,11 +41,6 @@ class Rule:
     def __call__(self, invoice: Invoice, now: datetime) -> Iterator[Problem]:
         """Yield what is wrong."""
         return self.check(invoice, now)
-
-    @property
-    def about(self) -> str:
-        """What it looks at, and why, in the words of its function."""
-        return " ".join((getdoc(self.check) or "").split())
 
 
 def rule(

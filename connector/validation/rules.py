@@ -6,7 +6,7 @@ one country demands in its folder of `countries`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
@@ -185,15 +185,20 @@ def has_totals_that_add_up(invoice: Invoice, now: datetime) -> Iterator[Problem]
     """The ERP's own figures add up. Ways of rounding differ; more than that is an error."""
     totals = invoice.totals
     parts = [totals.net, totals.tax, totals.withholding, *([totals.rounding] if totals.rounding else [])]
-    if sum(parts) != totals.payable:
+    if not _come_to(parts, totals.payable, invoice):
         yield _wrong_sum(f"{' + '.join(f'{part:f}' for part in parts)} is not {totals.payable:f}")
-    charged = sum((total.amount for total in invoice.tax_totals), Decimal(0))
-    if charged != totals.tax + totals.withholding:
+    amounts = [total.amount for total in invoice.tax_totals]
+    if not _come_to(amounts, totals.tax + totals.withholding, invoice):
+        charged = sum(amounts, Decimal(0))
         yield _wrong_sum(f"the taxes add up to {charged:f}, not {totals.tax + totals.withholding:f}")
     net = _net_of_lines(invoice)
     slack = money(invoice.currency or "").unit * max(1, len(invoice.lines))
     if abs(net - totals.net) > slack:
         yield _wrong_sum(f"the lines add up to {net:f}, not {totals.net:f}")
+
+
+def _come_to(parts: Sequence[Decimal], stated: Decimal, invoice: Invoice) -> bool:
+    return abs(sum(parts, Decimal(0)) - stated) <= invoice.slack((*parts, stated))
 
 
 def _net_of_lines(invoice: Invoice) -> Decimal:

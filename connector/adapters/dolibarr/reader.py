@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection, TextClause, bindparam
@@ -18,6 +20,7 @@ from sqlalchemy import Connection, TextClause, bindparam
 from connector.adapters.database import Database, Row
 from connector.adapters.dolibarr.schema import NO_DOLIBARR, Schema, detect, lacks_index
 from connector.adapters.dolibarr.settings import DolibarrOptions
+from connector.adapters.dolibarr.taxes import RateNotes, percentage
 from connector.adapters.rows import BIG_INTEGER, grouped, row_id, row_ids
 from connector.adapters.schema import require
 from connector.adapters.writeback.side_table import SideTable
@@ -142,11 +145,11 @@ _COMPANIES: Final = """
     ORDER BY c.entity, c.name
 """
 
-_ZERO_RATES: Final = """
-    SELECT country.code AS country, t.?code AS code, t.?note AS note
+_SPANISH_RATES: Final = """
+    SELECT t.?code AS code, t.taux AS rate, t.?note AS note
     FROM llx_c_tva t
     JOIN llx_c_country country ON country.rowid = t.fk_pays
-    WHERE t.taux = 0 AND t.active = 1 AND t.?code <> ''
+    WHERE country.code = 'ES' AND t.active = 1
 """
 
 
@@ -160,7 +163,7 @@ class Documents:
     contacts: Mapping[int, str] = field(default_factory=dict)  # document -> e-mail of the billing contact
     buyer_fields: Mapping[int, Row] = field(default_factory=dict)  # third party -> its extra fields
     companies: Mapping[int, Mapping[str, str]] = field(default_factory=dict)  # entity -> name -> value
-    rate_notes: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # country, code of a 0 % rate
+    rate_notes: RateNotes = field(default_factory=dict)
 
 
 class Reader:
@@ -240,7 +243,7 @@ class Reader:
             contacts={row["element_id"]: row["email"] for row in query(_BILLING_CONTACTS, ids)},
             buyer_fields=_by(query(_extra_fields(schema, "societe_extrafields", theirs), buyers), "fk_object"),
             companies=self._companies(connection, schema),
-            rate_notes=_notes(self._rows(connection, schema.statement(_ZERO_RATES), {})),
+            rate_notes=_notes(self._rows(connection, schema.statement(_SPANISH_RATES), {})),
         )
 
     def _written(self, connection: Connection, schema: Schema, ids: Sequence[int]) -> Mapping[int, Row]:
@@ -304,9 +307,10 @@ def _by(rows: Sequence[Row], column: str) -> dict[int, Row]:
     return {row[column]: row for row in rows}
 
 
-def _notes(rows: Sequence[Row]) -> dict[tuple[str, str], frozenset[str]]:
-    notes: dict[tuple[str, str], frozenset[str]] = {}
+def _notes(rows: Sequence[Row]) -> RateNotes:
+    notes: dict[tuple[str, Decimal], frozenset[str]] = {}
     for row in rows:
-        place = (str(row["country"]).upper(), str(row["code"]).upper())
-        notes[place] = notes.get(place, frozenset()) | {row["note"] or ""}
+        with suppress(ValueError):  # no document has a rate that is none
+            place = (str(row["code"] or "").strip().upper(), percentage(row["rate"]))
+            notes[place] = notes.get(place, frozenset()) | {row["note"] or ""}
     return notes

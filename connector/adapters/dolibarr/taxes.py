@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, exact
+from connector.adapters.spanish_taxes import family
 from connector.adapters.tax_mapping import TaxMapping
 from connector.domain.invoice import ZERO, Tax, TaxKind
 
 Meaning = tuple[str | None, str | None]  # category, reason
-RateNotes = Mapping[tuple[str, str], frozenset[str]]
+RateNotes = Mapping[tuple[str, Decimal], frozenset[str]]
+"""What the VAT dictionary notes of Spanish rates, by code in capitals and per cent."""
 _UNKNOWN: Final[Meaning] = (None, None)
 _NOT_COLLECTED: Final = 1  # bit of info_bits: VAT that the buyer deducts and the seller does not collect (NPR)
 
@@ -42,18 +45,22 @@ _SPANISH_LOCAL: Final = {1: TaxKind.SURCHARGE, 2: TaxKind.WITHHOLDING}  # recarg
 
 
 def vat(row: Row, country: str | None, notes: RateNotes, options: Mapping[str, TaxMapping]) -> Tax:
-    """Return the meaning of a line's VAT."""
-    percent, code = _percent(row["tva_tx"]), str(row["vat_code"] or "").strip()
+    """Return the meaning of a line's VAT, or of what is charged in its place in parts of Spain."""
+    percent, code = percentage(row["tva_tx"]), str(row["vat_code"] or "").strip()
     name = f"{percent:f} % ({code})" if code else f"{percent:f} %"
-    meaning = (
-        _UNKNOWN if (row["info_bits"] or 0) & _NOT_COLLECTED else _meaning(percent, code.upper(), country, notes)
-    )
-    return _mapped(options.get(code) or options.get(name), TaxKind.VAT, percent, meaning, name)
+    noted = notes.get((code.upper(), percent), frozenset()) if country == "ES" else frozenset()
+    in_its_place = family(code, " ".join(noted)) if country == "ES" else None
+    meaning = _UNKNOWN
+    if not (row["info_bits"] or 0) & _NOT_COLLECTED:
+        # The articles of other acts have other numbers.
+        meaning = _meaning(percent, code.upper(), country, frozenset() if in_its_place else noted)
+    found = _mapped(options.get(code) or options.get(name), TaxKind.VAT, percent, meaning, name)
+    return replace(found, name=found.name or in_its_place) if found.kind is TaxKind.VAT else found
 
 
 def local(row: Row, which: int, country: str | None, options: Mapping[str, TaxMapping]) -> Tax:
     """Return the meaning of a line's first or second local tax."""
-    percent = _percent(row[f"localtax{which}_tx"])
+    percent = percentage(row[f"localtax{which}_tx"])
     name = f"localtax{which} {percent:f} %"
     elsewhere = TaxKind.WITHHOLDING if percent < 0 else TaxKind.VAT
     kind = _SPANISH_LOCAL[which] if country == "ES" else elsewhere
@@ -71,12 +78,12 @@ def applies(percent: object, amount: Decimal, net: Decimal) -> bool:
     return amount != 0 or (rate != 0 and abs(net * rate / 100) < Decimal("0.005"))
 
 
-def _meaning(percent: Decimal, code: str, country: str | None, notes: RateNotes) -> Meaning:
+def _meaning(percent: Decimal, code: str, country: str | None, notes: frozenset[str]) -> Meaning:
     if percent != 0:
         return ("S", None) if percent > 0 else _UNKNOWN
     category, reason = (_SPANISH_ZERO if country == "ES" else _ZERO).get(code, _UNKNOWN)
     if country == "ES" and category == "E":
-        reason = _article(notes.get(("ES", code), frozenset()))
+        reason = _article(notes)
     return category, reason
 
 
@@ -100,5 +107,6 @@ def _mapped(mapping: TaxMapping | None, kind: TaxKind, percent: Decimal, meaning
     )
 
 
-def _percent(value: object) -> Decimal:
+def percentage(value: object) -> Decimal:
+    """Return a rate as it is written, without the zeros at its end."""
     return Decimal(f"{(exact(value) or ZERO).normalize():f}")

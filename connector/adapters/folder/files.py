@@ -51,7 +51,6 @@ class Entry:
     path: Path
     changed_at: datetime  # aware UTC
     look: Look
-    is_file: bool  # False: a symbolic link, which is not followed
 
     @property
     def place(self) -> Place:
@@ -293,7 +292,7 @@ def _state(path: Path) -> os.stat_result | None:
 
 def _entry(relative: str, path: Path, found: os.stat_result, since: int) -> Entry:
     changed_at = _EPOCH + timedelta(microseconds=max(found.st_ctime_ns, since) // 1000)
-    return Entry(key_of(relative), path, changed_at, _look_of(found), stat.S_ISREG(found.st_mode))
+    return Entry(key_of(relative), path, changed_at, _look_of(found))
 
 
 def _place(entry: Entry) -> Place:

@@ -37,7 +37,7 @@ def read(root: Node) -> Invoice:
     """
     currency = root.text("DocumentCurrencyCode")
     seller = _party(root, "AccountingSupplierParty")
-    tax_totals = tuple(_tax_totals(root))
+    tax_totals = tuple(_tax_totals(root, currency))
     originals = tuple(dict.fromkeys(_originals(root)))
     return Invoice(
         key="",
@@ -127,8 +127,16 @@ def _payment(root: Node) -> Payment:
 # ---------------------------------------------------------------- taxes and amounts
 
 
-def _tax_totals(root: Node) -> Iterator[TaxTotal]:
-    for row in root.all("TaxTotal", "TaxSubtotal"):
+def _own_totals(root: Node, currency: str | None) -> Iterator[Node]:
+    """Yield those in the document's currency: a second one may tell the tax in that of the books (BT-111)."""
+    for total in root.all("TaxTotal"):
+        amount = total.first("TaxAmount")
+        if amount is None or amount.attribute("currencyID") in {None, currency}:
+            yield total
+
+
+def _tax_totals(root: Node, currency: str | None) -> Iterator[TaxTotal]:
+    for row in (row for total in _own_totals(root, currency) for row in total.all("TaxSubtotal")):
         yield TaxTotal(
             tax=_tax(row.first("TaxCategory")), base=row.needed("TaxableAmount"), amount=row.needed("TaxAmount")
         )
@@ -157,10 +165,8 @@ def _totals(root: Node, currency: str | None, tax_totals: tuple[TaxTotal, ...]) 
 
 
 def _all_tax(root: Node, currency: str | None) -> Decimal:
-    """The tax in the document's currency: a second total may repeat it in that of the books (BT-111)."""
-    rows = [row.first("TaxAmount") for row in root.all("TaxTotal")]
-    own = [row for row in rows if row is not None and row.attribute("currencyID") in {None, currency}]
-    return sum((row.number() for row in own), Decimal(0))
+    amounts = (total.first("TaxAmount") for total in _own_totals(root, currency))
+    return sum((amount.number() for amount in amounts if amount is not None), Decimal(0))
 
 
 def _adjustments(where: Node, tax_totals: tuple[TaxTotal, ...]) -> Iterator[AllowanceCharge]:

@@ -13,6 +13,9 @@ from defusedxml import DefusedXmlException, ElementTree
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 _LONGEST_NUMBER: Final = 40
+_MOST_DIGITS: Final = 18
+"""Most digits of a number before its point: in what is computed, with 28 digits, no cent is lost."""
+
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(Z|[+-]\d{2}:\d{2}|T.*)?", re.ASCII)
 
 
@@ -114,7 +117,10 @@ class Node:
 def _number(text: str, where: str) -> Decimal:
     if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
         raise UnreadableError(f"has {_shown(text)} in {where}, which is no number")
-    return Decimal(text)
+    number = Decimal(text)
+    if number and number.adjusted() >= _MOST_DIGITS:
+        raise UnreadableError(f"has {_shown(text)} in {where}, which is beyond all measure")
+    return number
 
 
 def as_day(text: str, where: str) -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -111,7 +112,7 @@ class Mapper:
             tax_totals=self._tax_totals(row),
             totals=self._totals(row),
             payment=Payment(
-                iban=plain(row["iban"]),
+                **_account(row["iban"]),
                 bic=plain(row["bic"]),
                 terms=plain(odoo_taxes.label(row["payment_terms"], buyer.language)),
                 reference=plain(row["payment_reference"]),
@@ -265,6 +266,13 @@ def _amount(row: Row, column: str) -> Decimal:
 def _booked(row: Row, header: Row) -> Decimal:
     """Return what a row of the books adds to its document."""
     return _sign(header) * _amount(row, "amount_currency")
+
+
+def _account(stored: str | None) -> dict[str, str | None]:
+    """Return an account as what it is: Odoo keeps those of banks without IBANs in the same column."""
+    account = plain(stored)
+    is_iban = account is None or re.match(r"[A-Za-z]{2}\d{2}", account, re.ASCII)
+    return {"iban": account} if is_iban else {"other_account": account}
 
 
 def _purchase_order(row: Row) -> str | None:

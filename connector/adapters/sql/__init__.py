@@ -22,10 +22,10 @@ from connector.adapters.sql.stamps import Stamps
 from connector.adapters.sql.statements import tables_read, updated
 from connector.adapters.sql.writer import report_statement, side_table, statements, writer
 from connector.adapters.trial.sample import SampleValue
-from connector.adapters.values import day
 from connector.adapters.writeback.side_table import RIGHTS
 from connector.domain.errors import DocumentNotUsableError, UsageError
 from connector.domain.invoice import Invoice
+from connector.domain.start import too_early
 from connector.ports import CheckRow, Company, File, Found, Position, RemoteTaxReport
 
 __all__ = ["SqlAdapter", "SqlOptions"]
@@ -66,8 +66,18 @@ class SqlAdapter(DatabaseAdapter):
     def find(
         self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
     ) -> Sequence[Found]:
-        """Return documents after a position; see the port."""
-        return [self._found(head) for head in self._reader.find(after, limit, since=since, companies=companies)]
+        """Return documents after a position; see the port.
+
+        What the database shows of a day is not always the day: some that it lists are from before the start date.
+        """
+        kept: list[Found] = []
+        while True:
+            room = limit - len(kept)
+            page = [self._found(head) for head in self._reader.find(after, room, since=since, companies=companies)]
+            kept += [found for found in page if too_early(since, issued=found.issue_date, confirmed=None) is None]
+            if len(page) < room or len(kept) == limit:
+                return kept
+            after = page[-1].position
 
     def tells_confirmation(self) -> bool:
         """Whether the query `find` has a column `confirmed_at`."""
@@ -130,6 +140,7 @@ class SqlAdapter(DatabaseAdapter):
         )
         if first is None:
             return rows
+        rows += self._day_rows()
         rows += attempt("query companies", self.companies, lambda found: f"{len(found)} found")[0]
         if not first:
             return [
@@ -139,6 +150,17 @@ class SqlAdapter(DatabaseAdapter):
         key = first[0].key
         rows += attempt("queries of documents", lambda: self._sample(key), str)[0]
         return [*rows, self._write_back_row()]
+
+    def _day_rows(self) -> Iterator[CheckRow]:
+        for head in self._reader.find(None, 1, since=None, companies=None):
+            shown = head.row["issue_date"]
+            if self._heads.days.leaves_open(shown):
+                yield warning(
+                    "issue date",
+                    f"issue_date is an instant, such as {shown}: its day is the one that the database shows",
+                    "Set timezone, in the options of the source, to the zone of your offices, or give a day in find"
+                    " and header.",
+                )
 
     def _sample(self, key: str) -> str:
         document = self.load([key]).get(key)
@@ -164,7 +186,7 @@ class SqlAdapter(DatabaseAdapter):
             changed_at=head.changed_at,
             number=readable(plain, row["number"]),
             kind=kind,
-            issue_date=readable(day, row["issue_date"]),
+            issue_date=readable(self._heads.days.read, row["issue_date"]),
             currency=code,
             total=None if total is None else in_cents(self._heads.sign(kind) * total, code),
             customer=readable(plain, row.get("customer")),

@@ -13,6 +13,9 @@ from typing import Final
 from connector.adapters.options import nearest
 from connector.domain.errors import UsageError
 
+# key: of the customer's own record, by which changes of its data are followed. Without it, or where it is NULL, a
+# customer is told by its tax number or registered number, else by all that is known of it. NULL is right for a record
+# that stands for several customers, such as all over the counter: what one key names, is one customer.
 # is_public_body: without it, or where it is NULL, a body is known by service_code, by its offices (dir3_…), by its
 # SIRET in France, or by its tax number in Spain.
 _PARTY: Final = (
@@ -61,6 +64,8 @@ def _party(role: str) -> str:
     return " ".join(f"{role}_{name}" for name in _PARTY.split())
 
 
+# Days may be instants, if they say their zone: then they are days of the option timezone. A TIMESTAMP of MySQL says
+# none, and is read in UTC: give DATE(CONVERT_TZ(issued_at, '+00:00', 'Europe/Madrid')).
 FIND: Final = _columns(
     "find",
     "document_key changed_at number kind issue_date currency total",  # total: payable

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from connector.adapters.database import Row, exact, plain
+from connector.adapters.database import BYTES, Row, exact, plain
 from connector.adapters.identities import SIREN, SIRET, french_id, is_public_body
+from connector.adapters.sql.days import Days, days_in
 from connector.adapters.sql.reader import ONLY_COMPANY, Documents
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.sums import computed_tax_totals
-from connector.adapters.values import day
 from connector.domain.countries import country_code, state_of
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import (
@@ -37,8 +37,10 @@ from connector.domain.invoice import (
 
 Value = TypeVar("Value")
 
-_YES: Final = frozenset({"1", "t", "true", "y", "yes"})
-_NO: Final = frozenset({"0", "f", "false", "n", "no", ""})
+# In Spanish ERPs as a rule S and N; BIT(1) of MySQL gives the bytes 0 and 1.
+_YES: Final = frozenset({"1", "t", "true", "y", "yes", "s", "si", "sí", "\x01"})
+_NO: Final = frozenset({"0", "f", "false", "n", "no", "", "\x00"})
+_NO_FRACTION: Final = re.compile(r"(?<=\d)\.0+$")
 _DIR3_ROLES: Final = (("01", "dir3_fiscal"), ("02", "dir3_receiver"), ("03", "dir3_payer"))
 _LEGAL_IDS: Final = (("0009", "siret"), ("0002", "siren"), ("8017", "service_code"))
 
@@ -93,8 +95,8 @@ class Mapper:
             kind=kind,
             number=plain(row["number"]),
             series=plain(row.get("series")),
-            issue_date=day(row["issue_date"]),
-            due_date=day(row.get("due_date")),
+            issue_date=self.days.read(row["issue_date"]),
+            due_date=self.days.read(row.get("due_date")),
             currency=currency(row),
             seller=_party(row, "seller"),
             buyer=_party(row, "buyer"),
@@ -115,9 +117,9 @@ class Mapper:
             contract=plain(row.get("contract")),
             sales_order=plain(row.get("sales_order")),
             note=plain(row.get("note")),
-            original=_original(row),
+            original=_original(row, self.days),
             amend_reason=plain(row.get("amend_reason")),
-            delivery_date=day(row.get("delivery_date")),
+            delivery_date=self.days.read(row.get("delivery_date")),
             attachments=tuple(_attachment(file) for file in self.attachments.get(key, ())),
             reference=plain(row.get("reference")),
             xref=plain(row.get("xref")),
@@ -138,6 +140,11 @@ class Mapper:
     def head_kind(self, value: Any) -> Kind:
         """Return the kind for a list of heads; loading the document tells what is not known there."""
         return self.options.kinds.get(str(value).strip(), Kind.INVOICE)
+
+    @property
+    def days(self) -> Days:
+        """What reads the days of the documents."""
+        return days_in(self.options.timezone)
 
     # --- lines
 
@@ -235,8 +242,13 @@ def readable(convert: Callable[[Any], Value | None], value: Any) -> Value | None
 
 
 def truth(value: Any, column: str) -> bool:
-    """Return yes or no."""
-    word = str(value).strip().lower()
+    """Return yes or no; a number by its value, as 1.00.
+
+    Raises:
+        ValueError: it says neither; names the column.
+    """
+    said = bytes(value).decode(errors="replace") if isinstance(value, BYTES) else str(value)
+    word = _NO_FRACTION.sub("", said.strip().lower())
     if value is None or word in _NO:
         return False
     if word in _YES:
@@ -368,7 +380,7 @@ def _attachment(row: Row) -> Attachment:
     )
 
 
-def _original(row: Row) -> Original | None:
+def _original(row: Row, days: Days) -> Original | None:
     key, number = plain(row.get("original_key")), plain(row.get("original_number"))
     if key is None and number is None:
         return None
@@ -376,7 +388,7 @@ def _original(row: Row) -> Original | None:
     return Original(
         key=key,
         number=number or "",
-        date=day(row.get("original_date")),
+        date=days.read(row.get("original_date")),
         confirmed=confirmed is None or truth(confirmed, "original_confirmed"),
     )
 

@@ -16,8 +16,10 @@ from sqlalchemy import (
     Executable,
     String,
     Subquery,
+    and_,
     cast,
     column,
+    func,
     or_,
     select,
     text,
@@ -26,6 +28,7 @@ from sqlalchemy import (
 from connector.adapters.database import BYTES, Database, Row, decoded
 from connector.adapters.sql import columns
 from connector.adapters.sql.columns import Columns
+from connector.adapters.sql.days import days_in
 from connector.adapters.sql.settings import SqlOptions
 from connector.adapters.sql.stamps import EPOCH, Stamps, is_zero
 from connector.adapters.sql.statements import by_keys
@@ -233,9 +236,8 @@ class Reader:
         value = row.get("confirmed_at")
         if value is None or is_zero(value):
             return None
-        zone = ZoneInfo(self._options.timezone)
         try:
-            return Stamps(zone).read(value).astimezone(zone).date()
+            return Stamps(ZoneInfo(self._options.timezone)).day(value)
         except ValueError as error:
             raise UsageError(
                 f"In the query find, confirmed_at of document {row['document_key']}: {error}.",
@@ -247,12 +249,23 @@ class Reader:
     ) -> list[ColumnElement[bool]]:
         wanted: list[ColumnElement[bool]] = []
         if since is not None:
-            day = since.isoformat() if self._database.dialect == "sqlite" else since
-            issued: ColumnElement[Any] = column("issue_date")
-            wanted.append(or_(issued.is_(None), issued >= day))
+            wanted.append(self._issued_from(days_in(self._options.timezone).earliest(since)))
         if companies is not None and "company" in shape.columns:
-            wanted.append(cast(column("company"), String(64)).in_(list(companies)))
+            named = {*companies, *(company.rstrip() for company in companies)}  # CHAR(n) loses its blanks by the cast
+            wanted.append(cast(column("company"), String(64)).in_(sorted(named)))
         return wanted
+
+    def _issued_from(self, first: date) -> ColumnElement[bool]:
+        """Return the condition that a document is not from before a day, or has no issue date.
+
+        SQLite has no dates but texts and numbers, such as 20260131, and sorts every number before every text.
+        """
+        issued: ColumnElement[Any] = column("issue_date")
+        if self._database.dialect != "sqlite":
+            return or_(issued.is_(None), issued >= first)
+        is_number = func.typeof(issued).in_(["integer", "real"])
+        later = and_(is_number, issued >= int(f"{first:%Y%m%d}"))
+        return or_(issued.is_(None), issued >= first.isoformat(), later)
 
 
 _RAW: Final = frozenset({"content", "changed_at"})

@@ -34,7 +34,10 @@ class SqlOptions(AdapterOptions):
     """Options of the sql adapter. Which columns each query gives: see `connector.adapters.sql.columns`."""
 
     find: str = Field(description="SELECT of the heads of all confirmed documents, without order or limit.")
-    header: str = Field(description="SELECT of one row per document, for those IN :keys, whatever their state.")
+    header: str = Field(
+        description="SELECT of one row per document, for those IN :keys, whatever their state. Its buyer_key is the"
+        " customer's own: NULL where one record of the ERP stands for several customers."
+    )
     lines: str = Field(description="SELECT of the lines of the documents IN :keys, in their order.")
     taxes: str | None = Field(
         None,
@@ -62,7 +65,11 @@ class SqlOptions(AdapterOptions):
         ' :label, :state, :url, :qr (PNG in base 64), :problem. write_back = "side_table" has a table for it.',
     )
     key_type: Literal["int", "text"] = Field("int", description="Type of document_key in the database.")
-    timezone: str = Field("UTC", description="Zone of time stamps that have none, such as Europe/Madrid.")
+    timezone: str = Field(
+        "UTC",
+        description="Zone of time stamps that have none, such as Europe/Madrid; and of days that are kept as"
+        " instants, unless it is UTC: then a day is the one that the database shows.",
+    )
     kinds: dict[str, Kind] = Field(
         default_factory=lambda: {kind.value: kind for kind in Kind},
         description="What the ERP's values of the column kind mean: invoice or credit_note.",

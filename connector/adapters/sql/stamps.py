@@ -87,7 +87,23 @@ class Stamps:
         Raises:
             ValueError: it is no time, or a text of another form than the first one.
         """
-        return EPOCH if value is None or is_zero(value) else max(EPOCH, self._read(value))
+        if value is None or is_zero(value):
+            return EPOCH
+        try:
+            return max(EPOCH, self._read(value))
+        except OverflowError:
+            raise _beyond(value) from None
+
+    def day(self, value: Any) -> date:
+        """Return the day of a value, in the zone.
+
+        Raises:
+            ValueError: it is no time, or on no day there.
+        """
+        try:
+            return self.read(value).astimezone(self.zone).date()
+        except OverflowError:  # the last instant of all, east of Greenwich
+            raise _beyond(value) from None
 
     def _read(self, value: Any) -> datetime:
         if isinstance(value, str):
@@ -143,6 +159,13 @@ class Stamps:
                 f"changed_at is {self.example} in one row and {value} in another, which have no order;"
                 " make them alike in the query, on SQLite with strftime()"
             )
+
+
+def _beyond(value: Any) -> ValueError:
+    return ValueError(
+        f"{value!r} is beyond all times; a number is of seconds since 1970, and milliseconds are divided by 1000 in"
+        " the query"
+    )
 
 
 def _alike(value: str, example: str) -> bool:

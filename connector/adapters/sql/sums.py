@@ -32,9 +32,10 @@ def computed_tax_totals(lines: Sequence[Line], totals: Totals, currency: str) ->
         for tax in line.taxes:
             bases.setdefault(tax, []).append(line.net_amount)
     unit = money(currency).unit
-    ways = [*_ways(bases, unit)]
-    fitting = (way for way in ways if _sums(way) == (totals.tax, totals.withholding))
-    return next(fitting, _of_its_kind_alone(ways[0], totals, slack=unit * len(lines)))
+    for way in _ways(bases, unit):  # the first is most ERPs'
+        if _sums(way) == (totals.tax, totals.withholding):
+            return way
+    return _of_its_kind_alone(next(_ways(bases, unit)), totals, slack=unit * len(lines))
 
 
 def _ways(bases: Bases, unit: Decimal) -> Iterator[tuple[TaxTotal, ...]]:

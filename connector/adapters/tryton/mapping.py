@@ -126,6 +126,7 @@ class Mapper:
                 net=sign * totals.net + 0,
                 tax=sign * totals.tax + 0,
                 withholding=sign * totals.withholding + 0,
+                rounding=sign * totals.rounding + 0,
                 payable=sign * totals.payable + 0,
             ),
             payment=self._payment(row),
@@ -212,7 +213,10 @@ class Mapper:
         return list(sums.values())
 
     def _totals(self, header: Row) -> Totals:
-        """Tryton's own totals; before it stores them on posting, the sums that it shows."""
+        """Tryton's own totals; before it stores them on posting, the sums that it shows.
+
+        Cash rounding is in the total alone, and in no tax.
+        """
         taxes = self._tax_totals(header)
         withheld = sum((total.amount for total in taxes if total.tax.kind is TaxKind.WITHHOLDING), ZERO)
         net = amount(header, "untaxed_amount_cache")
@@ -223,7 +227,8 @@ class Mapper:
             net = sum((_net(row, header) for row in lines), ZERO)
             tax = sum((total.amount for total in taxes), ZERO)
             payable = net + tax
-        return Totals(net=net, tax=tax - withheld, withholding=withheld, payable=payable)
+        rounding = payable - net - tax if header["cash_rounding"] else ZERO
+        return Totals(net=net, tax=tax - withheld, withholding=withheld, rounding=rounding, payable=payable)
 
 
 def kind(total: Decimal | None) -> Kind:

@@ -17,7 +17,7 @@ _TABLES: Final[Mapping[str, Needs]] = {
     "account_invoice": needs(
         "id type state number company currency party invoice_address invoice_date reference description comment"
         " move account untaxed_amount_cache tax_amount_cache total_amount_cache create_date write_date",
-        "party_tax_identifier tax_identifier cancel_move payment_term",
+        "party_tax_identifier tax_identifier cancel_move payment_term cash_rounding",
     ),
     "account_invoice_line": needs("id invoice sequence type description product quantity unit_price unit origin"),
     "account_invoice_tax": needs("id invoice sequence tax description base amount"),

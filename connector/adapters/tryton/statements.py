@@ -30,7 +30,7 @@ FIND: Final = """
 HEADERS: Final = """
     SELECT i.id, i.company, CASE WHEN {issued} THEN 1 ELSE 0 END AS issued, i.number, i.invoice_date,
            i.reference, i.description, i.comment, {terms} AS payment_terms,
-           i.untaxed_amount_cache, i.tax_amount_cache, i.total_amount_cache,
+           i.untaxed_amount_cache, i.tax_amount_cache, i.total_amount_cache, i.??cash_rounding AS cash_rounding,
            (SELECT MAX(l.maturity_date) FROM account_move_line l
             WHERE l.move = i.move AND l.account = i.account AND (i.state <> 'cancelled' OR {refunded})) AS due_date,
            currency.code AS currency, currency.digits, currency.rounding, currency.id AS currency_id,

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from connector.adapters.database import Row, plain
-from connector.adapters.spanish_taxes import SURCHARGE, WITHHOLDING
+from connector.adapters.spanish_taxes import SURCHARGE, WITHHOLDING, family
 from connector.adapters.tax_mapping import TaxMapping
 from connector.adapters.tryton.values import number
 from connector.domain.invoice import Tax, TaxKind
@@ -43,6 +43,8 @@ def tax(row: Row, options: Mapping[str, TaxMapping], country: str | None) -> Tax
     mapping = options.get(str(row["id"])) or options.get(name) or TaxMapping()
     percent = _percent(row)
     kind = mapping.kind or (_spanish_kind(row, name) if country == "ES" else TaxKind.VAT)
+    is_spanish = country == "ES" and kind is TaxKind.VAT
+    in_its_place = family(name, row["description"] or "") if is_spanish else None
     category, reason = _meaning(row, name, percent, country, kind)
     if mapping.category:  # a category of the operator's comes with his reason, or with none
         category, reason = mapping.category, None
@@ -51,7 +53,7 @@ def tax(row: Row, options: Mapping[str, TaxMapping], country: str | None) -> Tax
         percent=percent,
         category=category,
         reason=mapping.reason or reason,
-        name=mapping.name,
+        name=mapping.name or in_its_place,
         source_name=name,
     )
 

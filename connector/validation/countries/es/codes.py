@@ -46,3 +46,7 @@ DIR3_ROLES: Final[Mapping[str, str]] = {
 
 DIR3: Final = r"[A-Z]\d{8}|[A-Z]{2}\d{7}"
 """Nine characters: L01280796, EA0008478."""
+
+ELSEWHERE: Final[Mapping[str, str]] = {"35": "IGIC", "38": "IGIC", "51": "IPSI", "52": "IPSI"}
+"""What is charged in place of VAT, by how postal codes begin: on the Canary Islands, in Ceuta and in Melilla (VAT
+act, art. 3)."""

@@ -57,6 +57,20 @@ def has_the_surcharge_of_its_rate(invoice: Invoice, now: datetime) -> Iterator[P
             yield Problem("surcharge_rate_unusual", facts)
 
 
+@rule("tax_of_elsewhere", level=Level.WARN, source="Ley 37/1992, art. 3; tax_names.csv, IGIC, IPSI")
+def has_the_tax_of_its_place(invoice: Invoice, now: datetime) -> Iterator[Problem]:
+    """On the Canary Islands IGIC is charged, in Ceuta and Melilla IPSI, and VAT only on supplies elsewhere."""
+    seller = invoice.seller
+    usual = codes.ELSEWHERE.get(seller.postal_code.strip()[:2])
+    if seller.country != "ES" or usual is None or invoice.file_digest is not None:
+        return  # a file that is imported has names of its own
+    for line, tax in taxes(invoice):
+        if tax.kind is TaxKind.VAT and tax.percent and tax.name in {None, "IVA"}:
+            facts = {"tax": tax.source_name, "usual": usual, "code": seller.postal_code.strip()}
+            yield Problem("tax_of_elsewhere", {**facts, "line": name_of(line)})
+            return
+
+
 @rule("postal_code_wrong", source="API 5.2")
 def has_a_postal_code_of_five_digits(invoice: Invoice, now: datetime) -> Iterator[Problem]:
     """B2Brouter takes Spanish postal codes of five digits alone; an ERP that keeps numbers loses the first zero."""
@@ -69,5 +83,6 @@ RULES: Final[tuple[Rule, ...]] = (
     has_its_three_offices,
     has_offices_that_can_exist,
     has_the_surcharge_of_its_rate,
+    has_the_tax_of_its_place,
     has_a_postal_code_of_five_digits,
 )
