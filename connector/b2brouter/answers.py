@@ -7,7 +7,7 @@ for taking it as "not said" would let a wrong amount pass. Source: API reference
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -116,7 +116,8 @@ def contact(body: object, *, request_id: str | None = None) -> RemoteContact:
         id=identifier(fields),
         name=_text(fields.get("name")),
         tax_number=_text(fields.get("tin_value")),
-        legal_ids=tuple(_legal_ids(fields)),
+        legal_ids=tuple(_numbers(fields, "cin", "cin1", "cin2")),
+        address=next(_numbers(fields, "pin"), None),
         country=_text(fields.get("country")),
         email=_text(fields.get("email")),
         integration_code=_text(fields.get("integration_code")),
@@ -137,8 +138,8 @@ def delivery(body: object) -> Delivery | None:
     return Delivery(transport, document) if transport and document else None
 
 
-def _legal_ids(fields: Fields) -> Iterable[tuple[str, str]]:
-    for place in ("cin", "cin1", "cin2", "pin"):
+def _numbers(fields: Fields, *places: str) -> Iterator[tuple[str, str]]:
+    for place in places:
         scheme, value = _text(fields.get(f"{place}_scheme")), _text(fields.get(f"{place}_value"))
         if scheme and value:
             yield scheme.zfill(4), value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +11,9 @@ Value = str | int | bool | Decimal | list["Value"] | dict[str, "Value"]
 """What can be written. There is no None: some fields refuse an explicit null (API reference 2.1)."""
 
 _LONGEST_NUMBER = 40
+
+_quoted: Callable[[str], str] = json.JSONEncoder(ensure_ascii=False).encode
+"""Returns a text as JSON has it. `json.dumps` would make an encoder for each."""
 
 
 class UnreadableError(ValueError):
@@ -32,10 +35,6 @@ def _text(value: Value) -> str:
     if isinstance(value, bool | int):
         return json.dumps(value)
     return _quoted(value)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 def plain(value: Decimal) -> str:

@@ -8,7 +8,7 @@ another notation of the same line does. Fractions carry the arithmetic: nothing 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 from itertools import count
 
@@ -18,6 +18,7 @@ _ONE = Decimal(1)
 _PRICE_DIGITS = 6
 """A unit price with more decimals than these is better shown as an amount per so many units."""
 _AMOUNT_DIGITS = 20
+_EXACT = Context(prec=1000)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def figures(line: Line, *, sign: int, digits: int, modern: bool) -> Figures:
     """
     net = sign * line.net_amount
     plain = _upright(line, sign)
-    if plain.quantity == 0:
+    if plain.quantity == 0 or _is_plainly(net, plain):
         return plain
     told = modern or plain.base_quantity == 1
     if told and _rounds_to(plain.gross, net, digits):
@@ -59,6 +60,11 @@ def figures(line: Line, *, sign: int, digits: int, modern: bool) -> Figures:
         if reduction is not None:
             return replace(plain, reduction=reduction)
     return _per_unit(plain.quantity, net, digits=digits, modern=modern)
+
+
+def _is_plainly(net: Decimal, told: Figures) -> bool:
+    """Whether an amount is quantity × price to the last digit, which needs no fractions to be seen: most are."""
+    return told.base_quantity == 1 and _EXACT.multiply(told.quantity, told.price) == net
 
 
 def _upright(line: Line, sign: int) -> Figures:

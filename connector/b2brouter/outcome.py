@@ -54,6 +54,7 @@ class Operation(StrEnum):
     READ_FILE = "read_file"
     CHANGED_INVOICES = "changed_invoices"
     CHANGED_REPORTS = "changed_reports"
+    READ_REPORT = "read_report"
     ACKNOWLEDGE = "acknowledge"
     MARK_AS = "mark_as"
     REGISTER_WEBHOOK = "register_webhook"
@@ -274,7 +275,7 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         statuses={400, 409, 422},
-        operations={Operation.CREATE_CONTACT},
+        operations={Operation.CREATE_CONTACT, Operation.UPDATE_CONTACT},
         fits=lambda told: told.is_taken,
         error=RefusedError,
         reason="contact_taken",

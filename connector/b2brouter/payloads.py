@@ -20,9 +20,9 @@ from connector.b2brouter.figures import Figures, figures
 from connector.domain.correction import by_spanish_law, remote_sign
 from connector.domain.countries import state_of
 from connector.domain.errors import RefusedError
-from connector.domain.identity import SIRET
+from connector.domain.identity import SERVICE_CODE, SIRET
 from connector.domain.invoice import REMOTE_TYPE, AllowanceCharge, Invoice, Line, Party, Payment, Tax, TaxKind, money
-from connector.domain.recipient import DIR3, SERVICE_CODE, Delivery, Unit, is_for_chorus, service_code, siret_of
+from connector.domain.recipient import DIR3, Delivery, Unit, is_for_chorus, service_code, siret_of
 from connector.domain.rounding import Adjustment, Levy, Row, Sheet
 
 ALLOWANCE_CHARGES: Final = "2026-03-02"
@@ -192,7 +192,7 @@ def _payment_method(payment: Payment) -> int | None:
     """Return how the customer pays; to an account, by transfer unless the ERP says otherwise."""
     if payment.method:
         return codes.payment_method(payment.method)
-    return codes.CREDIT_TRANSFER if codes.compact(payment.iban or "") else None
+    return codes.CREDIT_TRANSFER if codes.compact(payment.iban or payment.other_account or "") else None
 
 
 def _told_in_france(invoice: Invoice) -> dict[str, Value]:
@@ -532,7 +532,8 @@ def _id(identifier: str) -> Value:
 
 def _text(value: str | None, *, limit: int | None = _SHORT) -> str | None:
     """Return a text without what XML cannot carry, cut where it is too long; None if nothing is left."""
-    text = "".join(map(_printable, value or "")).strip()
+    given = value or ""
+    text = (given if given.isprintable() else "".join(map(_printable, given))).strip()
     if limit is not None and len(text) > limit:
         end = limit - 1
         while end > 0 and unicodedata.combining(text[end]):

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Final
 
 from connector.clock import Clock
-from connector.domain.errors import AccountError, LedgerError, LookAgainError, OutsideError, StepError, UsageError
+from connector.domain.errors import AccountError, LookAgainError, StepError
 from connector.follow.erp import Scribe
 from connector.follow.events import Believes, read_inbox
 from connector.follow.look import Look
@@ -79,8 +79,7 @@ class Follower:
         self._stopping = stopping
         self._scribe = Scribe(ledger, clock=clock, see_source=see_source)
         self._locks: dict[str, Lock] = defaultdict(Lock)
-        self._look_again: dict[str, datetime] = {}  # before that no look is due
-        self._unopened: set[str] = set()  # accounts whose ERPs cannot be opened
+        self._look_again: dict[str, float] = {}  # on the steady clock: before that no look is due
 
     def due(self, accounts: Iterable[str]) -> list[str]:
         """Return those of some accounts for which there is anything to do now; asks nobody but the ledger."""
@@ -90,19 +89,36 @@ class Follower:
         due = ledger.inbox.accounts_with_news()
         due |= {account for account in ledger.following.accounts_to_mark() if self._may_call(states.get(account))}
         due |= {account for account in used if self._look_is_due(account, states[account])}
-        due |= self._scribe.accounts_with_work(self._opened, self._sources_of, set(used) - due)
+        due |= self._scribe.accounts_with_work(self._adapters, self._sources_of, set(used) - due)
         return [account for account in used if account in due]
 
     def _look_is_due(self, account: str, state: AccountState) -> bool:
         """Whether it is time for a look; the ledger is asked no more often than it can have become so."""
-        now = self._clock.now()
-        if not self._may_call(state) or now < self._look_again.get(account, now):
+        now, steady = self._clock.now(), self._clock.monotonic()
+        if not self._may_call(state) or steady < self._look_again.get(account, steady):
             return False
-        soonest = now + timedelta(seconds=self._plan(account).shortest)  # of what is sent from now on
+        soonest = self._plan(account).shortest  # of what is sent from now on
         look = self._next_look(account, state)
-        when = soonest if look is None else min(soonest, look.when)
-        self._look_again[account] = when
-        return when <= now
+        wait = soonest if look is None else min(soonest, (look.when - now).total_seconds())
+        self._look_again[account] = steady + wait
+        return wait <= 0
+
+    def look_soon(self, account: str) -> None:
+        """Have the next pass look at an account's states, however short ago the last look was.
+
+        Nothing happens where no news is expected any more.
+
+        Raises:
+            LedgerError: the ledger failed.
+        """
+        now, state = self._clock.now(), self._ledger.accounts.get(account)
+        look = self._next_look(account, state) if state is not None else None
+        if state is None or look is None:
+            return
+        if look.when > now:
+            last = self._looked_at(state) or look.first_sent
+            self._ledger.following.look_back(account, last - (look.when - now))
+        self._look_again.pop(account, None)
 
     def follow(self, account: str) -> None:
         """Do whatever is due for an account; nothing where another thread or process does it already.
@@ -115,13 +131,13 @@ class Follower:
         if not lock.acquire(blocking=False):
             return
         try:
-            if self._hold(account):
-                self._follow(account)
-                self._ledger.offices.leave(_office(account))
+            with self._ledger.offices.alone(f"follow {account}", seconds=_OFFICE_SECONDS) as ours:
+                if ours():
+                    self._follow(account, ours)
         finally:
             lock.release()
 
-    def _follow(self, account: str) -> None:
+    def _follow(self, account: str, ours: Callable[[], bool]) -> None:
         plan, state = self._plan(account), self._ledger.accounts.get(account)
         may_ask, doubts = self._may_call(state), Doubts()
         try:
@@ -134,7 +150,7 @@ class Follower:
                 believes=self._believes,
                 may_ask=may_ask,
             )
-            self._look(account, plan, state, doubts)
+            self._look(account, plan, state, doubts, go_on=lambda: not self._stopping() and ours())
             if self._may_call(state):
                 mark(self._ledger, self._remote(account), plan, account, stopping=self._stopping)
             if doubts.failure is not None:
@@ -154,52 +170,35 @@ class Follower:
             if may_ask and state is not None and state.poll_after is not None:
                 self._ledger.following.look_later(account, None)  # it does not fail any more
         finally:
-            self._scribe.tell(account, self._opened(account), stopping=self._stopping)
-
-    def _opened(self, account: str) -> Mapping[str, Adapter]:
-        """Return the ERPs of an account; none where one cannot be opened, such as one whose address a vault tells.
-
-        Then they are told later. It is logged when that begins and when it ends.
-        """
-        try:
-            adapters = self._adapters(account)
-        except LedgerError:
-            raise
-        except (OutsideError, UsageError) as error:
-            if account not in self._unopened:
-                self._unopened.add(account)
-                log.error("account %s: its ERPs are told nothing now: %s %s", account, error.message, error.action)
-            return {}
-        if account in self._unopened:
-            self._unopened.discard(account)
-            log.info("account %s: its ERPs are told again", account)
-        return adapters
+            self._scribe.tell(account, self._adapters(account), stopping=self._stopping)
 
     def _later(self, account: str) -> None:
         self._ledger.following.look_later(account, self._clock.now() + _PAUSE)
 
-    def _hold(self, account: str) -> bool:
-        return self._ledger.offices.hold(_office(account), seconds=_OFFICE_SECONDS)
-
-    def _go_on(self, account: str) -> bool:
-        return not self._stopping() and self._hold(account)
-
-    def _look(self, account: str, plan: Plan, state: AccountState | None, doubts: Doubts) -> None:
+    def _look(
+        self, account: str, plan: Plan, state: AccountState | None, doubts: Doubts, *, go_on: Callable[[], bool]
+    ) -> None:
         if state is None or not self._may_call(state):
             return
         due = self._next_look(account, state)
         if due is None or due.when > self._clock.now():
             return
-        last, remote = state.polled_at, self._remote(account)
+        last, remote = self._looked_at(state), self._remote(account)
         look = Look(self._ledger, remote, plan, doubts, account=account, clock=self._clock, last=last)
-        if look.at_invoices(since(last, due.first_sent), lambda: self._go_on(account)):
-            look.at_reports()
+        day = since(last, due.first_sent)
+        if look.at_invoices(day, go_on):
+            look.at_reports(day, go_on)
 
     def _may_call(self, state: AccountState | None) -> bool:
         """Whether B2Brouter may be asked: the account works, and no failure is too recent."""
         if state is None or state.paused_reason is not None:
             return False
-        return state.poll_after is None or state.poll_after <= self._clock.now()
+        # A pause that is longer than any was written by a clock that was ahead.
+        return state.poll_after is None or not timedelta(0) < state.poll_after - self._clock.now() <= _PAUSE
+
+    def _looked_at(self, state: AccountState) -> datetime | None:
+        """Return when the last whole look began; None also of one that a clock ahead has dated."""
+        return state.polled_at if state.polled_at and state.polled_at <= self._clock.now() else None
 
     def _next_look(self, account: str, state: AccountState) -> _NextLook | None:
         """Return when to look next, as things are; None where no news is expected."""
@@ -209,8 +208,5 @@ class Follower:
             return None
         first, last = sent
         interval = plan.interval(now - last, proved=state.webhooks_proved_at is not None)
-        return _NextLook(when=(state.polled_at or last) + interval, first_sent=first)
-
-
-def _office(account: str) -> str:
-    return f"follow {account}"
+        before = self._looked_at(state) or (last if last <= now else now - interval)
+        return _NextLook(when=before + interval, first_sent=min(first, now))

@@ -1,4 +1,7 @@
-"""A look at the states of an account's documents: one list for hundreds of them, never a call for each."""
+"""A look at the states of an account's documents: one list for hundreds of them, never a call for each.
+
+Only of tax reports few that have waited long are asked for one by one.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,14 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from connector.clock import Clock
 from connector.domain.errors import RefusedError
 from connector.domain.remote_state import Verdict
 from connector.follow.news import Desk, Doubts, news_of
-from connector.follow.plan import OVERLAP, Plan
+from connector.follow.plan import Plan
 from connector.ledger import Ledger
 from connector.ledger.following import Followed
 from connector.ports import RemoteInvoice, RemoteNews, RemoteTaxReport
@@ -21,6 +25,9 @@ log = logging.getLogger(__name__)
 
 _GRACE: Final = timedelta(minutes=2)
 """How long a webhook may take: what changed later than that is no proof against them."""
+
+_SINGLY: Final = 10
+"""So many reports at most are asked for by themselves in a look; a list costs less where more wait."""
 
 
 @dataclass(slots=True)
@@ -114,23 +121,52 @@ class Look:
         else:
             self._tally.missed += 1
 
-    def at_reports(self) -> None:
-        """Take in what tax authorities answered, where an answer is expected.
+    def at_reports(self, day: date, go_on: Callable[[], bool]) -> None:
+        """Take in what tax authorities answered, where it is time to ask for an answer.
+
+        A list shows what changed since the last look: it is read where documents are as young as that, or many wait.
+        What it does not show, such as a report that has waited for weeks, is asked for by itself, few at a time.
+
+        Args:
+            day: where the list begins.
+            go_on: asked after each page and report; false ends the look.
 
         Raises:
-            StepError: a list could not be read.
+            StepError: a list or a report could not be read; what was seen is written.
         """
-        first = self._ledger.tax_reports.open_since(self._account, self._began - self._plan.watched)
-        if first is None:
-            return
+        since = self._began - self._plan.watched
+        longest = timedelta(seconds=self._plan.longest)
+        due = self._ledger.tax_reports.due(self._account, sent_since=since, longest=longest, limit=_SINGLY + 1)
         try:
-            for page in self._remote.changed_reports((first - OVERLAP).date()):
-                known = self._ledger.tax_reports.known([report.id for report in page])
-                for report in page:
-                    if report.id in known and report.state is not None:
-                        self._ledger.tax_reports.take(self._account, self._whole(report, known[report.id]))
+            shown: set[str] = set()
+            if len(due) > _SINGLY or any(sent_at.date() >= day for sent_at in due.values()):
+                shown = self._list_reports(day, go_on)
+            for id_, sent_at in islice(due.items(), _SINGLY):
+                if not go_on():
+                    return
+                # Put off first: one that cannot be read keeps no other from its turn.
+                pause = self._plan.interval(self._began - sent_at, proved=False)
+                self._ledger.tax_reports.put_off(id_, self._began + pause)
+                if id_ not in shown and (report := self._remote.read_report(id_)) is not None:
+                    self._take_reports([report])
         except RefusedError as error:
-            log.warning("account %s: tax reports cannot be listed: %s", self._account, error.details.get("message"))
+            log.warning("account %s: tax reports cannot be read: %s", self._account, error.details.get("message"))
+
+    def _list_reports(self, day: date, go_on: Callable[[], bool]) -> set[str]:
+        """Take in what a list shows; return the ids of all that it does."""
+        shown: set[str] = set()
+        for page in self._remote.changed_reports(day):
+            self._take_reports(page)
+            shown |= {report.id for report in page}
+            if not go_on():
+                break
+        return shown
+
+    def _take_reports(self, reports: Sequence[RemoteTaxReport]) -> None:
+        known = self._ledger.tax_reports.known([report.id for report in reports])
+        for report in reports:
+            if report.id in known and report.state is not None:
+                self._ledger.tax_reports.take(self._account, self._whole(report, known[report.id]))
 
     def _whole(self, report: RemoteTaxReport, known: RemoteTaxReport) -> RemoteTaxReport:
         """Return what a list shows, with document and time.

@@ -89,7 +89,7 @@ class Differences:
             NotSentError: B2Brouter could not be asked.
         """
         yield from self._not_in_ledger()
-        yield from self._not_ours()
+        yield from self._not_known()
         yield from self._gone()
         yield from self._of_both()
         yield from self._changed()
@@ -114,18 +114,20 @@ class Differences:
 
     # ------------------------------------------------------------ at B2Brouter, not here
 
-    def _not_ours(self) -> Iterator[Difference]:
+    def _not_known(self) -> Iterator[Difference]:
         rows = self._scratch.rows(
-            "SELECT r.*, n.id AS job_id, n.source, n.company, n.key, n.in_flight, n.status FROM remote r"
+            "SELECT r.*, n.id AS job_id, n.in_flight, n.status, COALESCE(n.source, e.source) AS source,"
+            " COALESCE(n.company, e.company) AS company, COALESCE(n.key, e.key) AS key FROM remote r"
             " LEFT JOIN job j ON j.reference = r.id"
             " LEFT JOIN job n ON n.number = r.number AND n.reference IS NULL"
+            " LEFT JOIN erp e ON e.number = r.number AND marked(e.source, e.company, e.key) = r.mark"
             " WHERE j.id IS NULL ORDER BY r.day, r.number"
         )
         for some in _chunks(rows):
             owned = self._ledger.reconciliations.owners(self._account, [row["id"] for row in some])
             for row in some:
                 if row["id"] not in owned and not _under_way(row):
-                    yield _not_ours(row)
+                    yield _not_known(row)
 
     # ------------------------------------------------------------ here, not at B2Brouter
 
@@ -276,9 +278,14 @@ def _under_way(row: Any) -> bool:
     """Whether a job is just about to find that document to be its own."""
     if row["job_id"] is None:
         return False
-    ours = row["mark"] is not None and row["mark"] == file_reference(row["source"], row["company"], row["key"])
     moving = row["status"] in {str(Status.PENDING), str(Status.RUNNING)}
-    return moving and (bool(row["in_flight"]) or ours)
+    return moving and (bool(row["in_flight"]) or _marked(row))
+
+
+def _marked(row: Any) -> bool:
+    """Whether a document at B2Brouter has the mark of the job, or the ERP's document, of its number."""
+    known = row["source"] is not None and row["mark"] is not None
+    return known and row["mark"] == file_reference(row["source"], row["company"], row["key"])
 
 
 def _of_erp(row: Any) -> Difference:
@@ -291,14 +298,20 @@ def _of_erp(row: Any) -> Difference:
     )
 
 
-def _not_ours(row: Any) -> Difference:
-    details = {"number": row["number"] or "?", "reference": row["id"], "state": row["state"] or "?"}
-    link = f"connector link {row['job_id']} {quote(row['id'])} --note …"
+def _not_known(row: Any) -> Difference:
+    """A mark of ours tells what a ledger, restored from a backup, does not remember from what others made."""
+    ours = _marked(row)
+    if row["job_id"] is not None:
+        command = f"connector link {row['job_id']} {quote(row['id'])} --note …"
+    elif ours:
+        command = f"connector sync --source {row['source']}"
+    else:
+        command = f"connector jobs --search {quote(row['number'] or row['id'])}"
     known = {"source": row["source"], "company": row["company"], "key": row["key"], "job_id": row["job_id"]}
     return Difference(
-        reason="issued_elsewhere",
-        details=details,
-        command=link if row["job_id"] is not None else f"connector jobs --search {quote(row['number'] or row['id'])}",
+        reason="issued_not_in_ledger" if ours else "issued_elsewhere",
+        details={"number": row["number"] or "?", "reference": row["id"], "state": row["state"] or "?"},
+        command=command,
         reference=row["id"],
         **{**_figures_of(row), **known},
     )

@@ -30,6 +30,12 @@ _RECORDED: Final = 500
 _TOGETHER: Final = 200
 """Differences that are written down at once."""
 
+_FEW: Final = 250
+"""Documents at B2Brouter of which twice as many still come in one answer."""
+
+_MOST_MONTHS: Final = 24
+"""Whose documents are listed at once, where there are few."""
+
 _TOO_MANY: Final = 100
 """So many documents that a list did not show are worth a second list."""
 
@@ -234,13 +240,23 @@ class Reconciler:
     # ------------------------------------------------------------ the sides
 
     def _put_remote(self, scratch: Scratch, account: str, remote: Listed, period: Period) -> bool:
-        """Month by month: of a long list the far pages come slowly, and rows shift between pages."""
+        """By months: of a long list the far pages come slowly, and rows shift between pages.
+
+        Of several together while there is little in them: a call for each empty month of many years would take a
+        minute of the account's pace.
+        """
         first = period.start or self._ledger.reconciliations.first_day(account)
-        for start, end in months(period, first, self._clock.now().date()):
-            for page in remote.issued_invoices(start, end):
+        left = list(months(period, first, self._clock.now().date()))
+        together = 1
+        while left:
+            some, left = left[:together], left[together:]
+            rows = 0
+            for page in remote.issued_invoices(some[0][0], some[-1][1]):
                 scratch.put_remote(page)
+                rows += len(page)
                 if self._stopping():
                     return False
+            together = min(2 * together, _MOST_MONTHS) if rows <= _FEW else 1
         return True
 
     def _put_jobs(self, scratch: Scratch, account: str, period: Period, sources: set[str]) -> bool:

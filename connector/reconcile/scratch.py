@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Final
 
 from connector.domain.errors import OutsideError
-from connector.domain.identity import storable
+from connector.domain.identity import file_reference, storable
 from connector.domain.invoice import decimal_text
 from connector.ledger.intake import as_stored
 from connector.ledger.reconciliations import KnownJob
@@ -39,6 +39,7 @@ _INDEXES: Final = """
 CREATE UNIQUE INDEX job_key ON job (source, company, key);
 CREATE INDEX job_reference ON job (reference);
 CREATE INDEX job_number ON job (number);
+CREATE INDEX erp_number ON erp (number);
 """
 
 
@@ -53,6 +54,7 @@ class Scratch:
         """
         try:
             self._file = sqlite3.connect("", isolation_level=None)
+            self._file.create_function("marked", 3, file_reference, deterministic=True)
             self._file.executescript(_TABLES)
         except sqlite3.OperationalError as error:
             raise _no_room(error) from error
@@ -136,11 +138,11 @@ class Scratch:
         self._file.execute("COMMIT")
 
     def ready(self) -> None:
-        """Make the comparison quick: all jobs are there."""
+        """Make the comparison quick: all jobs and the ERP's documents are there."""
         self._file.executescript(_INDEXES)
 
     def rows(self, query: str, *values: object) -> Iterator[sqlite3.Row]:
-        """Yield the rows of a query as they come."""
+        """Yield the rows of a query as they come; `marked(source, company, key)` is a document's mark."""
         with closing(self._file.cursor()) as cursor:
             cursor.row_factory = sqlite3.Row
             yield from cursor.execute(query, values)

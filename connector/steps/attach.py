@@ -92,7 +92,7 @@ def _upload_all(case: Case, missing: Sequence[Attachment], there: RemoteInvoice)
 
 def _files(case: Case) -> Mapping[str, File]:
     assert isinstance(case.adapter, Attaches), "only such an adapter tells of attachments"
-    with erp_errors():
+    with case.asking_erp(), erp_errors():
         return {file.name: file for file in case.adapter.attachments(case.job.key)}
 
 

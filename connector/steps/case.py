@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -95,6 +95,7 @@ class Case:
         read: Callable[[str], Invoice | DocumentNotUsableError | None],
         document: Invoice | None = None,
         vat_check: VatCheck | None = None,
+        patience: Callable[[str, Sequence[Job]], AbstractContextManager[None]] = lambda source, jobs: nullcontext(),
     ) -> None:
         """Open a case.
 
@@ -108,6 +109,7 @@ class Case:
             read: gives the ERP's document of a key as it stands now; None where it is gone.
             document: the ERP's document, if it has just been read.
             vat_check: where customers' VAT numbers are looked up; None: nowhere.
+            patience: keeps the lease while the ERP is asked.
         """
         self.job = job
         self.ledger = ledger
@@ -120,6 +122,11 @@ class Case:
         self._read = read
         self._document = document
         self._owed: list[Progress] = []
+        self._patience = patience
+
+    def asking_erp(self) -> AbstractContextManager[None]:
+        """Around what asks the ERP, which may take longer than a lease lasts."""
+        return self._patience(self.job.source, [self.job])
 
     @cached_property
     def rules(self) -> Rules:
@@ -128,7 +135,7 @@ class Case:
         Raises:
             NotSentError: the ERP, which must be asked for one of them, cannot be reached.
         """
-        with erp_errors():
+        with self.asking_erp(), erp_errors():
             return self._rules()
 
     @property
@@ -143,7 +150,7 @@ class Case:
             NotSentError: the ERP cannot be reached.
             RefusedError: the document is gone or cannot be used.
         """
-        with erp_errors():
+        with self.asking_erp(), erp_errors():
             document = self._read(self.job.key)
         fresh = usable(document)
         if self._document != fresh:
@@ -159,7 +166,7 @@ class Case:
         """
         assert isinstance(self.adapter, HoldsFiles)
         try:
-            with erp_errors():
+            with self.asking_erp(), erp_errors():
                 content = self.adapter.file(self.job.key)
         except DocumentNotUsableError as error:
             raise RefusedError("document_not_usable", {"message": error.message}) from error

@@ -13,6 +13,7 @@ from connector.domain.identity import telling_tax_number
 from connector.domain.invoice import Invoice
 from connector.ledger.vat_numbers import VatNumbers
 from connector.steps.case import Case, VatCheck
+from connector.validation.identifiers import foreign_home
 
 _DOUBT: Final = timedelta(hours=1)
 """How long a "no" is remembered: the customer may be registered soon, and a person who retries wants to know."""
@@ -45,10 +46,12 @@ def check_vat_number(case: Case) -> None:
 
 def _number(invoice: Invoice, *, domestic: bool) -> str | None:
     """The number to ask about. At home many numbers are rightly not in the register, which is for trade abroad."""
-    number = telling_tax_number(invoice.buyer.tax_number, invoice.buyer.country)
+    buyer = invoice.buyer
+    home = foreign_home(buyer.tax_number, buyer.country) or buyer.country
+    number = telling_tax_number(buyer.tax_number, home)
     if number is None or number[:2] not in _MEMBERS or len(number) < 4:
         return None
-    at_home = (invoice.buyer.country or "").upper() == (invoice.seller.country or "").upper()
+    at_home = (home or "").upper() == (invoice.seller.country or "").upper()
     return number if domestic or not at_home else None
 
 

@@ -8,7 +8,7 @@ An open question is settled before anything else happens to the job.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,21 +16,21 @@ from connector.domain import evidence, identity
 from connector.domain.channels import ways_beside
 from connector.domain.errors import (
     MisconfiguredError,
-    NotSentError,
     OutcomeUnknownError,
     RefusedError,
     StepError,
 )
-from connector.domain.invoice import Party
 from connector.domain.job import Effect, Stage
 from connector.domain.recipient import Delivery, unit_of
 from connector.domain.remote_state import was_handed_over
 from connector.ledger.records import Entry, issuing
-from connector.ports import RemoteContact, RemoteInvoice
+from connector.ports import RemoteInvoice
 from connector.steps.attempts import TAKEN, all_had_these_bytes, goes_again, is_repeated, was_anothers, was_taken
 from connector.steps.await_original import names_original
 from connector.steps.case import Case
 from connector.steps.check_vat_number import check_vat_number
+from connector.steps.doubt_contact import doubt_contact
+from connector.steps.find_contact import found_by_number
 from connector.steps.look_up import find_ours, is_anybodys, is_marked, is_ours, wait_or_conclude
 from connector.steps.validate import belongs_here, validate
 
@@ -92,30 +92,15 @@ _RECIPIENT: Final = re.compile(r"(^|[.\[])(contact|client)")
 
 
 def _doubt_contact(case: Case, error: RefusedError | MisconfiguredError) -> None:
-    """Have the contact looked for anew where it is gone from B2Brouter, or where it is what was refused.
+    """Have the contact looked for anew where it may be what was refused; an import names none by its id.
 
     Raises:
-        LookAgainError: it is gone, but was made a moment ago: it may only be read too early.
-        NotSentError: `contact_missing`; of one that is still there, once.
+        LookAgainError: see `doubt_contact`.
+        NotSentError: `contact_missing`.
     """
-    is_gone = error.details.get("status") == "404" and _names_lost_contact(case)
-    if not is_gone and not _RECIPIENT.search(error.details.get("param", "")):
-        return
-    contact = case.job.account, case.job.contact_id or ""
-    if is_gone and (told := case.ledger.contacts.told_at(*contact)):
-        case.give_time_to_show(Effect.CONTACT, told)
-    case.ledger.contacts.forget(*contact)
-    if is_gone or not case.job.attempts:
-        facts = {"party": case.invoice.buyer.name}
-        raise NotSentError("contact_missing", facts, request_id=error.request_id) from error
-
-
-def _names_lost_contact(case: Case) -> bool:
-    """Whether the request named a contact that does not exist: "not found" may mean it as well as the account."""
-    try:
-        return case.invoice.file_digest is None and case.remote.read_contact(case.job.contact_id or "") is None
-    except NotSentError:
-        return False  # a gateway that knows no way answers so to whatever is asked
+    is_named = _RECIPIENT.search(error.details.get("param", "")) is not None
+    if is_named or case.invoice.file_digest is None:
+        doubt_contact(case, case.job.contact_id or "", error, is_named=is_named)
 
 
 Make = Callable[[], RemoteInvoice]
@@ -144,20 +129,10 @@ def _only_way(case: Case) -> Delivery | None:
     ways = ways_beside(usual.transport) if usual else ()
     if usual is None or len(ways) < 2:
         return usual
-    known = [(there.transport, there.document or usual.document) for there in _contacts_of(case, buyer)]
+    found = next(filter(None, found_by_number(case.remote, buyer)), ())
+    known = [(there.transport, there.document or usual.document) for there in found]
     chosen = (Delivery(transport, document) for transport, document in known if transport in ways)
     return next((way for way in chosen if way != usual), usual)
-
-
-def _contacts_of(case: Case, buyer: Party) -> Sequence[RemoteContact]:
-    """Return the contacts with a customer's tax number, which may be spelt with its country or without."""
-    number = identity.tax_number_key(buyer.tax_number, buyer.country) or ""
-    text = number.removeprefix(buyer.country or "")
-    return [
-        there
-        for there in (case.remote.find_contacts(text=text) if text else ())
-        if there.parent_id is None and identity.tax_number_key(there.tax_number, buyer.country) == number
-    ]
 
 
 def adopt(case: Case) -> RemoteInvoice | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -9,6 +11,7 @@ from connector.domain.errors import AccountError, NotSentError, RefusedError
 from connector.domain.invoice import Party
 from connector.domain.recipient import Delivery, directory_keys
 from connector.steps.case import Case
+from connector.validation.identifiers import foreign_home
 
 ASK_AGAIN: Final = timedelta(hours=1)
 """After a question that the directory left open."""
@@ -23,15 +26,23 @@ def ask(case: Case, buyer: Party) -> tuple[Delivery | None, datetime | None]:
     rules = case.rules.directory
     if rules is None:
         return None, None
-    for scheme, value in directory_keys(buyer):
+    for country, scheme, value in _keys(buyer):
         try:
-            found = _said(case, buyer.country or "", scheme, value)
+            found = _said(case, country, scheme, value)
         except (NotSentError, RefusedError, AccountError):
             # Where the key itself is wrong, the calls that matter say so.
             return None, case.clock.now() + ASK_AGAIN
         if found is not None:
             return found, None
     return None, None
+
+
+def _keys(buyer: Party) -> Iterator[tuple[str, str | None, str]]:
+    """Yield country, scheme and value; a tax number of another country is known there, whatever the address."""
+    home = foreign_home(buyer.tax_number, buyer.country)
+    known_as = (replace(buyer, tax_number=None), replace(buyer, country=home, legal_ids=())) if home else (buyer,)
+    for party in known_as:
+        yield from ((party.country or "", scheme, value) for scheme, value in directory_keys(party))
 
 
 def _said(case: Case, country: str, scheme: str | None, value: str) -> Delivery | None:

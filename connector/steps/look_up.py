@@ -139,7 +139,7 @@ def _numbers_there(case: Case, contact_id: str) -> set[str]:
     contact = case.remote.read_contact(contact_id)
     if contact is None:
         return set()
-    own = {legal_id_key(value) for _, value in contact.legal_ids}
+    own = {legal_id_key(value) for _, value in contact.numbers}
     tax = telling_tax_number(contact.tax_number, case.invoice.buyer.country)
     inherited = _numbers_there(case, contact.parent_id) if contact.parent_id else set()
     return own | inherited | ({tax} if tax else set())

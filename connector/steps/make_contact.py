@@ -1,15 +1,13 @@
-"""Find, update or create one contact under the lease of its link.
+"""Keep, adopt or create one contact under the lease of its link.
 
 The ladder: stored link, own integration code, tax or registration number (compared, never by name alone), create.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from connector.domain import identity
 from connector.domain.channels import NONE_CHOSEN, is_of_one_country, ways_beside
 from connector.domain.errors import (
     LookAgainError,
@@ -20,11 +18,13 @@ from connector.domain.errors import (
     RedirectedError,
     RefusedError,
 )
-from connector.domain.recipient import DIR3, Delivery, Recipient, is_for_chorus, siret_of, unit_of
+from connector.domain.recipient import DIR3, Delivery, Recipient, is_for_chorus, unit_of
 from connector.ledger.contacts import ContactLink
 from connector.ports import RemoteContact
 from connector.steps import directory
 from connector.steps.case import Case
+from connector.steps.doubt_contact import doubt_contact
+from connector.steps.find_contact import find_contact, lacks_tax_number, stands_for
 from connector.steps.look_up import pause_before_next
 
 KNOWN: Final = "known"
@@ -43,7 +43,7 @@ def is_settled(case: Case, link: ContactLink, recipient: Recipient, payload: byt
     """
     if case.rules.directory and link.ask_at is not None and link.ask_at <= case.clock.now():
         return False
-    return link.customer != recipient.customer or link.payload == payload
+    return not recipient.is_customer(link.customer) or link.payload == payload
 
 
 class Maker:
@@ -78,30 +78,30 @@ class Maker:
         self._link = link
         if link.contact_id:
             return self._keep(link.contact_id)
-        made = self._first_time()
-        self._say_what_is_left_to_do(made[1])
-        return made
-
-    def _first_time(self) -> Made:
         found = self._find()
         if found is not None:
             return self._adopt(found)
-        if self._link.open_since is not None:
+        if link.open_since is not None:
             self._wait_or_conclude()
         return self._create()
+
+    def _find(self) -> RemoteContact | None:
+        return find_contact(self._case.remote, self._recipient, parent_id=self._parent_id)
 
     def _store(
         self,
         contact_id: str,
         how: str,
         *,
-        customer: str | None = None,
+        of: str | None = None,
         own_email: str | None = None,
         ask_at: datetime | None = None,
     ) -> Made:
-        """Keep the contact; of another customer's data we know nothing that could be compared."""
-        customer = customer or self._recipient.customer
-        payload = self.payload if customer == self._recipient.customer else self._link.payload
+        """Keep the contact; `of` another customer's data we know nothing that could be compared."""
+        customer = self._recipient.customer
+        payload: bytes | None = self.payload
+        if of is not None and not self._recipient.is_customer(of):
+            customer, payload = of, self._link.payload
         link = self._contacts.store(
             self._link,
             contact_id=contact_id,
@@ -116,14 +116,14 @@ class Maker:
 
     def _keep(self, contact_id: str) -> Made:
         link, how = self._link, KNOWN
-        if link.customer == self._recipient.customer and link.payload is not None:
+        if self._recipient.is_customer(link.customer) and link.payload is not None:
             changes = self._case.remote.contact_changes(link.payload, self.payload)
             if changes:
                 self._tell_way_of_body(contact_id)
-                self._tell(contact_id, changes)
+                self._tell_changes(contact_id, link.payload, changes)
                 how = "updated"
         again = self._asked_again(contact_id)
-        return self._store(contact_id, how, customer=link.customer, own_email=link.own_email, ask_at=again)
+        return self._store(contact_id, how, of=link.customer, own_email=link.own_email, ask_at=again)
 
     def _tell_way_of_body(self, contact_id: str) -> None:
         """A customer that turns out to be a public body is reached by the way of such bodies from then on.
@@ -136,17 +136,40 @@ class Maker:
         if there is not None and not there.is_public_body and (way := self._missing_way(there)):
             self._tell(contact_id, self._case.remote.delivery_payload(way))
 
+    def _tell_changes(self, contact_id: str, before: bytes, changes: bytes) -> None:
+        """The customer changed in the ERP, and the contact follows.
+
+        The establishments of a French public body share a tax number, which only one of them can have here.
+        """
+        remote = self._case.remote
+        try:
+            self._tell(contact_id, changes)
+        except RefusedError as error:
+            if error.reason != "contact_taken" or not is_for_chorus(self._buyer):
+                raise
+            known, now = (remote.without_tax_number(payload) for payload in (before, self.payload))
+            if others := remote.contact_changes(known, now):
+                self._tell(contact_id, others)
+
     def _tell(self, contact_id: str, changes: bytes) -> None:
-        """The customer changed in the ERP: the contact follows. Repeating this is harmless."""
+        """Have a contact say what the ERP says. Repeating this is harmless.
+
+        Raises:
+            NotSentError: it is not known whether it does; `contact_missing`, it is gone from B2Brouter.
+            RefusedError: it cannot say that; `contact_taken`, another one has the number.
+        """
         try:
             self._case.remote.update_contact(contact_id, changes)
         except OutcomeUnknownError as error:
             raise NotSentError("remote_unavailable", error.details, request_id=error.request_id) from error
         except RefusedError as error:
-            if error.reason != "remote_missing":
-                raise
-            self._contacts.forget(self._case.job.account, contact_id)
-            raise LookAgainError("contact_busy", pause=0.0) from error
+            doubt_contact(self._case, contact_id, error, is_named=False)
+            if error.reason == "contact_taken":
+                error.details.update(self._whom())
+            raise
+
+    def _whom(self) -> dict[str, str]:
+        return {"party": self._buyer.name, "code": self._recipient.code}
 
     def _asked_again(self, contact_id: str) -> datetime | None:
         """Ask the directory what it left open when the contact was made; return when to ask once more.
@@ -169,83 +192,31 @@ class Maker:
 
     # ------------------------------------------------------------ it is there
 
-    def _find(self) -> RemoteContact | None:
-        code = self._recipient.code
-        own = self._case.remote.find_contacts(integration_code=code)
-        ours = [one for one in own if one.integration_code == code and not self._has_another_number(one)]
-        if ours:
-            return self._one(ours)
-        for text in self._numbers():
-            fitting = [c for c in self._case.remote.find_contacts(text=text) if self._fits(c)]
-            if fitting:
-                return self._one(fitting)
-        return None
-
-    def _numbers(self) -> Sequence[str]:
-        """What to search by: the tax number as B2Brouter stores it, and registered identifiers."""
-        if is_for_chorus(self._buyer):
-            return [siret_of(self._buyer)]
-        if self._recipient.unit is not None:
-            return []  # nothing but our own code tells the offices of FACe
-        tax = identity.telling_tax_number(self._buyer.tax_number, self._buyer.country)
-        return [
-            *([tax] if tax else []),
-            *(identity.legal_id_key(entry.value) for entry in self._buyer.legal_ids),
-        ]
-
-    def _fits(self, contact: RemoteContact) -> bool:
-        """The text search also matches names and addresses (API 5.1): only equal numbers count."""
-        there = {_legal_key(scheme, value) for scheme, value in contact.legal_ids}
-        unit = self._recipient.unit
-        if unit is not None:
-            return contact.parent_id == self._parent_id and _legal_key(unit.scheme, unit.code) in there
-        if contact.parent_id is not None:
-            return False  # a unit, which only shows its body's numbers
-        siret = siret_of(self._buyer)
-        if self._buyer.is_public_body and siret:  # the same that tells identities apart
-            return _legal_key(identity.SIRET, siret) in there
-        tax = identity.telling_tax_number(self._buyer.tax_number, self._buyer.country)
-        if tax is not None:
-            return identity.telling_tax_number(contact.tax_number, self._buyer.country) == tax
-        legal = {_legal_key(entry.scheme, entry.value) for entry in self._buyer.legal_ids}
-        return bool(legal & there)
-
-    def _has_another_number(self, contact: RemoteContact) -> bool:
-        """A customer that has got another number is another recipient: what went to this one stays there."""
-        if self._recipient.unit is not None:
-            return False  # its code names the number
-        siret = siret_of(self._buyer)
-        if self._buyer.is_public_body and siret:
-            there = [value for scheme, value in contact.legal_ids if scheme.zfill(4) == identity.SIRET]
-            return bool(there) and siret not in map(identity.legal_id_key, there)
-        keys = {
-            identity.tax_number_key(number, self._buyer.country)
-            for number in (contact.tax_number, self._buyer.tax_number)
-        }
-        return len(keys - {None}) > 1
-
-    def _one(self, contacts: Sequence[RemoteContact]) -> RemoteContact:
-        distinct = {contact.id: contact for contact in contacts}
-        if len(distinct) > 1:
-            facts = {"party": self._buyer.name, "contacts": ", ".join(sorted(distinct)), "code": self._recipient.code}
-            raise RefusedError("contacts_ambiguous", facts)
-        return next(iter(distinct.values()))
-
     def _adopt(self, found: RemoteContact) -> Made:
-        """Keep a contact as people set it up at B2Brouter; but one of ours must carry the number.
+        """Keep a contact as people set it up at B2Brouter; but it must carry the number.
 
         Documents for it name the ERP's e-mail where it has another one. A contact that names no way is told the only
         one that leads to it.
         """
         way = self._missing_way(found)
-        if self._recipient.unit is None and not self._fits(found):
+        if self._recipient.unit is None and not stands_for(found, self._buyer):
             self._tell(found.id, self._case.remote.new_contact_payload(self.payload, way))
             return self._store(found.id, "updated")
-        if way is not None:
-            self._tell(found.id, self._case.remote.delivery_payload(way))
-        how = "found" if way is None else "updated"
+        told_way = self._case.remote.delivery_payload(way) if way else None
+        missing = [body for body in (self._missing_tax_number(found), told_way) if body is not None]
+        for body in missing:
+            self._tell(found.id, body)
         own_email = self._buyer.email if _mails_differ(self._buyer.email, found.email) else None
-        return self._store(found.id, how, customer=self._customer_of(found), own_email=own_email)
+        how = "updated" if missing else "found"
+        self._say_what_is_left_to_do(found.id)
+        return self._store(found.id, how, of=self._customer_of(found), own_email=own_email)
+
+    def _missing_tax_number(self, found: RemoteContact) -> bytes | None:
+        """A contact that was found by a registered number: documents must name the tax number, too."""
+        if self._recipient.unit is not None or not lacks_tax_number(found, self._buyer):
+            return None
+        remote = self._case.remote
+        return remote.contact_changes(remote.without_tax_number(self.payload), self.payload)
 
     def _missing_way(self, there: RemoteContact) -> Delivery | None:
         """Return the only way that leads to a contact which names none; of one that names another, complain.
@@ -269,11 +240,11 @@ class Maker:
             complain("contact_way_differs", {**facts, "ways": ", ".join(ways)})
         return None
 
-    def _customer_of(self, found: RemoteContact) -> str:
+    def _customer_of(self, found: RemoteContact) -> str | None:
         """A code of our source on it names the customer whose data it has."""
         code = found.integration_code or ""
-        is_another = self._recipient.unit is None and code.startswith(f"{self._case.job.source}:")
-        return code if is_another else self._recipient.customer
+        is_customers = self._recipient.unit is None and code.startswith(f"{self._case.job.source}:")
+        return code if is_customers else None
 
     # ------------------------------------------------------------ it is to be made
 
@@ -295,7 +266,7 @@ class Maker:
         if pause is not None:
             raise LookAgainError("looking_up", {"effect": "contact"}, pause=pause)
         if link.taken and waited < 2 * quiet:
-            raise RefusedError("contact_taken", {"party": self._buyer.name, "code": self._recipient.code})
+            raise RefusedError("contact_taken", self._whom())
         was_taken = link.taken
         self._link = self._contacts.not_created(link)
         if not was_taken:
@@ -314,21 +285,22 @@ class Maker:
         except RedirectedError:
             self._link = self._contacts.unanswered(self._link)
             raise
-        except (NotSentError, MisconfiguredError, OutOfTimeError):
+        except (NotSentError, OutOfTimeError):
             self._link = self._contacts.not_created(self._link)
             raise
         except OutcomeUnknownError as error:
             error.details["effect"] = "contact"
             self._link = self._contacts.unanswered(self._link)
             raise
-        except RefusedError as error:
+        except (RefusedError, MisconfiguredError) as error:
             self._link = self._contacts.not_created(self._link)
-            if self._parent_id and error.details.get("param", "") == "parent_id":
-                # Deleted at B2Brouter, perhaps: the next attempt looks for it anew.
-                self._contacts.forget(self._case.job.account, self._parent_id)
-            if error.reason != "contact_taken":
-                raise
-            return self._taken(error, body)
+            if error.reason == "contact_taken":
+                return self._taken(error, body)
+            if self._parent_id is not None:
+                is_named = error.details.get("param") == "parent_id"
+                doubt_contact(self._case, self._parent_id, error, is_named=is_named)
+            raise
+        self._say_what_is_left_to_do(made.id)
         return self._store(made.id, "created", ask_at=ask_at)
 
     def _usual_delivery(self) -> Delivery | None:
@@ -344,13 +316,16 @@ class Maker:
         return directory.ask(self._case, self._buyer)
 
     def _say_what_is_left_to_do(self, contact_id: str) -> None:
-        """The API has no field for the offices of FACe: a person enters them once."""
+        """The API has no field for the offices of FACe: a person enters them once.
+
+        It is said before the contact is kept: whoever finds it kept says nothing any more.
+        """
         unit = self._recipient.unit
         if unit is not None and unit.scheme == DIR3:
             facts = {"party": self._buyer.name, "contact": contact_id, "codes": unit.code.replace(".", ", ")}
             self._case.warn("dir3_to_enter", facts)
 
-    def _taken(self, error: RefusedError, body: bytes) -> Made:
+    def _taken(self, error: RefusedError | MisconfiguredError, body: bytes) -> Made:
         """The number has a contact already: find it and adopt it; the list may show it later.
 
         The establishments of a French public body share a tax number, which only the first of them can have here:
@@ -368,7 +343,3 @@ class Maker:
 
 def _mails_differ(ours: str | None, theirs: str | None) -> bool:
     return (ours or "").strip().lower() != (theirs or "").strip().lower()
-
-
-def _legal_key(scheme: str, value: str) -> tuple[str, str]:
-    return scheme.zfill(4), identity.legal_id_key(value)

@@ -33,7 +33,8 @@ def record(case: Case) -> None:
     cross = xref(case.remote.environment, case.remote.account_id, reference)
     crashpoint(Effect.RECORD, "before_write")
     try:
-        case.adapter.record(case.job.key, reference, cross)
+        with case.asking_erp():
+            case.adapter.record(case.job.key, reference, cross)
     except SourceUnavailableError as error:
         raise NotSentError("erp_unavailable", {"message": error.message}, outage=error.down) from error
     except WriteBackRefusedError as error:

@@ -27,25 +27,25 @@ def resolve_contact(case: Case) -> None:
     """
     wanted = recipients(case.job.source, case.job.company, case.invoice)
     known = case.ledger.contacts.known(case.job.account, [each.identity for each in wanted])
-    addressed, told = None, KNOWN
+    contact_id, how = None, KNOWN
     for recipient in wanted:
-        is_last = recipient is wanted[-1]
-        addressed, how = _tie(case, recipient, known.get(recipient.identity), addressed, is_last=is_last)
-        told = how if is_last or how != KNOWN else told
-    assert addressed is not None
-    _arrive(case, addressed, told)
+        contact_id, how = _tie(
+            case, recipient, known.get(recipient.identity), contact_id, is_addressed=recipient is wanted[-1]
+        )
+    assert contact_id is not None
+    _arrive(case, contact_id, how)
 
 
 def _tie(
-    case: Case, recipient: Recipient, known: ContactLink | None, parent_id: str | None, *, is_last: bool
+    case: Case, recipient: Recipient, known: ContactLink | None, parent_id: str | None, *, is_addressed: bool
 ) -> tuple[str, str]:
     """Return the id of one contact and how it was come by."""
-    maker = Maker(case, recipient, parent_id=parent_id, is_addressed=is_last)
+    maker = Maker(case, recipient, parent_id=parent_id, is_addressed=is_addressed)
     if known is not None and known.contact_id and is_settled(case, known, recipient, maker.payload):
         contact_id, how = known.contact_id, KNOWN
     else:
         known, contact_id, how = _make(case, maker, recipient)
-    if is_last:
+    if is_addressed:
         case.own_email = _own_email(known, recipient)
     return contact_id, how
 
@@ -53,7 +53,7 @@ def _tie(
 def _own_email(link: ContactLink, recipient: Recipient) -> str | None:
     """Who has a contact with another customer's data, or with an e-mail of others, gets the mail at its own."""
     email = recipient.party.email
-    return email if link.customer != recipient.customer or link.own_email == email else None
+    return email if not recipient.is_customer(link.customer) or link.own_email == email else None
 
 
 def _make(case: Case, maker: Maker, recipient: Recipient) -> tuple[ContactLink, str, str]:
