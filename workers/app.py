@@ -53,7 +53,7 @@ def make_app(broker: BrokerSettings) -> Celery:
         worker_send_task_events=False,
         worker_prefetch_multiplier=1,
         worker_pool="threads",
-        worker_concurrency=THREADS,  # of which an account takes one: a busy one must not keep another waiting
+        worker_concurrency=THREADS,  # of which each kind of errand has its own: none must keep another waiting
         worker_hijack_root_logger=False,
         broker_use_ssl=tls,
         broker_connection_retry_on_startup=True,

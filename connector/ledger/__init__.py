@@ -23,6 +23,7 @@ from connector.ledger.inbox import Inbox
 from connector.ledger.intake import Intake
 from connector.ledger.issued import Issued
 from connector.ledger.jobs import Jobs
+from connector.ledger.looks import Looks
 from connector.ledger.originals import Originals
 from connector.ledger.outbox import Outbox
 from connector.ledger.people import People
@@ -78,6 +79,7 @@ class Ledger:
         self.stamps = Stamps(self.database, self.sources)
         self.ramp = Ramp(self.database)
         self.offices = Offices(self.database)
+        self.looks = Looks(self.database)
         self.queries = Queries(self.database)
         self.vat_numbers = VatNumbers(self.database)
         self.actions = Actions(self.database)

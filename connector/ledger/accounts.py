@@ -19,9 +19,9 @@ from connector.ledger import alarms
 from connector.ledger import owner as owners
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
-from connector.ledger.holding import let_wait
-from connector.ledger.jobs import PENDING_ACCOUNTS, insert_dialect, release
+from connector.ledger.jobs import PENDING_ACCOUNTS, insert_dialect, insert_or_ignore, release
 from connector.ledger.tables import AccountRow, JobRow, LeaseRow
+from connector.ledger.waiting import let_pending_wait
 
 PROBE_AFTER = 60.0
 """Seconds until a paused account is probed; doubled up to `PROBE_CAP` while it stays unwell."""
@@ -216,10 +216,10 @@ class Accounts:
             write_deed(connection, now, who=who, what="resume", subject=name, note=note, count=count)
         return count
 
-    def hold_back(self, name: str, why: str | Mapping[str, str], *, seconds: float = math.inf) -> int:
+    def let_wait(self, name: str, why: str | Mapping[str, str], *, seconds: float = math.inf) -> int:
         """Let the pending jobs of a paused account wait, and say why; return how many.
 
-        None of one that works again by now, for nobody would let them go on: who holds back and who resumes takes the
+        None of one that works again by now, for nobody would let them go on: who lets wait and who resumes takes the
         account's row first.
 
         `why` is a sentence, or the facts of one by the name of `why`; see `catalogue.within`. After so many seconds
@@ -227,7 +227,7 @@ class Accounts:
         """
         facts = {"account": name, **({"why": why} if isinstance(why, str) else why)}
         still_paused = _PAUSED.where(AccountRow.name == name)
-        return let_wait(
+        return let_pending_wait(
             self._database,
             JobRow.account == name,
             still_paused,
@@ -236,7 +236,7 @@ class Accounts:
             seconds=seconds,
         )
 
-    def to_hold_back(self) -> list[AccountState]:
+    def to_let_wait(self) -> list[AccountState]:
         """Return the paused accounts with jobs that do not wait yet."""
         paused = select(*_COLUMNS).where(AccountRow.paused_reason.is_not(None))
         with self._database.read() as connection:
@@ -261,9 +261,12 @@ class Accounts:
             return self._start(connection, name, now, probe_at=now, probes=before.probes)
 
     def to_probe(self) -> list[str]:
-        """Return the paused accounts that it is time to probe."""
+        """Return the paused accounts that it is time to probe, or whose fault a clock that was ahead wrote down."""
         now = self._database.clock.now()
-        query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), AccountRow.probe_at <= now)
+        by_fault = AccountRow.paused_by.is_(None)
+        latest = now + timedelta(seconds=PROBE_CAP)
+        due = or_(AccountRow.probe_at <= now, and_(by_fault, AccountRow.probe_at > latest))
+        query = select(AccountRow.name).where(AccountRow.paused_reason.is_not(None), due)
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 
@@ -330,6 +333,19 @@ def _settings(arithmetic: Way | None, now: datetime) -> dict[str, Any]:
     }
 
 
+_OFFICE = LeaseRow.name == bindparam("office")
+_HOLDER = select(LeaseRow.owner).where(_OFFICE)
+_HELD_UNTIL = select(LeaseRow.leased_until).where(_OFFICE, LeaseRow.owner.is_not(None))
+_OURS = LeaseRow.owner == bindparam("me")
+_FREE = or_(_OURS, LeaseRow.owner.is_(None), LeaseRow.leased_until < bindparam("now"))
+_TAKE = (
+    update(LeaseRow)
+    .where(_OFFICE, or_(_FREE, LeaseRow.owner == bindparam("dead")))
+    .values(owner=bindparam("me"), leased_until=bindparam("until"))
+)
+_LEAVE = update(LeaseRow).where(_OFFICE, _OURS).values(owner=None, leased_until=bindparam("now"))
+
+
 class Offices:
     """Posts of which there is one, however many processes run: the scheduler's, and that of each look into an ERP."""
 
@@ -340,19 +356,16 @@ class Offices:
     def hold(self, name: str, *, seconds: float) -> bool:
         """Take or keep an office for some seconds; return whether it is ours."""
         now = self._database.clock.now()
-        me = owners.this_process()
+        until = now + timedelta(seconds=seconds)
+        values = {"office": name, "me": owners.this_process(), "now": now, "until": until, "dead": None}
         with self._database.write() as connection:
-            connection.execute(insert_dialect(self._database)(LeaseRow).values(name=name).on_conflict_do_nothing())
-            holder = connection.execute(select(LeaseRow.owner).where(LeaseRow.name == name)).scalar_one()
-            free = [LeaseRow.owner == me, LeaseRow.owner.is_(None), LeaseRow.leased_until < now]
-            if holder and owners.is_dead(holder):
-                free.append(LeaseRow.owner == holder)
-            taken = connection.execute(
-                update(LeaseRow)
-                .where(LeaseRow.name == name, or_(*free))
-                .values(owner=me, leased_until=now + timedelta(seconds=seconds))
-            )
-            return taken.rowcount == 1
+            if connection.execute(_TAKE, values).rowcount:
+                return True
+            connection.execute(insert_or_ignore(self._database, LeaseRow), {"name": name})
+            holder = connection.execute(_HOLDER, values).scalar_one()
+            if holder and not owners.is_dead(holder):
+                return False
+            return connection.execute(_TAKE, {**values, "dead": holder}).rowcount == 1
 
     @contextmanager
     def alone(self, name: str, *, seconds: float) -> Iterator[Callable[[], bool]]:
@@ -379,13 +392,10 @@ class Offices:
     def held_until(self, name: str) -> datetime | None:
         """Return until when an office is held, or was; None where it was left, or nobody ever had it."""
         with self._database.read() as connection:
-            return connection.execute(select(LeaseRow.leased_until).where(LeaseRow.name == name)).scalar_one_or_none()
+            return connection.execute(_HELD_UNTIL, {"office": name}).scalar_one_or_none()
 
     def leave(self, name: str) -> None:
-        """Give an office up, so that another takes it at once."""
+        """Give an office up, so that another takes it at once; the ledger keeps when, see `Looks`."""
+        now = self._database.clock.now()
         with self._database.write() as connection:
-            connection.execute(
-                update(LeaseRow)
-                .where(LeaseRow.name == name, LeaseRow.owner == owners.this_process())
-                .values(owner=None, leased_until=None)
-            )
+            connection.execute(_LEAVE, {"office": name, "me": owners.this_process(), "now": now})

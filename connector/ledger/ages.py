@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import CTE, Select, and_, bindparam, func, select
 
 from connector.domain.job import Stage, Status
 from connector.ledger.database import Database
@@ -39,6 +40,46 @@ class Astray:
     sources: Collection[str]
 
 
+_PENDING = JobRow.status == Status.PENDING
+
+
+def _origins() -> CTE:
+    """Return a table `source`, `account` of what has pending jobs, found by jumps along their index.
+
+    For each source it ends in a row without account.
+    """
+    sources = different(JobRow.source, _PENDING)
+    source, account = sources.c.value, func.min(JobRow.account)
+    first = select(account).where(_PENDING, JobRow.source == source, JobRow.account > "").correlate(sources)
+    found = select(source.label("source"), first.scalar_subquery().label("account")).where(source.is_not(None))
+    origins = found.cte(recursive=True)
+    here = and_(_PENDING, JobRow.source == origins.c.source)
+    higher = select(account).where(here, JobRow.account > origins.c.account).correlate(origins).scalar_subquery()
+    return origins.union_all(select(origins.c.source, higher).where(origins.c.account.is_not(None)))
+
+
+def _first_due() -> Select[Any]:
+    origins = _origins()
+    of_both = (JobRow.source == origins.c.source, JobRow.account == origins.c.account)
+    due_at = first_due_at(_PENDING, *of_both).correlate(origins).scalar_subquery()
+    return select(origins.c.source, origins.c.account, due_at).where(origins.c.account.is_not(None))
+
+
+def _first_late() -> Select[Any]:
+    late = and_(
+        JobRow.status.in_(_UNFINISHED), JobRow.stage.in_(_UNSENT), JobRow.created_at < bindparam("found_before")
+    )
+    account = JobRow.account + ""  # else SQLite would read all jobs, in the order of this index
+    place = func.row_number().over(partition_by=account, order_by=(JobRow.created_at, JobRow.id))
+    number = func.count().over(partition_by=account)
+    columns = (JobRow.account, JobRow.number, JobRow.id, JobRow.created_at)
+    rows = select(*columns, place.label("place"), number.label("late")).where(late).subquery()
+    return select(rows).where(rows.c.place == 1)
+
+
+_FIRST_DUE = _first_due()
+_FIRST_LATE = _first_late()
+_WORKED = select(JobRow.account).where(JobRow.status == Status.RUNNING)
 _ACCOUNTS = select(different(JobRow.account).c.value)
 _SOURCES = select(different(JobRow.source).c.value)
 _LEFT_LYING = (
@@ -55,34 +96,29 @@ class Ages:
         """Read a ledger."""
         self._database = database
 
-    def left_lying(self, account: str, sources: Collection[str]) -> datetime | None:
-        """Return since when the oldest due job of an account is due; None where somebody works at them.
+    def left_lying(self, sources: Mapping[str, Collection[str]]) -> Mapping[str, datetime]:
+        """Return since when the oldest due job of an account is due, by account; not where somebody works at them.
 
-        What comes of other sources than its own nobody may work at.
+        Args:
+            sources: the account's own, by account; what comes of others nobody may work at.
         """
-        mine = JobRow.account == account
-        worked = select(JobRow.id).where(mine, JobRow.status == Status.RUNNING).limit(1)
-        due = and_(mine, JobRow.status == Status.PENDING, JobRow.source.in_(sources))
         with self._database.read() as connection:
-            if connection.execute(worked).first() is not None:
-                return None
-            return connection.execute(first_due_at(due)).scalar_one_or_none()
+            worked = set(connection.execute(_WORKED).scalars())
+            rows = connection.execute(_FIRST_DUE).all()
+        due: dict[str, datetime] = {}
+        for source, account, due_at in rows:
+            if account not in worked and source in sources.get(account, ()):
+                due[account] = min(due_at, due.get(account, due_at))
+        return due
 
-    def overdue(self, account: str, *, found_before: datetime) -> Overdue | None:
-        """Return what of an account is not sent though it was found before an instant."""
-        late = and_(
-            JobRow.account == account,
-            JobRow.status.in_(_UNFINISHED),
-            JobRow.stage.in_(_UNSENT),
-            JobRow.created_at < found_before,
-        )
-        first = select(JobRow.number, JobRow.id, JobRow.created_at).where(late)
+    def overdue(self, *, found_before: datetime) -> Mapping[str, Overdue]:
+        """Return what is not sent though it was found before an instant, by account."""
         with self._database.read() as connection:
-            count = connection.execute(select(func.count()).where(late)).scalar_one()
-            row = connection.execute(first.order_by(JobRow.created_at, JobRow.id).limit(1)).one_or_none()
-        if row is None:
-            return None
-        return Overdue(count=count, since=row.created_at, number=row.number or f"#{row.id}")
+            rows = connection.execute(_FIRST_LATE, {"found_before": found_before}).all()
+        return {
+            row.account: Overdue(count=row.late, since=row.created_at, number=row.number or f"#{row.id}")
+            for row in rows
+        }
 
     def astray(self, issuers: Mapping[str, Collection[str]]) -> Mapping[str, Astray]:
         """Return what is under way and goes no further, by account: no source of its own leads there any more.

@@ -23,6 +23,10 @@ _ENROLLED: Final = 500
 _LATE: Final = timedelta(minutes=10)
 """How much later than its time of sending a document may be committed."""
 
+_LOOK_BACK: Final = timedelta(days=30)
+"""How far the first look of a day goes back: a clock that was wrong for a while, or a machine that was paused, leaves
+documents behind the mark."""
+
 _OPEN: Final = ArchiveRow.keeping.in_([Keeping.DUE, Keeping.STORING])
 _UNLISTED: Final = and_(ArchiveRow.keeping == Keeping.KEPT, ArchiveRow.list_number.is_(None))
 _GIVEN_UP: Final = select(ArchiveRow.account).where(ArchiveRow.keeping == Keeping.ABSENT).limit(COUNTED).subquery()
@@ -47,7 +51,6 @@ class File:
     name: str | None
     sha256: str | None
     size: int | None
-    kept_at: datetime | None
     list_number: int | None
 
 
@@ -59,7 +62,6 @@ class Wanted:
     number: str | None
     reference: str | None
     payload: bytes | None
-    sent_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +93,7 @@ class Count:
 
 
 _FILE: Final = tuple(getattr(ArchiveRow, name) for name in File.__dataclass_fields__)
-_JOB: Final = tuple(getattr(JobRow, name) for name in ("number", "reference", "payload", "sent_at"))
+_JOB: Final = tuple(getattr(JobRow, name) for name in ("number", "reference", "payload"))
 
 
 class Archive:
@@ -106,10 +108,10 @@ class Archive:
     def enrol(self, account: str, pieces: Collection[Piece]) -> int:
         """Note the files of documents that were sent since the last time; return of how many documents.
 
-        The first time, those of all that were ever sent.
+        The first time, those of all that were ever sent; once a day, of those that a wrong clock left behind besides.
         """
         started = self._database.clock.now()
-        mark, documents = self._mark(account), 0
+        mark, documents = self._begin(account, started), 0
         while page := self._sent(account, mark):
             mark = page[-1].sent_at
             documents += len(page)
@@ -119,11 +121,14 @@ class Archive:
         self._note(account, [], pieces, reached=started)
         return documents
 
-    def _mark(self, account: str) -> datetime | None:
+    def _begin(self, account: str, now: datetime) -> datetime | None:
         query = select(AccountRow.archived_to).where(AccountRow.name == account)
         with self._database.read() as connection:
-            mark = connection.execute(query).scalar_one_or_none()
-        return mark and mark - _LATE
+            mark: datetime | None = connection.execute(query).scalar_one_or_none()
+        if mark is None:
+            return None
+        first, last = _of_today(now)
+        return mark - _LATE if first <= mark <= last else min(mark - _LATE, now - _LOOK_BACK)
 
     def _sent(self, account: str, since: datetime | None) -> Sequence[Any]:
         """The next documents by time of sending whose files are not noted."""
@@ -151,11 +156,17 @@ class Archive:
             connection.execute(mark.on_conflict_do_update(index_elements=["name"], set_={"archived_to": reached}))
 
     def accounts_due(self) -> list[str]:
-        """Return the accounts with files that are due, or with documents sent of which no file is noted yet."""
+        """Return the accounts with files that are due, or with documents sent of which no file is noted yet.
+
+        Once a day, those also for which that is not known, for their mark is of another day.
+        """
         now = self._database.clock.now()
+        first, last = _of_today(now)
         due = select(ArchiveRow.account).where(_OPEN, ArchiveRow.due_at <= now).distinct()
-        later = select(JobRow.id).where(JobRow.account == AccountRow.name, JobRow.sent_at > AccountRow.archived_to)
-        unseen = select(AccountRow.name).where(or_(AccountRow.archived_to.is_(None), later.exists()))
+        mark = AccountRow.archived_to
+        later = select(JobRow.id).where(JobRow.account == AccountRow.name, JobRow.sent_at > mark)
+        later = later.where(JobRow.sent_at <= last)  # what was dated ahead is found by the next look back
+        unseen = select(AccountRow.name).where(or_(mark.is_(None), mark < first, mark > last, later.exists()))
         with self._database.read() as connection:
             return sorted({*connection.execute(due).scalars(), *connection.execute(unseen).scalars()})
 
@@ -339,6 +350,11 @@ class Archive:
 
 
 _LIST: Final = (ArchiveListRow.number, ArchiveListRow.name, ArchiveListRow.sha256)
+
+
+def _of_today(now: datetime) -> tuple[datetime, datetime]:
+    """Return between which instants a mark counts: written today, and not by a clock that was ahead."""
+    return now.replace(hour=0, minute=0, second=0, microsecond=0), now + _LATE
 
 
 def _wanted(row: Any) -> Wanted:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, String, select, text, type_coerce
+from sqlalchemy import Connection, Row, Select, String, bindparam, select, text, type_coerce
 
 from connector.domain.job import Status
 from connector.ledger import raw
@@ -47,8 +48,6 @@ _JOB: Final[Any] = JobRow.__table__
 
 _VARIABLES: Final = 30_000
 """Of one statement; SQLite takes 32,766."""
-
-Statement = TypeVar("Statement", bound=Select[*tuple[Any, ...]])
 
 
 def insert_jobs(
@@ -138,7 +137,7 @@ def _instant(moment: datetime) -> str:
 
 
 def known(
-    connection: Connection, source: str, keys: Mapping[str, Sequence[str]], *narrowed: ColumnElement[bool]
+    connection: Connection, source: str, keys: Mapping[str, Sequence[str]], *, issued_since: datetime | None = None
 ) -> Iterator[Row[*tuple[Any, ...]]]:
     """Return id, company, key, time of change and status (as text) of the jobs of some documents.
 
@@ -146,19 +145,25 @@ def known(
         connection: to the ledger.
         source: by name.
         keys: of documents, by company.
-        narrowed: more conditions.
+        issued_since: only of those that are done, and were sent then or later.
     """
-    status = type_coerce(JobRow.status, String).label("status")
-    columns = (JobRow.id, JobRow.company, JobRow.key, JobRow.changed_at, status)
-    wanted = select(*columns).where(JobRow.source == source, *narrowed)
+    sqlite = connection.dialect.name == "sqlite"
+    wanted = _known(sqlite=sqlite, issued=issued_since is not None)
+    values = {"of_source": source} if issued_since is None else {"of_source": source, "issued_since": issued_since}
     for company, some in keys.items():
-        yield from connection.execute(_among(connection, wanted.where(JobRow.company == company), some))
+        listed = json.dumps(list(some)) if sqlite else list(some)
+        yield from connection.execute(wanted, {**values, "of_company": company, "keys": listed})
 
 
-def _among(connection: Connection, wanted: Statement, keys: Sequence[str]) -> Statement:
-    """Narrow to some keys by one bound value, whatever their number: a list of them would be compiled each time."""
-    if connection.dialect.name == "sqlite":
-        listed = text("job.key IN (SELECT value FROM json_each(:keys))").bindparams(keys=json.dumps(list(keys)))
-    else:
-        listed = text("job.key = ANY(CAST(:keys AS text[]))").bindparams(keys=list(keys))
-    return wanted.where(listed)
+@cache
+def _known(*, sqlite: bool, issued: bool) -> Select[*tuple[Any, ...]]:
+    """Keys are one bound value, whatever their number: a list of them would be compiled each time."""
+    status = type_coerce(JobRow.status, String).label("status")
+    wanted = select(JobRow.id, JobRow.company, JobRow.key, JobRow.changed_at, status).where(
+        JobRow.source == bindparam("of_source"), JobRow.company == bindparam("of_company")
+    )
+    if issued:
+        wanted = wanted.where(JobRow.status == Status.DONE, JobRow.sent_at >= bindparam("issued_since"))
+    return wanted.where(
+        text("job.key IN (SELECT value FROM json_each(:keys))" if sqlite else "job.key = ANY(CAST(:keys AS text[]))")
+    )

@@ -101,6 +101,8 @@ class Contacts:
         lapsed = [Link.lease_owner.is_(None), Link.leased_until < now]
         if owner and owners.is_dead(owner):
             lapsed.append(Link.lease_owner == owner)
+        elif owner and present and present.leased_until and present.leased_until >= now:
+            return None  # without a transaction: many may wait for one contact
         with self._database.write() as connection:
             connection.execute(
                 insert_or_ignore(self._database, Link),
@@ -121,7 +123,6 @@ class Contacts:
                     leased_until=now + timedelta(seconds=self._lease_seconds),
                     fence=Link.fence + 1,
                     open_since=case((_LEFT_OPEN, now), else_=Link.open_since),
-                    updated_at=now,
                 )
                 .returning(*_COLUMNS)
             ).one_or_none()
@@ -185,7 +186,7 @@ class Contacts:
         return at
 
     def forget(self, account: str, contact_id: str) -> None:
-        """Drop a contact that B2Brouter does not have any more, or not under this number: it is looked for anew."""
+        """Drop a contact that B2Brouter does not have any more, or does not take: it is looked for anew."""
         now = self._database.clock.now()
         with self._database.write() as connection:
             connection.execute(

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, NoSuc
 
 from connector.clock import Clock, SharedClock, SystemClock
 from connector.domain.errors import LedgerError, UsageError
+from connector.transit import cure, verified
 
 _BUSY_MILLISECONDS = 30_000
 
@@ -53,8 +54,23 @@ _EACH_ALONE = {"isolation_level": "AUTOCOMMIT"}
 """How PostgreSQL is read: without BEGIN and ROLLBACK around each question. After a ROLLBACK the driver also forgets
 which statements the server has prepared, and each would be parsed anew."""
 
-_KEEP_ALIVE = {"keepalives_idle": 20, "keepalives_interval": 5, "keepalives_count": 3}
-"""The same where the network has gone: without these the server waits for two hours."""
+_MUTE = {
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 35_000,
+}
+"""How long PostgreSQL's machine may be mute, in libpq's words: as after a failover where it lost its power.
+
+Keep-alives notice it where a connection rests, or where the server has our question and only the answer is missing.
+While something that we sent is not acknowledged, Linux sends none and tries for a quarter of an hour; the last of
+these ends that, after the same time, well within a lease.
+
+A slow statement, a bulk or a migration, is none of its concern, however long it takes: the server's system says at
+once that it has the question, and answers keep-alives while the server computes or waits for a lock. Only a question
+that does not fit into the buffers of a server that does not read would count as mute. Each of ours is read whole
+before it is worked, and those that are sent in a row are small.
+"""
 
 
 class Database:
@@ -81,8 +97,8 @@ class Database:
 
     @property
     def display(self) -> str:
-        """The URL without its password."""
-        return str(self.url.render_as_string(hide_password=True))
+        """The URL without its password, and without its parameters, among which another may stand."""
+        return str(self.url.set(query={}).render_as_string(hide_password=True))
 
     @property
     def place(self) -> str:
@@ -146,7 +162,7 @@ class Database:
 
     def _help(self, error: DBAPIError) -> str:
         if not any(words in str(error.orig) for words in _FULL):
-            return _HELP
+            return cure(self.url, str(error.orig)) or _HELP
         return (
             "Raise PostgreSQL's max_connections, or its limit for our user or database; or run fewer processes: "
             f"each keeps up to {self._most} connections."
@@ -188,7 +204,12 @@ def _postgresql(url: Any, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=0,
         pool_use_lifo=True,  # few are busy, and the others hold none of our statements prepared
-        connect_args={"connect_timeout": 10, "application_name": "b2brouter-connector", **_KEEP_ALIVE},
+        connect_args={
+            "connect_timeout": 10,
+            "application_name": "b2brouter-connector",
+            **_MUTE,
+            **verified(url),
+        },
     )
 
     @event.listens_for(engine, "connect")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -54,6 +54,15 @@ class Deeds:
             query = query.where(DeedRow.what == what)
         with self._database.read() as connection:
             return [Deed(**row._mapping) for row in connection.execute(query)]
+
+    def has_signed_in(self, who: str, address: str, *, within: timedelta) -> bool:
+        """Whether somebody has signed in from an address, at most so long ago."""
+        since = self._database.clock.now() - within
+        query = select(DeedRow.id).where(
+            DeedRow.who == who[:128], DeedRow.what == "sign_in", DeedRow.subject == address, DeedRow.at >= since
+        )
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).one_or_none() is not None
 
 
 def write_deed(connection: Connection, at: datetime, *, who: str, what: str, subject: str, **more: Any) -> None:

@@ -10,10 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, exists, func, or_, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
+from connector.domain.identity import tax_number_spelling
 from connector.domain.job import Status
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
@@ -32,6 +45,9 @@ ERASED: Final = "erased"
 _KEPT: Final = ("reference", "xref", "state", "contact", "how", "report", "kind", "content", "file")
 """Facts of the timeline that say nothing of anybody."""
 
+_BY_TAX_NUMBER: Final = "tax:"
+"""How the identity of a contact begins that is told by its tax number."""
+
 _AT_ONCE: Final = 500
 
 
@@ -43,12 +59,35 @@ class Erased:
     contacts: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meant:
+    """Which tax number of the ledger a person means, in its one spelling."""
+
+    number: str | None = None
+    """The given one, else the only one with two letters of a country before it; None: there is none, or several."""
+    others: tuple[str, ...] = ()
+    """The same digits with two letters before them: perhaps another's, perhaps the same customer's."""
+
+
 class Erasure:
     """Takes personal data out of a ledger."""
 
     def __init__(self, database: Database) -> None:
         """Work on a ledger."""
         self._database = database
+
+    def tax_number(self, given: str) -> Meant:
+        """Return which of the ledger's tax numbers, of whatever age, a person means, however it is spelled."""
+        meant = _spellings(given)
+        contact = func.substr(ContactLinkRow.identity, len(_BY_TAX_NUMBER) + 1)
+        by_number = ContactLinkRow.identity.startswith(_BY_TAX_NUMBER)
+        known = select(JobRow.tax_number).where(_is_or_ends_with(JobRow.tax_number, meant))
+        linked = select(contact).where(by_number, _is_or_ends_with(contact, meant))
+        with self._database.read() as connection:
+            found = sorted({*connection.execute(known.union(linked)).scalars()})
+        exact = [spelling for spelling in meant if spelling in found]
+        number = next(iter(exact or found)) if exact or len(found) == 1 else None
+        return Meant(number=number, others=tuple(each for each in found if each != number))
 
     def count(self, before: datetime, *, tax_number: str | None = None) -> int:
         """Return how many jobs there are to erase; see `erase`."""
@@ -63,7 +102,7 @@ class Erasure:
             before: of sending, or of the last change of what was left out.
             who: the person.
             note: why.
-            tax_number: only of the customer with this number, in the spelling of `connector jobs`.
+            tax_number: only of the customer with this number, in the ledger's spelling: see `tax_number`.
         """
         jobs, last = 0, 0
         while ids := self._some(before, tax_number, after=last):
@@ -110,6 +149,20 @@ def _past(before: datetime, tax_number: str | None) -> ColumnElement[bool]:
         *(column.is_not(None) for column in (JobRow.customer, JobRow.tax_number, JobRow.payload, JobRow.content))
     )
     return and_(ended, personal, *([] if tax_number is None else [JobRow.tax_number == tax_number]))
+
+
+def _spellings(given: str) -> Sequence[str]:
+    """Return how the ledger may spell a number: a Greek one has the prefix EL, and the country in an ERP is GR."""
+    plain = tax_number_spelling(given, None) or ""
+    greek = [tax_number_spelling(given, "GR") or ""] if plain.startswith("GR") else []
+    return [plain, *greek]
+
+
+def _is_or_ends_with(number: Any, meant: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a number is one of some, or one with two letters before it."""
+    letters = (func.substr(number, place, 1) for place in (1, 2))
+    prefixed = (func.upper(letter) != func.lower(letter) for letter in letters)
+    return or_(number.in_(meant), and_(func.substr(number, 3).in_(meant), *prefixed))
 
 
 def _erase_jobs(connection: Connection, ids: Sequence[int]) -> None:

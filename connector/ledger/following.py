@@ -24,10 +24,8 @@ class Followed:
     """A sent job, as far as following it needs."""
 
     id: int
-    source: str
     key: str
     account: str
-    number: str | None
     stage: Stage
     status: Status
     reason: str | None
@@ -146,6 +144,10 @@ class Following:
         if proved is not None:
             values["webhooks_proved_at"] = began if proved else None
         self._account(account, values)
+
+    def look_back(self, account: str, instant: datetime) -> None:
+        """Have the next look begin as if the last one had begun earlier: it comes sooner, and sees more."""
+        self._account(account, {"polled_at": instant})
 
     def look_later(self, account: str, instant: datetime | None) -> None:
         """Do not look before an instant, for a look failed; None: it did not."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Select, and_, delete, exists, func, or_, select, union, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, exists, func, or_, select, union, update
 
 from connector.domain.job import Stage, Status
 from connector.domain.notice import INVOICE_CHANGED, REPORT_CHANGED, Notice
@@ -25,6 +25,14 @@ FOLLOWED: Final = and_(
 )
 """Jobs whose state at B2Brouter may be written down: sent, and in nobody's hands."""
 
+FOREIGN: Final = "foreign"
+"""What an event is about that was put aside: a document that nobody here knows, such as one that others issue."""
+
+_UNKNOWN: Final = timedelta(hours=1)
+"""After this an event is put aside: others may tell of many, and what is open is looked through every few seconds."""
+
+_LATELY: Final = timedelta(days=1)
+"""What was sent since then may be what an event that was put aside is about; well above the time between sortings."""
 
 _TOLD_MOST: Final = 100
 """Events about one document; it has some ten states in its life."""
@@ -36,7 +44,6 @@ class Letter:
 
     id: int
     account: str
-    code: str
     event_id: str
     subject: str
     document: str | None
@@ -49,17 +56,33 @@ class Letter:
 
 _COLUMNS = tuple(getattr(InboxRow, name) for name in Letter.__dataclass_fields__)
 
-_OPEN = InboxRow.settled_at.is_(None)
+_UNSETTLED = InboxRow.settled_at.is_(None)
+_OPEN = and_(_UNSETTLED, InboxRow.outcome.is_(None))
+_OF_INVOICE = InboxRow.code == INVOICE_CHANGED
+_OF_REPORT = InboxRow.code == REPORT_CHANGED
 _WITH_NEWS = union(
-    select(JobRow.account)
-    .join(InboxRow, InboxRow.subject == JobRow.reference)
-    .where(_OPEN, InboxRow.code == INVOICE_CHANGED, FOLLOWED),
-    select(TaxReportRow.account)
-    .join(InboxRow, InboxRow.subject == TaxReportRow.id)
-    .where(_OPEN, InboxRow.code == REPORT_CHANGED),
-    select(JobRow.account)
-    .join(InboxRow, InboxRow.document == JobRow.reference)
-    .where(_OPEN, InboxRow.code == REPORT_CHANGED, FOLLOWED),
+    select(JobRow.account).join(InboxRow, InboxRow.subject == JobRow.reference).where(_OPEN, _OF_INVOICE, FOLLOWED),
+    select(TaxReportRow.account).join(InboxRow, InboxRow.subject == TaxReportRow.id).where(_OPEN, _OF_REPORT),
+    select(JobRow.account).join(InboxRow, InboxRow.document == JobRow.reference).where(_OPEN, _OF_REPORT, FOLLOWED),
+)
+_REPORT_KNOWN = exists(select(TaxReportRow.id).where(TaxReportRow.id == InboxRow.subject))
+_SENT_LATELY = select(JobRow.reference).where(JobRow.sent_at >= bindparam("lately"))
+_ASIDE = update(InboxRow).where(_UNSETTLED, InboxRow.outcome == FOREIGN).values(outcome=None)
+_TAKE_UP = (
+    _ASIDE.where(_OF_INVOICE, InboxRow.subject.in_(_SENT_LATELY)),
+    _ASIDE.where(_OF_REPORT, InboxRow.document.in_(_SENT_LATELY)),
+    _ASIDE.where(_OF_REPORT, _REPORT_KNOWN),
+)
+_OLD = update(InboxRow).where(_OPEN, InboxRow.received_at < bindparam("before")).values(outcome=FOREIGN)
+
+
+def _issued_here(document: Any) -> ColumnElement[bool]:
+    return exists(select(JobRow.id).where(JobRow.reference == document))
+
+
+_PUT_ASIDE = (
+    _OLD.where(_OF_INVOICE, ~_issued_here(InboxRow.subject)),
+    _OLD.where(_OF_REPORT, ~_issued_here(InboxRow.document), ~_REPORT_KNOWN),
 )
 
 
@@ -111,29 +134,24 @@ class Inbox:
         and the event names none.
         """
         ready = exists(_job_of(InboxRow.subject, account))
-        return self._unsettled(and_(InboxRow.code == INVOICE_CHANGED, ready), limit)
+        return self._told(and_(_OPEN, _OF_INVOICE, ready), limit)
 
     def states_to_come(self, reference: str) -> list[str]:
         """Return the states that events told of a document whose job may not be written to yet, oldest first.
 
         They may have come to the address of another account, as above.
         """
-        about = and_(InboxRow.subject == reference, InboxRow.code == INVOICE_CHANGED)
-        return [letter.state for letter in self._unsettled(about, _TOLD_MOST)]
+        about = and_(_UNSETTLED, InboxRow.subject == reference, _OF_INVOICE)
+        return [letter.state for letter in self._told(about, _TOLD_MOST)]
 
     def about_reports(self, account: str, limit: int) -> list[Letter]:
         """Return unsettled events about the tax reports on an account's documents, oldest change first."""
         known = select(TaxReportRow.id).where(TaxReportRow.id == InboxRow.subject, TaxReportRow.account == account)
         ours = _job_of(InboxRow.document, account)
-        return self._unsettled(and_(InboxRow.code == REPORT_CHANGED, or_(exists(known), exists(ours))), limit)
+        return self._told(and_(_OPEN, _OF_REPORT, or_(exists(known), exists(ours))), limit)
 
-    def _unsettled(self, which: Any, limit: int) -> list[Letter]:
-        query = (
-            select(*_COLUMNS)
-            .where(InboxRow.settled_at.is_(None), which)
-            .order_by(InboxRow.triggered_at, InboxRow.id)
-            .limit(limit)
-        )
+    def _told(self, which: ColumnElement[bool], limit: int) -> list[Letter]:
+        query = select(*_COLUMNS).where(which).order_by(InboxRow.triggered_at, InboxRow.id).limit(limit)
         with self._database.read() as connection:
             return [Letter(**row._mapping) for row in connection.execute(query)]
 
@@ -145,6 +163,17 @@ class Inbox:
         values = {"settled_at": self._database.clock.now(), "outcome": outcome}
         with self._database.write() as connection:
             connection.execute(update(InboxRow).where(InboxRow.id.in_(ids)).values(values))
+
+    def sort_out(self) -> int:
+        """Put aside what nobody here knows, after an hour; return how many that were.
+
+        It is taken up again when its document was sent from here after all, or its tax report became known.
+        """
+        now = self._database.clock.now()
+        with self._database.write() as connection:
+            for statement in _TAKE_UP:
+                connection.execute(statement, {"lately": now - _LATELY})
+            return sum(connection.execute(each, {"before": now - _UNKNOWN}).rowcount for each in _PUT_ASIDE)
 
     def last_received(self, account: str) -> datetime | None:
         """Return when an event last came to the address of an account."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, select, update
 
 from connector.domain import catalogue
 from connector.domain.identity import known_as, name_key
@@ -67,7 +68,8 @@ class Intake:
         trusted = source in self._all_new
         with self._database.read() as connection:
             new, moved = (ours, []) if trusted else bulk.compared(connection, source, ours, _RESTING)
-            last = _position(connection, source, self._database.clock.now())
+            seen = connection.execute(_POSITION, {"of_source": source}).one_or_none()
+        last = _position(dict(seen._mapping) if seen else {}, self._database.clock.now())
         further = upto is not None and (last is None or upto.order > last.order)
         if not (new or moved or further):
             return 0
@@ -162,59 +164,83 @@ class Intake:
             return
         _wake(connection, job, guard, values, now)
 
-    def wake(self, jobs: Sequence[Job]) -> None:
-        """Try held jobs again, for the ERP's document or customer has changed."""
+    def wake(self, jobs: Sequence[Job], *, forgetting: bool = False) -> None:
+        """Try resting jobs again, for the ERP's document or customer has changed.
+
+        Args:
+            jobs: as read.
+            forgetting: why they rest counts no longer: the steps are not to take it for something that was mended.
+        """
         now = self._database.clock.now()
+        values = {"reason": None, "details": None} if forgetting else {}
         with self._database.write() as connection:
             for job in jobs:
                 guard = and_(JobRow.id == job.id, JobRow.status == job.status, JobRow.fence == job.fence)
-                _wake(connection, job, guard, {}, now)
+                _wake(connection, job, guard, values, now)
 
     def resting(self, source: str, *, after: int, limit: int) -> list[Job]:
         """Return held and waiting jobs that a change in the ERP could cure, by id, after an id."""
-        query = (
-            select(*COLUMNS)
-            .where(JobRow.source == source, JobRow.status.in_([Status.HELD, Status.WAITING]), JobRow.id > after)
-            .where(JobRow.reason.in_(list(catalogue.cured_by_erp())))
-            .order_by(JobRow.id)
-            .limit(limit)
-        )
+        values = {"of_source": source, "after": after, "most": limit}
         with self._database.read() as connection:
-            return [job_of(row) for row in connection.execute(query)]
+            return [job_of(row) for row in connection.execute(_resting(), values)]
 
     def state(self, source: str) -> Mapping[str, Any]:
         """Return how far discovery has come in a source; empty before the first time."""
         with self._database.read() as connection:
-            row = connection.execute(select(*SourceRow.__table__.c).where(SourceRow.name == source)).one_or_none()
+            row = connection.execute(_STATE, {"of_source": source}).one_or_none()
         return dict(row._mapping) if row else {}
 
     def states(self) -> Mapping[str, Mapping[str, Any]]:
         """Return how far discovery has come, by source."""
         with self._database.read() as connection:
-            return {row.name: dict(row._mapping) for row in connection.execute(select(*SourceRow.__table__.c))}
+            return {row.name: dict(row._mapping) for row in connection.execute(_STATES)}
 
     def remember(self, source: str, **values: Any) -> None:
         """Store how far discovery has come."""
         with self._database.write() as connection:
             _remember(self._database, connection, source, values)
 
-    def position(self, source: str) -> Position | None:
-        """Return the last document seen; None also where it lies in the future, for nothing goes on from there."""
-        with self._database.read() as connection:
-            return _position(connection, source, self._database.clock.now())
+    def position(self, state: Mapping[str, Any]) -> Position | None:
+        """Return the last document seen, by the state of a source.
+
+        None also where it lies in the future, for nothing goes on from there.
+        """
+        return _position(state, self._database.clock.now())
 
 
-def _position(connection: Connection, source: str, now: datetime) -> Position | None:
-    query = select(SourceRow.changed_at, SourceRow.key).where(SourceRow.name == source)
-    row = connection.execute(query).one_or_none()
-    if row is None or row.changed_at is None or row.changed_at > now:
+_STATES: Final = select(*SourceRow.__table__.c)
+_OF_SOURCE: Final = SourceRow.name == bindparam("of_source")
+_STATE: Final = _STATES.where(_OF_SOURCE)
+_POSITION: Final = select(SourceRow.changed_at, SourceRow.key).where(_OF_SOURCE)
+
+
+@cache
+def _resting() -> Select[Any]:
+    return (
+        select(*COLUMNS)
+        .where(JobRow.source == bindparam("of_source"), JobRow.id > bindparam("after"))
+        .where(JobRow.status.in_([Status.HELD, Status.WAITING]))
+        .where(JobRow.reason.in_(list(catalogue.cured_by_erp())))
+        .order_by(JobRow.id)
+        .limit(bindparam("most"))
+    )
+
+
+def _position(state: Mapping[str, Any], now: datetime) -> Position | None:
+    changed_at = state.get("changed_at")
+    if changed_at is None or changed_at > now:
         return None
-    return Position(changed_at=row.changed_at, key=row.key or "")
+    return Position(changed_at=changed_at, key=state["key"] or "")
 
 
 def _remember(database: Database, connection: Connection, source: str, values: Mapping[str, Any]) -> None:
-    insert = insert_dialect(database)(SourceRow).values(name=source, **values)
-    connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
+    connection.execute(_upsert(insert_dialect(database), frozenset(values)), {"name": source, **values})
+
+
+@cache
+def _upsert(insert: Any, columns: frozenset[str]) -> Any:
+    row = insert(SourceRow)
+    return row.on_conflict_do_update(index_elements=["name"], set_={each: row.excluded[each] for each in columns})
 
 
 def as_stored(found: Found) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, or_, select, update
 
 from connector.domain.content import Content, unpack
 from connector.domain.job import Status
@@ -24,6 +24,20 @@ CHANGED: Final = "changed_after_issue"
 
 Moved = tuple[Job, datetime]
 """An issued document, and when the ERP says that it was changed."""
+
+Mark = tuple[datetime | None, int | None]
+"""How far the round has come: when the last document was sent, and its job; nothing where it begins anew."""
+
+
+def _next(*after: ColumnElement[bool]) -> Select[Any]:
+    issued = select(*COLUMNS).where(JobRow.source == bindparam("of_source"), JobRow.status == Status.DONE, *after)
+    return issued.order_by(JobRow.sent_at, JobRow.id).limit(bindparam("most"))
+
+
+_AT: BindParameter[datetime] = bindparam("sent_from")
+_FIRST = _next(JobRow.sent_at >= _AT)
+_FURTHER = _next(JobRow.sent_at >= _AT, or_(JobRow.sent_at > _AT, JobRow.id > bindparam("after")))
+_MARK = select(SourceRow.compared_at, SourceRow.compared_id).where(SourceRow.name == bindparam("of_source"))
 
 
 class Issued:
@@ -46,7 +60,7 @@ class Issued:
         for found in page:
             keys.setdefault(found.company, []).append(found.key)
         with self._database.read() as connection:
-            rows = known(connection, source, keys, JobRow.status == Status.DONE, JobRow.sent_at >= since)
+            rows = known(connection, source, keys, issued_since=since)
             later = [row.id for row in rows if heads[row.company, row.key] > row.changed_at]
             # Whole rows are large, and of a page few have moved.
             jobs = connection.execute(select(*COLUMNS).where(JobRow.id.in_(later))).all() if later else []
@@ -58,38 +72,38 @@ class Issued:
             for job, changed_at in moved:
                 connection.execute(update(JobRow).where(JobRow.id == job.id).values(changed_at=changed_at))
 
-    def next(self, source: str, *, since: datetime, limit: int) -> list[Job]:
+    def mark(self, source: str) -> Mark:
+        """Return how far the round has come; see `remember`."""
+        with self._database.read() as connection:
+            row = connection.execute(_MARK, {"of_source": source}).one_or_none()
+        return (row.compared_at, row.compared_id) if row else (None, None)
+
+    def next(self, source: str, mark: Mark, *, since: datetime, limit: int) -> list[Job]:
         """Return the issued documents that come next in the round, in the order in which they were sent.
 
         The round begins anew after the last one; see `remember`.
+
+        Args:
+            source: by name.
+            mark: how far the round has come.
+            since: what was sent before that is left out.
+            limit: most documents.
         """
-        query = (
-            select(*COLUMNS)
-            .where(JobRow.source == source, JobRow.status == Status.DONE, self._after(source, since))
-            .order_by(JobRow.sent_at, JobRow.id)
-            .limit(limit)
-        )
-        with self._database.read() as connection:
-            return [job_of(row) for row in connection.execute(query)]
-
-    def _after(self, source: str, since: datetime) -> ColumnElement[bool]:
-        at, id_ = self._mark(source)
+        at, id_ = mark
+        values: dict[str, Any] = {"of_source": source, "most": limit}
         if at is None or at < since:
-            return JobRow.sent_at >= since
-        return and_(JobRow.sent_at >= at, or_(JobRow.sent_at > at, JobRow.id > id_))
-
-    def _mark(self, source: str) -> tuple[datetime | None, int | None]:
-        query = select(SourceRow.compared_at, SourceRow.compared_id).where(SourceRow.name == source)
+            query, values["sent_from"] = _FIRST, since
+        else:
+            query, values["sent_from"], values["after"] = _FURTHER, at, id_
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        return (row.compared_at, row.compared_id) if row else (None, None)
+            return [job_of(row) for row in connection.execute(query, values)]
 
-    def remember(self, source: str, last: Job | None) -> None:
-        """Store how far the round has come; None lets it begin anew."""
-        mark = (last.sent_at, last.id) if last else (None, None)
-        if mark == self._mark(source):
+    def remember(self, source: str, mark: Mark, last: Job | None) -> None:
+        """Store how far the round has come since a mark; None lets it begin anew."""
+        come = (last.sent_at, last.id) if last else (None, None)
+        if come == mark:
             return
-        values = {"compared_at": mark[0], "compared_id": mark[1]}
+        values = {"compared_at": come[0], "compared_id": come[1]}
         with self._database.write() as connection:
             connection.execute(update(SourceRow).where(SourceRow.name == source).values(values))
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -35,6 +35,9 @@ from connector.ledger.tables import AccountRow, EventRow, JobRow, SourceRow
 
 POISON = 3
 """Leases in a row that ended without a word, after which a job is held: it may be what kills the workers."""
+
+_APART = timedelta(minutes=5)
+"""How far the clocks of two processes may be apart for a while."""
 
 PENDING_ACCOUNTS = different(JobRow.account, JobRow.status == Status.PENDING).c.value
 """The accounts with pending jobs, and one NULL."""
@@ -88,6 +91,14 @@ def _due_accounts(*conditions: ColumnElement[bool]) -> Select[Any]:
 _DUE_ACCOUNTS = _due_accounts()
 _OF_SOURCES = JobRow.source.in_(bindparam("sources"))
 _DUE_ACCOUNTS_OF = _due_accounts(_OF_SOURCES)
+_LAST_DUE = (
+    select(JobRow.due_at)
+    .where(JobRow.status == Status.PENDING, JobRow.account == PENDING_ACCOUNTS)
+    .order_by(JobRow.due_at.desc())
+    .limit(1)
+    .scalar_subquery()
+)
+_DUE_TOO_LATE = select(PENDING_ACCOUNTS).where(bindparam("latest") < _LAST_DUE)
 _ANY_DUE_OF = (
     select(JobRow.id)
     .where(
@@ -434,6 +445,27 @@ class Jobs:
         entry = Entry(what="lease_lapsed", effect=job.open_effect)
         timeline.append(connection, now, [(job.id, job.stage, entry)])
 
+    def hasten(self, *, longest: timedelta) -> int:
+        """Have jobs due now that are due later than the longest pause is long; return how many.
+
+        They were written while the clock was ahead, and nobody would take them up until it is as late again. How old
+        such a job is counts from now, so that it is told when it stays. An open question keeps its time: a
+        machine that is behind must not take it for older than it is.
+
+        Args:
+            longest: that a job which is tried again is ever put off.
+        """
+        now = self._database.clock.now()
+        latest = now + longest + _APART
+        with self._database.read() as connection:
+            accounts = connection.execute(_DUE_TOO_LATE, {"latest": latest}).scalars().all()
+        if not accounts:
+            return 0
+        late = and_(JobRow.status == Status.PENDING, JobRow.account.in_(accounts), JobRow.due_at > latest)
+        found_at = case((JobRow.created_at > now, now), else_=JobRow.created_at)
+        with self._database.write() as connection:
+            return connection.execute(update(JobRow).where(late).values(due_at=now, created_at=found_at)).rowcount
+
     def release_ready(self) -> int:
         """Free corrections whose original was sent, or given up, while they were lying down to wait for it."""
         with self._database.read() as connection:
@@ -488,7 +520,7 @@ def _points(reached: Sequence[Progress]) -> list[tuple[str | None, str]]:
 def release_followers(connection: Connection, done: Sequence[Job], now: datetime) -> None:
     """Let the corrections that rest because of these documents be judged anew."""
     for source, company, key in sorted(originals.followed(connection, done)):  # all lock in one order
-        of_it = {"of_source": source, "of_company": company, "of_key": key}
+        of_it = originals.of_document(source, company, key)
         _released(connection, connection.execute(_RELEASE_FOLLOWERS, {"released": now, **of_it}).all(), now)
 
 

@@ -53,7 +53,6 @@ class Taken:
 
     id: int
     key: str
-    recipient: str
     kind: Kind
     alarm_id: int | None
     fact: dict[str, Any]

@@ -175,7 +175,7 @@ def _claim(connection: Connection, changes: Sequence[Change]) -> None:
     names = ("account", "number_key", "job_id")
     raw.insert(connection, _CLAIM, names, wanted, otherwise="ON CONFLICT DO NOTHING")
     jobs, values = raw.among(connection, _CLAIM, "job_id", [id_ for *_, id_ in wanted])
-    claimed = f"SELECT {', '.join(names)} FROM number_claim WHERE job_id IN {jobs}"  # noqa: S608 - our own columns
+    claimed = f"SELECT {', '.join(names)} FROM number_claim WHERE {jobs}"  # noqa: S608 - our own columns
     claims = {tuple(row) for row in connection.exec_driver_sql(claimed, values)}
     for account, number, _ in (each for each in wanted if each not in claims):
         holder = connection.execute(_HOLDER, {"account": account, "number_key": number}).scalar_one()

@@ -46,6 +46,15 @@ class Session:
     form_key: str
 
 
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """How many sign-ins failed lately."""
+
+    by_pair: int  # of the name from the address
+    by_name: int
+    by_address: int
+
+
 _FROM_PROVIDER: Final = "provider "
 """In place of a password: only a provider lets this user in."""
 
@@ -178,17 +187,21 @@ class People:
             values = {"at": now, "name": name[:64], "address": address[:64]}
             connection.execute(insert(FailedSignInRow).values(values))
 
-    def failures(self, name: str, address: str) -> tuple[int, int]:
+    def failures(self, name: str, address: str) -> Failures:
         """Return how often, lately, this name failed, and how often this address did."""
         now = self._database.clock.now()
+        pair = name[:64], address[:64]
         query = select(FailedSignInRow.name, FailedSignInRow.address, func.count()).where(
             FailedSignInRow.at >= now - REMEMBERED,
-            or_(FailedSignInRow.name == name[:64], FailedSignInRow.address == address[:64]),
+            or_(FailedSignInRow.name == pair[0], FailedSignInRow.address == pair[1]),
         )
         with self._database.read() as connection:
             rows = connection.execute(query.group_by(FailedSignInRow.name, FailedSignInRow.address)).all()
-        by_name = sum(row[2] for row in rows if row[0] == name[:64])
-        return by_name, sum(row[2] for row in rows if row[1] == address[:64])
+        return Failures(
+            by_pair=sum(row[2] for row in rows if (row[0], row[1]) == pair),
+            by_name=sum(row[2] for row in rows if row[0] == pair[0]),
+            by_address=sum(row[2] for row in rows if row[1] == pair[1]),
+        )
 
 
 def digest(shown: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, or_, 
 
 from connector.domain.evidence import unpacked
 from connector.domain.identity import name_key
-from connector.domain.job import AT_REST, Effect, Event, Stage, Status
+from connector.domain.job import AT_REST, Effect, Stage, Status
 from connector.ledger import causes
 from connector.ledger.cases import CASE
 from connector.ledger.causes import Cause
@@ -158,19 +158,6 @@ class TimelineEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteMessage:
-    """A refusal by B2Brouter that the catalogue has no entry for, in B2Brouter's own words."""
-
-    code: str
-    param: str
-    message: str
-    count: int  # refusals, repetitions included
-    jobs: int
-    first_at: datetime
-    last_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a page of jobs ended."""
 
@@ -194,9 +181,6 @@ NAMED: Final = 2_000
 
 LOOKED_AT: Final = 20_000
 """Where a search is narrowed otherwise, so many are looked at each way."""
-
-UNKNOWN_REFUSAL: Final = "refused_by_b2brouter"
-"""The reason that stands for all refusals without one of their own."""
 
 EVERY: Final = Filter()
 
@@ -322,30 +306,6 @@ class Queries:
                 return
             page = query.where(JobRow.id > row.id)
 
-    def unknown_refusals(self) -> list[RemoteMessage]:
-        """Return how often B2Brouter refused with which words, as far as the catalogue does not know them.
-
-        Most frequent first. It reads the whole timeline: for a report, not for a page that is shown often.
-        """
-        numbers: tuple[Any, ...] = (
-            func.count().label("count"),
-            func.count(EventRow.job_id.distinct()).label("jobs"),
-            func.min(EventRow.at).label("first_at"),
-            func.max(EventRow.at).label("last_at"),
-        )
-        query = (
-            select(EventRow.details, *numbers)
-            .where(EventRow.reason == UNKNOWN_REFUSAL, EventRow.what == str(Event.STUCK))
-            .group_by(EventRow.details)
-        )
-        found: dict[tuple[str, str, str], RemoteMessage] = {}
-        with self._database.read() as connection:
-            for row in connection.execute(query):
-                one = _remote_message(row)
-                key = (one.code, one.param, one.message)
-                found[key] = _together(found[key], one) if key in found else one
-        return sorted(found.values(), key=lambda one: (-one.count, one.code, one.param, one.message))
-
     def by_status(self) -> Mapping[Status, int]:
         """Return how many jobs there are of each status; statuses without jobs count 0."""
         query = select(JobRow.status, func.count()).group_by(JobRow.status)
@@ -407,20 +367,3 @@ def _narrowed(connection: Connection, way: Select[Any], wanted: Filter) -> Named
         way = select(JobRow.id).where(JobRow.id.in_(select(called.c.id)), wanted.clause())
     ids = list(connection.execute(way.limit(NAMED + 1)).scalars())
     return Named(ids[:NAMED], more=more or len(ids) > NAMED)
-
-
-def _remote_message(row: Row[Any]) -> RemoteMessage:
-    words = {name: row.details.get(name, "") for name in ("code", "param", "message")}
-    # `count` is also the name of a method of rows.
-    numbers = {name: row._mapping[name] for name in ("count", "jobs", "first_at", "last_at")}
-    return RemoteMessage(**words, **numbers)
-
-
-def _together(one: RemoteMessage, other: RemoteMessage) -> RemoteMessage:
-    return replace(
-        one,
-        count=one.count + other.count,
-        jobs=one.jobs + other.jobs,
-        first_at=min(one.first_at, other.first_at),
-        last_at=max(one.last_at, other.last_at),
-    )

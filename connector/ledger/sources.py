@@ -9,17 +9,29 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    String,
+    and_,
+    bindparam,
+    or_,
+    select,
+    update,
+)
 
 from connector.domain.job import Status
 from connector.ledger import alarms
 from connector.ledger.database import Database
 from connector.ledger.deeds import write_deed
-from connector.ledger.holding import let_wait
 from connector.ledger.jobs import insert_dialect, release
 from connector.ledger.tables import AlarmRow, JobRow, SourceRow
+from connector.ledger.waiting import let_pending_wait
 
 REASON: Final = "source_paused"
 """Why the jobs of a paused source wait."""
@@ -57,15 +69,16 @@ class Sources:
 
     def paused(self) -> Mapping[str, Pause]:
         """Return the sources that are paused now, by name."""
-        now = self._database.clock.now()
-        lasting = or_(SourceRow.paused_until.is_(None), SourceRow.paused_until > now)
-        columns = (SourceRow.name, SourceRow.paused_at, SourceRow.paused_by, SourceRow.paused_note)
-        query = select(*columns, SourceRow.paused_until).where(SourceRow.paused_at.is_not(None), lasting)
+        values = {"now": self._database.clock.now()}
         with self._database.read() as connection:
-            return {
-                row.name: Pause(at=row.paused_at, who=row.paused_by, note=row.paused_note, until=row.paused_until)
-                for row in connection.execute(query)
-            }
+            return {row.name: _pause(row) for row in connection.execute(_PAUSES, values)}
+
+    def pause_of(self, name: str) -> Pause | None:
+        """Return the pause of a source, if it is paused now."""
+        values = {"now": self._database.clock.now(), "of_source": name}
+        with self._database.read() as connection:
+            row = connection.execute(_PAUSE_OF, values).one_or_none()
+        return _pause(row) if row else None
 
     def pause(self, name: str, *, who: str, note: str, until: datetime | None) -> None:
         """Pause a source until an instant, or until somebody resumes it; what is being done is done to its end."""
@@ -75,7 +88,7 @@ class Sources:
             insert = insert_dialect(self._database)(SourceRow).values(name=name, **values)
             connection.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
             write_deed(connection, now, who=who, what="pause_source", subject=name, note=note)
-        self.hold_back(seconds=_AT_ONCE)
+        self.let_wait(seconds=_AT_ONCE)
 
     def resume(self, name: str, *, who: str, note: str) -> int:
         """End the pause of a source; return how many jobs go on."""
@@ -104,14 +117,13 @@ class Sources:
         """Let the pending jobs of a source wait, and people know, for it leads to another database."""
         with self._database.write() as connection:
             alarms.begin(connection, self._database, ANOTHER, name, {"source": name})
-        self._hold_back(name, ANOTHER, {"source": name}, seconds=_AT_ONCE)
+        self._let_wait(name, ANOTHER, {"source": name}, seconds=_AT_ONCE)
 
     def unlock(self, name: str) -> None:
         """Let the jobs of a source go on, for it is the database that the ledger knows."""
         with self._database.read() as connection:
-            alarm = connection.execute(_locks(name)).first()
-            waiting = connection.execute(select(JobRow.id).where(_waits(name, ANOTHER)).limit(1)).first()
-        if alarm is None and waiting is None:
+            locked = connection.execute(_ANY_LOCK_OF, {"of_source": name}).scalar_one()
+        if not locked:
             return
         with self._database.write() as connection:
             alarms.end(connection, self._database, ANOTHER, name)
@@ -122,7 +134,7 @@ class Sources:
         with self._database.read() as connection:
             return list(connection.execute(_LOCKED.order_by(AlarmRow.subject)).scalars())
 
-    def hold_back(self, *, seconds: float = math.inf) -> int:
+    def let_wait(self, *, seconds: float = math.inf) -> int:
         """Let the pending jobs of paused and of locked sources wait, and say why; return how many.
 
         After so many seconds of each the rest is left for another time.
@@ -130,15 +142,17 @@ class Sources:
         paused = {name: pause.facts(name) for name, pause in self.paused().items()}
         locked = {name: {"source": name} for name in self.locked() if name not in paused}
         return sum(
-            self._hold_back(name, reason, facts, seconds=seconds)
+            self._let_wait(name, reason, facts, seconds=seconds)
             for reason, sources in ((REASON, paused), (ANOTHER, locked))
             for name, facts in sources.items()
         )
 
-    def _hold_back(self, name: str, reason: str, facts: Mapping[str, str], *, seconds: float = math.inf) -> int:
+    def _let_wait(self, name: str, reason: str, facts: Mapping[str, str], *, seconds: float = math.inf) -> int:
         lasts = _locks(name) if reason == ANOTHER else _PAUSED.where(SourceRow.name == name)
         whose = JobRow.source == name
-        return let_wait(self._database, whose, lasts.with_for_update(), reason=reason, facts=facts, seconds=seconds)
+        return let_pending_wait(
+            self._database, whose, lasts.with_for_update(), reason=reason, facts=facts, seconds=seconds
+        )
 
 
 _PAUSED: Final = select(SourceRow.name).where(SourceRow.paused_at.is_not(None))
@@ -149,5 +163,25 @@ def _locks(name: str) -> Select[str]:
     return _LOCKED.where(AlarmRow.subject == name)
 
 
-def _waits(name: str, reason: str) -> ColumnElement[bool]:
+def _waits(name: str | BindParameter[str], reason: str) -> ColumnElement[bool]:
     return and_(JobRow.source == name, JobRow.status == Status.WAITING, JobRow.reason == reason)
+
+
+def _pause(row: Row[Any]) -> Pause:
+    return Pause(at=row.paused_at, who=row.paused_by, note=row.paused_note, until=row.paused_until)
+
+
+_OF_SOURCE: Final = bindparam("of_source", type_=String())
+_ANY_LOCK_OF: Final = select(
+    or_(
+        _LOCKED.where(AlarmRow.subject == _OF_SOURCE).exists(),
+        select(JobRow.id).where(_waits(_OF_SOURCE, ANOTHER)).exists(),
+    )
+)
+_PAUSES: Final = select(
+    SourceRow.name, SourceRow.paused_at, SourceRow.paused_by, SourceRow.paused_note, SourceRow.paused_until
+).where(
+    SourceRow.paused_at.is_not(None),
+    or_(SourceRow.paused_until.is_(None), SourceRow.paused_until > bindparam("now")),
+)
+_PAUSE_OF: Final = _PAUSES.where(SourceRow.name == _OF_SOURCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from connector.birthmark import birthmark
 from connector.domain.errors import EnvironmentLockedError
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _LEDGER = "ledger"
 _KNOWN = select(StampRow.identity).where(StampRow.name == _LEDGER)
+_KNOWN_SOURCE = select(SourceRow.identity).where(SourceRow.name == bindparam("of_source"))
 _REBIND = (
     "If it is not a copy but has moved for good, and nothing else works with it: connector db rebind --note TEXT"
 )
@@ -37,18 +38,26 @@ class Stamps:
         Raises:
             EnvironmentLockedError: it is a copy: restored from a backup, or copied to another place.
         """
-        with self._database.read() as connection:
-            present = self._here(connection)
-            known = connection.execute(_KNOWN).scalar_one_or_none()
-        if known is None:
-            insert = insert_dialect(self._database)(StampRow).values(name=_LEDGER, identity=present)
+        if not self.see_ledger():
+            insert = insert_dialect(self._database)(StampRow).values(name=_LEDGER, identity=self.place())
             with self._database.write() as connection:
                 connection.execute(insert.on_conflict_do_nothing())
-        elif not same_database(known, present):
+
+    def see_ledger(self) -> bool:
+        """See that the ledger is the database that it was stamped as; return whether it was stamped by now.
+
+        Raises:
+            EnvironmentLockedError: it is a copy.
+        """
+        with self._database.read() as connection:
+            present = self._here(connection)
+            known: str | None = connection.execute(_KNOWN).scalar_one_or_none()
+        if known is not None and not same_database(known, present):
             raise EnvironmentLockedError(
                 f"This ledger is a copy: it was written as {known}, and now it is {present}. Nothing is sent.",
                 action=f"Use the original. {_REBIND}",
             )
+        return known is not None
 
     def check_source(self, name: str, identity: str) -> None:
         """Stamp a source with the database it is, or see that it still is that one: then it is not locked any more.
@@ -56,29 +65,33 @@ class Stamps:
         Raises:
             EnvironmentLockedError: the source is another database than the one this ledger knows; it is locked.
         """
+        if not self.see_source(name, identity):
+            self._stamp_source(name, identity)
+            self.see_source(name, identity)  # another process may have been first
+        self._sources.unlock(name)
+
+    def _stamp_source(self, name: str, identity: str) -> None:
         with self._database.write() as connection:
             now = self._database.clock.now()
             insert = insert_dialect(self._database)(SourceRow).values(name=name, identity=identity, found_at=now)
             connection.execute(insert.on_conflict_do_nothing())
             unknown = update(SourceRow).where(SourceRow.name == name, SourceRow.identity.is_(None))
             connection.execute(unknown.values(identity=identity))
-        self.see_source(name, identity)
-        self._sources.unlock(name)
 
-    def see_source(self, name: str, identity: str) -> None:
-        """See that a source is the database that the ledger knows, if it knows one by now.
+    def see_source(self, name: str, identity: str) -> bool:
+        """See that a source is the database that the ledger knows; return whether it knows one by now.
 
         Raises:
             EnvironmentLockedError: it is another one; it is locked.
         """
         with self._database.read() as connection:
-            query = select(SourceRow.identity).where(SourceRow.name == name)
-            known: str | None = connection.execute(query).scalar_one_or_none()
+            known: str | None = connection.execute(_KNOWN_SOURCE, {"of_source": name}).scalar_one_or_none()
         try:
             self.compare_source(name, known, identity)
         except EnvironmentLockedError:
             self._sources.lock(name)
             raise
+        return known is not None
 
     def compare_source(self, name: str, known: str | None, present: str) -> None:
         """See that a source is the database that the ledger knows.

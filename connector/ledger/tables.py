@@ -168,6 +168,8 @@ class InboxRow(Base):
         UniqueConstraint("account", "code", "event_id"),  # told twice, kept once
         Index("ix_inbox_unsettled", "subject", sqlite_where=text("settled_at IS NULL"),
               postgresql_where=text("settled_at IS NULL")),
+        Index("ix_inbox_open", "code", "received_at", sqlite_where=text("settled_at IS NULL AND outcome IS NULL"),
+              postgresql_where=text("settled_at IS NULL AND outcome IS NULL")),
         Index("ix_inbox_received", "account", "received_at"),
     )  # fmt: skip
 
@@ -182,7 +184,7 @@ class InboxRow(Base):
     triggered_at = optional(Instant)
     received_at = column(Instant)
     settled_at = optional(Instant)
-    outcome = optional(Words(16))
+    outcome = optional(Words(16))  # of one that is not settled: `foreign`, it was put aside
     body = column(LargeBinary)  # as it came
 
 
@@ -192,7 +194,7 @@ class TaxReportRow(Base):
     __tablename__ = "tax_report"
     __table_args__ = (
         Index("ix_tax_report_reference", "reference"),
-        Index("ix_tax_report_open", "account", sqlite_where=text("settled = 0"),
+        Index("ix_tax_report_open", "account", "ask_at", sqlite_where=text("settled = 0"),
               postgresql_where=text("NOT settled")),
         Index("ix_tax_report_unrecorded", "account", sqlite_where=text("unrecorded = 1"),
               postgresql_where=text("unrecorded")),
@@ -212,6 +214,7 @@ class TaxReportRow(Base):
     corrected_by = optional(Words(64))  # the one that corrects or annuls it
     refused = column(Boolean, default=False)  # and neither corrected nor let be by a person since
     settled = column(Boolean, default=False)  # nothing more is expected of the authority
+    ask_at = column(Instant)  # until it is settled: when a look asks for it again
     unrecorded = column(Boolean, default=False)  # the ERP has not been told yet
 
 
@@ -279,6 +282,7 @@ class SourceRow(Base):
     key = optional(Words(255))
     discovered_at = optional(Instant)
     swept_at = optional(Instant)
+    swept_for = optional(Words(64))  # for which start date and companies
     found_at = optional(Instant)  # when a document was last new; at first, the source
     compared_at = optional(Instant)  # the last issued document that was read again:
     compared_id = optional(Id)  # when it was sent, and its job

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, or_, select, update
 
 from connector.domain.job import Status
 from connector.ledger import cases, timeline
@@ -20,7 +20,10 @@ from connector.ledger.tables import JobRow, TaxReportRow
 from connector.ports import RemoteTaxReport
 
 SETTLED: Final = frozenset({"registered", "registered_with_errors", "error", "refused", "annulled"})
-"""States after which nothing more is expected of the authority (API reference 11)."""
+"""States after which nothing more is expected of the authority (API reference 11).
+
+`deposited` of the Italian exchange is none of them: the reference has it as not final, and does not say what follows.
+"""
 
 ACCEPTED: Final = "registered"
 
@@ -53,33 +56,53 @@ class TaxReports:
                 self._insert(connection, account, new)
 
     def _insert(self, connection: Connection, account: str, ids: Mapping[str, str]) -> None:
-        rows = [{**_empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
+        rows = [{**self._empty(account), "id": id_, "reference": reference} for id_, reference in ids.items()]
         connection.execute(insert_dialect(self._database)(TaxReportRow).on_conflict_do_nothing(), rows)
+
+    def _empty(self, account: str) -> dict[str, Any]:
+        now = self._database.clock.now()
+        return {"account": account, "settled": False, "ask_at": now, "unrecorded": False, "refused": False}
 
     def doubt(self, account: str, id_: str, reference: str) -> None:
         """Have the next look read a report, known or not: something was told of it that nobody's word alone does."""
-        row = {**_empty(account), "id": id_, "reference": reference}
+        row = {**self._empty(account), "id": id_, "reference": reference}
         insert = insert_dialect(self._database)(TaxReportRow).values(row)
-        upsert = insert.on_conflict_do_update(index_elements=["id"], set_={"settled": False})
+        at_once = {"settled": False, "ask_at": row["ask_at"]}
+        upsert = insert.on_conflict_do_update(index_elements=["id"], set_=at_once)
         with self._database.write() as connection:
             connection.execute(upsert)
 
-    def open_since(self, account: str, not_before: datetime) -> datetime | None:
-        """Return when the oldest document was sent of whose report an authority's word is still expected.
+    def due(self, account: str, *, sent_since: datetime, longest: timedelta, limit: int) -> Mapping[str, datetime]:
+        """Return the reports that it is time to ask for: an authority's word is still expected.
 
-        None where there is none that was sent since an instant.
+        Args:
+            account: by name.
+            sent_since: when their documents were sent at the earliest.
+            longest: pause; what is put off for longer was so by a clock that has been set back since, and is due.
+            limit: how many at most; those that were put off longest ago come first.
+
+        Returns:
+            When the document was sent, by the report's id.
         """
+        now = self._database.clock.now()
         query = (
-            select(func.min(JobRow.sent_at))
-            .join(TaxReportRow, TaxReportRow.reference == JobRow.reference)
-            .where(TaxReportRow.account == account, ~TaxReportRow.settled, JobRow.sent_at >= not_before)
+            select(TaxReportRow.id, JobRow.sent_at)
+            .join(JobRow, JobRow.reference == TaxReportRow.reference)
+            .where(TaxReportRow.account == account, ~TaxReportRow.settled, JobRow.sent_at >= sent_since)
+            .where(or_(TaxReportRow.ask_at <= now, TaxReportRow.ask_at > now + longest))
+            .order_by(TaxReportRow.ask_at, TaxReportRow.id)
+            .limit(limit)
         )
         with self._database.read() as connection:
-            found: datetime | None = connection.execute(query).scalar_one()
-        return found
+            return {row.id: row.sent_at for row in connection.execute(query)}
+
+    def put_off(self, id_: str, until: datetime) -> None:
+        """Have looks not ask for a report before an instant."""
+        with self._database.write() as connection:
+            connection.execute(update(TaxReportRow).where(TaxReportRow.id == id_).values(ask_at=until))
 
     def is_looked_at(self, reference: str | None, since: datetime) -> bool:
-        """Whether a document was sent so lately that looks still ask for its reports; see `open_since`."""
+        """Whether a document was sent so lately that looks still ask for its reports; see `due`."""
         sent = select(JobRow.id).where(JobRow.reference == reference, JobRow.sent_at >= since)
         with self._database.read() as connection:
             return connection.execute(sent.limit(1)).first() is not None
@@ -127,7 +150,7 @@ class TaxReports:
         values |= {"problem": report.problem, "settled": report.state in SETTLED, "unrecorded": True}
         refused = _is_refused(report)
         insert = insert_dialect(self._database)(TaxReportRow).values(
-            {**_empty(account), **values, "refused": refused}
+            {**self._empty(account), **values, "refused": refused}
         )
         says_more = TaxReportRow.state != report.state
         if report.corrected_by is not None:
@@ -202,7 +225,3 @@ class TaxReports:
 
 def _is_refused(report: RemoteTaxReport) -> bool:
     return report.state in REFUSED and report.corrected_by is None
-
-
-def _empty(account: str) -> dict[str, Any]:
-    return {"account": account, "settled": False, "unrecorded": False, "refused": False}

@@ -308,6 +308,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_inbox")),
         sa.UniqueConstraint("account", "code", "event_id", name=op.f("uq_inbox_account_code_event_id")),
     )
+    op.create_index(
+        "ix_inbox_open",
+        "inbox",
+        ["code", "received_at"],
+        unique=False,
+        sqlite_where=sa.text("settled_at IS NULL AND outcome IS NULL"),
+        postgresql_where=sa.text("settled_at IS NULL AND outcome IS NULL"),
+    )
     op.create_index("ix_inbox_received", "inbox", ["account", "received_at"], unique=False)
     op.create_index(
         "ix_inbox_unsettled",
@@ -333,13 +341,14 @@ def upgrade() -> None:
         sa.Column("corrected_by", sa.String(length=64), nullable=True),
         sa.Column("refused", sa.Boolean(), nullable=False),
         sa.Column("settled", sa.Boolean(), nullable=False),
+        sa.Column("ask_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("unrecorded", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tax_report")),
     )
     op.create_index(
         "ix_tax_report_open",
         "tax_report",
-        ["account"],
+        ["account", "ask_at"],
         unique=False,
         sqlite_where=sa.text("settled = 0"),
         postgresql_where=sa.text("NOT settled"),
@@ -464,6 +473,7 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=255), nullable=True),
         sa.Column("discovered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("swept_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("swept_for", sa.String(length=64), nullable=True),
         sa.Column("found_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("compared_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("compared_id", ID, nullable=True),

@@ -21,7 +21,7 @@ _PIECE: Final = 1000
 """Jobs of one transaction."""
 
 
-def let_wait(
+def let_pending_wait(
     database: Database,
     whose: ColumnElement[bool],
     lasts: Select[Any],
@@ -42,8 +42,8 @@ def let_wait(
     """
     until = time.monotonic() + seconds
     count = 0
-    while held := _piece(database, whose, lasts, Entry(what="blocked", reason=reason, details=dict(facts))):
-        count += held
+    while waiting := _piece(database, whose, lasts, Entry(what="blocked", reason=reason, details=dict(facts))):
+        count += waiting
         if time.monotonic() >= until:
             break
     return count
@@ -60,13 +60,13 @@ def _piece(database: Database, whose: ColumnElement[bool], lasts: Select[Any], e
         if connection.execute(lasts).first() is None:
             return 0
         ids = connection.execute(pending.limit(_PIECE)).scalars().all()
-        return _hold(connection, ids, entry, database)
+        return _block(connection, ids, entry, database)
 
 
-def _hold(connection: Connection, ids: Sequence[int], entry: Entry, database: Database) -> int:
+def _block(connection: Connection, ids: Sequence[int], entry: Entry, database: Database) -> int:
     now = database.clock.now()
     waits = {"status": Status.WAITING, "reason": entry.reason, "details": entry.details, "updated_at": now}
     those = update(JobRow).where(JobRow.id.in_(ids), JobRow.status == Status.PENDING).values(waits)
-    held = connection.execute(those.returning(JobRow.id, JobRow.stage)).all()
-    timeline.append(connection, now, [(row.id, row.stage, entry) for row in held])
-    return len(held)
+    waiting = connection.execute(those.returning(JobRow.id, JobRow.stage)).all()
+    timeline.append(connection, now, [(row.id, row.stage, entry) for row in waiting])
+    return len(waiting)
