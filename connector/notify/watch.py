@@ -5,7 +5,7 @@ What fails tells of itself; this is about what falls silent.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -15,7 +15,7 @@ from connector.clock import Clock
 from connector.domain.alarms import instant
 from connector.ledger import Ledger
 from connector.ledger.accounts import STOPPED, AccountState
-from connector.ledger.ages import Astray
+from connector.ledger.ages import Astray, Overdue
 from connector.ledger.alarms import COMPLETENESS_GAP, ERP_NOT_TOLD
 from connector.ledger.sources import ANOTHER
 from connector.notify.calendar import working_days_between
@@ -123,7 +123,7 @@ class Watch:
         self._fails_since: dict[str, datetime] = {}  # accounts that cannot be followed
         self._astray_since: dict[str, datetime] = {}  # accounts with invoices that nobody takes further
         self._astray_seen: datetime | None = None
-        self._lasting: Collection[tuple[str, str]] = ()  # alarms, by code and subject, when this look began
+        self._lasting: Mapping[tuple[str, str], Mapping[str, str]] = {}  # facts of alarms when this look began
         self.expect(expected)
 
     def expect(self, expected: Expected) -> None:
@@ -134,22 +134,40 @@ class Watch:
         self._expected = expected
         self._astray_seen = None
 
-    def look(self) -> None:
+    def look(self, ours: Callable[[], bool] = lambda: True) -> None:
         """Begin and end the alarms of this watch.
+
+        Args:
+            ours: asked before each source and account, for there may be thousands; false ends the look, for another
+                process is at it.
 
         Raises:
             LedgerError: the ledger failed.
         """
+        for _ in self._looks():
+            if not ours():
+                return
+
+    def _looks(self) -> Iterator[None]:
+        """Look at one after another; the ledger is asked for all of them together."""
         self._ledger.alarms.end(LEDGER_IS_A_COPY, "")  # else nobody would be here
-        self._lasting = {(alarm.code, alarm.subject) for alarm in self._ledger.alarms.lasting()}
+        self._lasting = {(alarm.code, alarm.subject): alarm.details for alarm in self._ledger.alarms.lasting()}
         self._look_for_scheduler()
         paused, looks = self._ledger.sources.paused(), self._ledger.intake.states()
         for source in self._expected.sources:
+            yield
             self._look_at_source(source, looks.get(source.name, {}), paused=source.name in paused)
         states = {state.name: state for state in self._ledger.accounts.all()}
+        lying = self._ledger.ages.left_lying({account.name: account.sources for account in self._expected.accounts})
+        overdue = self._overdue()
         for account in self._expected.accounts:
-            self._look_at_account(account, states.get(account.name))
-        self._look_for_comparisons()
+            yield
+            state, due = states.get(account.name), lying.get(account.name)
+            self._look_at_account(account, state, due, overdue.get(account.name))
+        wanted = self._comparisons_wanted(states)
+        for account in self._expected.accounts:
+            yield
+            self._look_for_comparison(account, wanted.get(account.name))
         self._look_for_what_is_astray()
         self._end_what_is_not_expected()
 
@@ -199,17 +217,19 @@ class Watch:
         told = facts | {"since": instant(found), "days": str(days)}
         self._tell(NOTHING_FOUND, source.name, told if days >= source.silent_after else None)
 
-    def _look_at_account(self, account: WatchedAccount, state: AccountState | None) -> None:
+    def _look_at_account(
+        self, account: WatchedAccount, state: AccountState | None, due: datetime | None, overdue: Overdue | None
+    ) -> None:
         now = self._clock.now()
         facts = {"account": account.name}
         ours = state is None or state.belongs_to(self._environment, account.account_id)
         self._tell(ACCOUNT_IS_ANOTHER, account.name, None if ours else facts)
         paused = state is not None and state.paused_reason is not None  # which is an alarm of its own
-        due = None if paused else self._ledger.ages.left_lying(account.name, account.sources)
         self._look_at_following(account, state)
         limit, began = self._expected.stalled, self._began[_called(account)]
-        self._judge(WORK_STALLED, account.name, facts, last=due or now, limit=limit, began=began)
-        self._tell(INVOICES_OVERDUE, account.name, self._overdue(account, now))
+        last = now if paused or due is None else due
+        self._judge(WORK_STALLED, account.name, facts, last=last, limit=limit, began=began)
+        self._tell(INVOICES_OVERDUE, account.name, _facts_of_overdue(account, overdue))
 
     def _look_at_following(self, account: WatchedAccount, state: AccountState | None) -> None:
         """See whether it fails again and again: a look may not be due for days, so that its age says nothing."""
@@ -222,18 +242,29 @@ class Watch:
         elif now - (since := self._fails_since.setdefault(name, now)) > account.unseen:
             self._tell(STATES_UNSEEN, name, {"account": name, "since": instant(since)})
 
-    def _look_for_comparisons(self) -> None:
-        now, every = self._clock.now(), self._expected.compare_every
-        wanted = (
-            {}
-            if every is None
-            else self._ledger.reconciliations.wanted_since(every, self._expected.compared_from(now))
-        )
-        paused = {state.name for state in self._ledger.accounts.all() if state.paused_reason is not None}
-        for account in self._expected.accounts:
-            last = now if account.name in paused else wanted.get(account.name, now)
-            facts, began = {"account": account.name}, self._began[_called(account)]
-            self._judge(NOT_COMPARED, account.name, facts, last=last, limit=_COMPARED_WITHIN, began=began)
+    def _comparisons_wanted(self, states: Mapping[str, AccountState]) -> Mapping[str, datetime]:
+        """Return since when accounts want a comparison; not those that are paused, or want none."""
+        every = self._expected.compare_every
+        if every is None:
+            return {}
+        wanted = self._ledger.reconciliations.wanted_since(every, self._expected.compared_from(self._clock.now()))
+        paused = {name for name, state in states.items() if state.paused_reason is not None}
+        return {name: since for name, since in wanted.items() if name not in paused}
+
+    def _look_for_comparison(self, account: WatchedAccount, wanted: datetime | None) -> None:
+        last = self._clock.now() if wanted is None else wanted
+        facts, began = {"account": account.name}, self._began[_called(account)]
+        self._judge(NOT_COMPARED, account.name, facts, last=last, limit=_COMPARED_WITHIN, began=began)
+
+    def _overdue(self) -> Mapping[str, Overdue]:
+        """Return what is overdue by each account's own limit."""
+        now = self._clock.now()
+        found: dict[str, Overdue] = {}
+        limits = {account.name: account.overdue for account in self._expected.accounts if account.overdue is not None}
+        for limit in set(limits.values()):
+            late = self._ledger.ages.overdue(found_before=now - limit)
+            found |= {name: one for name, one in late.items() if limits.get(name) == limit}
+        return found
 
     def _look_for_what_is_astray(self) -> None:
         """See what is under way and goes no further in this configuration, such as of a renamed account.
@@ -252,20 +283,6 @@ class Watch:
         for alarm in self._ledger.alarms.lasting():
             if alarm.code == ACCOUNT_GONE and alarm.subject not in found:
                 self._tell(ACCOUNT_GONE, alarm.subject, None)
-
-    def _overdue(self, account: WatchedAccount, now: datetime) -> Mapping[str, str] | None:
-        if account.overdue is None:
-            return None
-        found = self._ledger.ages.overdue(account.name, found_before=now - account.overdue)
-        if found is None:
-            return None
-        return {
-            "account": account.name,
-            "hours": f"{account.overdue.total_seconds() / 3600:g}",
-            "count": str(found.count),
-            "number": found.number,
-            "since": instant(found.since),
-        }
 
     def _judge(
         self,
@@ -289,11 +306,12 @@ class Watch:
             self._tell(code, subject, None)
 
     def _tell(self, code: str, subject: str, facts: Mapping[str, str] | None) -> None:
-        if facts is None:
-            if (code, subject) in self._lasting:  # asked once for all of them: most never began
-                self._ledger.alarms.end(code, subject)
-        else:
+        # The ledger was asked once for all of them: most never began, or last as they are.
+        known = self._lasting.get((code, subject))
+        if facts is not None and facts != known:
             self._ledger.alarms.begin(code, subject, facts)
+        elif facts is None and known is not None:
+            self._ledger.alarms.end(code, subject)
 
 
 def _is_fresh(source: WatchedSource, state: Mapping[str, Any], now: datetime) -> bool:
@@ -304,6 +322,18 @@ def _is_fresh(source: WatchedSource, state: Mapping[str, Any], now: datetime) ->
 def _called(watched: WatchedAccount | WatchedSource) -> str:
     """Return a name that an account and a source never share."""
     return f"{type(watched).__name__} {watched.name}"
+
+
+def _facts_of_overdue(account: WatchedAccount, found: Overdue | None) -> Mapping[str, str] | None:
+    if account.overdue is None or found is None:
+        return None
+    return {
+        "account": account.name,
+        "hours": f"{account.overdue.total_seconds() / 3600:g}",
+        "count": str(found.count),
+        "number": found.number,
+        "since": instant(found.since),
+    }
 
 
 def _facts(account: str, astray: Astray) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ import logging
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
 
 from connector.bootstrap import Services
 from connector.domain.errors import LedgerError
@@ -17,8 +18,8 @@ from connector.web.guard import Guard
 log = logging.getLogger(__name__)
 
 
-def make_app(services: Services) -> FastAPI:
-    """Return the application of this process; the ledger is opened already."""
+def make_app(services: Services) -> ASGIApp:
+    """Return the application of this process, behind its guard; the ledger is opened already."""
     app = FastAPI(title="B2Brouter connector", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
     app.add_exception_handler(LedgerError, _ledger_failed)
@@ -27,8 +28,8 @@ def make_app(services: Services) -> FastAPI:
     app.include_router(metrics.router(services))
     app.mount(PREFIX, make_api(services))
     console.add_to(app, services)
-    app.add_middleware(Guard, strict_transport=(services.settings.web.public_url or "").startswith("https://"))
-    return app
+    # Around all of it: what the framework takes as middleware does not see the pages that tell of unexpected errors.
+    return Guard(app, strict_transport=(services.settings.web.public_url or "").startswith("https://"))
 
 
 async def _ledger_failed(request: Request, error: Exception) -> JSONResponse:

@@ -48,7 +48,8 @@ class Figures(Collector):
         yield _age(
             "oldest_unsent_invoice_age", "the oldest invoice that is not sent", ledger.figures.oldest_unsent(), now
         )
-        yield _age("oldest_due_invoice_age", "the work that has been due longest", ledger.queries.oldest_due(), now)
+        due = ledger.queries.oldest_due(sources=[*self._services.settings.sources])  # nobody works for others
+        yield _age("oldest_due_invoice_age", "the work that has been due longest", due, now)
         jobs = _family("jobs", "Invoices.", "status", "reason")
         for status in _UNDER_WAY:
             for reason, count in ledger.figures.by_reason(status):

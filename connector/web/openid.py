@@ -134,9 +134,9 @@ class Provider:
         issuer = self._settings.issuer.rstrip("/")
         with self._asking() as client:
             found = _json(client.get(issuer + _PATH))
-        needed = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        asked = {"authorization_endpoint", "token_endpoint", "jwks_uri", *({"userinfo_endpoint"} & found.keys())}
         same = str(found.get("issuer", "")).rstrip("/") == issuer
-        if not same or not all(_may_be_asked(str(found.get(name, ""))) for name in needed):
+        if not same or not all(_may_be_asked(str(found.get(name, ""))) for name in asked):
             raise OutsideError(
                 f"{issuer} does not describe itself as an OpenID Connect provider.", action="Correct oidc.issuer."
             )

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_BACKLOG: Final = 512
+_BACKLOG: Final = 128
+"""Connections that the system holds until they are taken, and that are taken at one go: files for a moment."""
+
 _PORT_PAUSE: Final = 5.0
 """Seconds between looks whether a port that was taken is free."""
+_GLANCE: Final = 0.5
+"""Seconds between looks whether the web still answers."""
+
 _GRACE: Final = 5
 """Seconds that requests under way have when the process ends."""
 
@@ -77,11 +82,14 @@ class WebServer:
             import uvicorn
 
             from connector.web.app import make_app
+            from connector.web.connections import Connection, seldom_refused
 
+            logging.getLogger("asyncio").addFilter(seldom_refused)
             self._server = uvicorn.Server(
                 uvicorn.Config(
                     make_app(self._services),
-                    http="h11",
+                    http=Connection,
+                    backlog=_BACKLOG,
                     ws="none",
                     lifespan="off",
                     log_config=None,
@@ -96,12 +104,15 @@ class WebServer:
                 self._server.run(sockets=[self._socket])
         except Exception:
             log.exception("the web does not answer any more: unexpected error")
+        except SystemExit as error:  # of which a thread says nothing
+            log.error("the web does not answer any more: it ended with status %s", error.code)
 
 
 class PatientWeb:
     """The web of a process that has more important things to do: where the port is taken, it waits for it.
 
     Two daemons with one configuration both work; whoever has the port answers, and the other takes over after it.
+    Where it ended by itself it begins anew.
     """
 
     def __init__(self, services: Services) -> None:
@@ -125,11 +136,14 @@ class PatientWeb:
             self._thread.join(timeout=3 * _GRACE)
 
     def _serve(self) -> None:
-        web = self._bound()
-        if web is not None:
+        while (web := self._bound()) is not None:
             web.start()
-            self._ending.wait()
-            web.stop()
+            while web.is_serving and not self._ending.wait(_GLANCE):
+                pass
+            web.stop()  # gives the port back also where it has ended by itself
+            if not self._ending.is_set():
+                log.error("the web has ended by itself, and begins anew")
+                self._ending.wait(_PORT_PAUSE)
 
     def _bound(self) -> WebServer | None:
         told = False

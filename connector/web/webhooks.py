@@ -1,17 +1,16 @@
 """`/webhooks/b2brouter/{account}`: what B2Brouter tells is verified, stored and answered at once; others act on it.
 
-A request that is not signed costs next to nothing: no thread, no look into the ledger, no body where the header
-is wrong already, and one line in the log for all of a minute.
+A request that is not signed costs next to nothing: no thread, no look into the ledger, no secret asked for and no
+body where the header is wrong already, and one line in the log for all of a minute that get one answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
-from typing import Final
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
@@ -33,6 +32,9 @@ _BODY_SECONDS: Final = 10.0
 _WRITERS: Final = 4
 """Requests that are stored at once: webhooks must not take all of the ledger's connections."""
 
+_ASKING: Final = 4
+"""Accounts whose command is asked for a secret at once: a vault that hangs must not take all threads of the web."""
+
 _REMEMBERED: Final = 4096
 """Stored bodies whose repetition is answered without the ledger."""
 
@@ -44,12 +46,13 @@ _NO_SUCH: Final = 404
 
 
 class RefusedRequestError(Exception):
-    """A request that is not B2Brouter's, or not now: the status, and why in a few words."""
+    """A request that is not B2Brouter's, or not now: the status, why in a few words, and what operators are told."""
 
-    def __init__(self, status: int, why: str) -> None:
+    def __init__(self, status: int, why: str, told: str | None = None) -> None:
         super().__init__(why)
         self.status = status
         self.why = why
+        self.told = told or why
 
 
 def router(services: Services) -> APIRouter:
@@ -60,7 +63,7 @@ def router(services: Services) -> APIRouter:
     web = services.settings.web
     receiver = Receiver(
         services.ledger,
-        secrets=partial(_secrets_of, services),
+        secrets=_Secrets(services),
         tolerance=web.webhook_tolerance,
         longest=web.webhook_bytes,
         clock=services.clock,
@@ -74,14 +77,38 @@ def router(services: Services) -> APIRouter:
     return routes
 
 
-async def _secrets_of(services: Services, account: str) -> Sequence[str]:
-    """Return the secrets of an account as the configuration has them now."""
-    settings = services.settings.accounts.get(account)
-    if settings is None:
-        return []
-    if settings.webhook_secret_command is None:
-        return settings.webhook_secrets()
-    return await run_in_threadpool(settings.webhook_secrets)  # a command may take its time
+class Secrets(Protocol):
+    """The secrets that sign for accounts."""
+
+    def signs_for(self, account: str) -> bool:
+        """Whether any does; asks no command."""
+
+    async def of(self, account: str) -> Sequence[str]:
+        """Return those of an account that has any, the present one and perhaps the one before.
+
+        Raises:
+            UsageError: they cannot be read now.
+        """
+
+
+class _Secrets:
+    """The secrets of accounts as the configuration has them now."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._asking = asyncio.Semaphore(_ASKING)
+        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    def signs_for(self, account: str) -> bool:
+        settings = self._services.settings.accounts.get(account)
+        return settings is not None and settings.signs_webhooks
+
+    async def of(self, account: str) -> Sequence[str]:
+        settings = self._services.settings.accounts[account]
+        if settings.webhook_secret_command is None:
+            return settings.webhook_secrets()
+        async with self._turns[account], self._asking:
+            return await run_in_threadpool(settings.webhook_secrets)  # the command may take its time
 
 
 class Receiver:
@@ -91,7 +118,7 @@ class Receiver:
         self,
         ledger: Ledger,
         *,
-        secrets: Callable[[str], Awaitable[Sequence[str]]],
+        secrets: Secrets,
         tolerance: float,
         longest: int,
         clock: Clock,
@@ -100,8 +127,7 @@ class Receiver:
 
         Args:
             ledger: where events are stored.
-            secrets: gives those that sign for an account, the present one and perhaps the one before; none where
-                there is no such account. May raise `UsageError`: they cannot be read now.
+            secrets: that sign for accounts.
             tolerance: seconds that the time of a signature may differ from ours.
             longest: bytes of a body.
             clock: where the time comes from.
@@ -113,8 +139,8 @@ class Receiver:
         self._clock = clock
         self._writers = asyncio.Semaphore(_WRITERS)
         self._stored: OrderedDict[tuple[str, str, str], None] = OrderedDict()
-        self._refused = 0
-        self._complained_at: float | None = None
+        self._refused: Counter[int] = Counter()  # by status
+        self._complained_at: dict[int, float] = {}
 
     async def receive(self, account: str, request: Request) -> Response:
         """Answer one request: 200 once the event is durably stored."""
@@ -127,14 +153,13 @@ class Receiver:
         return PlainTextResponse("stored")
 
     async def _verified(self, account: str, request: Request) -> Notice:
-        try:
-            secrets = await self._secrets(account)
-        except UsageError as error:
-            log.error("%s", error.message)
-            raise RefusedRequestError(503, "not now") from None
-        if not secrets:
+        if not self._secrets.signs_for(account):
             raise RefusedRequestError(_NO_SUCH, "no such webhook")
         signature = self._signature(request)
+        try:
+            secrets = await self._secrets.of(account)
+        except UsageError as error:
+            raise RefusedRequestError(503, "not now", error.message) from None
         body = await self._body(request)
         if not signature.is_genuine(body, secrets):
             raise RefusedRequestError(401, "the signature is wrong")
@@ -181,9 +206,11 @@ class Receiver:
 
     def _refuse(self, account: str, error: RefusedRequestError) -> None:
         """Count, and say so once in a while: somebody who floods us must not flood the log."""
-        self._refused += 1
+        self._refused[error.status] += 1
         now = self._clock.monotonic()
-        if self._complained_at is None or now - self._complained_at >= _COMPLAIN_EVERY:
+        last = self._complained_at.get(error.status)
+        if last is None or now - last >= _COMPLAIN_EVERY:
             name = account if error.status != _NO_SUCH else "that does not exist"
-            log.warning("webhook of account %s: %s; requests refused: %s", name, error.why, self._refused)
-            self._complained_at, self._refused = now, 0
+            number = self._refused.pop(error.status)
+            log.warning("webhook of account %s: %s; requests refused: %s", name, error.told, number)
+            self._complained_at[error.status] = now

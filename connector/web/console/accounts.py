@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from connector.bootstrap import Services
 from connector.operations import standing
 from connector.operations.checkup import Checkup
-from connector.web.console.visit import User, Visit, check_form
+from connector.web.console.visit import Text, User, Visit, check_form
 
 _LONGEST: Final = timedelta(days=366)
-
-Text = Annotated[str, Form(max_length=2000)]
 
 
 routes = APIRouter()

@@ -7,6 +7,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from connector.domain.identity import storable
 from connector.web.console.visit import User, query_of
 
 _PAGE: Final = 100
@@ -18,8 +19,8 @@ routes = APIRouter()
 @routes.get("/audit")
 def show(visit: User) -> Response:
     given = visit.request.query_params
-    before = int(given["before"]) if given.get("before", "").isdecimal() else None
-    who = given.get("who", "").strip() or None
+    before = int(given["before"]) if given.get("before", "").isdecimal() and len(given["before"]) < 19 else None
+    who = storable(given.get("who", "")).strip() or None
     deeds = visit.ledger.deeds.page(before=before, limit=_PAGE + 1, who=who)
     shown = deeds[:_PAGE]
     following = query_of({"who": who, "before": shown[-1].id}) if len(deeds) > _PAGE else None

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from connector.domain.identity import storable
 from connector.domain.invoice import Kind
 from connector.domain.job import is_case
 from connector.ledger import Ledger
@@ -23,12 +24,10 @@ from connector.ledger.bulks import CHANGED, LEFT_ALONE, MOST, Bulk, CountedOther
 from connector.ledger.queries import Filter
 from connector.operations.acts import why_not
 from connector.web.console.filters import Chosen, FilterError
-from connector.web.console.visit import User, Visit, check_form, query_of
+from connector.web.console.visit import Text, User, Visit, check_form, query_of
 
 _PAGE: Final = 100
 _FASTEST: Final = 60_000
-
-Text = Annotated[str, Form(max_length=2000)]
 
 
 @dataclass(slots=True)
@@ -122,7 +121,7 @@ def _preview(visit: Visit, name: str, chosen: Chosen, *, wrong: str | None = Non
 @routes.post("/bulks")
 async def begin(visit: User) -> Response:
     form = await visit.request.form()
-    return await run_in_threadpool(_begin, visit, {name: str(value) for name, value in form.items()})
+    return await run_in_threadpool(_begin, visit, {name: storable(str(value)) for name, value in form.items()})
 
 
 def _begin(visit: Visit, form: dict[str, str]) -> Response:

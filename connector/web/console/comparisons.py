@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.responses import Response
 
 from connector.domain import catalogue
-from connector.web.console.visit import User, check_form, query_of
+from connector.web.console.visit import Text, User, check_form, query_of
 
 _PAGE: Final = 100
-
-Text = Annotated[str, Form(max_length=2000)]
 
 routes = APIRouter()
 
 
 @routes.get("/comparisons/{comparison_id}")
 def show(visit: User, comparison_id: int) -> Response:
-    compared = visit.ledger.reconciliations.get(comparison_id) if comparison_id < 2**63 else None
+    compared = visit.ledger.reconciliations.get(comparison_id) if 0 < comparison_id < 2**63 else None
     if compared is None:
         return visit.not_found()
     given = visit.request.query_params

@@ -77,10 +77,6 @@ class Chosen:
         """The part of an address that means the same."""
         return query_of(asdict(self))
 
-    def but(self, **changed: str) -> Chosen:
-        """Return another one, like this but for some parts."""
-        return replace(self, **changed)
-
     def hidden(self) -> Iterator[tuple[str, str]]:
         """Yield it as the hidden fields of a form."""
         yield from self.facts().items()

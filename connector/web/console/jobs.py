@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
@@ -25,11 +25,9 @@ from connector.operations.comparing import compared
 from connector.operations.masking import masked
 from connector.operations.timeline import attempt_of, says
 from connector.web.console.filters import Chosen, FilterError
-from connector.web.console.visit import User, Visit, check_form, query_of
+from connector.web.console.visit import Text, User, Visit, check_form, query_of
 
 _PAGE: Final = 50
-
-Text = Annotated[str, Form(max_length=2000)]
 
 
 routes = APIRouter()

@@ -6,7 +6,7 @@ import hmac
 import json
 import logging
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from typing import Final
 
 from fastapi import APIRouter
@@ -77,9 +77,10 @@ def _known(visit: Visit) -> tuple[Begun, str] | None:
     try:
         facts = json.loads(urlsafe_b64decode(visit.request.cookies.get(_BEGUN, "")))
         begun = Begun(*(str(facts[name]) for name in Begun.__dataclass_fields__))
-        return begun, sign_in.inside(str(facts["target"]))
-    except (ValueError, KeyError, TypeError):
+        target = sign_in.inside(str(facts["target"]))
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
+    return (begun, target) if "".join(astuple(begun)).isascii() else None  # ours are
 
 
 def _back(visit: Visit) -> str:

@@ -55,7 +55,7 @@ def overview(visit: User) -> Response:
         all_counted=sum(cause.count for cause in found) < GROUPED,
         waiting=board.waiting.get(),
         pending=board.pending.get(),
-        oldest_due=services.ledger.queries.oldest_due(),
+        oldest_due=services.ledger.queries.oldest_due(sources=[*services.settings.sources]),
         today=days[-1][1],
         month=_together(month),
         alarms=alarms(visit),

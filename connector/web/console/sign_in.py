@@ -5,10 +5,10 @@ from __future__ import annotations
 import hmac
 import logging
 import secrets
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
-from fastapi import APIRouter, Form
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +18,7 @@ from connector.domain.people import LONGEST_PASSWORD
 from connector.operations import people
 from connector.operations.people import Attempt
 from connector.web.console.texts import NAMES
-from connector.web.console.visit import COOKIE, Anyone, User, Visit, check_key
+from connector.web.console.visit import COOKIE, Anyone, Text, User, Visit, check_key
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +26,6 @@ _DOOR: Final = "connector_door"
 """The cookie that a sign-in form has to match: another site can send our form, but cannot read this."""
 
 _YEAR: Final = 365 * 86400
-
-Text = Annotated[str, Form(max_length=1000)]
 
 
 routes = APIRouter()

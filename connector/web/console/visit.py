@@ -9,9 +9,10 @@ from functools import cache, partial
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
-from fastapi import Depends
+from fastapi import Depends, Form
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
+from pydantic import AfterValidator
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
@@ -27,7 +28,6 @@ from connector.web.console import forms
 from connector.web.console.texts import NAMES, counted, preferred, text
 
 COOKIE: Final = "connector_session"
-_DAYS_OF_LANGUAGE: Final = 365
 
 
 class SignInNeededError(Exception):
@@ -162,6 +162,10 @@ Anyone = Annotated[Visit, Depends(anybody)]
 
 User = Annotated[Visit, Depends(signed_in)]
 """Somebody who is signed in; others are sent to do so first."""
+
+
+Text = Annotated[str, Form(max_length=2000), AfterValidator(storable)]
+"""A field of a form, as every database takes it."""
 
 
 def check_form(visit: Visit, form_key: str) -> None:
