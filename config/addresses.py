@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 _WITH_HOSTS = ("http", "https", "json", "jsons", "mailto", "mailtos")
 """Schemes of addresses that begin with the name of a server; in others a token may stand there."""
 
 _SECRET_PARAMETERS = ("password", "passwd", "pwd", "token", "secret")
+
+_BEFORE_THE_HOST = (re.compile(r"://[^:/?#]*:([^/?#]*)@"), re.compile(r"://[^:/]*:([^@]*)@"))
+"""Where passwords stand for those who take the last @ before a host, and for SQLAlchemy, which takes the first."""
+
+_PARAMETER = re.compile(r"[?&]([^=&]+)=([^&]*)")
 
 
 def parts_of(address: str) -> Iterator[str]:
@@ -27,15 +33,11 @@ def parts_of(address: str) -> Iterator[str]:
 
 
 def passwords_of(url: str) -> Iterator[str]:
-    """Yield the passwords of a URL, as they stand there and decoded."""
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return
-    if password:
-        yield password
-        yield unquote(password)
-    for name, value in parse_qsl(parts.query):
+    """Yield the passwords of a URL, as they stand there and decoded; also of one that nobody could open."""
+    written = {found[1] for form in _BEFORE_THE_HOST if (found := form.search(url))}
+    written |= {unquote(password) for password in written}
+    for name, value in _PARAMETER.findall(url):
         if any(word in name.lower() for word in _SECRET_PARAMETERS):
-            yield value
+            whole = {value, value.partition("#")[0]}
+            written |= whole | {unquote_plus(password) for password in whole}
+    yield from filter(None, written)

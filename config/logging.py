@@ -156,12 +156,13 @@ def _with_traceback(record: logging.LogRecord) -> bool:
 def for_a_person(level: str | None = None) -> None:
     """Log for somebody who called a command: nothing that the command does not say itself, unless wished.
 
-    Tracebacks of unexpected errors go into a file, see `error_file`.
+    Tracebacks of unexpected errors go into a file, see `error_file`; on standard error, a line each, where
+    CONNECTOR_TRANSIENT says that the files of this process end with it.
 
     Args:
         level: one of `LEVELS`; None logs nothing on the terminal.
     """
-    _install(_stream("text", level), ErrorFile())
+    _install(_stream("text", level), _tracebacks() if _on("CONNECTOR_TRANSIENT") else ErrorFile())
 
 
 def for_a_daemon(level: str = "info") -> None:
@@ -188,6 +189,13 @@ def _stream(style: Style, level: str | None) -> logging.Handler:
     return handler
 
 
+def _tracebacks() -> logging.Handler:
+    handler = _stream("json", None)
+    handler.setLevel(logging.NOTSET)
+    handler.addFilter(_with_traceback)
+    return handler
+
+
 def _install(*handlers: logging.Handler) -> None:
     """Put our handlers in place of those of an earlier call; others, such as a test's, stay."""
     root = logging.getLogger()
@@ -205,7 +213,11 @@ _installed: list[logging.Handler] = []
 
 def debugging() -> bool:
     """Whether tracebacks are wanted on the terminal."""
-    return os.environ.get("CONNECTOR_DEBUG", "").lower() not in {"", "0", "false", "no"}
+    return _on("CONNECTOR_DEBUG")
+
+
+def _on(variable: str) -> bool:
+    return os.environ.get(variable, "").lower() not in {"", "0", "false", "no"}
 
 
 def _utc(seconds: float) -> str:

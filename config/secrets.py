@@ -36,7 +36,8 @@ CREDENTIAL: Final = "seal_key"
 """The same as a credential of systemd."""
 
 _SECRET_OPTION: Final = re.compile(
-    r"_key$|(?:^|_)(?:secret|password|passwd|passphrase|token|credentials?|auth|sas)$|connection_string",
+    r"[_-]key$|apikey$|connection_string"
+    r"|(?:^|[_-])(?:secret|password|passwd|pwd|passphrase|token|credentials?|auth|authorization|sas|dsn)$",
     re.IGNORECASE,
 )
 
@@ -47,7 +48,7 @@ REMEMBERED_SECONDS: Final = 900.0
 """For so long what a command has told is remembered, in memory alone."""
 
 _AGAIN_SECONDS: Final = 60.0
-"""After this a command that failed is tried again, while what it told before stays in force."""
+"""After this a command that failed is tried again; what it told before stays in force meanwhile."""
 
 
 def reveal(
@@ -98,9 +99,10 @@ def _written(name: str, file: Path) -> str:
 
 @dataclass(slots=True)
 class _Told:
-    """What a command has told, and until when that counts on the steady clock."""
+    """What a command has told, what was wrong the last time, and until when that counts on the steady clock."""
 
     text: str | None = None
+    fault: str | None = None
     until: float = 0.0
     asking: threading.Lock = field(default_factory=threading.Lock)
 
@@ -117,22 +119,27 @@ def forget_told() -> None:
 def _told(name: str, command: Sequence[str]) -> str:
     known = _told_by.setdefault(tuple(command), _Told())
     with known.asking:
-        if known.text is not None and time.monotonic() < known.until:
-            return known.text
-        try:
-            known.text = _asked(name, command)
-        except UsageError as error:
-            if known.text is None:
-                raise
-            log.warning("%s What it told before stays in force.", error.message)
-            known.until = time.monotonic() + _AGAIN_SECONDS
-        else:
-            known.until = time.monotonic() + REMEMBERED_SECONDS
+        if time.monotonic() >= known.until:
+            _ask_again(known, name, command)
+        if known.text is None:
+            raise UsageError(
+                f"{name}: {command[0]} {known.fault}.", action="Try that command as the connector's user."
+            )
         return known.text
 
 
-def _asked(name: str, command: Sequence[str]) -> str:
-    """Run a command. What it says on standard error may repeat the secret, so it is not read."""
+def _ask_again(known: _Told, name: str, command: Sequence[str]) -> None:
+    """Ask a command; one that fails rests, or all who wait for it would wait in turn for as long as failing takes."""
+    text, known.fault = _asked(command)
+    if text is not None:
+        known.text = text
+    elif known.text is not None:
+        log.warning("%s: %s %s. What it told before stays in force.", name, command[0], known.fault)
+    known.until = time.monotonic() + (REMEMBERED_SECONDS if known.fault is None else _AGAIN_SECONDS)
+
+
+def _asked(command: Sequence[str]) -> tuple[str | None, str | None]:
+    """Run a command; return what it tells, or its fault. Its standard error may repeat the secret, so is not read."""
     try:
         answer = subprocess.run(  # noqa: S603 - the operator's own command, without a shell
             command,
@@ -144,16 +151,14 @@ def _asked(name: str, command: Sequence[str]) -> str:
         )
         text = answer.stdout.decode("utf-8").strip()
     except subprocess.TimeoutExpired:
-        fault = f"does not end within {COMMAND_SECONDS:g} seconds"
+        return None, f"does not end within {COMMAND_SECONDS:g} seconds"
     except OSError as error:
-        fault = f"cannot be run: {error.strerror}"
+        return None, f"cannot be run: {error.strerror}"
     except (UnicodeDecodeError, ValueError):
-        fault = "tells no UTF-8 text"
-    else:
-        if text and answer.returncode == 0:
-            return text
-        fault = f"ended with status {answer.returncode}" if answer.returncode else "tells nothing"
-    raise UsageError(f"{name}: {command[0]} {fault}.", action="Try that command as the connector's user.") from None
+        return None, "tells no UTF-8 text"
+    if answer.returncode:
+        return None, f"ended with status {answer.returncode}"
+    return (text, None) if text else (None, "tells nothing")
 
 
 # ---------------------------------------------------------------- sealed

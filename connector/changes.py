@@ -74,9 +74,10 @@ class Changes:
 
     def _round(self, source: str, adapter: Adapter) -> int:
         issued = self._ledger.issued
-        jobs = issued.next(source, since=self._clock.now() - self._window, limit=self._batch)
+        mark = issued.mark(source)
+        jobs = issued.next(source, mark, since=self._clock.now() - self._window, limit=self._batch)
         opened = sum(self._compare(some, adapter) for some in _chunks(jobs))
-        issued.remember(source, jobs[-1] if len(jobs) == self._batch else None)
+        issued.remember(source, mark, jobs[-1] if len(jobs) == self._batch else None)
         return opened
 
     def _compare(self, jobs: Sequence[Job], adapter: Adapter) -> int:

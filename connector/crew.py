@@ -1,4 +1,8 @@
-"""Threads that answer bells within a process."""
+"""Threads that answer bells within a process.
+
+Here a bell costs nothing while it waits for a thread. A broker takes back what is not answered for long, and keeps
+other bells from a thread that is busy with one: a worker has its own rule, `workers.turns`.
+"""
 
 from __future__ import annotations
 

@@ -28,6 +28,9 @@ _MOST_THREADS = 64
 However many accounts there are at the start, for others may be added any time; no thread starts before it has work.
 """
 
+_LOOK_THREADS = 16
+"""Of others, for looks into ERPs: of hundreds that do not answer, each would keep one for ten seconds."""
+
 _GLANCE = 0.5
 """Seconds between looks whether the web still answers."""
 
@@ -43,11 +46,11 @@ def run(settings: Settings, stop: Event) -> None:
     open_ledger(services)
     web = PatientWeb(services)
     lookout, reloader = Lookout(services), Reloader(services)
-    crew = Crew(_MOST_THREADS)
+    crew, lookers = Crew(_MOST_THREADS), Crew(_LOOK_THREADS)
     duties = Duties(
         services,
         ring=lambda account: crew.call(f"account {account}", lambda: drain(services, account, stopping=stop.is_set)),
-        discover=lambda source: crew.call(f"source {source}", lambda: discover(services, source)),
+        discover=lambda source: lookers.call(f"source {source}", lambda: discover(services, source)),
         follow=lambda account: crew.call(
             f"news of {account}", lambda: follow(services, account, stopping=stop.is_set)
         ),
@@ -61,14 +64,14 @@ def run(settings: Settings, stop: Event) -> None:
     )
     log.info("the daemon works; ledger %s", services.ledger.database.display)
     leave = partial(logged, "scheduler", duties.leave)
-    with in_time(stop, leave=leave, busy=crew.busy):
+    with in_time(stop, leave=leave, busy=lambda: [*crew.busy(), *lookers.busy()]):
         try:
             web.start()
             lookout.start()
             reloader.start()
             rounds(duties, stop)
         finally:
-            stop_all(crew, reloader, web, lookout)
+            stop_all(crew, lookers, reloader, web, lookout)
             leave()
             services.close()
     log.info("the daemon has stopped")

@@ -1,19 +1,22 @@
 """Finding confirmed documents in an ERP and opening a job for each, idempotently, in constant memory.
 
 By keyset on (changed at, key) from where the last look ended, less an overlap for late commits; and at
-intervals a full sweep from the beginning, which finds what was back-dated or committed very late. Jobs that
-rest because of their ERP document are read again: a cure of the customer does not touch the invoice.
+intervals a full sweep from the beginning, which finds what was back-dated or committed very late; at once where
+another start date or a company more lets in what lies behind. Jobs that rest because of their ERP document are
+read again: a cure of the customer does not touch the invoice.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
+from hashlib import sha256
+from typing import Any
 
 from connector.changes import Changes
 from connector.clock import Clock
@@ -22,11 +25,12 @@ from connector.documents import load_each
 from connector.domain.errors import DocumentNotUsableError
 from connector.domain.invoice import Invoice
 from connector.domain.job import Stage
+from connector.domain.remote_state import was_handed_over
 from connector.domain.start import too_early
 from connector.ledger import Ledger
 from connector.ledger.intake import as_stored
 from connector.ledger.records import Job
-from connector.ports import Adapter, Found, Position
+from connector.ports import Adapter, Found, HoldsFiles, Position
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +48,13 @@ class Source:
     companies: Sequence[str] | None  # None: all of them
     account_of: Callable[[str], str | None]  # by company
     by_confirmation: bool = False  # whether `since` is about the day of confirmation, not of issue
+
+    @property
+    def extent(self) -> str:
+        """What tells whether a sweep was about the same documents: where they begin, and whose they are."""
+        companies = None if self.companies is None else sorted(self.companies)
+        told = repr((self.since and self.since.isoformat(), self.by_confirmation, companies))
+        return sha256(told.encode()).hexdigest()
 
     def begins_before(self, found: Found | Job) -> bool:
         """Whether the start date leaves a document out; see `too_early`."""
@@ -108,18 +119,22 @@ class Discovery:
             self._assign(source)
         started = self._clock.now()
         swept = state.get("swept_at")
-        sweep = swept is None or started - swept >= self._sweep_every
+        is_other = state.get("swept_for") != source.extent  # what lies behind us may be wanted now
+        # One that is dated ahead was made by a clock that was wrong.
+        sweep = swept is None or is_other or not timedelta(0) <= started - swept < self._sweep_every
         over = partial(self._over, ours)
-        start = None if sweep else self._start(source.name)
+        start = None if sweep else self._start(state)
         new = self._read(source, start, started, None if bound else bind, over)
         if over():
             return new
         if not bound:
             bind()
         # Whatever was in the ERP when it began is in the ledger from this instant on.
-        marks = {"discovered_at": self._clock.now()} | ({"swept_at": started} if sweep else {})
+        marks = {"discovered_at": self._clock.now()} | (
+            {"swept_at": started, "swept_for": source.extent} if sweep else {}
+        )
         self._ledger.intake.remember(source.name, **marks)
-        self.recheck(source, thorough=thorough, over=over)
+        self.recheck(source, state, thorough=thorough, over=over)
         if self._changes is not None and not over():
             self._changes.look(source.name, source.adapter)
         if new:
@@ -140,8 +155,8 @@ class Discovery:
     def _over(self, ours: Callable[[], bool]) -> bool:
         return self._stopping() or not ours()
 
-    def _start(self, source: str) -> Position | None:
-        last = self._ledger.intake.position(source)
+    def _start(self, state: Mapping[str, Any]) -> Position | None:
+        last = self._ledger.intake.position(state)
         return last and Position(changed_at=last.changed_at - self._overlap, key="")
 
     def _read(
@@ -180,16 +195,30 @@ class Discovery:
         since = None if source.by_confirmation else source.since
         return source.adapter.find(after, PAGE, since=since, companies=source.companies)
 
-    def recheck(self, source: Source, *, thorough: bool = False, over: Callable[[], bool] = lambda: False) -> int:
+    def recheck(
+        self,
+        source: Source,
+        state: Mapping[str, Any],
+        *,
+        thorough: bool = False,
+        over: Callable[[], bool] = lambda: False,
+    ) -> int:
         """Try resting jobs again whose document, or its customer, changed since it was judged; return how many.
 
-        So are those whose reason holds no longer though nothing changed in the ERP; see `Cures`.
+        So are those whose reason holds no longer though nothing changed in the ERP; see `Cures`. And those whose
+        document was deleted: that is what a person, and the corrections that wait for it, must hear.
 
         Unless `thorough`, a look reads a bounded number of them, from where the last one stopped: many held
         documents must not keep the ERP busy.
+
+        Args:
+            source: the ERP.
+            state: how far discovery has come in it; see `Intake.state`.
+            thorough: read all of them, however many they are.
+            over: asked before each load; true ends it, and the next look goes on from there.
         """
         intake = self._ledger.intake
-        begun = intake.state(source.name).get("rechecked_id") or 0
+        begun = state.get("rechecked_id") or 0
         room: float = math.inf if thorough else self._recheck_batch
         woken, after = 0, 0 if thorough else begun
         while room > 0 and not over():
@@ -209,7 +238,12 @@ class Discovery:
         cured = [job for job in jobs if self._is_cured(job, documents.get(job.key))]
         if cured:
             self._ledger.intake.wake(cured)
-        return len(cured)
+        # Files are put away at their owner's pleasure.
+        missing = () if isinstance(source.adapter, HoldsFiles) else [job for job in jobs if job.key not in documents]
+        deleted = [job for job in missing if _is_to_be_told(job)]
+        if deleted:
+            self._ledger.intake.wake(deleted, forgetting=True)
+        return len(cured) + len(deleted)
 
     def _is_cured(self, job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:
         if _changed(job, document):
@@ -224,6 +258,12 @@ def _reached(page: Sequence[Found], started: datetime) -> Position | None:
     place is one of the ERP's own clock, not of ours: what comes after it is found also where that clock is slow.
     """
     return next((found.position for found in reversed(page) if found.changed_at <= started), None)
+
+
+def _is_to_be_told(job: Job) -> bool:
+    """Whether a job whose document is gone rests for what the document said, and nothing of it can have gone out."""
+    may_be_out = job.stage.reached(Stage.SENT) or job.open_effect is not None or was_handed_over(job.remote_state)
+    return job.reason != "erp_deleted" and not may_be_out
 
 
 def _changed(job: Job, document: Invoice | DocumentNotUsableError | None) -> bool:

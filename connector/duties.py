@@ -7,9 +7,10 @@ it is a message to the workers.
 from __future__ import annotations
 
 import logging
+import math
 import random
-from collections.abc import Callable, Collection, Iterable
-from datetime import timedelta
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Event
 
@@ -21,7 +22,7 @@ from connector.domain.errors import (
 )
 from connector.ledger.accounts import SCHEDULER, AccountState
 from connector.ledger.reconciliations import Reconciliation
-from connector.supervision import has_work, hold_back_paused
+from connector.supervision import has_work, hasten, let_all_wait
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,9 @@ FOLLOW_EVERY = 5.0
 TIDY_EVERY = 86400.0
 """Seconds between sweeps of what webhooks told, and of what was counted, long ago."""
 
+SORT_OUT_EVERY = 3600.0
+"""Seconds between sortings of what webhooks told of documents that nobody here knows."""
+
 NOTIFY_EVERY = 15.0
 """Seconds between looks at what people have to be told."""
 
@@ -70,14 +74,22 @@ ASTRAY_EVERY = 300.0
 ASTRAY_SECONDS = 1.0
 """Of such a look, about, for giving them to others: most were given by the looks into the ERPs."""
 
+HASTEN_EVERY = 300.0
+"""Seconds between looks for jobs that were written while the clock was ahead."""
+
 BELLS_SECONDS = 1.0
 """Of each round, at most, for the bells of one duty, so that none of thousands keeps the rest waiting."""
+
+LATE_SECONDS = 60.0
+"""So late may looks into ERPs be, or by the pause between two if that is longer, until the log says so."""
 
 BULK_SECONDS = 0.3
 """Of each round, at most, for what people have had done to many jobs at once."""
 
-HOLD_SECONDS = 0.3
+WAIT_SECONDS = 0.3
 """Of each round, about, for the jobs of what is paused: they may be a million, and others are to go on."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Duties:
@@ -92,6 +104,8 @@ class Duties:
         notify: Callable[[], None],
         archive: Callable[[str], None],
         reconcile: Callable[[str], None],
+        *,
+        has_room: Callable[[str], bool] = lambda _: True,
     ) -> None:
         """Prepare the round.
 
@@ -103,6 +117,7 @@ class Duties:
             notify: starts the telling of people, somewhere.
             archive: starts the keeping of an account's files, somewhere.
             reconcile: starts the comparison of an account's three sides, somewhere.
+            has_room: whether a look into a source may be started now; where not, it keeps its turn.
         """
         self._services = services
         self._ring = ring
@@ -111,11 +126,15 @@ class Duties:
         self._notify = notify
         self._archive = archive
         self._reconcile = reconcile
+        self._has_room = has_room
         self._due: dict[str, float] = {}
         self._failing: set[str] = set()
         self._had: dict[str, set[str]] = {}  # by duty, whose turn is over while others wait for theirs
         self._issuing: Collection[str] = ()  # accounts with jobs that are due
         self._astray: Collection[str] = ()  # accounts with jobs of sources that do not lead there any more
+        self._looked_as = services.settings.sources
+        self._order: Mapping[str, datetime] = {}  # when each source was last looked into before we were in office
+        self._looks_are_late = False
         self._in_office = False
 
     def tick(self) -> None:
@@ -130,14 +149,16 @@ class Duties:
         if not self._in_office:
             return
         self._every(RESCUE_EVERY, "rescue", self._rescue)
-        self._every(RESCUE_EVERY, "hold back", self._hold_back)
+        self._every(RESCUE_EVERY, "let wait", self._let_wait)
         self._every(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
         self._every(RELEASE_EVERY, "release", self._release)
+        self._every(HASTEN_EVERY, "hasten", partial(hasten, self._services))
         self._every(ASTRAY_EVERY, "astray", self._look_for_what_is_astray)
         self._every(0, "issue", self._issue)
         self._every(PROBE_EVERY, "probe", self._probe)
         self._look_into_erps()
         self._every(FOLLOW_EVERY, "follow", self._take_news)
+        self._every(SORT_OUT_EVERY, "sort out", self._services.ledger.inbox.sort_out)
         self._every(TIDY_EVERY, "tidy", self._tidy)
         self._every(NOTIFY_EVERY, "notify", self._notify)
         # What is to be issued comes first, for all use the same budget of requests.
@@ -177,9 +198,9 @@ class Duties:
         for source in ledger.sources.resume_over():
             log.info("the pause of source %s is over", source)
 
-    def _hold_back(self) -> None:
-        if not hold_back_paused(self._services, seconds=HOLD_SECONDS):
-            del self._due["hold back"]  # the rest is the next round's
+    def _let_wait(self) -> None:
+        if not let_all_wait(self._services, seconds=WAIT_SECONDS):
+            del self._due["let wait"]  # the rest is the next round's
 
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
@@ -202,13 +223,49 @@ class Duties:
 
     def _look_into_erps(self) -> None:
         """Have ERPs looked into, those due longest first, for a part of the round: there may be thousands."""
+        self._see_changes()
         every, clock = self._services.settings.scheduler.discover_every, self._services.clock
-        waiting = sorted(self._services.settings.sources, key=lambda source: self._due.get(_look(source), 0.0))
+        due = self._looks_due(now=clock.monotonic())
         end = clock.monotonic() + BELLS_SECONDS
-        for source in waiting:
+        for source in due:
             if clock.monotonic() >= end:
                 break
-            self._every(every, _look(source), partial(self._discover, source))
+            if self._has_room(source):
+                self._every(every, _look(source), partial(self._discover, source))
+        self._tell_lateness(max(every, LATE_SECONDS))
+
+    def _looks_due(self, now: float) -> list[str]:
+        """Return the sources whose turn it is, those due longest first; of these, by the ledger."""
+        at = {source: self._due.get(_look(source), -math.inf) for source in self._services.settings.sources}
+        due = [source for source, when in at.items() if when <= now]
+        return sorted(due, key=lambda source: (at[source], self._order.get(source, _NEVER)))
+
+    def _tell_lateness(self, limit: float) -> None:
+        """Say in the log when looks come so many seconds late, and when they come in time again."""
+        now = self._services.clock.monotonic()
+        due = [self._due.get(_look(source), now) for source in self._services.settings.sources]
+        late = now - min(due, default=now)
+        if late > limit and not self._looks_are_late:
+            log.warning(
+                "looks into ERPs come %.0f seconds late, in turn: there are too few workers for %s sources and "
+                "discover_every of %.0f seconds, or many ERPs do not answer",
+                late,
+                len(due),
+                self._services.settings.scheduler.discover_every,
+            )
+            self._looks_are_late = True
+        elif late <= limit / 2 and self._looks_are_late:
+            log.info("looks into ERPs come in time again")
+            self._looks_are_late = False
+
+    def _see_changes(self) -> None:
+        """Have a source looked into at once whose settings are others now: somebody waits for what they let in."""
+        sources = self._services.settings.sources
+        if sources is self._looked_as:
+            return
+        for name in [name for name, known in self._looked_as.items() if sources.get(name) != known]:
+            self._due.pop(_look(name), None)
+        self._looked_as = sources
 
     def _for_each(self, duty: str, names: Iterable[str], ring: Callable[[str], None]) -> None:
         """Ring for many, for a part of the round: the next one goes on with those that had no turn."""
@@ -264,8 +321,16 @@ class Duties:
         """Take the office, or keep it, or learn that another has it."""
         held = self._services.ledger.offices.hold(SCHEDULER, seconds=OFFICE_SECONDS)
         if held is not self._in_office:
+            if held:
+                self._begin_looks()
             log.info("this process %s the scheduler", "is" if held else "is no longer")
             self._in_office = held
+
+    def _begin_looks(self) -> None:
+        """Have all ERPs looked into, those first at which nobody has looked for longest."""
+        self._order = {source: look.at for source, look in self._services.ledger.looks.last().items()}
+        now = self._services.clock.monotonic()
+        self._due |= {_look(source): now for source in self._services.settings.sources}
 
     def leave(self) -> None:
         """Give the office up, so that another process takes over at once."""

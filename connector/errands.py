@@ -21,6 +21,7 @@ from connector.domain.errors import (
     UsageError,
 )
 from connector.domain.wording import sentences
+from connector.ledger.looks import look_office
 from connector.notify.watch import LEDGER_IS_A_COPY
 from connector.supervision import look_into, pause, prepare, sentence
 
@@ -91,7 +92,7 @@ def discover(services: Services, source: str) -> None:
     if services.stop.is_set():
         return
     try:
-        with services.ledger.offices.alone(f"discover {source}", seconds=_LOOK_SECONDS) as ours:
+        with services.ledger.offices.alone(look_office(source), seconds=_LOOK_SECONDS) as ours:
             if ours():
                 look_into(services, source, ours=ours)
     except ConnectorError as error:
@@ -108,11 +109,13 @@ def notify(services: Services) -> None:
     """
     with services.ledger.offices.alone("notify", seconds=_NOTIFY_SECONDS) as ours:
         if ours():
-            _notify(services)
+            _notify(services, ours)
 
 
-def _notify(services: Services) -> None:
-    services.watch.look()
+def _notify(services: Services, ours: Callable[[], bool]) -> None:
+    services.watch.look(ours)
+    if not ours():
+        return
     services.notifier.tell()
     if services.heartbeat is not None and services.watch.all_is_well():
         try:
@@ -202,6 +205,7 @@ def reconcile(services: Services, account: str, *, stopping: Callable[[], bool])
         )
         if compared is not None:
             supervision.take_note(services, compared)
+            supervision.look_soon(services, compared)
     except AccountError as error:
         if not stopping():
             pause(services, account, error)

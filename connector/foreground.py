@@ -13,7 +13,7 @@ from connector.domain.errors import AccountDownError, AccountError, ConnectorErr
 from connector.domain.job import Status
 from connector.errands import archive
 from connector.ledger.records import Job
-from connector.supervision import at_the_end, follow, has_work, hold_back, look_into, pause, prepare
+from connector.supervision import at_the_end, follow, has_work, hasten, let_wait, look_into, pause, prepare
 
 _LONGEST_NAP = 2.0
 """Seconds after which the ledger is looked at again although nothing is due: others may have changed it."""
@@ -86,6 +86,7 @@ class Pass:
         ledger = services.open_ledger()
         started, began = services.clock.now(), services.clock.monotonic()
         ledger.jobs.rescue()
+        hasten(services)
         ledger.sources.resume_over()
         ledger.actions.retry_exhausted(who="connector sync", note="a new pass")
         self._discover()
@@ -128,7 +129,7 @@ class Pass:
         while not self._stop.is_set():
             jobs.rescue()
             jobs.release_ready()
-            self._services.ledger.sources.hold_back()  # else what nobody may take would be due for ever
+            self._services.ledger.sources.let_wait()  # else what nobody may take would be due for ever
             self._services.ledger.ramp.refill(self._services.ramp)
             looked_at = self._services.clock.now()
             due = {*filter(self._has_work, jobs.due_accounts(sources=self._sources)), *self._again} - self._given_up
@@ -184,21 +185,23 @@ class Pass:
         except OutOfTimeError:
             return  # we were told to stop; the next pass goes on
         except AccountError as error:
-            if self._stop.is_set():
-                return
-            failures = self._failures[account] = self._failures.get(account, 0) + 1
-            retry = self._services.settings.retry
-            wait = min(retry.cap, retry.base * 2 ** (failures - 1))
-            if isinstance(error, AccountDownError) and failures < retry.attempts and wait <= self._patience:
-                self._again.add(account)
-                self._stop.wait(wait)
-                return
-            pause(self._services, account, error)
-            while not self._stop.is_set() and hold_back(self._services, account, error):
-                pass  # there may be no scheduler that does the rest
-            self._give_up(account, at_the_end(self._services, account, error))
+            if not self._stop.is_set():
+                self._try_again_or_pause(account, error)
         except ConnectorError as error:
             self._give_up(account, error)
+
+    def _try_again_or_pause(self, account: str, error: AccountError) -> None:
+        failures = self._failures[account] = self._failures.get(account, 0) + 1
+        retry = self._services.settings.retry
+        wait = min(retry.cap, retry.base * 2 ** (failures - 1))
+        if isinstance(error, AccountDownError) and failures < retry.attempts and wait <= self._patience:
+            self._again.add(account)
+            self._stop.wait(wait)
+            return
+        pause(self._services, account, error)
+        while not self._stop.is_set() and let_wait(self._services, account, error):
+            pass  # there may be no scheduler that does the rest
+        self._give_up(account, at_the_end(self._services, account, error))
 
     def _give_up(self, account: str, fault: ConnectorError) -> None:
         self._given_up.add(account)

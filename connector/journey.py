@@ -42,6 +42,7 @@ from connector.ledger.handover import REASON as ACCOUNT_CHANGED
 from connector.ledger.handover import may_change_hands
 from connector.ledger.records import Entry, Job
 from connector.ledger.sources import ANOTHER
+from connector.patience import Patience
 from connector.ports import Adapter, Remote, RemoteInvoice
 from connector.steps.admit import admit
 from connector.steps.attach import attach
@@ -174,6 +175,7 @@ class Journey:
         self._clock = clock
         self._threads = threads
         self._crowds = crowds or Crowds()
+        self.patience = Patience(ledger, clock=clock, policy=policy)
 
     def drain(
         self,
@@ -288,21 +290,25 @@ class Journey:
 
         Before anything else is done for them it is seen that their ERP is the one that they came from.
         """
-        wanted: dict[str, list[str]] = {}
-        for job in jobs:
-            if desk.fault(job.source) is None and not job.stage.reached(Stage.SENT):
-                wanted.setdefault(job.source, []).append(job.key)
         documents: dict[tuple[str, str], Invoice | DocumentNotUsableError] = {}
-        for source, keys in wanted.items():
-            try:
-                found = desk.adapters[source].load(keys)
-            except OutsideError:
-                continue
-            except Exception:
-                log.exception("source %s: unexpected error while %s documents were read", source, len(keys))
-                continue
-            documents |= {(source, key): document for key, document in found.items()}
+        for source in dict.fromkeys(job.source for job in jobs):
+            with self.patience.with_erp(source, jobs):  # all of them wait for each of the ERPs
+                keys = [job.key for job in jobs if job.source == source and not job.stage.reached(Stage.SENT)]
+                if desk.fault(source) is None and keys:
+                    documents |= self._load(source, desk.adapters[source], keys)
         return documents
+
+    def _load(
+        self, source: str, adapter: Adapter, keys: Sequence[str]
+    ) -> Mapping[tuple[str, str], Invoice | DocumentNotUsableError]:
+        try:
+            found = adapter.load(keys)
+        except OutsideError:
+            return {}
+        except Exception:
+            log.exception("source %s: unexpected error while %s documents were read", source, len(keys))
+            return {}
+        return {(source, key): document for key, document in found.items()}
 
     def _work(
         self,
@@ -323,6 +329,7 @@ class Journey:
             rules=partial(desk.rules, job.source),
             clock=self._clock,
             read=desk.documents[job.source].read,
+            patience=self.patience.with_erp,
             document=document if isinstance(document, Invoice) else None,
             vat_check=desk.vat_check,
         )

@@ -331,6 +331,7 @@ class RemoteContact:
     name: str | None = None
     tax_number: str | None = None
     legal_ids: tuple[tuple[str, str], ...] = ()  # (scheme, value)
+    address: tuple[str, str] | None = None  # (scheme, value): where documents go, which people may choose
     country: str | None = None
     email: str | None = None
     integration_code: str | None = None
@@ -339,6 +340,11 @@ class RemoteContact:
     transport: str | None = None  # as a person or the directory chose it
     document: str | None = None  # of what type its documents are, so chosen
     request_id: str | None = None
+
+    @property
+    def numbers(self) -> tuple[tuple[str, str], ...]:
+        """All that it is known by beside its tax number."""
+        return (*self.legal_ids, *((self.address,) if self.address else ()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,7 +421,12 @@ class Remote(Protocol):
     def find_contacts(
         self, *, integration_code: str | None = None, text: str | None = None
     ) -> Sequence[RemoteContact]:
-        """`GET /accounts/{account}/contacts`, all pages. `text` searches names, addresses and numbers."""
+        """`GET /accounts/{account}/contacts`, all pages.
+
+        Args:
+            integration_code: only those that show exactly this code.
+            text: searched in names, addresses and numbers.
+        """
 
     def read_contact(self, contact_id: str) -> RemoteContact | None:
         """`GET /contacts/{id}`; None where it does not exist (404)."""
@@ -424,7 +435,11 @@ class Remote(Protocol):
         """`POST /accounts/{account}/contacts`."""
 
     def update_contact(self, contact_id: str, payload: bytes) -> RemoteContact:
-        """`PUT /contacts/{id}`: repeating it changes nothing more."""
+        """`PUT /contacts/{id}`: repeating it changes nothing more.
+
+        Raises:
+            RefusedError: `remote_missing` where it does not exist; `contact_taken` where another one has the number.
+        """
 
     def look_up_directory(self, country: str, value: str, *, scheme: str | None = None) -> Delivery | None:
         """`GET /directory/{country}/{scheme}/{value}`, some seconds at most; None: not there.
@@ -523,6 +538,9 @@ class RemoteNews(Protocol):
 
     def changed_reports(self, since: date) -> Iterator[Sequence[RemoteTaxReport]]:
         """`GET /accounts/{account}/tax_reports?updated_at_from=`: tax reports that changed that day or later."""
+
+    def read_report(self, id_: str) -> RemoteTaxReport | None:
+        """`GET /tax_reports/{id}`: one tax report; None where it does not exist (404)."""
 
     def told_report(self, fields: Mapping[str, object]) -> RemoteTaxReport | None:
         """Read the tax report that a webhook contains; None where it contains none."""

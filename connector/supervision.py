@@ -20,13 +20,17 @@ from connector.domain.breaker import as_outage
 from connector.domain.errors import (
     AccountError,
     LedgerError,
+    MisconfiguredError,
     NotSentError,
     OutsideError,
     StepError,
+    UsageError,
 )
+from connector.domain.pace import LONGEST_PAUSE
 from connector.domain.wording import sentences
 
 if TYPE_CHECKING:
+    from connector.b2brouter.client import B2BrouterClient
     from connector.reconcile.reconciler import Compared
 
 log = logging.getLogger(__name__)
@@ -53,7 +57,7 @@ def look_into(
         ConnectorError: see `Discovery.discover`.
         UsageError: there is no such source, or its options are wrong.
     """
-    paused = services.ledger.sources.paused().get(source)
+    paused = services.ledger.sources.pause_of(source)
     if paused is not None:
         log.info("source %s is not looked into: %s paused it: %s", source, paused.who, paused.note)
         return 0
@@ -88,6 +92,12 @@ def take_note(services: Services, compared: Compared) -> None:
         )
 
 
+def look_soon(services: Services, compared: Compared) -> None:
+    """Have states that differ taken over by the next pass, and not by the next look that is due by the plan."""
+    if compared.by_reason["state_differs"]:
+        services.follower.look_soon(compared.account)
+
+
 def has_work(services: Services, account: str, *, among: Collection[str] | None = None) -> bool:
     """Whether anything that is due of an account is of a source that leads there, so that somebody may take it.
 
@@ -104,27 +114,52 @@ def has_work(services: Services, account: str, *, among: Collection[str] | None 
     return services.ledger.jobs.has_due(account, sources=sources)
 
 
+def hasten(services: Services) -> None:
+    """Have jobs taken up that were written while the clock was ahead, and say so; see `Jobs.hasten`.
+
+    Raises:
+        LedgerError: the ledger failed.
+    """
+    longest = max(services.settings.retry.cap, LONGEST_PAUSE)
+    count = services.ledger.jobs.hasten(longest=timedelta(seconds=longest))
+    if count:
+        log.warning("the clock was ahead and has been set right: %s jobs of that time are due now, not then", count)
+
+
 def prepare(services: Services, account: str) -> None:
     """Make sure that an account may be worked for; a paused one is probed and, if it answers, resumed.
 
     Raises:
         EnvironmentLockedError: the ledger belongs to another environment or account.
         AccountDownError: B2Brouter cannot be reached.
-        AccountError: key, account id or address is wrong.
+        AccountError: key, account id or address is wrong, or its secret cannot be read.
     """
     try:
         services.ensure_account(account)
         state = services.ledger.accounts.get(account)
+        if state is not None and state.kept_by_person(services.clock.now()):
+            return  # nothing is leased for it meanwhile
+        remote = _remote(services, account)
         if state is None or state.paused_reason is None:
             return
-        if state.kept_by_person(services.clock.now()):
-            return  # nothing is leased for it meanwhile
-        services.remote(account).read_account(once=True)
+        remote.read_account(once=True)
     except NotSentError as error:
         raise as_outage(error) from error
     count = services.ledger.accounts.resume(account)
     if count is not None:  # else a person has paused it meanwhile: nothing is leased for it either
         log.warning("account %s works again; %s jobs go on", account, count)
+
+
+def _remote(services: Services, account: str) -> B2BrouterClient:
+    """Return the B2Brouter side of an account.
+
+    Raises:
+        MisconfiguredError: its key cannot be read, or is for another environment.
+    """
+    try:
+        return services.remote(account)
+    except UsageError as error:
+        raise MisconfiguredError("account_unusable", {"account": account, "message": error.message}) from error
 
 
 def follow(services: Services, account: str) -> None:
@@ -136,43 +171,44 @@ def follow(services: Services, account: str) -> None:
         LedgerError: the ledger failed.
     """
     services.ensure_account(account)
+    _remote(services, account)
     services.follower.follow(account)
 
 
 def pause(services: Services, account: str, error: AccountError) -> None:
     """Stop an account that every document would fail at alike; one alarm, however many notice.
 
-    Nothing of it is leased from now on; see `hold_back` for what its jobs say.
+    Nothing of it is leased from now on; see `let_wait` for what its jobs say.
     """
     fault = sentence(account, error)
     if services.ledger.accounts.pause(account, error.reason, _facts(account, error)):
         log.error("account %s is paused: %s", account, sentences(fault.message, fault.action))
-    hold_back(services, account, error)
+    let_wait(services, account, error)
 
 
-def hold_back(services: Services, account: str, error: AccountError) -> int:
+def let_wait(services: Services, account: str, error: AccountError) -> int:
     """Let jobs of an account that has stopped wait, and say why; return how many.
 
-    After little time the rest is left: it is the scheduler's, see `hold_back_paused`, or whoever has none goes on.
+    After little time the rest is left: it is the scheduler's, see `let_all_wait`, or whoever has none goes on.
     """
     why = catalogue.within("why", error.reason, _facts(account, error))
-    return services.ledger.accounts.hold_back(account, why, seconds=_AT_ONCE)
+    return services.ledger.accounts.let_wait(account, why, seconds=_AT_ONCE)
 
 
-def hold_back_paused(services: Services, *, seconds: float) -> bool:
+def let_all_wait(services: Services, *, seconds: float) -> bool:
     """Let jobs that came while their account or source is paused wait like the others, and say why.
 
     Return whether that was all of them; after so many seconds of it the rest is left for another time.
     """
     began = time.monotonic()
-    if services.ledger.sources.hold_back(seconds=seconds):
+    if services.ledger.sources.let_wait(seconds=seconds):
         seconds -= time.monotonic() - began
     until = time.monotonic() + seconds
-    stopped = services.ledger.accounts.to_hold_back()
+    stopped = services.ledger.accounts.to_let_wait()
     random.shuffle(stopped)  # where the time is over before all are done, not always the same go without
     for state in stopped:
         why = catalogue.within("why", state.paused_reason or "", state.paused_details)
-        services.ledger.accounts.hold_back(state.name, why, seconds=until - time.monotonic())
+        services.ledger.accounts.let_wait(state.name, why, seconds=until - time.monotonic())
         if time.monotonic() >= until:
             break
     return time.monotonic() < until

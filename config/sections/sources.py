@@ -91,7 +91,9 @@ class SourceSettings(Section):
         """Return the account that issues for a company of the ERP; None where none is configured.
 
         A document that cannot be read names no company: it goes to the first account, so that somebody is told.
+        Blanks at the end are no part of a name: a column CHAR(n) is filled up with them.
         """
         if self.accounts is None:
             return self.account
-        return self.accounts.get(company) or (None if company else next(iter(self.accounts.values()), None))
+        named = self.accounts.get(company) or self.accounts.get(company.rstrip())
+        return named or (None if company else next(iter(self.accounts.values()), None))

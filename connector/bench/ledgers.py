@@ -22,6 +22,9 @@ ACCOUNTS: Final = ("north", "south")
 
 SOURCE: Final = "books"
 
+UNSETTLED: Final = 20_000
+"""Of so many, the newest, every second one at least is not issued."""
+
 _SERIES: Final = {
     "sqlite": "WITH RECURSIVE s (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < :count)",
     "postgresql": "WITH s (n) AS (SELECT generate_series(1, :count))",
@@ -31,7 +34,7 @@ _AT: Final = {  # when the nth was found: evenly over the last year
     "postgresql": "now() - (:count - n) * INTERVAL '365 days' / :count",
 }
 _DAY: Final = {"sqlite": "DATE(at)", "postgresql": "CAST(at AS DATE)"}
-_STATUS: Final = """CASE WHEN n % 200 = 0 THEN 'held' WHEN n > :count - 20000 AND n % 2 = 0 THEN 'waiting'
+_STATUS: Final = f"""CASE WHEN n % 200 = 0 THEN 'held' WHEN n > :count - {UNSETTLED} AND n % 2 = 0 THEN 'waiting'
     WHEN n > :count - 5000 THEN 'pending' WHEN n % 999 = 0 THEN 'skipped' ELSE 'done' END"""
 _JOB: Final[Mapping[str, str]] = {
     "source": f"'{SOURCE}'",

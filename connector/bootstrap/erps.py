@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from config.sections.sources import SourceSettings
@@ -33,6 +33,7 @@ class Erps:
         self._opened: dict[str, _Opened] = {}
         self._replaced: list[tuple[float, Adapter]] = []
         self._many: dict[str, tuple[Adapter, bool]] = {}
+        self._unusable: set[str] = set()
 
     def adapter(self, source: str, settings: SourceSettings) -> Adapter:
         """Return the adapter of a source.
@@ -52,6 +53,22 @@ class Erps:
                 raise
             log.warning("%s The address of before stays in force.", error.message)
             return opened.adapter
+
+    def opened(self, sources: Mapping[str, SourceSettings]) -> Mapping[str, Adapter]:
+        """Return the adapters of the sources that can be opened; of others it is logged when that begins and ends."""
+        found: dict[str, Adapter] = {}
+        for source, settings in sources.items():
+            try:
+                found[source] = self.adapter(source, settings)
+            except UsageError as error:
+                if source not in self._unusable:
+                    self._unusable.add(source)
+                    log.error("source %s cannot be used now: %s %s", source, error.message, error.action)
+            else:
+                if source in self._unusable:
+                    self._unusable.discard(source)
+                    log.info("source %s can be used again", source)
+        return found
 
     def _at(self, address: str | None, source: str, settings: SourceSettings) -> Adapter:
         with self._lock:

@@ -270,9 +270,13 @@ class Services:
             return False
 
     def adapters_of(self, account: str) -> Mapping[str, Adapter]:
-        """Return the ERPs that feed an account, by source; those that are paused are to be left alone."""
+        """Return the ERPs that feed an account, by source.
+
+        Those that are paused are to be left alone, and one that cannot be opened keeps no other from its turn.
+        """
         paused = self.ledger.sources.paused()
-        return {name: self.adapter(name) for name in self.sources_of(account) if name not in paused}
+        wanted = [name for name in self.sources_of(account) if name not in paused]
+        return self.erps.opened({name: self.source_settings(name) for name in wanted})
 
     def desk(self, account: str) -> Desk:
         """Return what the work for an account needs; what the ledger says of the account is read once for it.

@@ -8,7 +8,7 @@ from connector.cli.signals import stopping
 from connector.domain.errors import UsageError
 from connector.memory import few_arenas
 from connector.operations.brokers import known_kind
-from connector.operations.preflight import check_configuration
+from connector.operations.preflight import check_what_works
 
 
 @command("run")
@@ -59,7 +59,7 @@ def _begin(session: Session) -> None:
 
 def _prepare(session: Session) -> None:
     _begin(session)
-    check_configuration(session.services, session.sources())
+    check_what_works(session.services, session.sources())
 
 
 def _need_a_broker(session: Session, role: str) -> None:

@@ -8,9 +8,11 @@ import click
 
 from connector.cli.acts import user
 from connector.cli.command import Group
+from connector.cli.ending import CommandError
 from connector.cli.session import Session
 from connector.domain.errors import UsageError
-from connector.ledger import schema
+from connector.ledger import Ledger, schema
+from connector.ledger.erasure import Meant
 
 
 @click.group("db", cls=Group)
@@ -65,7 +67,9 @@ def rebind(session: Session, note: str) -> None:
     metavar="DATE",
     help="Only what was sent, or left out, before this day (UTC).",
 )
-@click.option("--tax-number", metavar="NUMBER", help="Only of the customer with this number.")
+@click.option(
+    "--tax-number", metavar="NUMBER", help="Only of the customer with this number, with its country or not."
+)
 @click.option("--note", metavar="TEXT", required=True, help="Why; it is kept in the ledger.")
 @click.option("--dry-run", is_flag=True, help="Only count.")
 @click.pass_obj
@@ -87,17 +91,40 @@ def erase(session: Session, before: datetime, tax_number: str | None, note: str,
         )
     ledger = session.services.ledger
     schema.require(ledger.database)
+    meant = Meant() if tax_number is None else _known_number(ledger, tax_number)
     if dry_run:
-        count = ledger.erasure.count(limit, tax_number=tax_number)
-        _say_erased(session, {"would_erase": count}, f"{count} documents would be erased. Nothing was changed.")
+        count = ledger.erasure.count(limit, tax_number=meant.number)
+        told = f"{count} documents would be erased. Nothing was changed."
+        _say_erased(session, {"would_erase": count}, told, meant)
         return
-    done = ledger.erasure.erase(limit, who=user(), note=note, tax_number=tax_number)
+    done = ledger.erasure.erase(limit, who=user(), note=note, tax_number=meant.number)
     told = f"{done.jobs} documents and {done.contacts} contacts were erased in {ledger.database.display}."
-    _say_erased(session, {"jobs": done.jobs, "contacts": done.contacts}, told)
+    _say_erased(session, {"jobs": done.jobs, "contacts": done.contacts}, told, meant)
 
 
-def _say_erased(session: Session, record: dict[str, int], told: str) -> None:
+def _known_number(ledger: Ledger, given: str) -> Meant:
+    """Return the tax number in the ledger that is meant: nobody shall be told that nothing is held for a dash."""
+    meant = ledger.erasure.tax_number(given)
+    if meant.number is not None:
+        return meant
+    if meant.others:
+        raise UsageError(
+            f"Several customers have the tax number {given}: {', '.join(meant.others)}. Nothing was changed.",
+            action="Give it with its country.",
+        )
+    raise CommandError(
+        f"Nothing in the ledger has the tax number {given}. Nothing was changed.",
+        action="What was never validated has none there: connector jobs --search NAME finds it by its customer.",
+        kind="not_found",
+    )
+
+
+def _say_erased(session: Session, record: dict[str, int], told: str, meant: Meant) -> None:
+    """Say what was done, and whose it was not: a customer may be in the ledger with a country and without."""
     if session.json:
-        session.output.record(record)
-    else:
-        session.output.line(told)
+        session.output.record({**record, **({"others": [*meant.others]} if meant.others else {})})
+        return
+    session.output.line(told)
+    if meant.others:
+        also = ", ".join(meant.others)
+        session.output.line(f"Those of {meant.number} alone, not those of {also}: give that too, if it is the same.")

@@ -117,7 +117,7 @@ def _unforeseen(error: Exception) -> Failure:
     return Failure(
         kind="unexpected",
         message=f"An unexpected error of this software: {type(error).__name__}.",
-        action=f"Please report it with the log{f' {file}' if file else ''}",
+        action=f"Please report it with the log {file or 'above, on standard error'}",
     )
 
 

@@ -13,6 +13,7 @@ import click
 from connector.cli.command import Group
 from connector.cli.filters import wanted
 from connector.cli.session import Session
+from connector.domain.cells import as_cells
 from connector.domain.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +39,8 @@ def export() -> None:
 def references(session: Session, begin: datetime | None, end: datetime | None, source: str | None) -> None:
     """Print reference and cross-reference of all documents that have one, as CSV, or with --json as JSON lines.
 
-    For ERPs that nothing is written back to.
+    For ERPs that nothing is written back to. In CSV, a text that a spreadsheet would calculate, such as a number
+    that begins with =, has an apostrophe before it; JSON has all texts as they are.
     """
     first, last = _day(begin), _day(end)
     if first and last and first > last:
@@ -53,7 +55,7 @@ def references(session: Session, begin: datetime | None, end: datetime | None, s
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for job in found:
-        writer.writerow("" if value is None else value for value in _record(job).values())
+        writer.writerow("" if value is None else value for value in as_cells(_record(job)).values())
 
 
 def _day(moment: datetime | None) -> date | None:

@@ -21,8 +21,8 @@ _UNTIL: Final = click.DateTime(["%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d"])
 
 def _of_one(function: Decorated) -> Decorated:
     for option in (
-        click.option("--source", metavar="NAME", help="Pause looks into this ERP, and its invoices."),
-        click.option("--account", metavar="NAME", help="Pause this account's invoices."),
+        click.option("--source", metavar="NAME", help="This ERP: looks into it, and its invoices."),
+        click.option("--account", metavar="NAME", help="This account: its invoices."),
     ):
         function = option(function)
     return function

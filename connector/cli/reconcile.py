@@ -24,7 +24,7 @@ from connector.ledger.reconciliations import Difference
 from connector.operations.preflight import check_configuration
 from connector.operations.records import difference_record
 from connector.operations.texts import amount, count
-from connector.supervision import at_the_end, prepare, seen, take_note
+from connector.supervision import at_the_end, look_soon, prepare, seen, take_note
 
 if TYPE_CHECKING:
     from connector.bootstrap import Services
@@ -120,6 +120,7 @@ def _compare(
         )
     if not only_some:
         take_note(services, compared)
+    look_soon(services, compared)
     return compared
 
 

@@ -15,6 +15,7 @@ from connector.documents import load_each
 from connector.domain import catalogue
 from connector.domain.correction import follows_original, issued_elsewhere
 from connector.domain.errors import ConnectorError, DocumentNotUsableError
+from connector.domain.identity import key_spellings
 from connector.domain.invoice import Invoice, Original
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
@@ -346,8 +347,8 @@ class _Reader:
             name, problem = document.number or "", self._not_issued(original)
             self._by_number.append(_ByNumber(name, document.company, original, problem))
             return None
-        whole_key = (document.company, original.key or "")
-        if self._ledger and self._ledger.queries.known_keys(self._source.name, [whole_key]):
+        names = [(document.company, key) for key in key_spellings(original.key or "", document.key)]
+        if self._ledger and self._ledger.queries.known_keys(self._source.name, names):
             return None
         # Of the original's confirmation the credit note knows nothing.
         since = None if self._source.by_confirmation else self._source.since

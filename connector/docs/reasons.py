@@ -51,7 +51,7 @@ def _blocks(language: str) -> Iterator[str]:
 
 
 def _section(entry: Reason, language: str) -> Iterator[str]:
-    """The heading is the code alone, so that `Reason.anchor` leads to it."""
+    """The heading is the code alone, so that links to a reason are the same in every language."""
     yield f"### {entry.code}"
     yield _shown(entry.sentences, language)
     colon = " :" if language == "fr" else ":"

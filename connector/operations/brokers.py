@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 
 _KNOWN: Final = ("redis", "rediss", "amqp", "amqps")
+
+_PARAMETERS: Final = ("login_method",)
+"""What the URL of a broker may say besides `ssl_…`."""
 
 
 def reach(settings: BrokerSettings) -> str:
@@ -30,7 +33,7 @@ def reach(settings: BrokerSettings) -> str:
 
 
 def known_kind(url: str) -> None:
-    """See that a URL names a broker that the product works with.
+    """See that a URL names a broker that the product works with, and says nothing that its transport stumbles over.
 
     Raises:
         UsageError: it does not.
@@ -46,3 +49,9 @@ def known_kind(url: str) -> None:
             "broker.url names no broker that is known.",
             action="Give redis://HOST/0 or amqp://USER@HOST//, or memory:// for none.",
         )
+    for name, _ in parse_qsl(url.partition("?")[2]):
+        if not name.startswith("ssl_") and name not in _PARAMETERS:
+            raise UsageError(
+                f"broker.url has a parameter {name} that no broker can be told.",
+                action="Write it as redis://:PASSWORD@HOST:PORT/0 or amqp://USER:PASSWORD@HOST:PORT//.",
+            )

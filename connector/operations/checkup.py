@@ -105,6 +105,10 @@ class Checkup:
         _try_writing(ledger)
         jobs = sum(ledger.queries.by_status().values())
         yield ok("ledger", f"{name}: schema {present}, writable, {count(jobs, 'invoice')}")
+        try:
+            ledger.stamps.see_ledger()
+        except EnvironmentLockedError as error:
+            yield failed("ledger: stamp", error.message, error.action)
         if not ledger.database.cleans_up():
             told = "autovacuum is off at its server: each step gets slower with every invoice"
             yield warning("ledger: upkeep", told, "Switch autovacuum on, or run VACUUM (ANALYZE) every hour.")
@@ -212,7 +216,7 @@ class Checkup:
             yield _without_start(source)
         if any(row.status == "failed" for row in rows):
             return
-        paused = self._ledger.sources.paused().get(source) if self._ledger is not None else None
+        paused = self._ledger.sources.pause_of(source) if self._ledger is not None else None
         if paused is not None:
             why = catalogue.reason("source_paused").message(paused.facts(source))
             yield warning(f"{source}: work", why, catalogue.reason("source_paused").advice(paused.facts(source)))

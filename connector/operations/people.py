@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import Enum, auto
 from threading import BoundedSemaphore
 from typing import Final
@@ -10,9 +11,14 @@ from connector.domain.errors import UsageError
 from connector.domain.people import LONGEST_PASSWORD, SHORTEST_PASSWORD, Role
 from connector.ledger import Ledger
 
-WRONG_BY_NAME: Final = 5
+WRONG_BY_PAIR: Final = 5
 WRONG_BY_ADDRESS: Final = 20
-"""So many failed sign-ins within a quarter of an hour close the door for a while."""
+WRONG_BY_NAME: Final = 50
+"""So many failed sign-ins within a quarter of an hour close the door for a while: of a name from one address, from an
+address, and of a name from all. The last is high, or whoever knows a name could keep its person out from anywhere."""
+
+KNOWN_FOR: Final = timedelta(days=30)
+"""For so long somebody may sign in where they did before, whoever guesses their password elsewhere."""
 
 _NAME_LENGTH: Final = 64
 
@@ -109,5 +115,7 @@ def is_password_of(ledger: Ledger, name: str, password: str) -> bool:
 
 
 def _may_try(ledger: Ledger, name: str, address: str) -> bool:
-    by_name, by_address = ledger.people.failures(name, address)
-    return by_name < WRONG_BY_NAME and by_address < WRONG_BY_ADDRESS
+    wrong = ledger.people.failures(name, address)
+    if wrong.by_pair >= WRONG_BY_PAIR or wrong.by_address >= WRONG_BY_ADDRESS:
+        return False
+    return wrong.by_name < WRONG_BY_NAME or ledger.deeds.has_signed_in(name, address, within=KNOWN_FOR)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 from config.settings import Settings, reject_foreign_key
 from connector.bootstrap import Services
 from connector.domain.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 
 def check_configuration(services: Services, sources: Sequence[str]) -> None:
@@ -19,6 +23,44 @@ def check_configuration(services: Services, sources: Sequence[str]) -> None:
         services.adapter(name)
     for account in accounts_of(services, sources):
         check_account(services.settings, account)
+
+
+def check_what_works(services: Services, sources: Sequence[str]) -> None:
+    """Do the same for a daemon, which works with what can be used: a key that is lost stops no other account.
+
+    What cannot be used is logged. Its account is paused as soon as there is work for it; of a source that is not
+    looked into there is an alarm (`no_look`).
+
+    Raises:
+        UsageError: no source or no account can be used.
+    """
+    accounts = accounts_of(services, sources)
+    faults = [
+        *_faults(services.adapter, sources),
+        *_faults(lambda account: check_account(services.settings, account), accounts),
+    ]
+    for fault in faults:
+        log.error("%s %s Everything else goes on without it.", fault.message, fault.action)
+
+
+def _faults(see: Callable[[str], Any], names: Sequence[str]) -> Sequence[UsageError]:
+    """Return what is wrong with some.
+
+    Raises:
+        UsageError: something is wrong with all of them.
+    """
+    faults = list(_each_fault(see, names))
+    if faults and len(faults) == len(names):
+        raise faults[0]
+    return faults
+
+
+def _each_fault(see: Callable[[str], Any], names: Iterable[str]) -> Iterator[UsageError]:
+    for name in names:
+        try:
+            see(name)
+        except UsageError as fault:
+            yield fault
 
 
 def accounts_of(services: Services, sources: Sequence[str]) -> Sequence[str]:

@@ -19,7 +19,8 @@ _FORMS: Final = (
 _INSTANT: Final = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?")
 
 _HIDDEN: Final = re.compile(
-    r"url|address|secret|pass|token|(?:^|_)key$|credential|connection|private|auth$|sas$|heartbeat|bank|iban|user$|proxy",
+    r"url|address|secret|pass|pwd|token|(?:^|[_-])key$|apikey|credential|connection|dsn|private|auth$|authorization|sas$"
+    r"|heartbeat|bank|iban|user$|proxy|endpoint|issuer|client_id|^operators$|^viewers$",
     re.IGNORECASE,
 )
 _FILE: Final = re.compile(r"_file$")

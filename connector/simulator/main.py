@@ -7,7 +7,7 @@ from typing import Any
 
 from connector.simulator.faults import FaultKind, fault_details
 from connector.simulator.journal import Entry
-from connector.simulator.seeds import DEFAULT_KEY, plant
+from connector.simulator.seeds import DEFAULT_KEY, plant, plant_accounts
 from connector.simulator.server import SimulatorServer
 from connector.simulator.switches import Switches
 
@@ -35,7 +35,7 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
 ) -> None:
     """Serve until a signal ends it; one line per request on standard output.
 
-    `accounts` are seeds that replace or add accounts (`{"id": 1, "name": …}`). `drop_after` and
+    `accounts` are seeds that replace or add accounts that the key sees (`{"id": 1, "name": …}`). `drop_after` and
     `drop_before` are shares (0 to 1) of all writes whose connection is cut, after or before storing;
     `error_503` and `error_429` are shares of all requests, answered so before storing. `latency` is in
     seconds per request; `speed` divides the waits of the state machine; `seed` makes chance repeat.
@@ -51,7 +51,8 @@ def serve(  # noqa: PLR0913 - one parameter per option of the command
     server = SimulatorServer(
         host=host, port=port, switches=chosen, seed=seed, state_file=state_file, api_key=api_key, log=log
     )
-    plant(server.world, {"accounts": accounts})
+    if accounts:
+        plant_accounts(server.world, accounts, api_key=api_key)
     _share(server, FaultKind.DROP_AFTER, drop_after, writes_only=True)
     _share(server, FaultKind.DROP_BEFORE, drop_before, writes_only=True)
     _share(server, FaultKind.UNAVAILABLE_BEFORE, error_503)

@@ -1,6 +1,6 @@
 """What a world starts with, and how more is put into it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -92,6 +92,20 @@ def plant_defaults(world: World, *, api_key: str = DEFAULT_KEY) -> None:
     plant(world, {"accounts": DEFAULT_ACCOUNTS, "directory": DEFAULT_DIRECTORY})
     world.add_key(ApiKey(api_key, set(world.accounts)))
     world.commit()
+
+
+def plant_accounts(world: World, accounts: Sequence[Mapping[str, Any]], *, api_key: str) -> None:
+    """Add or replace accounts that a key sees, beside those that it saw before.
+
+    Raises:
+        BadSeedError: an account that cannot be planted.
+    """
+    planted = plant(world, {"accounts": accounts}).get("accounts", [])
+    with world.lock:
+        key = world.keys.get(api_key) or ApiKey(api_key, set())
+        key.accounts.update(planted)
+        world.add_key(key)
+        world.commit()
 
 
 def plant(world: World, seed: Mapping[str, Any]) -> dict[str, list[Any]]:
