@@ -18,6 +18,7 @@ from connector.clock import SystemClock
 from connector.discovery import Discovery, Source
 from connector.domain.breaker import Breaker
 from connector.domain.decision import Policy
+from connector.domain.errors import RefusedError
 from connector.domain.invoice import Invoice, LegalId, Party, Payment, Tax
 from connector.domain.job import Stage, Status
 from connector.journey import Desk, Journey
@@ -25,12 +26,15 @@ from connector.ledger import Ledger, schema
 from connector.ledger.actions import RETRY
 from connector.ports import RemoteContact
 from connector.simulator import SimulatorServer
+from connector.simulator import contacts as simulated_contacts
+from connector.simulator import invoices as simulated_invoices
 from connector.simulator.documents import Contact
+from connector.simulator.problems import ApiProblem
 from connector.steps.case import DirectoryRules, Rules
 from connector.validation import levels_of
 from tests.support.builders import CUSTOMER, NOON, OTHER_CUSTOMER, invoice, line
 from tests.support.erp import Erp
-from tests.support.house import ACCOUNT, SOURCE, House, Opener
+from tests.support.house import ACCOUNT, SOURCE, House, Opener, opened
 
 CREATE = "create_invoice"
 SEND = "send_invoice"
@@ -278,6 +282,23 @@ def test_establishments_that_share_a_tax_number_are_contacts_of_their_own(lumier
     assert lumiere.operations() == [CREATE, SEND]
 
 
+def test_establishments_that_get_their_one_tax_number_later_are_billed_all_the_same(lumiere: House) -> None:
+    """Only one contact can have it; the other is told what else changed."""
+    site = replace(UNIVERSITY, key="10", legal_ids=(LegalId(scheme="0009", value="13001533200054"),))
+    lumiere.issue(for_university("1", None), for_university("2", None, buyer=site))
+
+    numbered: dict[str, Any] = {"tax_number": "FR84130015332"}
+    lumiere.issue(for_university("3", None, buyer=replace(UNIVERSITY, **numbered)))
+    lumiere.issue(for_university("4", None, buyer=replace(site, **numbered)))
+    lumiere.issue(for_university("5", None, buyer=replace(site, **numbered, address="1 PLACE NEUVE")))
+
+    done(lumiere, "1", "2", "3", "4", "5")
+    assert [(one.tin_value, one.fields["address"]) for one in contacts(lumiere, 2)] == [
+        ("FR84130015332", UNIVERSITY.address),
+        (None, "1 PLACE NEUVE"),
+    ]
+
+
 @pytest.mark.parametrize("lost", [0, 1], ids=["main", "unit"])
 @pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
 def test_a_lost_answer_makes_neither_body_nor_unit_twice(lumiere: House, kind: str, lost: int) -> None:
@@ -310,13 +331,51 @@ def test_a_body_that_was_deleted_at_b2brouter_is_made_anew_with_its_unit(lumiere
             lumiere.world.remove_contact(contact)
 
     lumiere.issue(for_university("2", "OTHER"))
-    assert lumiere.job("2").reason == "refused_by_b2brouter"
-    retry(lumiere, "2")
-    lumiere.run()
 
     done(lumiere, "2")
     main, unit = contacts(lumiere, 2)
     assert unit.parent_id == main.id
+
+
+def test_a_body_that_is_not_found_is_about_its_unit_and_not_about_the_account(
+    lumiere: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = simulated_contacts._complete
+
+    def known(world: Any, account: Any, fields: dict[str, Any], version: str) -> None:
+        if fields.get("parent_id") not in {None, *world.contacts_of[account.id]}:
+            raise ApiProblem(404, "resource_missing", "The requested resource was not found")
+        complete(world, account, fields, version)
+
+    monkeypatch.setattr(simulated_contacts, "_complete", known)
+    lumiere.issue(for_university("1"))
+    with lumiere.world.lock:
+        for contact in contacts(lumiere, 2):
+            lumiere.world.remove_contact(contact)
+
+    lumiere.issue(for_university("2", "OTHER"))
+
+    done(lumiere, "2")
+
+
+def test_a_contact_that_the_list_shows_and_that_is_gone_is_no_endless_affair(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is late: it was looked for, found and told without a pause, and nobody heard of it."""
+    people_made(house, cin_scheme="0009", cin_value="30326504500017", country="fr")
+    asked: list[str] = []
+
+    def gone(contact_id: str, payload: bytes) -> RemoteContact:
+        asked.append(contact_id)
+        raise RefusedError("remote_missing", {"status": "404", "reference": contact_id, "message": "not found"})
+
+    monkeypatch.setattr(house.remote, "update_contact", gone)
+    monkeypatch.setattr(house.remote, "read_contact", lambda contact_id: None)
+    house.take_in(invoice("1", buyer=COMPANY))
+    house.run()
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "retries_exhausted")
+    assert len(asked) == 5
 
 
 LEAN: Final[dict[str, Any]] = {"account": 2, "name": "AMU", "country": "fr", "cin_scheme": "0009", "cin_value": SIRET}
@@ -461,6 +520,30 @@ def test_a_contact_that_people_gave_the_code_of_the_offices_is_taken(
     assert house.requests(MAKE) == []
     assert [name for entry in house.requests(CHANGE) for name in (entry.body or {})["contact"]] == told
     assert way_of(house.world.contacts[planted])[0] == (way or "es.face")
+
+
+def test_the_accountant_is_told_of_the_offices_although_the_worker_died_when_their_contact_was_made(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passed: list[str] = []
+
+    def die(what: str, point: str) -> None:
+        passed.append(point)
+        if passed.count("after_outcome") == 2:  # the body's contact is kept, and its offices'
+            passed.clear()
+            raise KeyboardInterrupt
+
+    house.take_in(invoice("1", buyer=COUNCIL))
+    monkeypatch.setattr("connector.ledger.contacts.crashpoint", die)
+    with pytest.raises(KeyboardInterrupt):
+        house.drain()
+    monkeypatch.undo()
+    house.advance(house.ledger.jobs.lease_seconds + 1)
+    house.ledger.jobs.rescue()
+    house.run()
+
+    house.assert_issued("1")
+    assert [event.reason for event in house.timeline() if event.what == "warned"] == ["dir3_to_enter"]
 
 
 # ---------------------------------------------------------------- two customers, one tax number
@@ -641,26 +724,360 @@ def test_a_customer_that_gets_another_tax_number_gets_another_contact(house: Hou
     assert house.requests(CHANGE) == []
 
 
-def test_a_contact_of_ours_without_a_tax_number_is_told_it(house: House) -> None:
-    code = f"{SOURCE}:{CUSTOMER.key}"
-    house.plant(
-        contacts=[
-            {
-                "account": 1,
-                "name": "Norte",
-                "country": "es",
-                "cin_scheme": "0088",
-                "cin_value": "8412345678905",
-                "integration_code": code,
-            }
-        ]
-    )
+GLN: Final = {"cin_scheme": "0088", "cin_value": "8412345678905"}
 
-    house.issue(invoice("1"))
+
+def test_a_contact_of_ours_without_a_tax_number_is_told_it(house: House) -> None:
+    ours = {"name": "Norte", "country": "es", "integration_code": f"{SOURCE}:{CUSTOMER.key}"}
+    house.plant(contacts=[{"account": 1, **ours, **GLN}])
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, legal_ids=(LegalId(scheme="0088", value="8412345678905"),))))
 
     house.assert_issued("1")
     [contact] = contacts(house)
     assert contact.tin_value == "ESA28015865"
+
+
+def test_a_contact_under_a_customers_code_with_no_number_in_common_is_not_renamed(house: House) -> None:
+    """Several customers may be one record of the ERP: whose the contact was, an invoice may be on its way to."""
+    ours = {"name": "Norte", "country": "es", "integration_code": f"{SOURCE}:{CUSTOMER.key}"}
+    house.plant(contacts=[{"account": 1, **ours, **GLN}])
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert [contact.name for contact in contacts(house)] == ["Norte", CUSTOMER.name]
+    assert house.requests(CHANGE) == []
+
+
+def test_what_the_erp_cures_of_a_contact_that_was_refused_is_told(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = simulated_invoices._contact_id
+
+    def picky(call: Any, account: Any, value: object) -> int:
+        if call.world.contacts[int(str(value))].fields["address"] == CUSTOMER.address:
+            raise ApiProblem(422, "parameter_invalid", "Contact address is not valid", "contact.address")
+        return known(call, account, value)
+
+    monkeypatch.setattr(simulated_invoices, "_contact_id", picky)
+    house.issue(invoice("1"))
+    assert (house.job().status, house.job().reason) == (Status.HELD, "refused_by_b2brouter")
+
+    house.erp.alter("1", buyer=replace(CUSTOMER, address="Calle Nueva 1"))
+    house.advance(60)
+    house.discover()
+    house.run()
+
+    house.assert_issued("1")
+    assert contacts(house)[0].fields["address"] == "Calle Nueva 1"
+
+
+# ---------------------------------------------------------------- customers without a key of their own
+
+
+KVK: Final = LegalId(scheme="0106", value="12345678")
+FIRM: Final = replace(CUSTOMER, key="", name="Cliente A", tax_number="B12345674")
+DUTCH: Final = Party(name="Klant B", country="NL", legal_ids=(KVK,), address="Dam 1", city="Amsterdam")
+OTHER_DUTCH: Final = replace(DUTCH, name="Klant C", legal_ids=(LegalId(scheme="0106", value="87654321"),))
+WALK_IN: Final = Party(name="Juan", country="ES", tax_number="00000000T", city="Madrid")
+OTHER_WALK_IN: Final = replace(WALK_IN, name="María")
+
+
+def addressees(house: House, *keys: str) -> list[str]:
+    """Return the names of the contacts that documents were issued to, as these are now."""
+    return [house.world.contacts[int(house.job(key).contact_id or "0")].name for key in keys]
+
+
+@pytest.mark.parametrize("key", ["", "SUNDRY"])
+@pytest.mark.parametrize("order", ["12345678", "87654321", "31428657"])
+def test_no_customers_contact_is_given_to_another_that_has_no_key_or_the_same(
+    house: House, key: str, order: str
+) -> None:
+    """In some ERPs, all that buy over the counter are one record, and who they are stands on the invoice."""
+    house.world.switches.contact_guard = "off"
+    anonymous = [WALK_IN, OTHER_WALK_IN] if not key else [WALK_IN, WALK_IN]  # which one key cannot tell apart
+    buyers = [FIRM, DUTCH, OTHER_DUTCH, replace(FIRM, name="Cliente D", tax_number="A28015865"), *anonymous]
+    buyers += [COMPANY, UNIVERSITY]
+    documents = {
+        number: invoice(number, buyer=replace(buyer, key=key))
+        for number, buyer in zip("12345678", buyers, strict=True)
+    }
+
+    for number in order:
+        house.issue(documents[number])
+    house.issue(*(replace(each, key=f"{number}-2", number=f"G-{number}") for number, each in documents.items()))
+
+    keys = [*order, *(f"{number}-2" for number in order)]
+    assert {job.status for job in house.jobs()} == {Status.DONE}
+    assert addressees(house, *keys) == [documents[number].buyer.name for number in order] * 2
+    assert house.requests(CHANGE) == []
+    assert len(contacts(house)) == len({buyer.name for buyer in buyers})
+
+
+def test_a_customer_without_a_key_is_known_again_by_its_number(house: House) -> None:
+    house.issue(invoice("1", buyer=FIRM))
+    with house.ledger.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM contact_link")
+    house.forget_requests()
+
+    house.issue(invoice("2", buyer=replace(FIRM, name="Cliente A, S.L.")))
+    house.issue(invoice("3", buyer=replace(FIRM, name="Cliente A, S.L.", city="Getafe")))
+
+    house.assert_issued("2", "3")
+    [contact] = contacts(house)
+    assert contact.fields["integration_code"] == "erp:tax:ESB12345674"
+    assert house.operations() == [LOOK, CREATE, SEND, CHANGE, CREATE, SEND]
+
+
+def test_a_customer_is_followed_whatever_its_key_is_made_of(house: House) -> None:
+    odd = replace(CUSTOMER, key="7\x00")
+    house.issue(invoice("1", buyer=odd))
+    house.issue(invoice("2", buyer=replace(odd, address="Calle Nueva 1")))
+
+    assert contacts(house)[0].fields["address"] == "Calle Nueva 1"
+
+
+@pytest.mark.parametrize(
+    "buyer",
+    [
+        replace(CUSTOMER, key="k" * 250, tax_number="00000000T"),
+        replace(CUSTOMER, tax_number=None, country="US", legal_ids=(LegalId(scheme="0088", value="9" * 300),)),
+        replace(CUSTOMER, tax_number="1234" * 70, country="US"),
+    ],
+    ids=["key", "registered number", "tax number"],
+)
+def test_a_number_of_any_length_stops_nobody_elses_invoices(postgres_url: str, buyer: Party) -> None:
+    """PostgreSQL takes no text that is longer than its column: the whole ledger seemed to be down."""
+    with SimulatorServer() as server, opened(server, postgres_url) as house:
+        house.rules = replace(house.rules, directory=DirectoryRules(found_seconds=DAY, missing_seconds=DAY))
+        house.issue(invoice("1", buyer=buyer), invoice("2"))
+
+        house.assert_issued("2")
+        assert (house.job("1").status, house.job("1").reason) in {
+            (Status.DONE, None),
+            (Status.HELD, "refused_by_b2brouter"),
+        }
+
+
+def test_a_customer_that_is_given_a_key_keeps_its_contact_and_is_followed(house: House) -> None:
+    house.issue(invoice("1", buyer=FIRM))
+    house.forget_requests()
+
+    moved = replace(FIRM, key="12", address="Calle Nueva 1")
+    house.issue(invoice("2", buyer=moved))
+    house.issue(invoice("3", buyer=moved))
+
+    house.assert_issued("1", "2", "3")
+    [contact] = contacts(house)
+    assert (contact.fields["address"], contact.fields["integration_code"]) == ("Calle Nueva 1", "erp:12")
+    assert house.operations() == [CHANGE, CREATE, SEND, CREATE, SEND]
+
+
+def test_a_new_ledger_knows_by_its_number_whose_the_contact_was_before_it_was_given_a_key(house: House) -> None:
+    house.issue(invoice("1", buyer=FIRM))
+    with house.ledger.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM contact_link")
+
+    house.issue(invoice("2", buyer=replace(FIRM, key="12")))
+    house.issue(invoice("3", buyer=replace(FIRM, key="12", address="Calle Nueva 1")))
+
+    house.assert_issued("2", "3")
+    [contact] = contacts(house)
+    assert contact.fields["address"] == "Calle Nueva 1"
+
+
+# ---------------------------------------------------------------- what people made at B2Brouter is found
+
+
+COMPANY_SIRET: Final = LegalId(scheme="0009", value="303 265 045 00017")
+COMPANY: Final = replace(OTHER_CUSTOMER, key="81", legal_ids=(COMPANY_SIRET,))
+BY_PEPPOL: Final = {"transport_type_code": "peppol", "document_type_code": "xml.ubl.invoice.bis3"}
+
+
+def people_made(house: House, **fields: Any) -> int:
+    """Have people make a contact at B2Brouter, with a way of its own."""
+    [planted] = house.plant(contacts=[{"account": 1, "name": "Theirs", **BY_PEPPOL, **fields}])["contacts"]
+    return int(planted)
+
+
+@pytest.mark.parametrize(
+    ("ours", "there"),
+    [
+        ({}, {"tin_value": "A28015865", "country": "es"}),
+        ({"tax_number": "A-28015865"}, {"tin_value": "ESA28015865", "country": "es"}),
+        ({"country": "GR", "tax_number": "EL094259216"}, {"tin_value": "094259216", "country": "gr"}),
+        ({"country": "GB", "tax_number": "980780684"}, {"tin_value": "980780684", "country": "gb"}),
+        ({"tax_number": "PT501964843"}, {"tin_value": "PT501964843", "country": "pt"}),
+        ({"country": "US", "tax_number": "12-3456789"}, {"tin_value": "123456789", "country": "us"}),
+        ({"country": "RE", "tax_number": "FR40303265045"}, {"tin_value": "FR40303265045", "country": "fr"}),
+        ({"country": "FR", "tax_number": "40303265045"}, {"tin_value": "FR40303265045", "country": "es"}),
+    ],
+    ids=str,
+)
+def test_a_contact_is_found_however_its_tax_number_is_spelt(
+    house: House, ours: dict[str, Any], there: dict[str, str]
+) -> None:
+    planted = people_made(house, **there)
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, **ours)))
+
+    house.assert_issued("1")
+    assert house.job().contact_id == str(planted)
+    assert house.operations() == [LOOK, LOOK, CREATE, SEND]
+
+
+def test_a_number_without_its_country_is_that_of_the_contacts_own(house: House) -> None:
+    """A Danish and a Maltese company have eight digits each: who has the same ones is not the same."""
+    people_made(house, tin_value="11679112", country="dk")
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, country="MT", tax_number="MT11679112")))
+
+    house.assert_issued("1")
+    assert [contact.tin_value for contact in contacts(house)] == ["11679112", "MT11679112"]
+    assert house.job().contact_id == str(contacts(house)[1].id)
+
+
+@pytest.mark.parametrize("guard", ["tin_and_cin", "off"])
+def test_a_contact_that_shows_a_registered_number_alone_is_found_by_it_and_told_the_tax_number(
+    house: House, guard: str
+) -> None:
+    house.world.switches.set({"contact_guard": guard})
+    planted = people_made(house, cin_scheme="0009", cin_value="30326504500017", country="fr")
+    house.world.switches.journal_bodies = True
+
+    house.issue(invoice("1", buyer=COMPANY))
+    house.issue(invoice("2", buyer=COMPANY))
+
+    house.assert_issued("1", "2")
+    [contact] = contacts(house)
+    assert (house.job().contact_id, contact.name, way_of(contact)[0]) == (str(planted), "Theirs", "peppol")
+    assert contact.tin_value == "FR40303265045"
+    assert set(body(house, CHANGE)["contact"]) == {"tin_scheme", "tin_value"}
+    assert len(house.requests(CHANGE)) == 1
+
+
+@pytest.mark.parametrize(
+    ("buyer", "there"),
+    [
+        # Another tax number tells, whatever else is equal.
+        (COMPANY, {"tin_value": "FR83404833048", "cin_scheme": "0009", "cin_value": "30326504500017"}),
+        (COMPANY, {"tin_value": "PT999999990", "cin_scheme": "0009", "cin_value": "30326504500017"}),
+        # Of two establishments of one company, the SIREN is the same.
+        (
+            replace(COMPANY, legal_ids=(LegalId(scheme="0002", value="303265045"), COMPANY_SIRET)),
+            {"cin_scheme": "0002", "cin_value": "303265045", "cin1_scheme": "0009", "cin1_value": "30326504500025"},
+        ),
+        # Establishments may have one electronic address.
+        (
+            replace(COMPANY, legal_ids=(COMPANY_SIRET, LegalId(scheme="0225", value="303265045"))),
+            {"cin_scheme": "0009", "cin_value": "30326504500025", "pin_scheme": "0225", "pin_value": "303265045"},
+        ),
+        # Services of different bodies have the same codes.
+        (
+            replace(COMPANY, legal_ids=(LegalId(scheme="8017", value="FACTURES"),)),
+            {"cin_scheme": "0088", "cin_value": "8412345678905", "address": "FACTURES"}
+            | {"cin1_scheme": "8017", "cin1_value": "FACTURES"},
+        ),
+    ],
+    ids=["tax number", "nobody's number", "establishment", "address", "service"],
+)
+def test_a_contact_of_another_with_a_number_in_common_is_not_taken(
+    house: House, buyer: Party, there: dict[str, str]
+) -> None:
+    house.world.switches.contact_guard = "tin"
+    planted = people_made(house, country="fr", **there)
+
+    house.issue(invoice("1", buyer=buyer))
+
+    house.assert_issued("1")
+    assert house.job().contact_id != str(planted)
+    assert house.requests(CHANGE) == []
+
+
+@pytest.mark.parametrize("code", ["erp:81", None], ids=["our code", "no code"])
+@pytest.mark.parametrize(
+    ("pin", "ours"),
+    [
+        ({"pin_scheme": "0225", "pin_value": "303265045_FACT"}, LegalId(scheme="0225", value="303265045")),
+        ({"pin_scheme": "0088", "pin_value": "8412345678905"}, LegalId(scheme="0088", value="8499999999991")),
+    ],
+    ids=["France", "Peppol"],
+)
+def test_the_electronic_address_that_people_chose_makes_a_contact_nobody_elses(
+    house: House, pin: dict[str, str], ours: LegalId, code: str | None
+) -> None:
+    house.world.switches.contact_guard = "tin"
+    coded = {"integration_code": code} if code else {}
+    planted = people_made(house, country="fr", cin_scheme="0009", cin_value="30326504500017", **pin, **coded)
+    buyer = replace(COMPANY, tax_number=None, legal_ids=(COMPANY_SIRET, ours))
+
+    house.issue(invoice("1", buyer=buyer))
+
+    house.assert_issued("1")
+    assert [contact.id for contact in contacts(house)] == [planted]
+    assert house.job().contact_id == str(planted)
+
+
+def test_a_registered_number_whose_tax_number_another_contact_has_is_a_persons_affair(house: House) -> None:
+    """The contact of the tax number shows in no list, so that nobody can compare the two."""
+    hidden = people_made(house, tin_value="FR40303265045", country="fr")
+    house.world.contacts[hidden].listed_from = NOON + timedelta(days=365)
+    people_made(house, cin_scheme="0009", cin_value="30326504500017", country="fr")
+
+    house.issue(invoice("1", buyer=COMPANY))
+
+    assert (house.job().status, house.job().reason) == (Status.HELD, "contact_taken")
+    assert "erp:81" in (house.job().cure or "")
+    assert house.requests(CREATE) == []
+
+
+def search_whole_words(house: House) -> list[str]:
+    """Have the list know whole numbers alone; return what it is asked."""
+    find, asked = house.remote.find_contacts, list[str]()
+
+    def by_whole_words(**what: str) -> Sequence[RemoteContact]:
+        asked.append(what.get("text", ""))
+        shown = [(one, {one.tax_number, *(number for _, number in one.numbers)}) for one in find(**what)]
+        return [one for one, numbers in shown if "text" not in what or what["text"] in numbers]
+
+    house.remote.find_contacts = by_whole_words  # type: ignore[method-assign,assignment]
+    return asked
+
+
+@pytest.mark.parametrize("guard", ["tin", "off"])
+def test_a_contact_is_looked_for_in_both_spellings_of_its_number_before_one_is_made(house: House, guard: str) -> None:
+    """Should the list know whole words alone, the number with its country is another one."""
+    house.world.switches.set({"contact_guard": guard})
+    asked = search_whole_words(house)
+    planted = people_made(house, tin_value="ESA28015865", country="es")
+
+    house.issue(invoice("1"))
+
+    house.assert_issued("1")
+    assert house.job().contact_id == str(planted)
+    assert house.requests(MAKE) == []
+    assert asked == ["", "A28015865", "ESA28015865"]
+
+
+def test_the_tax_number_decides_before_a_registered_one_that_another_contact_shows_alone(house: House) -> None:
+    search_whole_words(house)
+    registered = {"country": "fr", "cin_scheme": "0009", "cin_value": "30326504500017"}
+    house.world.switches.contact_guard = "off"
+    people_made(house, **registered)
+    planted = people_made(house, tin_value="FR40303265045", **registered)
+
+    house.issue(invoice("1", buyer=COMPANY))
+
+    house.assert_issued("1")
+    assert house.job().contact_id == str(planted)
+
+
+def test_a_new_customer_costs_one_look_for_each_spelling_of_its_number(house: House) -> None:
+    house.issue(invoice("1"))
+    house.issue(invoice("2"))
+
+    assert house.operations() == [LOOK, LOOK, LOOK, MAKE, CREATE, SEND, CREATE, SEND]
 
 
 # ---------------------------------------------------------------- what people changed at B2Brouter
@@ -724,7 +1141,7 @@ def test_a_contact_is_made_however_long_it_takes_to_look_for_it(house: House) ->
     house.drain()
 
     house.assert_issued("1")
-    assert len(house.requests("list_contacts")) == 2
+    assert len(house.requests("list_contacts")) == 3
 
 
 def test_whose_job_is_in_other_hands_makes_no_contact_and_keeps_it_from_nobody(house: House) -> None:
@@ -824,6 +1241,18 @@ def test_a_new_contact_gets_its_way_from_the_directory(asking: House, mode: str)
 
     asking.assert_issued("1")
     assert ways(asking) == [("b2brouter", "xml.facturae.3.2.2")]
+
+
+def test_a_number_of_another_country_is_looked_up_there_and_kept_on_the_contact(asking: House) -> None:
+    elsewhere = replace(CUSTOMER, tax_number="PT501964843")
+
+    asking.issue(invoice("1", buyer=elsewhere))
+    asking.issue(invoice("2", buyer=elsewhere))
+
+    asking.assert_issued("1", "2")
+    [contact] = contacts(asking)
+    assert (contact.tin_value, contact.fields["tin_scheme"], contact.country) == ("PT501964843", "9946", "es")
+    assert [entry.path for entry in asking.requests(ASK)] == ["/directory/pt/PT501964843"]
 
 
 def test_a_known_contact_still_costs_two_calls(asking: House) -> None:

@@ -7,6 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import text
 
 from connector.domain.invoice import AllowanceCharge, Invoice, Kind, Line, Original, Party
 from connector.domain.job import Status
@@ -17,6 +18,7 @@ from tests.support.house import House, Opener
 
 WRONG = replace(CUSTOMER, tax_number="ESA28015866")
 SEND = "send_invoice"
+CENT_MORE = Decimal("100.01")
 
 
 def state_of(house: House, key: str) -> tuple[Status, str | None]:
@@ -313,6 +315,67 @@ def test_an_original_that_only_the_document_names_is_waited_for_as_well(house: H
     house.assert_issued("1", "2")
 
 
+BLANKS = [
+    ("FV-9", "FV-2026-10", "FV-9"),
+    ("FV-9      ", "FV-2026-10", "FV-9"),  # CHAR(10)
+    ("FV-9      ", "FV-10     ", "FV-9"),
+    ("      FV-9", "FV-2026-10", "FV-9"),
+    ("FV-2026-8", "FV-9", "FV-2026-8"),
+]
+"""Keys of an original and of what corrects it, as their columns fill them up; and how it is referred to."""
+
+
+@pytest.mark.parametrize(("first", "second", "named"), BLANKS)
+def test_an_original_is_found_whatever_blanks_its_key_has(house: House, first: str, second: str, named: str) -> None:
+    original = invoice(first, buyer=WRONG)
+    other = invoice(named[:4] + "." if len(named) > 4 else "FV-1")  # which no spelling means
+    correction = replace(
+        credit_note(second, original, buyer=CUSTOMER), original=Original(key=named, number=original.number or "")
+    )
+    house.issue(original, correction, other)
+    assert state_of(house, second) == (Status.WAITING, "original_waiting")
+    assert house.ledger.jobs.release_ready() == 0
+
+    house.erp.alter(first, buyer=CUSTOMER)
+    house.discover()
+    house.drain()
+
+    house.assert_issued(other.key, first, second)
+
+
+@pytest.mark.parametrize(("first", "second", "named"), BLANKS)
+@pytest.mark.parametrize("is_late", [False, True])
+def test_an_original_that_comes_later_is_known_with_its_blanks(
+    house: House, first: str, second: str, named: str, *, is_late: bool
+) -> None:
+    original = invoice(first)
+    correction = replace(credit_note(second, original), original=Original(key=named, number=original.number or ""))
+    house.issue(correction)
+    assert state_of(house, second) == (Status.HELD, "original_not_issued")
+
+    house.erp.add(original)
+    house.discover()
+    if is_late:  # the correction is in other hands while its original goes
+        with house.ledger.database.write() as connection:
+            connection.execute(text("UPDATE job SET status = 'running' WHERE key = :key"), {"key": second})
+        house.drain()
+        with house.ledger.database.write() as connection:
+            connection.execute(text("UPDATE job SET status = 'held' WHERE key = :key"), {"key": second})
+        assert house.ledger.jobs.release_ready() == 1
+    house.drain()
+
+    house.assert_issued(first, second)
+
+
+@pytest.mark.parametrize(("first", "second", "named"), BLANKS)
+def test_a_ring_is_seen_through_blanks(house: House, first: str, second: str, named: str) -> None:
+    one = replace(credit_note(first, invoice("0")), original=Original(key=second.strip(), number=f"R-{second}"))
+    other = replace(credit_note(second, invoice("0")), original=Original(key=named, number=f"R-{first}"))
+    house.issue(one, other)
+
+    assert {state_of(house, key) for key in (first, second)} == {(Status.HELD, "original_circular")}
+
+
 # ---------------------------------------------------------------- the original does not go
 
 
@@ -345,6 +408,40 @@ def test_an_original_that_was_deleted_is_said_until_it_is_there_again(house: Hou
     house.discover()
     house.run()
 
+    house.assert_issued("1", "2")
+
+
+@pytest.mark.parametrize("rested_for", ["vat_number_wrong", "not_confirmed", "totals_differ"])
+def test_an_original_that_is_deleted_while_it_rests_is_said_until_it_is_there_again(
+    house: House, rested_for: str
+) -> None:
+    original = invoice("1")
+    faulty = {
+        "vat_number_wrong": replace(original, buyer=WRONG),
+        "not_confirmed": original,
+        "totals_differ": replace(original, totals=replace(original.totals, net=CENT_MORE, payable=CENT_MORE + 21)),
+    }[rested_for]
+    house.take_in(faulty, credit_note("2", original, buyer=CUSTOMER))
+    if rested_for == "not_confirmed":
+        house.erp.back_to_draft("1")
+    house.run()
+    assert house.job("1").reason == rested_for
+    assert state_of(house, "2") == (Status.WAITING, "original_waiting")
+    there = len(house.remote_invoices())
+
+    house.erp.delete("1")
+    house.discover()
+    house.run()
+    assert state_of(house, "1") == (Status.HELD, "erp_deleted")
+    house.ledger.jobs.release_ready()
+    house.run()
+    assert state_of(house, "2") == (Status.HELD, "original_deleted")
+    assert len(house.remote_invoices()) == there
+    house.assert_nothing_sent()
+
+    house.erp.add(original)
+    house.discover()
+    house.run()
     house.assert_issued("1", "2")
 
 

@@ -12,12 +12,12 @@ import pytest
 from connector import discovery
 from connector.discovery import Discovery, Source
 from connector.domain.errors import EnvironmentLockedError, SchemaChangedError, SourceUnavailableError
-from connector.domain.job import Event, Stage, Status
+from connector.domain.job import Effect, Event, Stage, Status
 from connector.ledger import Ledger
 from tests.support.builders import CUSTOMER, NOON, found, invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
-from tests.support.ledgers import ACCOUNT, SOURCE, hold, job_of, jobs, settle
+from tests.support.ledgers import ACCOUNT, SOURCE, hold, job_of, jobs, position_in, settle
 
 OVERLAP = 900
 SWEEP_EVERY = 86400
@@ -49,7 +49,7 @@ class Scene:
         self.source = Source(name=SOURCE, adapter=erp, since=None, companies=None, account_of=lambda company: ACCOUNT)
 
     def recheck(self, *, thorough: bool = False) -> int:
-        return self.discovery.recheck(self.source, thorough=thorough)
+        return self.discovery.recheck(self.source, self.ledger.intake.state(SOURCE), thorough=thorough)
 
     def look(self, **changes: Any) -> int:
         return self.discovery.discover(replace(self.source, **changes))
@@ -96,7 +96,7 @@ def test_pages_follow_one_another_without_gaps_or_repetition(scene: Scene, monke
 
     assert scene.look() == 30
     assert scene.erp.calls["find"] == 5
-    position = scene.ledger.intake.position(SOURCE)
+    position = position_in(scene.ledger)
     assert position is not None
     assert position.key == "29"
 
@@ -161,7 +161,7 @@ def test_nor_does_a_place_in_the_future_that_was_remembered_before(scene: Scene)
 
     scene.erp.add(invoice("2"))
     assert scene.look() == 1
-    position = scene.ledger.intake.position(SOURCE)
+    position = position_in(scene.ledger)
     assert position is not None
     assert position.changed_at <= scene.clock.now()
 
@@ -175,6 +175,58 @@ def test_what_lies_before_the_overlap_is_found_by_the_next_sweep(scene: Scene) -
     assert scene.look() == 0
     scene.clock.advance(1)
     assert scene.look() == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param({"companies": ["1"]}, {"companies": ["1", "2"]}, id="one more company"),
+        pytest.param({"companies": ["1"]}, {"companies": None}, id="all companies"),
+        pytest.param({"since": date(2026, 3, 1)}, {"since": date(2026, 1, 1)}, id="an earlier start"),
+        pytest.param({"since": date(2026, 3, 1)}, {"since": None}, id="no start"),
+    ],
+)
+def test_what_a_changed_configuration_lets_in_is_found_by_the_next_look_and_swept_for_once(
+    scene: Scene, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    one = invoice("1", company="1", issue_date=date(2026, 3, 2))
+    two = invoice("2", company="2", issue_date=date(2026, 2, 1))
+    scene.erp.add(one, two)
+    scene.look(**before)
+    known = scene.keys()
+    scene.clock.advance(2 * OVERLAP)
+    scene.erp.add(invoice("3", company="1", issue_date=date(2026, 3, 2)))
+    scene.look(**before)
+    scene.clock.advance(2 * OVERLAP)
+
+    scene.look(**after)
+    assert scene.keys() == ["1", "2", "3"] > known
+    pages = scene.erp.calls["find"]
+    scene.look(**after)
+    assert scene.erp.calls["find"] == pages + 1
+    swept = scene.ledger.intake.state(SOURCE)["swept_at"]
+    scene.clock.advance(60)
+    scene.look(**after)
+    assert scene.ledger.intake.state(SOURCE)["swept_at"] == swept
+
+
+def test_the_order_of_companies_and_who_issues_for_them_make_no_sweep(scene: Scene) -> None:
+    scene.look(companies=["1", "2"])
+    swept = scene.ledger.intake.state(SOURCE)["swept_at"]
+    scene.clock.advance(60)
+    scene.look(companies=["2", "1"], account_of=lambda company: "another")
+
+    assert scene.ledger.intake.state(SOURCE)["swept_at"] == swept
+
+
+def test_a_sweep_that_is_dated_ahead_puts_no_other_off(scene: Scene) -> None:
+    scene.clock.put(40 * SWEEP_EVERY)
+    scene.look()
+    scene.clock.put(-40 * SWEEP_EVERY)
+    scene.erp.add(invoice("early"), changed_at=NOON - timedelta(days=3))
+
+    assert scene.look() == 1
+    assert scene.ledger.intake.state(SOURCE)["swept_at"] == scene.clock.now()
 
 
 def test_a_sweep_cut_short_is_made_again_and_keeps_what_it_found(
@@ -208,7 +260,7 @@ def test_the_mark_is_never_thrown_back(scene: Scene) -> None:
 
     scene.look()
 
-    position = scene.ledger.intake.position(SOURCE)
+    position = position_in(scene.ledger)
     assert position is not None
     assert position.changed_at == NOON + timedelta(hours=1)
 
@@ -291,6 +343,9 @@ def test_a_document_that_can_be_read_again_goes_on(scene: Scene, reason: str) ->
     scene.erp.add(invoice("1"))
     rest(scene, reason)
     record = scene.erp.records.pop("1")
+    if reason == "document_not_usable":
+        scene.erp.add(invoice("1"))
+        scene.erp.spoil("1", "line 3 has no account")
     scene.look()
     assert job_of(scene.ledger).status is Status.HELD
 
@@ -298,6 +353,64 @@ def test_a_document_that_can_be_read_again_goes_on(scene: Scene, reason: str) ->
     scene.look()
 
     assert job_of(scene.ledger).status is Status.PENDING
+
+
+@pytest.mark.parametrize(
+    ("reason", "event"),
+    [
+        ("vat_number_wrong", Event.STUCK),
+        ("not_confirmed", Event.BLOCKED),
+        ("original_waiting", Event.BLOCKED),
+    ],
+)
+def test_a_document_that_was_deleted_while_it_rested_is_judged_anew_once(
+    scene: Scene, reason: str, event: Event
+) -> None:
+    scene.erp.add(invoice("1"))
+    rest(scene, reason, event)
+    scene.erp.delete("1")
+
+    scene.look()
+
+    job = job_of(scene.ledger)
+    assert (job.status, job.reason) == (Status.PENDING, None)
+    [job] = scene.ledger.jobs.lease(ACCOUNT, 1)
+    hold(scene.ledger, job, "erp_deleted")
+    scene.look()
+    assert job_of(scene.ledger).status is Status.HELD
+
+
+def test_a_deleted_document_that_was_sent_or_may_have_been_rests_as_it_is(scene: Scene) -> None:
+    scene.erp.add(*(invoice(key) for key in ("sent", "asked", "by others")))
+    scene.look()
+    write = scene.ledger.jobs
+    leased = {job.key: job for job in write.lease(ACCOUNT, 3)}
+    begun = [
+        write.advance(leased["sent"], Stage.SENT),
+        write.begin(leased["asked"], Effect.CREATE, payload=b"{}", invoice=invoice("asked")),
+        write.advance(leased["by others"], Stage.CREATED, reference="7", remote_state="sending"),
+    ]
+    for job in begun:
+        hold(scene.ledger, job, "totals_differ")
+        scene.erp.delete(job.key)
+
+    scene.look()
+
+    assert {job.status for job in jobs(scene.ledger)} == {Status.HELD}
+
+
+def test_a_file_that_is_taken_away_while_it_rests_is_its_owner_s_affair(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.erp.add(invoice("1"))
+    rest(scene, "vat_number_wrong")
+    for name in ("file", "set_aside"):
+        monkeypatch.setattr(Erp, name, lambda *_: None, raising=False)
+    scene.erp.delete("1")
+
+    scene.look()
+
+    assert (job_of(scene.ledger).status, job_of(scene.ledger).reason) == (Status.HELD, "vat_number_wrong")
 
 
 def test_what_was_sent_is_not_woken_by_a_change(scene: Scene) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,12 @@ from connector.domain.job import Stage, Status
 from connector.domain.remote_state import News
 from connector.domain.rounding import Way
 from connector.duties import FOLLOW_EVERY, NOTIFY_EVERY, OFFICE_SECONDS, Duties, rounds
-from connector.ledger import Ledger, holding, schema
+from connector.ledger import Ledger, schema, waiting
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.following import Change
 from connector.ledger.queries import Filter
 from connector.ports import Adapter
-from connector.supervision import hold_back_paused
+from connector.supervision import let_all_wait
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.erp import Erp
@@ -37,7 +38,7 @@ EVERYTHING_ONCE = 700  # seconds, after which each duty has come round
 class Round:
     """The scheduler of an installation with so many accounts, each of which was used before."""
 
-    def __init__(self, folder: Path, accounts: int, **bells: Callable[..., None]) -> None:
+    def __init__(self, folder: Path, accounts: int, **bells: Callable[..., object]) -> None:
         self.clock = FakeClock()
         self.names = [f"tenant{n}" for n in range(accounts)]
         settings = Settings.model_validate(
@@ -54,7 +55,7 @@ class Round:
             self.ledger.accounts.learn(name, Way())
         self.rung: list[str] = []
         nothing = lambda _: None  # noqa: E731
-        silent: dict[str, Callable[..., None]] = {
+        silent: dict[str, Any] = {
             "ring": self.rung.append,
             "discover": nothing,
             "follow": nothing,
@@ -84,29 +85,29 @@ def test_paused_accounts_whose_jobs_wait_cost_the_round_nothing_however_many(tmp
     add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
     for name in round_.names:
         round_.ledger.accounts.pause(name, "outage", {})
-    assert hold_back_paused(round_.services, seconds=60)
+    assert let_all_wait(round_.services, seconds=60)
     assert round_.ledger.queries.by_status()[Status.WAITING] == 1
 
     with tallied(round_.ledger.database.engine) as tally:
-        assert hold_back_paused(round_.services, seconds=60)
+        assert let_all_wait(round_.services, seconds=60)
     assert tally.statements <= 5
 
 
 def test_a_large_backlog_of_one_paused_account_does_not_keep_that_of_another_from_saying_why_it_waits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_PIECE", 1)
+    monkeypatch.setattr(waiting, "_PIECE", 1)
     round_ = Round(tmp_path, 2)
     for name in round_.names:
         add(round_.ledger, *(invoice(str(n)) for n in range(40)), account=name, source=name)
         round_.ledger.accounts.pause(name, "outage", {})
 
     for _ in range(30):
-        assert not hold_back_paused(round_.services, seconds=0)
+        assert not let_all_wait(round_.services, seconds=0)
 
-    waiting = Counter(job.account for job in round_.ledger.queries.jobs(Filter(status=Status.WAITING)))
-    assert waiting.keys() == {*round_.names}
-    assert waiting.total() == 30
+    told = Counter(job.account for job in round_.ledger.queries.jobs(Filter(status=Status.WAITING)))
+    assert told.keys() == {*round_.names}
+    assert told.total() == 30
 
 
 def test_no_account_s_bell_comes_always_behind_those_of_older_backlogs(tmp_path: Path) -> None:
@@ -157,6 +158,47 @@ def test_what_is_to_be_issued_does_not_wait_for_the_bells_of_looks_into_thousand
         assert len(looked) - before <= 3
     assert sorted(looked) == sorted(round_.names), "each has its turn before any has a second one"
     assert rounds_made == 4
+
+
+def test_a_source_whose_settings_changed_is_looked_into_at_once_and_no_other(tmp_path: Path) -> None:
+    looked: list[str] = []
+    round_ = Round(tmp_path, 3, discover=looked.append)
+    round_.duties.tick()
+    assert sorted(looked) == round_.names
+    looked.clear()
+
+    settings = round_.services.settings
+    changed = settings.sources["tenant1"].model_copy(update={"since": NOON.date()})
+    sources = {**settings.sources, "tenant1": changed}
+    round_.services.settings = settings.model_copy(update={"sources": sources})
+    for _ in range(3):
+        round_.duties.tick()
+    assert looked == ["tenant1"]
+
+
+def test_a_look_for_which_there_is_no_room_keeps_its_turn_and_others_are_late_until_it_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="connector.duties")
+    looked: list[str] = []
+    free = 1
+
+    def has_room(_: str) -> bool:
+        return len(looked) < free
+
+    round_ = Round(tmp_path, 3, discover=looked.append, has_room=has_room)
+    for _ in range(6):
+        round_.duties.tick()
+        round_.clock.advance(70)
+        free += 1
+    assert looked == [*round_.names, *round_.names]
+
+    free = 100
+    for _ in range(2):
+        round_.duties.tick()
+        round_.clock.advance(60)
+    told = [record.getMessage() for record in caplog.records if "looks into ERPs" in record.getMessage()]
+    assert ["seconds late" in line for line in told] == [True, False]
 
 
 def test_the_office_is_kept_while_bells_are_rung_slowly(tmp_path: Path) -> None:
@@ -335,3 +377,16 @@ def becomes_known(ledger: Ledger, account: str) -> None:
     send(ledger, job, "1")
     [followed] = ledger.following.jobs(account, ["1"]).values()
     ledger.following.take([Change(job=followed, news=News(state="accepted", changed_at=NOON), note=None)])
+
+
+def test_what_was_found_while_the_clock_was_ahead_is_issued_minutes_after_it_is_right(tmp_path: Path) -> None:
+    round_ = Round(tmp_path, 1)
+    round_.clock.put(30 * 86400)
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
+    round_.clock.put(-30 * 86400)
+
+    for _ in range(0, EVERYTHING_ONCE, 10):
+        round_.duties.tick()
+        round_.clock.advance(10)
+
+    assert "tenant0" in round_.rung

@@ -12,6 +12,7 @@ from config.sections.sources import SourceSettings
 from connector import discovery
 from connector.bootstrap import Services
 from connector.domain.errors import SourceUnavailableError
+from connector.domain.job import Status
 from connector.errands import discover, drain, follow, reconcile
 from connector.ledger import owner
 from connector.simulator import SimulatorServer
@@ -129,3 +130,16 @@ def test_a_process_that_ends_has_no_command_asked_for_a_secret(
     errand(office.services)
 
     assert not asked.exists()
+
+
+def test_an_erp_that_cannot_be_opened_keeps_no_other_erp_of_its_account_from_being_issued_for(
+    office: Office, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.erp.add(invoice("1"))
+    office.services.settings.sources["other"] = SourceSettings(
+        adapter="sql", account="main", url_file=Path("/nowhere/url")
+    )
+    office.work(60)
+
+    assert [job.status for job in jobs(office.ledger)] == [Status.DONE]
+    assert caplog.text.count("source other cannot be used now: ") == 1

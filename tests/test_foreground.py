@@ -19,14 +19,14 @@ from connector.domain.errors import SourceUnavailableError, UsageError
 from connector.domain.job import Status
 from connector.domain.notice import notice
 from connector.foreground import Pass, Result
-from connector.ledger import Ledger, holding, schema
+from connector.ledger import Ledger, schema, waiting
 from connector.ledger.database import Database
 from connector.ledger.queries import Filter
 from connector.simulator import SimulatorServer, audit
 from tests.support.builders import CUSTOMER, OTHER_CUSTOMER, invoice, line
 from tests.support.erp import Erp
 from tests.support.house import emptied
-from tests.support.ledgers import jobs
+from tests.support.ledgers import add, jobs
 
 Make = Callable[..., Services]
 
@@ -74,6 +74,18 @@ def services(simulator: SimulatorServer, erp: Erp) -> Iterator[Make]:
 
 def sync(services: Services, *, patience: float = 5.0, **options: Any) -> Result:
     return Pass(services, **{"sources": None, "patience": patience, "stop": Event(), **options}).run()
+
+
+def test_a_pass_takes_up_what_was_found_while_the_clock_was_ahead(
+    services: Make, erp: Erp, embedded_url: str
+) -> None:
+    made = services(embedded_url)
+    erp.add(invoice("1"))
+    add(made.open_ledger(), invoice("1"))
+    with made.ledger.database.write() as connection:
+        connection.exec_driver_sql("UPDATE job SET due_at = '2126-01-01 00:00:00.000000'")
+
+    assert sync(made).issued == 1
 
 
 def test_one_pass_discovers_and_issues_and_a_second_makes_no_write(
@@ -138,7 +150,7 @@ def test_a_wrong_key_ends_the_pass_with_one_fault_and_the_next_one_goes_on(
 def test_all_jobs_of_an_account_that_stops_wait_at_the_end_of_the_pass_however_many(
     services: Make, erp: Erp, embedded_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_PIECE", 2)
+    monkeypatch.setattr(waiting, "_PIECE", 2)
     monkeypatch.setattr(supervision, "_AT_ONCE", 0.0)
     erp.add(*(invoice(str(n)) for n in range(1, 8)))
     refused = sync(services(embedded_url, accounts={"main": {"account_id": "1", "api_key": "wrong_key_12"}}))

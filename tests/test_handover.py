@@ -120,7 +120,7 @@ def test_it_goes_also_from_an_account_that_is_left_by_all(office: Office) -> Non
     office.erp.add(second())
     find(office)
     office.ledger.accounts.pause_by_person("main", who="ana", note="the year is over", until=None)
-    office.ledger.accounts.hold_back("main", "the year is over")
+    office.ledger.accounts.let_wait("main", "the year is over")
     configure(office, account="other")
     office.erp.company_list = office.erp.company_list[1:]
     office.work(60, every=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from connector.domain.identity import frozen_file
 from connector.domain.job import Effect, Stage, Status
 from connector.ledger.actions import RETRY
 from connector.ledger.records import Job
+from connector.ports import RemoteContact
 from connector.simulator.documents import Invoice as SimInvoice
 from tests.support.clock import FakeClock
 from tests.support.files import files, sample
@@ -427,6 +428,24 @@ class TestPublicBodies:
         drop(content=sample("facturae-3.2.xml"))
         settle(autumn)
         assert autumn.job("a.xml").status is Status.DONE
+        assert _way_of(autumn, known) == tuple(BY_EFACT.values())
+
+    def test_that_way_is_found_by_the_spelling_that_b2brouter_has(self, autumn: House, drop: Drop) -> None:
+        """Should its list know whole words alone."""
+        find = autumn.remote.find_contacts
+
+        def by_whole_words(**what: str) -> Sequence[RemoteContact]:
+            return [one for one in find(**what) if what.get("text") in {None, one.tax_number}]
+
+        autumn.remote.find_contacts = by_whole_words  # type: ignore[method-assign,assignment]
+        council = {"account": 1, "name": "Ayuntamiento", "tin_value": "ESP2807900B", **BY_EFACT}
+        [known] = autumn.plant(contacts=[council])["contacts"]
+        autumn.world.accounts[1].transports = {
+            code: {"enabled": True, "reception": False} for code in ("es.face", "es.efact")
+        }
+        drop(content=sample("facturae-3.2.xml", ("P2807900B", "ESP2807900B")))
+        settle(autumn)
+        assert (autumn.job("a.xml").status, autumn.job("a.xml").contact_id) == (Status.DONE, str(known))
         assert _way_of(autumn, known) == tuple(BY_EFACT.values())
 
     def test_no_file_sets_back_the_way_that_people_chose_after_the_first(self, autumn: House, drop: Drop) -> None:

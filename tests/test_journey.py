@@ -1779,7 +1779,7 @@ def test_a_wrong_key_stops_the_account_and_uses_up_no_attempt(open_house: Opener
 
     assert caught.value.reason == "access_refused"
     house.ledger.accounts.pause(ACCOUNT, caught.value.reason, caught.value.details)
-    house.ledger.accounts.hold_back(ACCOUNT, "the key")
+    house.ledger.accounts.let_wait(ACCOUNT, "the key")
     assert {(job.status, job.reason, job.attempts) for job in house.jobs()} == {(Status.WAITING, "account_paused", 0)}
     assert house.drain() == 0
 
@@ -1838,7 +1838,7 @@ def test_before_a_document_is_given_up_the_account_is_asked_and_stops_if_it_is_s
     assert len(house.requests("read_account")) == 1
     house.world.faults.remove(fault.id)
     house.ledger.accounts.pause(ACCOUNT, caught.value.reason, caught.value.details)
-    house.ledger.accounts.hold_back(ACCOUNT, "it is silent")
+    house.ledger.accounts.let_wait(ACCOUNT, "it is silent")
     house.ledger.accounts.resume(ACCOUNT)
     assert house.job().attempts == 0
     house.run()

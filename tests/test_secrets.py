@@ -147,6 +147,18 @@ def test_what_a_command_told_stays_in_force_when_it_fails_later(
     assert "ended with status 1. What it told before stays in force." in caplog.text
 
 
+def test_a_command_that_never_told_anything_rests_before_it_is_asked_again(tmp_path: Path) -> None:
+    fails = vault(tmp_path, "sys.exit(1)")
+    for name in ("api_key", "webhook_secret", "api_key"):
+        with pytest.raises(UsageError, match=f"{name}_command: .* ended with status 1"):
+            secrets.reveal(name, None, None, fails)
+    assert (tmp_path / "calls").read_text() == "x"
+    secrets.forget_told()
+    with pytest.raises(UsageError):
+        secrets.reveal("api_key", None, None, fails)
+    assert (tmp_path / "calls").read_text() == "xx"
+
+
 def test_a_file_and_a_command_for_one_secret_are_one_too_many() -> None:
     with pytest.raises(ValueError, match="give either api_key_file or api_key_command"):
         AccountSettings.model_validate({"account_id": "1", "api_key_file": "f", "api_key_command": ["c"]})

@@ -18,7 +18,7 @@ from connector.domain.archive import Keeping, Piece
 from connector.domain.errors import EnvironmentLockedError, SourceUnavailableError
 from connector.domain.job import Stage, Status
 from connector.errands import archive, drain
-from connector.ledger import holding
+from connector.ledger import waiting
 from connector.ledger.accounts import PROBE_AFTER
 from connector.ledger.actions import HOLD, RELEASE
 from connector.ledger.queries import Filter
@@ -143,7 +143,7 @@ def test_a_wrong_key_uses_up_no_attempt_and_everything_resumes_when_it_is_right(
 def test_the_thread_that_finds_an_account_stopped_holds_back_a_part_of_its_jobs_and_leaves_the_rest_to_the_rounds(
     server: SimulatorServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_PIECE", 10)
+    monkeypatch.setattr(waiting, "_PIECE", 10)
     monkeypatch.setattr(supervision, "_AT_ONCE", 0.0)
     office = Office(server, tmp_path, api_key="wrong")
     office.erp.add(*(invoice(str(n)) for n in range(1, 51)))
@@ -214,7 +214,7 @@ def test_what_no_probe_sees_is_tried_ever_more_rarely_too(
     rule = server.world.faults.add("error_before", operation="create_invoice", status=403, times=None)
     office.erp.add(*(invoice(str(n)) for n in range(1, 21)))
 
-    office.work(4 * 3600, every=30)
+    office.work(4 * 3600, every=60)
 
     assert office.waiting_for() == {"account_paused"}
     assert sum("is paused" in record.message for record in caplog.records) <= 20
@@ -333,7 +333,7 @@ def test_who_still_believes_that_a_source_is_paused_holds_nothing_back(office: O
     sources.resume("erp", who="vera", note="over")
     office.services.discovery.discover(office.services.source("erp"))
 
-    assert sources._hold_back("erp", "source_paused", believed) == 0
+    assert sources._let_wait("erp", "source_paused", believed) == 0
 
     office.work(60, every=30)
     assert office.ledger.queries.by_status()[Status.DONE] == 1

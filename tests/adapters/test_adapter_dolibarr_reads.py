@@ -407,6 +407,44 @@ def test_an_exemption_has_the_reason_that_the_dictionary_names(dolibarr: Dolibar
     assert exempt() == ("E", None)
 
 
+@pytest.mark.parametrize(
+    ("code", "note", "name"),
+    [
+        ("IGIC", "Tipo general", "IGIC"),
+        ("igic7", "", "IGIC"),
+        ("IPSI4", "", "IPSI"),
+        ("", "IGIC, tipo general", "IGIC"),
+        ("IGIC", "IVA de Canarias", "IGIC"),
+        ("G7", "Impuesto General Indirecto Canario (IGIC)", "IGIC"),
+        ("", "VAT rate - standard", None),
+        ("", "IVA; en Canarias IGIC", None),
+        ("", "IGIC o IPSI", None),
+    ],
+)
+def test_a_rate_of_the_canary_islands_or_of_ceuta_and_melilla_has_its_name(
+    dolibarr: DolibarrDatabase, make: MakeAdapter, code: str, note: str, name: str | None
+) -> None:
+    execute(
+        dolibarr.url,
+        "INSERT INTO llx_c_tva (fk_pays, code, taux, note) VALUES (4, :code, 7, :note)",
+        "UPDATE llx_facturedet SET tva_tx = 7, vat_src_code = :code WHERE fk_facture = 1",
+        code=code,
+        note=note,
+    )
+    tax = load(make(dolibarr), 1).lines[0].taxes[0]
+    assert (tax.percent, tax.category, tax.name) == (Decimal(7), "S", name)
+    other = load(make(dolibarr), dolibarr.named("INV02")["id"])
+    assert {each.name for line in other.lines for each in line.taxes} == {None}
+
+
+def test_an_exemption_of_another_act_is_not_numbered_as_those_of_the_vat_act(
+    dolibarr: DolibarrDatabase, make: MakeAdapter
+) -> None:
+    execute(dolibarr.url, "UPDATE llx_c_tva SET note = 'IGIC exento, art. 25 Ley 19/1994' WHERE code = 'EXEMPT'")
+    tax = load(make(dolibarr), dolibarr.named("INV14")["id"]).lines[1].taxes[0]
+    assert (tax.name, tax.category, tax.reason) == ("IGIC", "E", None)
+
+
 def test_a_tax_can_be_mapped_by_code_name_or_column(dolibarr: DolibarrDatabase, make: MakeAdapter) -> None:
     taxes = {
         "INTRA": {"category": "NS", "reason": "N2"},

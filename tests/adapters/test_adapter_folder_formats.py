@@ -129,6 +129,18 @@ class TestUbl:
         invoice = read("ubl-invoice.xml", ("<cac:LegalMonetaryTotal>", f"{second}<cac:LegalMonetaryTotal>"))
         assert invoice.totals.tax == D("23.95")
 
+    def test_the_breakdown_of_a_total_in_the_currency_of_the_books_does_not_count_either(self) -> None:
+        content = sample("ubl-invoice.xml").decode()
+        own = content[content.index("<cac:TaxTotal>") : content.index("</cac:TaxTotal>")] + "</cac:TaxTotal>"
+        second = own.replace('"EUR"', '"GBP"')
+        for both in (own + second, second + own):
+            invoice = read("ubl-invoice.xml", (own, both))
+            assert (invoice.tax_totals, invoice.totals) == (
+                read("ubl-invoice.xml").tax_totals,
+                read("ubl-invoice.xml").totals,
+            )
+            assert judge(invoice, now=NOW, levels={}).blocks == ()
+
     def test_what_is_withheld_lowers_what_is_payable(self) -> None:
         withheld = """<cac:WithholdingTaxTotal><cbc:TaxAmount currencyID="EUR">14.60</cbc:TaxAmount><cac:TaxSubtotal>
             <cbc:TaxableAmount currencyID="EUR">146.00</cbc:TaxableAmount>
@@ -323,6 +335,33 @@ class TestFacturae:
         assert [tax.percent for each in invoice.lines for tax in each.taxes if tax.kind is TaxKind.VAT] == [21, 10]
         assert judge(invoice, now=NOW, levels={}).blocks == ()
 
+    @pytest.mark.parametrize(
+        ("tax", "stated", "payable", "fits"),
+        [
+            ("20.9979", "21.00", "106.00", True),
+            ("20.99790000", "20.9979", "106.00", True),
+            ("20.9979", "20.9979", "105.9979", True),
+            ("20.994", "21.00", "106.00", False),
+            ("20.99", "21.00", "106.00", False),
+            ("21.00", "21.00", "106.01", False),
+            ("20.9979", "20.9979", "106.01", False),
+        ],
+    )
+    def test_amounts_may_have_more_decimals_than_their_sum(
+        self, tax: str, stated: str, payable: str, fits: bool
+    ) -> None:
+        """As of 3.2.1 up to eight; the total is what the customer pays."""
+        breakdown = "<TaxAmount><TotalAmount>{}</TotalAmount>"
+        invoice = read(
+            "facturae-3.2.1.xml",
+            (breakdown.format("21.00"), breakdown.format(tax)),
+            ("<TotalTaxOutputs>21.00<", f"<TotalTaxOutputs>{stated}<"),
+            ("<InvoiceTotal>106.00<", f"<InvoiceTotal>{payable}<"),
+        )
+        assert invoice.tax_totals[0].amount == D(tax)
+        blocks = judge(invoice, now=NOW, levels={}).blocks
+        assert [problem.reason for problem in blocks] == ([] if fits else ["totals_do_not_add_up"])
+
     def test_a_person_has_a_full_name(self) -> None:
         company = "<LegalEntity>\n        <CorporateName>Ayuntamiento de Ejemplo</CorporateName>"
         person = "<Individual><Name>Ana</Name><FirstSurname>Gil</FirstSurname><SecondSurname>Ruiz</SecondSurname>"
@@ -373,6 +412,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no number at all": (sample("ubl-invoice.xml", (">146.00<", ">NaN<")), "'NaN' in LegalMonetaryTotal"),
     "a number in Arabic digits": (sample("ubl-invoice.xml", (">146.00<", ">١٤٦<")), "which is no number"),
     "an endless amount": (sample("ubl-invoice.xml", (">146.00<", f">{'9' * 5000}<")), "which is no number"),
+    "an amount of 19 digits": (sample("ubl-invoice.xml", (">146.00<", f">{'9' * 19}<")), "beyond all measure"),
+    "a rate of 30 digits": (sample("ubl-invoice.xml", ("<cbc:Percent>21", f"<cbc:Percent>{'9' * 30}")), "beyond all"),
     "no date": (sample("ubl-invoice.xml", ("2026-03-02", "2026-02-30")), "which is no date"),
     "an endless number": (sample("ubl-invoice.xml", ("F2026-0101", "F" * 300)), "has 300 characters in its number"),
     "a currency in words": (sample("ubl-invoice.xml", (">EUR<", ">euros<")), "no code of three letters"),
@@ -389,6 +430,11 @@ def test_a_hostile_or_broken_file_is_refused_in_one_sentence(name: str) -> None:
     assert len(sentence) < 250
     assert "\n" not in sentence
     assert "root:" not in sentence
+
+
+def test_numbers_of_18_digits_and_of_many_decimals_are_computed_with() -> None:
+    for number in ("9" * 18, f"{'9' * 18}.{'9' * 21}", f"0.{'0' * 37}1"):
+        judge(read("ubl-invoice.xml", (">146.00<", f">{number}<")), now=NOW, levels={})
 
 
 def test_elements_within_elements_without_end_do_no_harm() -> None:

@@ -225,6 +225,34 @@ def test_every_line_adds_up_to_the_net_amount_of_odoo(still_odoo: OdooDatabase, 
             assert abs(computed - line.net_amount) <= money(document.currency or "").unit / 2, line
 
 
+@pytest.mark.parametrize(
+    ("stored", "iban", "other"),
+    [
+        ("ES9121000418450200051332", "ES9121000418450200051332", None),
+        ("ES9121000418450200051333", "ES9121000418450200051333", None),  # misspelt: held, to be corrected
+        ("es91 2100 0418 4502 0005 1332", "es91 2100 0418 4502 0005 1332", None),
+        ("0210000211234567890", None, "0210000211234567890"),  # routing number and account in the USA
+        ("BSB0621231", None, "BSB0621231"),
+        ("  ", None, None),
+    ],
+)
+def test_an_account_that_is_no_iban_is_not_told_as_one(
+    odoo: OdooDatabase, make: MakeAdapter, stored: str, iban: str | None, other: str | None
+) -> None:
+    """Odoo keeps those of banks outside the IBAN's countries in the same column."""
+    before = load(make(odoo), key := by_key(odoo)["INV01"]["id"])
+    assert before.payment.iban
+    chosen = "(SELECT partner_bank_id FROM account_move WHERE id = :key)"
+    change = f"UPDATE res_partner_bank SET sanitized_acc_number = :stored WHERE id = {chosen}"
+    execute(odoo.url, change, stored=stored, key=key)
+    document = load(make(odoo), key)
+    assert (document.payment.iban, document.payment.other_account) == (iban, other)
+    assert (document.fingerprint() == before.fingerprint()) is (iban == before.payment.iban)
+    judged = judge(document, now=NOON)
+    assert ("account_not_iban" in {problem.reason for problem in judged.warnings}) is (other is not None)
+    assert ("iban_wrong" in {problem.reason for problem in judged.blocks}) is (stored.endswith("1333"))
+
+
 def test_every_document_has_customer_order_account_and_original_of_odoo(
     still_odoo: OdooDatabase, make: MakeAdapter
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector import adapters
-from connector.adapters import adapter_class, installed, open_adapter
+from connector.adapters import adapter_class, installed
 from connector.adapters.database import Database
 from connector.adapters.odoo import OdooAdapter
 from connector.adapters.sql import SqlAdapter
@@ -57,7 +57,7 @@ def test_an_adapter_that_cannot_be_imported_is_a_matter_of_installation() -> Non
 
 
 def test_building_an_adapter_connects_to_nothing() -> None:
-    open_adapter("odoo", source="erp", url=ODOO_URL, options={}).close()
+    adapter_class("odoo").open("erp", ODOO_URL, {}).close()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from config.sections.sources import SourceSettings
 from connector.adapters.database import Database, Timeouts
 from connector.adapters.sql import SqlAdapter
 from connector.adapters.sql.stamps import EPOCH
@@ -604,6 +605,38 @@ def test_keys_of_text_page_and_load(sqlite_url: str, make: MakeAdapter) -> None:
     adapter.close()
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("original", ["char(8)", "varchar(8)"])
+def test_companies_and_keys_that_are_filled_up_with_blanks_are_known_by_their_names(
+    postgres_url: str, make: MakeAdapter, original: str
+) -> None:
+    """CHAR(n) of PostgreSQL: a document keeps its key and its company, and is referred to without blanks."""
+    make_tables(postgres_url)
+    options = {
+        name: statement.replace("p.id AS", "CAST(p.id AS char(8)) AS")
+        .replace("p.id IN", "CAST(p.id AS char(8)) IN")
+        .replace("t.project_id AS", "CAST(t.project_id AS char(8)) AS")
+        .replace("t.project_id IN", "CAST(t.project_id AS char(8)) IN")
+        .replace("p.office_id AS", "CAST(p.office_id AS char(4)) AS")
+        .replace("SELECT id AS company", "SELECT CAST(id AS char(4)) AS company")
+        .replace("p.corrects_project_id AS", f"CAST(p.corrects_project_id AS {original}) AS")
+        .replace("corrected.id AS", f"CAST(corrected.id AS {original}) AS")
+        for name, statement in booking_options().items()
+        if name in {"find", "header", "lines", "companies"}
+    }
+    adapter = make(postgres_url, **options, key_type="text", taxes=None, tax_totals=None)
+    source = SourceSettings(adapter="sql", accounts={"1": "spain"})
+    found = everything(adapter, companies=list(source.accounts or {}))
+    assert [row.key.strip() for row in found] == ["100", "101", "102", "103"]
+    assert {source.account_of(row.company) for row in found} == {"spain"}
+    assert everything(adapter, companies=[found[0].company]) == found
+    assert [source.account_of(company.key) for company in adapter.companies()] == ["spain", None]
+    assert set(adapter.load([row.key for row in found])) == {row.key for row in found}
+    credit = load(adapter, found[3].key)
+    assert credit.original is not None
+    assert found[3].original_key == credit.original.key == found[0].key.strip()
+
+
 def test_texts_and_numbers_that_are_kept_as_bytes_are_read_as_what_they_say(
     sqlite_url: str, make: MakeAdapter
 ) -> None:
@@ -701,6 +734,38 @@ def test_times_written_in_two_ways_are_refused_for_they_have_no_order(
         everything(make(sqlite_url))
 
 
+def test_a_time_in_milliseconds_names_its_document_and_what_to_do(sqlite_url: str, make: MakeAdapter) -> None:
+    """Programs in Java and JavaScript keep them."""
+    make_tables(sqlite_url)
+    find = booking_options()["find"].replace("p.updated_at AS", "strftime('%s', p.updated_at) * 1000 AS")
+    adapter = make(sqlite_url, find=find)
+    with pytest.raises(UsageError, match=r"find, document 100: 17\d{11} .* divided by 1000"):
+        everything(adapter)
+    assert [(row.status, "divided by 1000" in row.message) for row in adapter.check()] == [("failed", True)]
+    assert any("divided by 1000" in sample.problem for sample in adapter.sample())
+
+
+def test_one_confirmation_in_milliseconds_names_its_document(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    stamps = "CASE p.id WHEN 101 THEN 1769900400000 ELSE 1769900400 END AS confirmed_at"
+    find = booking_options()["find"].replace("SELECT ", f"SELECT {stamps}, ", 1)
+    with pytest.raises(UsageError, match=r"confirmed_at of document 101: 1769900400000 .* divided by 1000"):
+        everything(make(sqlite_url, find=find))
+
+
+@pytest.mark.parametrize(("zone", "shown"), [("Europe/Madrid", "9999-12-31 23:59:59+00:00"), ("UTC", "infinity")])
+def test_a_confirmation_on_no_day_of_its_zone_names_its_document(
+    sqlite_url: str, make: MakeAdapter, zone: str, shown: str
+) -> None:
+    """The last instant of all stands for "never"; in Madrid it lies in the year 10000."""
+    make_tables(sqlite_url)
+    find = booking_options()["find"].replace("SELECT ", f"SELECT '{shown}' AS confirmed_at, ", 1)
+    adapter = make(sqlite_url, find=find, timezone=zone)
+    with pytest.raises(UsageError, match="confirmed_at of document 100"):
+        everything(adapter)
+    assert [row.status for row in adapter.check()] == ["failed"]
+
+
 def test_times_without_zone_are_read_in_the_configured_one(url: str, make: MakeAdapter) -> None:
     adapter = make(url, timezone="Europe/Madrid")
     found = everything(adapter, 2)
@@ -718,6 +783,83 @@ def test_times_with_a_zone_of_their_own_keep_it(postgres_url: str, make: MakeAda
     found = everything(make(postgres_url, timezone="Asia/Tokyo"), 2)
     assert found[0].changed_at == datetime(2026, 9, 1, 9, 30, tzinfo=UTC)
     assert len(found) == 5
+
+
+@pytest.mark.parametrize(
+    "given", ["CAST(strftime('%Y%m%d', p.invoice_date) AS INTEGER)", "strftime('%Y%m%d', p.invoice_date)"]
+)
+def test_days_kept_as_numbers_are_found_from_the_start_date_on(
+    sqlite_url: str, make: MakeAdapter, given: str
+) -> None:
+    """SQLite sorts every number before every text."""
+    make_tables(sqlite_url)
+    find = booking_options()["find"].replace("p.invoice_date AS issue_date", f"{given} AS issue_date")
+    for page in (1, 100):
+        found = everything(make(sqlite_url, find=find), page, since=date(2026, 9, 3))
+        assert [row.key for row in found] == ["102", "103", "106"]
+        assert {row.issue_date for row in found} == {date(2026, 9, 3), date(2026, 9, 10), date(2026, 9, 14)}
+
+
+def test_a_day_that_is_a_number_and_none_is_told_and_not_passed_over(sqlite_url: str, make: MakeAdapter) -> None:
+    make_tables(sqlite_url)
+    find = booking_options()["find"].replace("p.invoice_date AS issue_date", "1788220800 AS issue_date")
+    found = everything(make(sqlite_url, find=find), since=date(2026, 9, 3))
+    assert {row.issue_date for row in found} == {None}
+    assert len(found) == 5
+
+
+@pytest.mark.mariadb
+def test_a_boolean_that_is_a_bit_is_yes_or_no(mariadb_url: str, make: MakeAdapter) -> None:
+    make_tables(mariadb_url)
+    execute(mariadb_url, "ALTER TABLE project ADD COLUMN billed BIT(1)")
+    execute(mariadb_url, "UPDATE project SET billed = (status = 'invoiced')")
+    header = booking_options()["header"]
+    was = re.compile(r"CASE WHEN p.status = 'invoiced' THEN 1 ELSE 0 END")
+    assert was.search(header)
+    adapter = make(mariadb_url, header=was.sub("p.billed", header))
+    loaded = adapter.load(["100", "104"])
+    assert [one.confirmed for one in loaded.values() if isinstance(one, Invoice)] == [True, False]
+    assert [sample.problem for sample in adapter.sample() if sample.column == "confirmed"] == [""]
+
+
+def of_instants(url: str) -> None:
+    """Invoice dates as programs keep them that know nothing but instants: 2 September in Madrid begins on the 1st."""
+    make_tables(url)
+    execute(
+        url,
+        "ALTER TABLE project ALTER invoice_date TYPE timestamptz"
+        " USING CAST(invoice_date AS timestamp) AT TIME ZONE 'Europe/Madrid'",
+    )
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("server", ["UTC", "Europe/Madrid", "Asia/Tokyo"])
+def test_an_issue_date_that_is_an_instant_is_the_day_of_the_sources_zone(
+    postgres_url: str, make: MakeAdapter, server: str
+) -> None:
+    of_instants(postgres_url)
+    execute(postgres_url, f"ALTER DATABASE {make_url(postgres_url).database} SET timezone = '{server}'")
+    adapter = make(postgres_url, timezone="Europe/Madrid")
+    days = {row.key: row.issue_date for row in everything(adapter)}
+    assert days["100"] == date(2026, 9, 1)
+    assert load(adapter, "100").issue_date == date(2026, 9, 1)
+    original = load(adapter, "103").original
+    assert original is not None
+    assert original.date == date(2026, 9, 1)
+    for page in (1, 2, 100):  # a page that leaves one out is filled up
+        some = everything(adapter, page, since=date(2026, 9, 3))
+        assert [row.key for row in some] == ["102", "103", "106"]
+
+
+@pytest.mark.postgres
+def test_a_check_up_asks_for_the_zone_of_issue_dates_that_are_instants(postgres_url: str, make: MakeAdapter) -> None:
+    of_instants(postgres_url)
+    execute(postgres_url, f"ALTER DATABASE {make_url(postgres_url).database} SET timezone = 'UTC'")
+    [row] = [row for row in make(postgres_url).check() if row.status != "ok"]
+    assert (row.name, row.status) == ("issue date", "warning")
+    assert "2026-08-31 22:00:00+00:00" in row.message
+    assert "timezone" in row.action
+    assert all(row.status == "ok" for row in make(postgres_url, timezone="Europe/Madrid").check())
 
 
 # --- faults and wrong configurations

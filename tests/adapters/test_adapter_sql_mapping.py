@@ -138,9 +138,22 @@ def test_a_means_of_payment_that_is_no_code_is_told(given: object) -> None:
         (1, True),
         ("t", True),
         ("YES", True),
+        (1.0, True),
+        (Decimal("1.00"), True),
+        ("1.0", True),
+        (b"\x01", True),  # BIT(1) of MySQL
+        ("\x01", True),
+        ("S", True),
+        ("Si", True),
+        ("SÍ", True),
         (False, False),
         (0, False),
+        (0.0, False),
+        (Decimal("0.00"), False),
+        (b"\x00", False),
+        ("\x00", False),
         ("n", False),
+        ("No", False),
         (None, False),
     ],
 )
@@ -155,6 +168,38 @@ def test_dates_may_come_as_dates_times_or_text(value: Any) -> None:
     assert mapped(header(issue_date=value)).issue_date == date(2026, 9, 1)
 
 
+@pytest.mark.parametrize(
+    ("value", "zone", "day"),
+    [
+        ("2026-01-31T23:00:00Z", "Europe/Madrid", date(2026, 2, 1)),
+        ("2026-01-31 23:00:00+00", "Europe/Madrid", date(2026, 2, 1)),
+        (datetime(2026, 1, 31, 23, 0, tzinfo=UTC), "Europe/Madrid", date(2026, 2, 1)),
+        (datetime(2026, 6, 30, 22, 0, tzinfo=UTC), "Europe/Madrid", date(2026, 7, 1)),
+        (datetime(2026, 7, 1, 2, 30, tzinfo=UTC), "America/New_York", date(2026, 6, 30)),
+        # Midnight as it is shown: a day without a time, or the database's own zone.
+        (datetime(2026, 2, 1, tzinfo=ZoneInfo("Europe/Madrid")), "Atlantic/Canary", date(2026, 2, 1)),
+        (datetime(2026, 2, 1, tzinfo=UTC), "America/New_York", date(2026, 2, 1)),
+        ("2026-02-01T00:00:00+01:00", "Atlantic/Canary", date(2026, 2, 1)),
+        # Nobody said in which zone, or there is no instant.
+        (datetime(2026, 1, 31, 23, 0, tzinfo=UTC), "UTC", date(2026, 1, 31)),
+        (datetime(2026, 2, 1, 0, 30, tzinfo=ZoneInfo("Europe/Madrid")), "UTC", date(2026, 2, 1)),
+        (datetime(2026, 1, 31, 23, 0), "Europe/Madrid", date(2026, 1, 31)),  # noqa: DTZ001  # as drivers give it
+        ("2026-01-31 23:00:00", "Europe/Madrid", date(2026, 1, 31)),
+        (date(2026, 1, 31), "Europe/Madrid", date(2026, 1, 31)),
+        (datetime(9999, 12, 31, 23, 30, tzinfo=UTC), "Europe/Madrid", date(9999, 12, 31)),
+    ],
+)
+def test_an_instant_is_a_day_of_the_sources_zone(value: Any, zone: str, day: date) -> None:
+    options = OPTIONS.model_copy(update={"timezone": zone})
+    days = dict.fromkeys(("issue_date", "due_date", "delivery_date", "original_date"), value)
+    row = header(**days, original_number="F-0")
+    document = Mapper.of(Documents(headers=[row]), options).invoices()["1"]
+    assert isinstance(document, Invoice)
+    assert document.original is not None
+    told = {document.issue_date, document.due_date, document.delivery_date, document.original.date}
+    assert told == {day}
+
+
 def test_empty_values_are_none() -> None:
     document = mapped(header(number="  ", issue_date=None, due_date="", purchase_order="", currency=None))
     assert (document.number, document.issue_date, document.due_date) == (None, None, None)
@@ -166,6 +211,11 @@ def test_empty_values_are_none() -> None:
     ("values", "said"),
     [
         ({"confirmed": "perhaps"}, "confirmed is 'perhaps', which is neither yes nor no"),
+        ({"confirmed": 2}, "confirmed is 2, which is neither yes nor no"),
+        ({"confirmed": -1}, "confirmed is -1, which is neither yes nor no"),
+        ({"confirmed": 0.5}, "confirmed is 0.5, which is neither yes nor no"),
+        ({"confirmed": "NaN"}, "confirmed is 'NaN', which is neither yes nor no"),
+        ({"confirmed": b"\xff"}, "which is neither yes nor no"),
         ({"issue_date": "01/09/2026"}, "'01/09/2026' is no date of the form 2026-01-31"),
         ({"net": None}, "net is empty"),
         ({"tax": "a lot"}, "tax: 'a lot' is not a number"),
@@ -294,6 +344,28 @@ def test_an_original_may_be_known_by_its_number_only() -> None:
     original = mapped(header(original_number="F-0")).original
     assert original is not None
     assert (original.key, original.number, original.date, original.confirmed) == (None, "F-0", None, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "original", "known"),
+    [
+        (2, 1, "1"),
+        ("F2", "F1", "F1"),
+        ("F2", "F1   ", "F1"),
+        ("F2   ", "F1   ", "F1"),
+        ("FV-2026-10", "FV-9      ", "FV-9"),  # as long as each other: what it says of the columns is nothing
+        ("   10", "    9", "9"),
+        ("F2   ", "     ", None),
+        ("F2   ", None, None),
+    ],
+)
+def test_the_key_of_an_original_is_told_without_blanks(key: Any, original: Any, known: str | None) -> None:
+    """So that a document that went out is the same one, whatever becomes of the columns' types."""
+    row = header(document_key=key, original_key=original, original_number="F-1")
+    document = Mapper.of(Documents(headers=[row]), OPTIONS).invoices()[str(key)]
+    assert isinstance(document, Invoice)
+    assert document.original is not None
+    assert document.original.key == known
 
 
 def test_columns_are_checked_by_name() -> None:

@@ -46,6 +46,31 @@ def test_a_spanish_tax(row: dict[str, Any], meaning: tuple[Any, ...]) -> None:
     assert (tax.kind, f"{tax.percent:f}", tax.category, tax.reason) == meaning
 
 
+@pytest.mark.parametrize(
+    ("row", "name", "category"),
+    [
+        (tax_row("IGIC 7%", "0.07"), "IGIC", "S"),
+        (tax_row("Tipo general", "0.07", description="igic7"), "IGIC", "S"),
+        (tax_row("IPSI 4 %", "0.04"), "IPSI", "S"),
+        (tax_row("IGIC 7%", "0.07", description="IVA de Canarias"), "IGIC", "S"),
+        (tax_row("IVA 21%", "0.21", description="no IGIC"), None, "S"),
+        (tax_row("IGIC 0%"), "IGIC", None),  # nobody says why
+        (tax_row("IVA 21%", "0.21"), None, "S"),
+        (tax_row("Export", description="IVA, ventas a Canarias (IGIC)", ec_sales_list_code="E"), None, "K"),
+        (tax_row("Ventas a Canarias, Ceuta y Melilla", "0.21", description="IGIC, IPSI"), None, "S"),
+        (tax_row("Digicard", "0.21"), None, "S"),
+        (tax_row("Retención IRPF sin IGIC", "-0.15"), None, "S"),
+    ],
+)
+def test_a_tax_of_the_canary_islands_or_of_ceuta_and_melilla_has_its_name(
+    row: dict[str, Any], name: str | None, category: str | None
+) -> None:
+    tax = taxes.tax(row, {}, "ES")
+    assert (tax.name, tax.category) == (name, category)
+    assert taxes.tax(row, {}, "PT").name is None
+    assert taxes.tax(row, {"1": TaxMapping(name="IVA")}, "ES").name == "IVA"
+
+
 @pytest.mark.parametrize("name", ["IVA Exento", "TVA 0% intracommunautaire", "Anything"])
 def test_a_zero_of_another_country_is_never_guessed(name: str) -> None:
     assert taxes.tax(tax_row(name, ec_sales_list_code="E"), {}, "FR").category is None
@@ -140,7 +165,7 @@ def test_without_a_party_there_is_a_party_without_data() -> None:
 HEADER: dict[str, Any] = {
     **dict.fromkeys("reference description comment due_date seller seller_name tax_identifier invoice_date".split()),
     **dict.fromkeys("party party_name invoice_address party_tax_identifier written_reference written_xref".split()),
-    **dict.fromkeys("payment_terms untaxed_amount_cache tax_amount_cache total_amount_cache".split()),
+    **dict.fromkeys("payment_terms untaxed_amount_cache tax_amount_cache total_amount_cache cash_rounding".split()),
     "id": 1, "company": 1, "issued": 1, "number": "F1", "currency": "EUR", "currency_id": 1, "digits": 2,
     "rounding": Decimal("0.01"),
 }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -17,7 +18,9 @@ from connector.adapters.tryton.schema import TABLES
 from connector.domain.errors import DocumentNotUsableError, SchemaChangedError, SourceNotPermittedError, UsageError
 from connector.domain.invoice import Invoice
 from connector.ports import Found, Position
+from connector.validation import problems
 from tests.adapters.databases import execute, meanwhile, query
+from tests.support.builders import NOON
 from tests.support.services import connect_postgres
 from tests.support.tryton import TrytonDatabase
 
@@ -425,6 +428,39 @@ def test_decimals_are_exact_in_whatever_form_sqlite_keeps_them(
 
 
 # --- modules, rights, faults
+
+
+def reasons(document: Invoice) -> set[str]:
+    return {problem.reason for problem in problems(document, now=NOON)}
+
+
+@pytest.mark.parametrize(("key", "rounds"), [("INV02", "0.02"), ("INV13", "-0.01"), ("CN02", "-0.02")])
+def test_cash_rounding_is_what_the_total_has_beside_net_and_tax(
+    tryton: TrytonDatabase, make: MakeAdapter, key: str, rounds: str
+) -> None:
+    """The module account_cash_rounding rounds total_amount alone: 42.06 and no tax make 42.10."""
+    invoice = tryton.named(key)
+    plain = load(make(tryton), invoice["id"])
+    total = Decimal(invoice["total"]) + Decimal(rounds)
+    execute(
+        tryton.url,
+        "ALTER TABLE account_invoice ADD COLUMN cash_rounding BOOLEAN",
+        f"UPDATE account_invoice SET total_amount_cache = {total} WHERE id = {invoice['id']}",
+    )
+    adapter = make(tryton)
+    assert "totals_do_not_add_up" in reasons(load(adapter, invoice["id"]))
+    execute(tryton.url, f"UPDATE account_invoice SET cash_rounding = TRUE WHERE id = {invoice['id']}")
+    document = load(adapter, invoice["id"])
+    sign = -1 if total < 0 else 1
+    assert document.totals == replace(plain.totals, rounding=sign * Decimal(rounds), payable=sign * total)
+    assert "totals_do_not_add_up" not in reasons(document)
+
+
+def test_without_cash_rounding_a_document_keeps_its_fingerprint(tryton: TrytonDatabase, make: MakeAdapter) -> None:
+    before = load(make(tryton), 2).fingerprint()
+    execute(tryton.url, "ALTER TABLE account_invoice ADD COLUMN cash_rounding BOOLEAN")
+    execute(tryton.url, "UPDATE account_invoice SET cash_rounding = TRUE WHERE id = 2")
+    assert load(make(tryton), 2).fingerprint() == before
 
 
 def test_the_terms_of_payment_are_told_by_their_name(tryton: TrytonDatabase, make: MakeAdapter) -> None:

@@ -169,6 +169,15 @@ def test_a_contact_with_schemes_as_numbers_or_texts() -> None:
     )
 
 
+def test_an_electronic_address_is_told_from_registered_numbers() -> None:
+    sirens = {"cin_scheme": "0002", "cin_value": "303265045", "cin2_scheme": 9, "cin2_value": 30326504500017}
+    found = answers.contact({"contact": {"id": 1, **sirens, "pin_scheme": 225, "pin_value": "303265045_FACT"}})
+
+    assert found.legal_ids == (("0002", "303265045"), ("0009", "30326504500017"))
+    assert found.address == ("0225", "303265045_FACT")
+    assert found.numbers == (*found.legal_ids, ("0225", "303265045_FACT"))
+
+
 def test_an_account_with_its_ways_of_calculating() -> None:
     body = {
         "account": {

@@ -275,7 +275,7 @@ def test_a_conflict_on_creating_may_be_our_own_request_still_running(operation: 
             "contact_taken",
         ),
         (Operation.CREATE_CONTACT, 422, coded("parameter_blank"), RefusedError, "refused_by_b2brouter"),
-        (Operation.UPDATE_CONTACT, 422, coded("parameter_taken"), RefusedError, "refused_by_b2brouter"),
+        (Operation.UPDATE_CONTACT, 422, coded("parameter_taken"), RefusedError, "contact_taken"),
         # the state does not allow it
         (SEND, 409, coded("conflict"), RefusedError, "send_refused"),
         (SEND, 422, {"errors": ["Cannot re-send invoices in state sent"]}, RefusedError, "send_refused"),

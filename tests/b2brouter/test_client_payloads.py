@@ -273,6 +273,13 @@ def test_a_means_that_needs_an_account_is_told_in_words_alone_where_there_is_non
         assert not {"payment_method", "bank_account"} & set(body)
 
 
+def test_a_transfer_to_an_account_that_is_no_iban_is_told_in_words_without_it() -> None:
+    body = sent(invoice(payment=Payment(other_account="021000021123456789", bic="CHASUS33")))
+    assert body["payment_method_text"] == "Bank transfer"
+    assert not {"payment_method", "bank_account"} & set(body)
+    assert "021000021123456789" not in str(body)
+
+
 def test_nothing_is_said_of_the_means_where_nothing_is_known() -> None:
     assert "payment_method" not in sent(invoice(payment=Payment()))
 
@@ -287,6 +294,7 @@ TEXTS = ("payment_method_text", "payment_terms", "remittance_information")
         (Payment(), None, ("Mode de paiement non précisé", "À réception", "INV-0001")),
         (Payment(iban="FR76", method="49"), None, ("Prélèvement", "À réception", "INV-0001")),
         (Payment(method="30"), None, ("Virement", "À réception", "INV-0001")),
+        (Payment(other_account="1"), None, ("Virement", "À réception", "INV-0001")),
         (Payment(method="97"), None, ("Autre", "À réception", "INV-0001")),
         (
             Payment(method="ZZZ", method_text="LCR", terms="30 jours", reference="RF18"),

@@ -19,6 +19,7 @@ from connector.ledger import Ledger, schema
 from connector.ledger.budgets import LedgerReservoir
 
 PER_MINUTE = 1200.0
+SECONDS = 6.0  # long enough that a machine that is busy for a moment does not count
 
 Maker = Callable[[], Reservoir]
 
@@ -44,7 +45,7 @@ def reservoir(request: pytest.FixtureRequest, tmp_path: Path) -> Maker:
 
 def test_two_workers_together_stay_within_the_rate_and_use_it(reservoir: Maker) -> None:
     moments: list[float] = []
-    end = time.monotonic() + 3.0
+    end = time.monotonic() + SECONDS
 
     def work() -> None:
         budget = SharedBudget(PER_MINUTE, reservoir())
@@ -60,7 +61,7 @@ def test_two_workers_together_stay_within_the_rate_and_use_it(reservoir: Maker) 
     for worker in workers:
         worker.join()
     per_second = PER_MINUTE / 60
-    assert 0.9 * 3 * per_second <= len(moments) <= (3 + BURST) * per_second + 1
+    assert 0.9 * SECONDS * per_second <= len(moments) <= (SECONDS + BURST) * per_second + 1
 
 
 def test_a_429_seen_by_one_worker_slows_the_other(reservoir: Maker) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 
 import pytest
@@ -182,47 +182,5 @@ def test_a_fact_of_the_case_wins_over_that_of_the_job() -> None:
     }
 
 
-# ---------------------------------------------------------------- B2Brouter's own words
-
-
-def refused(ledger: Ledger, key: str, message: str, *, param: str = "", status: str = "422") -> Job:
-    facts = {"code": "parameter_invalid", "message": message, "status": status, **({"param": param} if param else {})}
-    return stuck(ledger, invoice(key), "refused_by_b2brouter", **facts)
-
-
-def test_words_that_the_catalogue_does_not_know_are_counted(ledger: Ledger, clock: FakeClock) -> None:
-    refused(ledger, "1", "Remittance is too long", param="remittance")
-    clock.advance(60)
-    refused(ledger, "2", "Remittance is too long", param="remittance")
-    refused(ledger, "3", "Remittance is too long", param="remittance", status="400")
-    refused(ledger, "4", "Odd")
-    stuck(ledger, invoice("5"), "iban_wrong", end="1332")
-
-    often, once = ledger.queries.unknown_refusals()
-
-    assert (often.code, often.param, often.message) == ("parameter_invalid", "remittance", "Remittance is too long")
-    assert (often.count, often.jobs) == (3, 3)
-    assert (often.first_at, often.last_at) == (NOON, NOON + timedelta(seconds=60))
-    assert (once.param, once.message, once.count) == ("", "Odd", 1)
-
-
-def test_a_repeated_refusal_is_the_same_job_and_what_people_do_is_none(ledger: Ledger) -> None:
-    from connector.ledger.actions import RETRY
-
-    job = refused(ledger, "1", "Odd")
-    ledger.actions.perform(RETRY, list(ledger.queries.jobs(Filter(ids=[job.id]))), who="Ana", note="again")
-    [again] = ledger.jobs.lease(ACCOUNT, 1)
-    facts = {"code": "parameter_invalid", "message": "Odd", "status": "422"}
-    entry = Entry(what=str(Event.STUCK), reason="refused_by_b2brouter", details=facts)
-    ledger.jobs.settle(
-        again, Event.STUCK, reason="refused_by_b2brouter", details=facts, delay=0.0, attempts=0, entry=entry
-    )
-
-    [told] = ledger.queries.unknown_refusals()
-
-    assert (told.count, told.jobs) == (2, 1)
-
-
 def test_nothing_is_counted_in_an_empty_ledger(ledger: Ledger) -> None:
-    assert ledger.queries.unknown_refusals() == []
     assert ledger.queries.causes() == []

@@ -121,4 +121,3 @@ def test_there_is_a_page_for_every_language_and_an_anchor_for_every_reason() -> 
         assert re.findall("^### (.*)$", text, re.MULTILINE).count("vat_number_wrong") == 1
         assert set(re.findall("^### (.*)$", text, re.MULTILINE)) == set(catalogue.reasons())
         assert "{" not in text
-    assert catalogue.reason("iban_wrong").anchor == "docs/reasons.md#iban_wrong"

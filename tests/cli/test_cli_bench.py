@@ -16,7 +16,7 @@ from connector.cli import measured
 from connector.cli.output import Output
 from connector.domain.errors import OutsideError
 from tests.cli.shop import call
-from tests.torture.remote import free_port
+from tests.support.ports import own_port
 
 
 def bench_databases(url: str) -> set[str]:
@@ -146,6 +146,28 @@ def test_a_ledger_is_weighed_before_and_after_its_oldest_invoices_are_erased(pos
 
 
 @pytest.mark.slow
+def test_the_smallest_ledger_that_can_be_weighed_is_weighed(postgres_url: str) -> None:
+    options = ("--jobs", "21000", "--erase", "100", "--times", "1", "--postgres", postgres_url)
+
+    shown = call("bench", "retention", *options, "--json")
+
+    assert (shown.status, shown.err) == (0, "")
+    assert shown.lines[0]["erasing"]["items"] == 100
+
+
+@pytest.mark.parametrize(
+    ("jobs", "erased", "told"), [("4000", "500", "--jobs"), ("21000", "99", "--erase"), ("21000", "1001", "20,000")]
+)
+def test_more_than_is_issued_cannot_be_erased_and_is_refused_before_anything_is_made(
+    jobs: str, erased: str, told: str
+) -> None:
+    shown = call("bench", "retention", "--jobs", jobs, "--erase", erased, "--postgres", "postgresql://127.0.0.1:1/x")
+
+    assert (shown.status, shown.out) == (2, "")
+    assert told in shown.err
+
+
+@pytest.mark.slow
 def test_pages_are_measured_over_a_ledger_of_its_own_while_a_worker_issues(postgres_url: str) -> None:
     before = bench_databases(postgres_url)
     options = ("--jobs", "2500", "--times", "2", "--runs", "1", "--workers", "1")
@@ -237,4 +259,4 @@ def test_figures_of_fewer_invoices_than_asked_for_are_refused_in_a_sentence_that
     setting = Setting(invoices=2, threads=1, latency=0, one_core=False)
 
     with pytest.raises(OutsideError, match=r"Only 0 of 2 invoices were issued.*account_paused \(2\)"):
-        in_a_process(work, source, ledger, f"http://127.0.0.1:{free_port()}", None, setting)
+        in_a_process(work, source, ledger, f"http://127.0.0.1:{own_port()}", None, setting)

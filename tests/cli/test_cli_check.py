@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -116,6 +118,18 @@ def test_a_paused_account_is_warned_of(shop: Shop) -> None:
     told = rows(shop.run("check", "--json"))
     assert told["account spain: work"][0] == "warning"
     assert "refuses the API key of account spain" in told["account spain: work"][1]
+
+
+def test_a_copied_ledger_is_told(played: Shop) -> None:
+    copy = played.folder / "copied.db"
+    with closing(sqlite3.connect(played.ledger_file)) as original, closing(sqlite3.connect(copy)) as target:
+        original.backup(target)
+
+    done = played.run("check", "--json", config=played.changed(("connector.db", "copied.db")))
+
+    status, told = rows(done)["ledger: stamp"]
+    assert (done.status, status, "This ledger is a copy" in told) == (1, "failed", True)
+    assert "ledger: stamp" not in rows(played.run("check", "--json"))
 
 
 def test_ledgers_that_need_something_first(shop: Shop) -> None:

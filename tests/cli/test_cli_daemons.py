@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from sqlalchemy import make_url
 
 from config.settings import load
 from connector import daemon
@@ -22,6 +23,9 @@ from connector.bootstrap import Services
 from connector.domain.errors import LedgerError
 from connector.duties import Duties
 from tests.cli.shop import Shop, call
+from tests.e2e.installation import until
+from tests.support.ports import own_port
+from tests.support.services import rendered
 
 
 @pytest.mark.parametrize("role", ["scheduler", "worker"])
@@ -48,6 +52,34 @@ def test_the_daemon_works_logs_in_json_and_ends_in_peace(shop: Shop) -> None:
     assert [json.loads(line)["level"] for line in err.splitlines()].count("error") == 0
     assert sum(job["status"] == "done" for job in jobs(shop)) == 6
     assert not [job for job in jobs(shop) if job["status"] == "running"]
+
+
+FRANCE = '[accounts.france]\naccount_id = "2"\napi_key = "test_key"'
+LOST = '[accounts.france]\naccount_id = "2"\napi_key_file = "/nowhere/key"'
+
+
+def test_the_lost_key_of_one_account_stops_no_other_account_of_the_daemon(shop: Shop) -> None:
+    process = shop.process("run", config=shop.changed((FRANCE, LOST)))
+    try:
+        until(lambda: issued(shop, "spain") > 0, within=80, what="the account that has its key does not issue")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+
+    assert process.returncode == 0
+    told = [line["message"] for line in map(json.loads, err.splitlines()) if line["level"] == "error"]
+    assert "accounts.france.api_key_file /nowhere/key cannot be read: No such file or directory." in told[0]
+    assert issued(shop, "france") == 0
+
+
+@pytest.mark.parametrize("role", ["run", "scheduler", "worker"])
+def test_a_daemon_that_has_no_key_at_all_does_not_start(shop: Shop, role: str) -> None:
+    broker = '\n[broker]\nurl = "redis://127.0.0.1:1"\n'
+    config = shop.changed(('api_key = "test_key"', 'api_key_file = "/nowhere/key"'), extra=broker)
+    done = shop.run(role, config=config)
+    assert done.status == 2
+    assert "api_key_file /nowhere/key cannot be read" in done.err
 
 
 STUCK = """
@@ -113,6 +145,10 @@ def test_a_worker_logs_nothing_but_json_from_its_first_line_on(day: Shop, redis_
     assert all(json.loads(line)["logger"] for line in [*lines, *err.splitlines()])
 
 
+def issued(shop: Shop, account: str) -> int:
+    return sum(job["account"] == account and job["status"] == "done" for job in jobs(shop))
+
+
 def jobs(shop: Shop) -> list[dict[str, object]]:
     return shop.run("jobs", "--json").lines
 
@@ -131,11 +167,6 @@ def test_the_scheduler_ends_in_peace(shop: Shop, redis_url: str) -> None:
 # ---------------------------------------------------------------- the simulator
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def switches_of(port: int) -> dict[str, object]:
     limit = time.monotonic() + 10
     while True:
@@ -148,7 +179,7 @@ def switches_of(port: int) -> dict[str, object]:
 
 
 def test_the_simulator_serves_until_a_signal_comes() -> None:
-    port = free_port()
+    port = own_port()
     process = subprocess.Popen(
         [sys.executable, "-m", "connector.cli", "simulator", "--port", str(port), "--no-number-guard",
          "--set", "number_filter=prefix", "--fault", '{"kind": "html", "times": 1}', "--account",
@@ -204,6 +235,22 @@ def test_the_ledger_is_upgraded_once(shop: Shop) -> None:
     assert (first["before"], shop.ledger_file.exists()) == (None, True)
     assert "went from" not in shop.run("db", "upgrade").out
     assert "is up to date" in shop.run("db", "upgrade").out
+
+
+def test_a_password_among_the_parameters_of_the_ledgers_url_is_not_printed(shop: Shop, postgres_url: str) -> None:
+    password = "pw-17"  # too short to be struck out wherever it occurs
+    url = rendered(make_url(postgres_url).update_query_dict({"sslpassword": password}))
+    config = shop.changed((f"sqlite:///{shop.ledger_file}", url))
+    for command in (
+        ["db", "upgrade"],
+        ["db", "upgrade", "--json"],
+        ["db", "rebind", "--note", "moved", "--json"],
+        ["db", "erase", "--before", "2020-01-01", "--note", "old"],
+        ["check"],
+    ):
+        done = shop.run(*command, config=config)
+        assert str(make_url(url).database) in done.out, command
+        assert password not in done.out + done.err, command
 
 
 def test_a_newer_ledger_is_refused(shop: Shop) -> None:

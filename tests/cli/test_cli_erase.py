@@ -7,6 +7,8 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.cli.shop import Shop
 
 CUSTOMER, NUMBER = "Editorial Faro Norte", "ESA58818501"
@@ -29,7 +31,6 @@ def test_names_numbers_and_requests_go_and_nothing_is_issued_again(played: Shop)
     told = ("db", "erase", "--before", past(500), "--note", "kept long enough", "--json")
 
     assert played.run(*told, "--dry-run").json == {"would_erase": 6}
-    assert played.run(*told, "--tax-number", "ES00000000T").json["jobs"] == 0
     assert played.run(*told).json["jobs"] == 6
     assert played.run(*told).json["jobs"] == 0
 
@@ -52,6 +53,43 @@ def test_names_numbers_and_requests_go_and_nothing_is_issued_again(played: Shop)
     assert ledger(played, "SELECT what, count, note FROM deed ORDER BY id DESC LIMIT 1") == [
         ("erased", 0, "kept long enough")
     ]
+
+
+@pytest.mark.parametrize("spelling", [NUMBER, "A58818501", "esa58818501", "ES-A58818501", " A-58.818.501 "])
+def test_a_customer_is_found_by_the_tax_number_in_whatever_spelling(played: Shop, spelling: str) -> None:
+    ledger(played, "UPDATE job SET sent_at = ? WHERE sent_at IS NOT NULL", f"{past(730)} 12:00:00.000000")
+    [(count,)] = ledger(played, "SELECT count(*) FROM job WHERE tax_number = ? AND sent_at > ''", NUMBER)
+    told = ("db", "erase", "--before", past(500), "--note", "asked by the customer", "--tax-number", spelling)
+
+    assert count
+    assert played.run(*told, "--dry-run", "--json").json == {"would_erase": count}
+    assert played.run(*told, "--json").json["jobs"] == count
+
+
+def test_a_customer_whom_the_ledger_does_not_know_or_not_alone_is_told(played: Shop) -> None:
+    told = ("db", "erase", "--before", past(500), "--note", "asked by the customer", "--tax-number")
+
+    for unknown in ("ES00000000T", "58818501", "-"):
+        refused = played.run(*told, unknown)
+        assert (refused.status, "Nothing in the ledger has the tax number" in refused.err) == (2, True), unknown
+
+    ledger(played, "UPDATE job SET tax_number = 'FRA58818501' WHERE id = (SELECT min(id) FROM job)")
+    refused = played.run(*told, "A58818501")
+    assert (refused.status, "ESA58818501, FRA58818501" in refused.err) == (2, True)
+    assert played.run(*told, "FRA58818501", "--dry-run").status == 0
+
+
+def test_whoever_has_the_bare_number_with_a_country_is_told_and_left(played: Shop) -> None:
+    ledger(played, "UPDATE job SET sent_at = ? WHERE sent_at IS NOT NULL", f"{past(730)} 12:00:00.000000")
+    bare = "UPDATE job SET tax_number = 'A58818501' WHERE id = (SELECT min(id) FROM job WHERE tax_number = ?)"
+    ledger(played, bare, NUMBER)
+    told = ("db", "erase", "--before", past(500), "--note", "asked by the customer", "--tax-number", "A58818501")
+
+    said = played.run(*told, "--dry-run")
+    assert (said.status, f"not those of {NUMBER}" in said.out) == (0, True)
+    assert played.run(*told, "--json").json["others"] == [NUMBER]
+    assert ledger(played, "SELECT count(*) FROM job WHERE tax_number = 'A58818501'") == [(0,)]
+    assert ledger(played, "SELECT count(*) > 0 FROM job WHERE tax_number = ?", NUMBER) == [(1,)]
 
 
 def test_what_is_still_compared_is_not_erased(day: Shop) -> None:

@@ -294,16 +294,44 @@ def test_where_secrets_are(shop: Shop) -> None:
     assert "test_from_file" not in set(secrets_of(settings.load(config)))
 
 
-def test_passwords_of_urls() -> None:
-    assert list(passwords_of("redis://:one@host/0")) == ["one", "one"]
-    assert list(passwords_of("postgresql:///db?password=two&sslmode=require")) == ["two"]
-    assert list(passwords_of("http://[broken")) == []
+@pytest.mark.parametrize(
+    ("url", "passwords"),
+    [
+        ("redis://:one@host/0", {"one"}),
+        ("postgresql:///db?password=two&sslmode=require", {"two"}),
+        ("postgresql://bob:pw[x@host/db?password=four+four%2F4", {"pw[x", "four+four%2F4", "four four/4"}),
+        ("postgresql://bob:p%40ss@host/db", {"p%40ss", "p@ss"}),
+        ("postgresql://bob:a/b@host/db", {"a/b"}),  # as SQLAlchemy reads it
+        ("amqp://bob:a@b@host//", {"a@b", "a"}),  # as urlsplit and SQLAlchemy do
+        ("https://host/hook?token=six#end", {"six#end", "six"}),
+        ("postgresql://bob@host:5432/db", set()),
+        ("http://[broken", set()),
+    ],
+)
+def test_passwords_of_urls(url: str, passwords: set[str]) -> None:
+    assert set(passwords_of(url)) == passwords
 
 
 @pytest.mark.parametrize("url", ["redis", "foo://x", "amqp://", "redis://h:port/0"])
 def test_a_url_of_no_broker(url: str) -> None:
     with pytest.raises(UsageError):
         known_kind(url)
+
+
+@pytest.mark.parametrize("name", ["password", "hostname", "port", "virtual_host", "db", "ssl", "socket_timeout"])
+@pytest.mark.parametrize("scheme", ["redis", "amqps"])
+def test_a_parameter_that_a_broker_cannot_be_told_is_named(scheme: str, name: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        known_kind(f"{scheme}://host/0?ssl_check_hostname=true&{name}={CANARY}")
+    assert f"parameter {name} " in refused.value.message
+    assert CANARY not in refused.value.message + refused.value.action
+
+
+@pytest.mark.parametrize(
+    "url", ["rediss://h/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none", "amqps://h?login_method=EXTERNAL"]
+)
+def test_parameters_that_a_broker_can_be_told(url: str) -> None:
+    known_kind(url)
 
 
 def test_a_copied_ledger_sends_nothing_until_a_person_says_that_it_is_the_original(day: Shop) -> None:

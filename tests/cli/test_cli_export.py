@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sqlite3
+from contextlib import closing
 
 from tests.cli.shop import Shop
 
@@ -19,6 +21,15 @@ def test_references_are_exported_as_csv_and_as_json(day: Shop) -> None:
     }
     assert len(rows) > 1
     assert [{name: value or "" for name, value in line.items()} for line in lines] == rows
+
+
+def test_a_spreadsheet_calculates_nothing_of_what_strangers_wrote(played: Shop) -> None:
+    with closing(sqlite3.connect(played.ledger_file)) as ledger, ledger:
+        ledger.execute("UPDATE job SET number = '=HYPERLINK(1)', key = '@' || key")
+    row, *_ = csv.DictReader(io.StringIO(played.run("export", "references").out))
+    line, *_ = played.run("export", "references", "--json").lines
+    assert (line["number"], line["key"][0]) == ("=HYPERLINK(1)", "@")
+    assert (row["number"], row["key"]) == ("'=HYPERLINK(1)", f"'{line['key']}")
 
 
 def test_the_days_are_those_of_issue_and_both_count(day: Shop) -> None:

@@ -105,6 +105,21 @@ def test_a_person_sees_nothing_by_itself_but_bugs_are_kept_in_a_file(capsys: pyt
     file.unlink()
 
 
+def test_where_files_end_with_the_process_a_bug_is_told_on_standard_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_TRANSIENT", "1")
+    log.for_a_person()
+    logging.getLogger("part").error("said by the command itself")
+    try:
+        raise ValueError("no good")
+    except ValueError:
+        logging.getLogger("part").exception("failed")
+    assert log.error_file() is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "ValueError: no good" in json.loads(line)["error"]
+
+
 def test_a_person_may_ask_for_more(capsys: pytest.CaptureFixture[str]) -> None:
     log.for_a_person("info")
     logging.getLogger("part").info("job 1 held")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from connector.simulator.states import change_state
 from tests.cli.shop import Shop
 
 
@@ -80,6 +81,20 @@ def test_where_nothing_needs_a_person_it_ends_well(settled: Shop) -> None:
         world.remove_invoice(by_hand)
 
     assert settled.run("reconcile").status == 0
+
+
+def test_the_command_that_is_named_for_another_state_takes_it_over_at_once(settled: Shop) -> None:
+    settled.world.switches.set({"speed": 0.001})
+    with settled.world.lock:
+        change_state(settled.world, settled.world.invoices[int(reference(settled, "B-0101"))], "accepted")
+
+    def elsewhere() -> dict[str, str]:
+        found = settled.run("reconcile", "--json").lines[:-1]
+        return {row["number"]: row["command"] for row in found if row["reason"] == "state_differs"}
+
+    assert elsewhere()["B-0101"] == "connector sync"
+    settled.run("sync", "--patience", "0")
+    assert "B-0101" not in elsewhere()
 
 
 def test_the_references_that_the_erp_has_lost_are_written_again(settled: Shop) -> None:

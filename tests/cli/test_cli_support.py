@@ -11,6 +11,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from config.secrets import secret_options
 from connector.demo import cases
 from connector.operations.scrubbing import scrubbed, scrubbed_settings
 from tests.cli.shop import Shop
@@ -121,3 +124,30 @@ def test_of_a_command_that_tells_a_secret_only_its_program_is_shown() -> None:
     command = ["/usr/bin/curl", "-H", f"X-Vault-Token: {CANARY}", "vault.example"]
     told = scrubbed_settings({"accounts": {"main": {"api_key_command": command}}, "token_command": ["pass"]})
     assert told == {"accounts": {"main": {"api_key_command": ["/usr/bin/curl", "…"]}}, "token_command": ["pass"]}
+
+
+@pytest.mark.parametrize(
+    "name", ["dsn", "pwd", "DB_PWD", "apikey", "X-Api-Key", "Authorization", "proxy-authorization"]
+)
+def test_options_of_any_adapter_that_hide_something_are_neither_shown_nor_logged(name: str) -> None:
+    options = {"limit": "3", "headers": {name: CANARY}}
+    assert scrubbed_settings(options) == {"limit": "3", "headers": {name: "…"}}
+    assert list(secret_options(options)) == [CANARY]
+
+
+def test_who_lets_people_in_and_who_is_traced_to_is_not_shown() -> None:
+    told = scrubbed_settings(
+        {
+            "oidc": {
+                "issuer": f"https://{CANARY}/x",
+                "client_id": CANARY,
+                "operators": [CANARY],
+                "viewers": [CANARY],
+            },
+            "tracing": {"endpoint": f"http://{CANARY}:4318"},
+            "web": {"host": "0.0.0.0"},
+        }
+    )
+    assert CANARY not in json.dumps(told)
+    assert told["oidc"]["issuer"] == "https:…"
+    assert told["web"] == {"host": "0.0.0.0"}

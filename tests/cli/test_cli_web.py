@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from tests.cli.shop import Shop
+from tests.support.ports import own_port
 
 
 def address(process: subprocess.Popen[str]) -> str:
@@ -60,8 +61,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(shop: Shop) -> None:
 
 
 def test_a_second_daemon_with_the_same_port_works_and_takes_the_port_over(shop: Shop) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = own_port()
     first, second = shop.process("run", CONNECTOR_WEB__PORT=str(port)), None
     try:
         assert address(first) == f"http://127.0.0.1:{port}"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.shop import Shop
-from tests.cli.test_cli_daemons import free_port
 from tests.cli.test_cli_web import address
+from tests.support.ports import own_port
 
 URL = "https://erp.example.com"
 
@@ -68,7 +68,7 @@ def test_list_shows_where_they_arrive_and_whether_they_do(shop: Shop) -> None:
 
 
 def test_test_sends_one_that_is_taken_and_one_that_is_refused(shop: Shop) -> None:
-    web = f"\n[web]\nport = {free_port()}\n"
+    web = f"\n[web]\nport = {own_port()}\n"
     config = with_secret(shop, "whsec_right", extra=web)
     process = shop.process("web", config=config, CONNECTOR_WEB__PORT=web.rsplit(maxsplit=1)[-1])
     try:

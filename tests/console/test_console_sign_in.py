@@ -12,7 +12,7 @@ from starlette.requests import Request
 from config.sections.web import WebSettings
 from connector.domain.errors import UsageError
 from connector.domain.people import Role
-from connector.operations.people import WRONG_BY_NAME, add_user
+from connector.operations.people import WRONG_BY_PAIR, add_user
 from connector.web.console.sign_in import address_of
 from connector.web.server import WebServer
 from tests.cli.shop import call
@@ -71,6 +71,22 @@ def test_nothing_of_another_host_and_no_script_of_a_page_is_run(ana: Browser) ->
     assert "frame-ancestors 'none'" in policy
 
 
+def test_a_page_that_fails_is_guarded_as_all_are(
+    console: Console, ana: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("a bug")
+
+    whole = ana.get("/audit").headers
+    monkeypatch.setattr(console.ledger.deeds, "page", fail)
+    answer = ana.get("/audit")
+    assert answer.status_code == 500
+    assert "a bug" not in answer.text
+    assert {*whole} == {*answer.headers}
+    assert answer.headers["content-security-policy"] == whole["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+
+
 def test_a_session_ends_with_signing_out_also_for_who_kept_the_cookie(console: Console) -> None:
     with console.browser("ana") as browser:
         kept = dict(browser.client.cookies)
@@ -81,7 +97,7 @@ def test_a_session_ends_with_signing_out_also_for_who_kept_the_cookie(console: C
 def test_guessing_is_slow_and_does_not_tell_who_exists(console: Console) -> None:
     add_user(console.ledger, "gonzalo", Role.VIEWER, PASSWORD)
     with console.browser() as browser:
-        wrong = [browser.sign_in("gonzalo", "not my password") for _ in range(WRONG_BY_NAME)]
+        wrong = [browser.sign_in("gonzalo", "not my password") for _ in range(WRONG_BY_PAIR)]
         assert {answer.status_code for answer in wrong} == {401}
         assert browser.sign_in("gonzalo", PASSWORD).status_code == 429
         assert browser.sign_in("nobody", "not my password").status_code == 401

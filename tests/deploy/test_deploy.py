@@ -88,6 +88,7 @@ DynamicUser=no
 ReadWritePaths=/srv/invoices /srv/more
 LoadCredential=key2:{etc}/key2
 Environment=CONNECTOR_ACCOUNTS__SECOND__API_KEY_FILE=%d/key2
+Environment=CONNECTOR_ACCOUNTS__THIRD__API_KEY_FILE=/run/credentials/%n/key2
 """
 
 
@@ -106,7 +107,7 @@ def test_a_command_gets_what_the_service_gets(tmp_path: Path, unit: str, secrets
     etc.mkdir()
     for name in secrets:
         (etc / name).write_text("secret", encoding="utf-8")
-    played(tmp_path, unit, etc)
+    played(tmp_path, unit, etc=etc)
 
     command = ["connector", "retry", "--note", "seen by Ana"]
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
@@ -114,38 +115,100 @@ def test_a_command_gets_what_the_service_gets(tmp_path: Path, unit: str, secrets
 
     said = done.stdout.splitlines()
     as_the_service = {"DynamicUser=no", "StateDirectory=connector", "ReadWritePaths=/srv/invoices /srv/more"}
-    assert {"--pipe", "--wait", *(f"--property={each}" for each in as_the_service)} <= set(said)
+    assert {"--pty", "--pipe", "--wait", *(f"--property={each}" for each in as_the_service)} <= set(said)
     loaded = [line.removeprefix("--property=LoadCredential=") for line in said if "LoadCredential" in line]
     assert sorted(loaded) == sorted(f"{name}:{etc}/{name}" for name in secrets)
     assert not any(line == "secret" for line in said)
-    variables = [line.partition("=") for line in said if line.startswith("CONNECTOR_")]
+    variables = [line.partition("=") for line in said if re.match("CONNECTOR_.*_FILE=", line)]
+    assert "CONNECTOR_TRANSIENT=yes" in said
     assert {name for name, _, _ in variables} >= {"CONNECTOR_ACCOUNTS__MAIN__API_KEY_FILE"}
     assert {Path(file).parent for _, _, file in variables} == {tmp_path / "handed"}
     assert {Path(file).name for _, _, file in variables} >= {*secrets, "key2"}
+    assert f"CONNECTOR_ACCOUNTS__THIRD__API_KEY_FILE={tmp_path}/handed/key2" in said
     assert said[-5:] == ["--config", f"{etc}/connector.toml", *command[1:]]
 
 
-def test_a_command_without_a_service_says_so(tmp_path: Path) -> None:
-    played(tmp_path, "other.service", tmp_path)
+@pytest.mark.parametrize(("option", "shown"), [("NAME[=VALUE]", False), ("NAME=VALUE", True)], ids=["250", "before"])
+def test_a_command_gets_what_a_unit_sets_and_its_process_shows_names_alone(
+    tmp_path: Path, option: str, *, shown: bool
+) -> None:
+    """Before systemd 250 it has to tell the values."""
+    played(tmp_path, "connector.service", etc=tmp_path, option=option)
+    with (tmp_path / "connector.service").open("a", encoding="utf-8") as unit:
+        unit.write(
+            'Environment="CONNECTOR_A=two words" CONNECTOR_B=plain\n'
+            'Environment=\'CONNECTOR_C=with "quotes"\' CONNECTOR_D="it\'s 100 %%"\n'
+            "Environment=CONNECTOR_E=a=b$HOME`id` PATH=/usr/bin:/bin NO-NAME=1\n"
+        )
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["connector", "jobs"], env=path, capture_output=True, text=True, check=True)
+    words = {
+        "CONNECTOR_A=two words",
+        "CONNECTOR_B=plain",
+        'CONNECTOR_C=with "quotes"',
+        "CONNECTOR_D=it's 100 %",
+        "CONNECTOR_E=a=b$HOME`id`",
+    }
+    assert words <= set(done.stdout.splitlines())
+    asked = (tmp_path / "asked").read_text("utf-8").splitlines()
+    assert {f"--setenv={word if shown else word.partition('=')[0]}" for word in words} <= set(asked)
+    assert any("two words" in each for each in asked) == shown
+
+
+@pytest.mark.parametrize(
+    ("units", "why"),
+    [
+        (["other.service"], "not installed"),
+        (["connector.service", "connector-scheduler@1.service"], "systemctl disable --now connector"),
+        (["connector.service", "connector-worker@1.service"], "both installed"),
+    ],
+)
+def test_a_command_without_a_service_of_its_own_says_so(tmp_path: Path, units: list[str], why: str) -> None:
+    """With two kinds of them it would be chance whose ledger it works with."""
+    played(tmp_path, *units, etc=tmp_path)
     path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     done = subprocess.run(["connector", "jobs"], env=path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "not installed" in done.stderr
+    assert why in done.stderr
+    assert done.stderr.count("Error:") == 1
 
 
-def played(folder: Path, unit: str, etc: Path) -> None:
-    """Write the command, and the programs that stand for systemd's, into a folder."""
-    template = "connector.service" if unit == "connector.service" else "connector-role@.service"
-    text = (DEPLOY / "systemd" / template).read_text("utf-8").replace("/etc/connector", str(etc))
-    (folder / "unit").write_text(text + ADDED.format(etc=etc), encoding="utf-8")
+@pytest.mark.parametrize(
+    ("words", "asked"), [(["completion", "bash"], {}), ([], {"_CONNECTOR_COMPLETE": "bash_complete"})]
+)
+def test_a_shell_completes_a_line_without_the_service(
+    tmp_path: Path, words: list[str], asked: dict[str, str]
+) -> None:
+    played(tmp_path, "other.service", etc=tmp_path)
+    given = {"PATH": f"{tmp_path}:{os.environ['PATH']}", **asked}
+    done = subprocess.run(["connector", *words], env=given, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr, done.stdout.split()) == (0, "", words)
+
+
+def test_what_was_added_to_a_unit_that_was_removed_is_no_service(tmp_path: Path) -> None:
+    played(tmp_path, "connector.service", "connector-worker@1.service", etc=tmp_path)
+    (tmp_path / "connector.service").write_text(ADDED.format(etc=tmp_path), encoding="utf-8")
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["connector", "jobs"], env=path, capture_output=True, text=True, check=True)
+    assert "CONNECTOR_LEDGER__URL_FILE" in done.stdout
+
+
+def played(folder: Path, *units: str, etc: Path, option: str = "NAME[=VALUE]") -> None:
+    """Write the command, and the programs that stand for systemd's, into a folder; `option`: what --setenv takes."""
+    for unit in units:
+        template = "connector.service" if unit == "connector.service" else "connector-role@.service"
+        text = (DEPLOY / "systemd" / template).read_text("utf-8").replace("/etc/connector", str(etc))
+        (folder / unit).write_text(text + ADDED.format(etc=etc), encoding="utf-8")
     programs = {
         "connector": (DEPLOY / "systemd" / "connector-command")
         .read_text(encoding="utf-8")
         .replace("/etc/connector", str(etc))
         .replace("/opt/connector/bin/connector", str(folder / "opt")),
         "opt": '#!/bin/sh\nenv | grep ^CONNECTOR_ | sort\nfor each in "$@"; do echo "$each"; done\n',
-        "systemctl": f'#!/bin/sh\n[ "$1 $2" = "cat {unit}" ] && cat {folder}/unit\n',
-        "systemd-run": '#!/bin/sh\nfor each in "$@"; do shift; case $each in --setenv=*) export "${each#*=}" ;;'
+        "systemctl": f'#!/bin/sh\n[ "$1" = cat ] && cat {folder}/"$2"\n',
+        "systemd-run": f'#!/bin/sh\n[ "$1" = --help ] && echo " --setenv={option} " && exit\n'
+        f"printf '%s\\n' \"$@\" >{folder}/asked; PATH={os.environ['PATH']}\n"
+        'for each in "$@"; do shift; case $each in --setenv=*) export "${each#*=}" ;;'
         f' --*) echo "$each" ;; *) exec env CREDENTIALS_DIRECTORY={folder}/handed "$each" "$@" ;; esac; done\n',
     }
     for name, script in programs.items():
@@ -192,6 +255,8 @@ def test_containers_run_without_root_on_a_read_only_file_system(compose: dict[st
     image = (DEPLOY / "Dockerfile").read_text("utf-8")
     assert re.search(r"^USER 10001:10001$", image, re.MULTILINE)
     assert "HEALTHCHECK" in image
+    final = image.rpartition("\nFROM ")[2]
+    assert "RUN pip uninstall" in final, "the base has one"
 
 
 def test_what_compose_mounts_is_there(compose: dict[str, Any]) -> None:
@@ -267,7 +332,7 @@ def test_the_steps_of_the_image_lead_to_the_product_without_pip(tmp_path: Path, 
         copy(there, source / name)
     venv.create(outer, with_pip=True)
     program = target / "bin" / "connector"
-    for step in steps[:-1]:  # the last one makes the user
+    for step in steps[:-1]:  # the last one takes pip out of the base, and makes the user
         command = step.replace("/opt/connector", str(target)).replace("/src/", f"{source}/")
         done = subprocess.run(
             ["sh", "-ec", command],

@@ -16,6 +16,8 @@ import yaml  # type: ignore[import-untyped]
 from connector.domain.alarms import alarms
 from connector.web.metrics import Figures
 from tests.deploy.promql import uses
+from tests.support.builders import invoice
+from tests.support.ledgers import add
 from tests.web.conftest import Office, office
 
 __all__ = ["office"]
@@ -137,3 +139,16 @@ def test_a_comparison_that_could_not_be_made_leaves_the_age_of_the_one_before(of
         metric for metric in Figures(office.services).collect() if metric.name == "connector_comparison_age_seconds"
     )
     assert [sample.value for sample in ages.samples] == [pytest.approx(25 * 3600, abs=60)]
+
+
+def test_what_is_due_of_a_source_that_was_taken_away_starts_no_workers(office: Office) -> None:
+    add(office.ledger, invoice("1"))
+    office.clock.advance(3600)
+
+    def age() -> float:
+        named = {metric.name: metric for metric in Figures(office.services).collect()}
+        return float(named["connector_oldest_due_invoice_age_seconds"].samples[0].value)
+
+    assert age() >= 3600
+    office.services.settings.sources.clear()
+    assert age() == 0

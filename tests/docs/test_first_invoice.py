@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ import pytest
 import connector
 from config import settings
 from tests.support.odoo import OdooDatabase
+from tests.support.ports import own_port
 from tests.support.services import load_dump
 
 ROOT = Path(connector.__file__).parents[1]
@@ -33,9 +33,7 @@ def block(page: str, language: str, having: str) -> str:
 @pytest.fixture
 def environment() -> Mapping[str, str]:
     """What the commands see; the simulator has a port of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = own_port()
     return {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "PORT": str(port),

@@ -151,3 +151,40 @@ def test_one_rate_in_several_entries_is_summed_up() -> None:
     split = [(Decimal("21.0"), None, Decimal(20)), (Decimal(21), None, Decimal(1))]
 
     assert compare_totals(document, same(document, taxes=split)) == []
+
+
+def of_file(document: Invoice, tax: str) -> Invoice:
+    """A document that was imported, whose amounts may have more decimals than the euro."""
+    [total] = document.tax_totals
+    return replace(document, file_digest="x", tax_totals=(replace(total, amount=Decimal(tax)),))
+
+
+@pytest.mark.parametrize(
+    ("tax", "shown", "differs"),
+    [
+        ("20.9979", "20.9979", False),
+        ("20.9979", "21.00", False),
+        ("20.995", "20.99", False),
+        ("20.9979", "20.99", True),
+        ("20.99", "21.00", True),
+        ("21.00", "21.004", True),
+    ],
+)
+def test_what_a_file_states_more_exactly_may_be_shown_rounded(tax: str, shown: str, differs: bool) -> None:
+    document = of_file(invoice("1"), tax)
+    there = same(document, taxes=[(Decimal(21), Decimal(100), Decimal(shown))])
+    assert bool(compare_totals(document, there)) is differs
+    own = replace(document, file_digest=None)
+    assert bool(compare_totals(own, there)) is (Decimal(tax) != Decimal(shown))
+
+
+def test_the_total_of_a_file_may_be_shown_rounded_too() -> None:
+    document = of_file(invoice("1"), "20.9979")
+    totals = replace(document.totals, net=Decimal("99.9996"), tax=Decimal("20.9979"), payable=Decimal("120.9975"))
+    document = replace(document, totals=totals)
+    shown = same(document, subtotal=Decimal("100.00"), total=Decimal("121.00"))
+    assert compare_totals(document, shown) == []
+    [difference] = compare_totals(document, replace(shown, total=Decimal("121.01")))
+    assert difference.field == "total"
+    [difference] = compare_totals(document, replace(shown, subtotal=Decimal("99.99")))
+    assert difference.field == "subtotal"

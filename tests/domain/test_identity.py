@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -157,3 +158,29 @@ def test_recipients_are_told_apart_by_what_b2brouter_tells_them_apart_by() -> No
 
 def test_our_contacts_carry_the_erps_own_key() -> None:
     assert integration_code("erp", CUSTOMER) == "erp:7"
+
+
+def test_without_a_key_a_customer_has_its_number_for_a_code_or_else_all_that_is_known_of_it() -> None:
+    firm = replace(CUSTOMER, key="")
+    dutch = Party(name="Klant", country="NL", legal_ids=(LegalId(scheme="0106", value="1234 5678"),))
+    anybody = Party(name="Ana", country="ES", tax_number="00000000T", city="Lugo")
+    assert integration_code("erp", firm) == "erp:tax:ESA28015865"
+    assert integration_code("erp", dutch) == "erp:0106:12345678"
+    assert integration_code("erp", anybody) == "erp:like:7253c1f3eb2961b95edc1d857a22c8c2"
+    assert contact_identity("erp", "1", anybody) == "own:erp:1:like:7253c1f3eb2961b95edc1d857a22c8c2"
+    changed: list[dict[str, Any]] = [{"name": "Eva"}, {"city": "Vigo"}, {"email": "ana@example.com"}]
+    codes = {integration_code("erp", replace(anybody, **changes)) for changes in [*changed, {"address": "Rúa 1"}, {}]}
+    assert len(codes) == 5
+
+
+@pytest.mark.parametrize(
+    "legal_ids",
+    [
+        (LegalId(scheme="8017", value="FACTURES"),),
+        (LegalId(scheme="0009", value=" "),),
+    ],
+)
+def test_what_is_no_number_of_a_customer_does_not_tell_it(legal_ids: tuple[LegalId, ...]) -> None:
+    assert contact_identity("erp", "1", Party(key="5", name="Ana", legal_ids=legal_ids)) == "own:erp:1:5"
+    registered = (*legal_ids, LegalId(scheme="0002", value="130015332"))
+    assert contact_identity("erp", "1", Party(key="5", name="Ana", legal_ids=registered)) == "0002:130015332"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from connector.domain.identity import storable
 from connector.domain.invoice import LegalId, Party
 from connector.domain.recipient import Unit, directory_keys, is_for_chorus, recipients, service_code, unit_of
 from tests.support.builders import CUSTOMER, OTHER_CUSTOMER, invoice
@@ -30,6 +31,26 @@ def names(buyer: Party, **changes: Any) -> list[str]:
 def test_a_customer_is_one_contact_under_the_erps_own_key() -> None:
     [main] = recipients("erp", "1", invoice())
     assert (main.identity, main.code, main.customer, main.unit) == ("tax:ESA28015865", "erp:7", "erp:7", None)
+
+
+@pytest.mark.parametrize(
+    "buyer",
+    [
+        replace(CUSTOMER, key="k" * 300),
+        replace(CUSTOMER, key="k" * 250, tax_number="00000000T"),
+        replace(CUSTOMER, key="", tax_number="1234" * 70, country="US"),
+        replace(CUSTOMER, tax_number=None, legal_ids=(LegalId(scheme="0088", value="9" * 300),)),
+        replace(CUSTOMER, key="7\x00", tax_number=None, legal_ids=(LegalId(scheme="0088", value="9\x00"),)),
+    ],
+    ids=["key", "key alone", "tax number", "registered number", "NUL"],
+)
+def test_whatever_an_erp_says_names_a_contact_that_the_ledger_and_b2brouter_can_keep(buyer: Party) -> None:
+    [main] = recipients("erp", "1", invoice(buyer=buyer))
+    [again] = recipients("erp", "1", invoice(buyer=buyer))
+
+    names = (main.identity, main.code, main.customer, main.keyless)
+    assert names == (again.identity, again.code, again.customer, again.keyless)
+    assert [name for name in names if len(name) > 255 or name != storable(name)] == []
 
 
 def test_a_service_of_chorus_pro_is_a_contact_under_its_body_whoever_of_the_erps_customers_bills_it() -> None:

@@ -13,10 +13,11 @@ import pytest
 
 from tests.e2e.conftest import Installer
 from tests.e2e.installation import Installation, until
+from tests.support.ports import own_port
 from tests.support.services import PostgresServer
 from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Books, Document, Erp, make_books
-from tests.torture.remote import Remote, free_port
+from tests.torture.remote import Remote
 
 FAULTS = ("--drop-after", "0.02", "--drop-before", "0.01", "--error-503", "0.02")
 
@@ -73,7 +74,7 @@ def test_all_are_restarted_one_by_one_and_then_a_worker_and_a_scheduler_are_kill
     workers: int,
     invoices: int,
 ) -> None:
-    remote = Remote(free_port())
+    remote = Remote(own_port())
     broker_url: str = request.getfixturevalue(f"{broker}_url")
     with postgres_server.database() as erp_url:
         office = Office(Erp(erp_url), make_books(Random(invoices), first=1, count=invoices), remote)

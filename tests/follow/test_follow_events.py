@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
 
 from connector.domain.job import Stage, Status
+from connector.domain.notice import Notice, notice
 from connector.ledger.actions import RETRY, SKIP
 from connector.ledger.queries import ATTENTION
 from connector.operations.acts import fitting
@@ -240,6 +242,63 @@ def test_a_state_never_seen_before_is_kept_raw_with_a_warning(
     sent.follow()
     assert (sent.job().remote_state, sent.job().reason) == ("teleported", None)
     assert "'teleported'" in caplog.text
+
+
+def test_what_others_do_with_documents_of_their_own_is_put_aside_and_waits_no_less_long(
+    sent: House, delivery: Delivery
+) -> None:
+    delivery.tell("777", "sent")
+    delivery.tell(reference(sent), "registered")
+    sent.ledger.inbox.put(ACCOUNT, of_report("778", None))
+    sent.ledger.inbox.put(ACCOUNT, of_report("779", "777"))
+    assert sent.ledger.inbox.sort_out() == 0, "their documents may become known at any moment"
+    sent.advance(3601)
+    assert sent.ledger.inbox.sort_out() == 3
+    assert outcomes(sent) == ["foreign", None, "foreign", "foreign"]
+    sent.follow()
+    assert outcomes(sent) == ["foreign", "taken", "foreign", "foreign"]
+
+    sent.advance(88 * 86400)
+    assert sent.ledger.inbox.tidy() == 0
+    sent.advance(2 * 86400)
+    assert sent.ledger.inbox.tidy() == 3
+    assert outcomes(sent) == ["taken"]
+
+
+def test_it_is_taken_up_again_when_its_document_turns_out_to_be_ours(sent: House, delivery: Delivery) -> None:
+    sent.take_in(invoice("2"))
+    coming = str(int(reference(sent)) + 1)
+    delivery.tell(coming, "registered", ago=-7200)
+    sent.ledger.inbox.put(ACCOUNT, of_report("778", coming))
+    sent.advance(3601)
+    sent.ledger.inbox.sort_out()
+    assert outcomes(sent) == ["foreign", "foreign"]
+    assert sent.ledger.inbox.states_to_come(coming) == ["registered"]
+    sent.run()
+    assert not sent.ledger.inbox.accounts_with_news()
+    sent.ledger.inbox.sort_out()
+    assert sent.ledger.inbox.accounts_with_news() == {ACCOUNT}
+    sent.follow()
+
+    assert (sent.job("2").remote_state, outcomes(sent)) == ("registered", ["taken", "taken"])
+
+
+def test_so_is_that_of_a_report_that_became_known_meanwhile(sent: House) -> None:
+    sent.ledger.inbox.put(ACCOUNT, of_report("778", None))
+    sent.advance(3601)
+    sent.ledger.inbox.sort_out()
+    assert outcomes(sent) == ["foreign"]
+    sent.ledger.tax_reports.expect(ACCOUNT, {"778": reference(sent)})
+    sent.ledger.inbox.sort_out()
+    sent.follow()
+
+    assert outcomes(sent) == ["taken"]
+
+
+def of_report(id_: str, document: str | None) -> Notice:
+    data = {"tax_report_id": id_, "event_id": id_, "state": "registered", "object": {"invoice_id": document}}
+    told = {"code": "tax_report.state_change", "id": id_, "triggered_at": 1768478400, "data": data}
+    return notice(json.dumps(told).encode())
 
 
 def test_settled_events_are_dropped_after_three_months(sent: House, delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from connector.domain.errors import SourceUnavailableError
+from connector.domain.errors import AccountError, SourceUnavailableError
 from connector.follow import Plan
 from connector.follow.plan import since
 from connector.ledger import Ledger
@@ -80,6 +80,34 @@ def test_a_new_document_makes_them_frequent_again(sent: House) -> None:
     look(sent, 20 * DAY)
     sent.issue(invoice("2"))
     assert next_look_after(sent, 5 * MINUTE)
+
+
+def test_a_look_that_is_wanted_soon_is_due_at_once_and_again_in_its_time(sent: House) -> None:
+    sent.follower.look_soon(ACCOUNT)
+    look(sent, MINUTE)
+    assert sent.operations() == ["list_invoices"]
+    assert sent.job().remote_state == "registered"
+    assert next_look_after(sent, 5 * MINUTE)
+
+
+def test_a_look_that_is_wanted_soon_sees_all_that_changed_since_the_last_one(sent: House, delivery: Delivery) -> None:
+    look(sent, 20 * DAY)
+    sent.advance(HOUR)
+    delivery.happens(sent.job().reference or "", "accepted")
+    sent.advance(HOUR)
+    assert not sent.follower.due([ACCOUNT])
+
+    sent.follower.look_soon(ACCOUNT)
+    look(sent, 1)
+    assert sent.job().remote_state == "accepted"
+
+
+def test_no_look_is_wanted_where_nothing_was_sent(open_house: Opener) -> None:
+    house = open_house()
+    house.stamp()
+    house.follower.look_soon(ACCOUNT)
+    look(house, 1)
+    assert house.requests() == []
 
 
 def test_after_the_days_of_the_setting_nothing_is_asked(sent: House) -> None:
@@ -193,6 +221,13 @@ def test_another_process_does_not_follow_the_same_account(sent: House, embedded_
     other.close()
 
 
+def test_a_pass_that_fails_leaves_the_account_to_other_processes(sent: House) -> None:
+    sent.fault("unauthorized", operation="list_invoices")
+    with pytest.raises(AccountError):
+        look(sent)
+    assert sent.ledger.offices.held_until("follow main") is None
+
+
 # ---------------------------------------------------------------- the ERP is told alone
 
 
@@ -286,3 +321,47 @@ def test_a_marker_that_is_refused_is_told_and_not_tried_for_ever(sent: House) ->
     look(sent)
     assert sent.told()[-1] == "mark_refused"
     assert not sent.follower.due([ACCOUNT])
+
+
+# ---------------------------------------------------------------- a clock that was ahead
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, 40 * DAY])
+def test_a_look_that_is_dated_ahead_puts_no_other_off(sent: House, ahead: float) -> None:
+    sent.clock.put(ahead)
+    sent.follow()
+    assert sent.operations() == ["list_invoices"]
+    sent.clock.put(-ahead)
+    sent.forget_requests()
+
+    look(sent)
+
+    assert sent.operations() == ["list_invoices"]
+    assert sent.job().remote_state == "registered"
+    assert next_look_after(sent, 5 * MINUTE)
+
+
+def test_nor_does_a_document_that_was_sent_while_it_was_ahead(open_house: Opener) -> None:
+    house = open_house()
+    house.stamp()
+    house.clock.put(DAY)
+    house.issue(invoice("1"))
+    house.clock.put(-DAY)
+    house.forget_requests()
+
+    look(house)
+
+    assert house.operations() == ["list_invoices"]
+    assert next_look_after(house, 5 * MINUTE)
+
+
+def test_nor_does_a_failure_that_was_seen_while_it_was_ahead(sent: House) -> None:
+    sent.clock.put(DAY)
+    sent.fault("error_before", operation="list_invoices", status=500)
+    sent.follow()
+    sent.clock.put(-DAY)
+    sent.forget_requests()
+
+    look(sent)
+
+    assert sent.operations() == ["list_invoices"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -330,3 +331,103 @@ def test_it_is_looked_at_again_where_the_list_may_have_been_behind(reporting: Ho
     look(reporting)
 
     assert reporting.job().reason == "tax_report_refused"
+
+
+DAY = 24 * 60 * MINUTE
+
+
+def sends(house: House, count: int) -> list[TaxReport]:
+    """Have as many further documents sent, one of which keeps looks coming; return what the authority has of them."""
+    before = len(house.world.tax_reports)
+    house.issue(*(invoice(f"more {before} {n}") for n in range(count)))
+    return list(house.world.tax_reports.values())[before:]
+
+
+def never_answered(reports: Iterable[TaxReport], house: House, state: str = "processing") -> None:
+    """Have a look show that the authority has not answered."""
+    house.advance(5 * MINUTE)
+    for there in reports:
+        there.state, there.updated_at = state, house.clock.now()
+    house.follow()
+
+
+def grows_old(house: House) -> None:
+    """Let so much time pass that no list of what changed since the last look shows it any more."""
+    house.advance(9 * DAY)
+    house.follow()
+    house.advance(30 * 60 * MINUTE)
+    house.forget_requests()
+
+
+@pytest.mark.parametrize("state", ["processing", "deposited"])
+def test_one_report_that_gets_no_answer_is_asked_for_by_itself_and_ever_more_rarely(
+    reporting: House, state: str
+) -> None:
+    [there] = reporting.world.tax_reports.values()
+    never_answered([there], reporting, state)
+    grows_old(reporting)
+    sends(reporting, 1)
+    for _ in range(12):
+        look(reporting)
+
+    assert len(reporting.requests("list_tax_reports")) == 1, "of the document that was just sent"
+    assert len(reporting.requests("read_tax_report")) == 1
+    there.state, there.updated_at = "registered", reporting.clock.now()
+    look(reporting, DAY + 60 * MINUTE)
+    assert report(reporting).state == "registered"
+
+
+def test_where_an_authority_answers_many_after_days_one_list_tells(reporting: House) -> None:
+    waiting = [*reporting.world.tax_reports.values(), *sends(reporting, 19)]
+    never_answered(waiting, reporting)
+    reporting.advance(3 * DAY)
+    for there in waiting:
+        there.state, there.updated_at = "registered", reporting.clock.now()
+    reporting.forget_requests()
+    reporting.follow()
+
+    assert reporting.operations() == ["list_invoices", "list_tax_reports"]
+    known = reporting.ledger.tax_reports.known([str(there.id) for there in waiting])
+    assert {one.state for one in known.values()} == {"registered"}
+
+
+def test_of_many_that_get_no_answer_few_are_asked_for_at_a_time_and_each_in_its_turn(reporting: House) -> None:
+    waiting = [*reporting.world.tax_reports.values(), *sends(reporting, 19)]
+    never_answered(waiting, reporting)
+    grows_old(reporting)
+    sends(reporting, 1)
+    for reads in (10, 20, 20):
+        look(reporting)
+        read = [entry.path for entry in reporting.requests("read_tax_report")]
+        assert len(read) == len(set(read)) == reads
+
+
+def test_a_report_that_is_gone_is_asked_for_ever_more_rarely_and_keeps_nothing_else_from_its_turn(
+    reporting: House,
+) -> None:
+    [there] = reporting.world.tax_reports.values()
+    never_answered([there], reporting)
+    grows_old(reporting)
+    del reporting.world.tax_reports[there.id]
+    [other] = sends(reporting, 1)
+    look(reporting)
+    look(reporting)
+
+    assert len(reporting.requests("read_tax_report")) == 1
+    assert report_of(reporting, str(other.id)).state == "registered"
+    assert report(reporting).state == "processing"
+
+
+def test_a_report_that_cannot_be_read_is_put_off_and_the_others_have_their_turn(reporting: House) -> None:
+    waiting = [*reporting.world.tax_reports.values(), *sends(reporting, 1)]
+    never_answered(waiting, reporting)
+    grows_old(reporting)
+    for there in waiting:
+        there.state, there.updated_at = "registered", reporting.clock.now()
+    reporting.fault("unavailable_before", operation="read_tax_report", times=1)
+    reporting.follow()
+    reporting.advance(DAY)
+    reporting.follow()
+
+    known = reporting.ledger.tax_reports.known([str(there.id) for there in waiting])
+    assert sorted(one.state or "" for one in known.values()) == ["registered", "registered"]

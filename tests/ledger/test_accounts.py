@@ -12,7 +12,7 @@ from connector.bench.throughput import tallied
 from connector.domain import catalogue
 from connector.domain.errors import EnvironmentLockedError
 from connector.domain.job import Event, Status
-from connector.ledger import Ledger, holding, owner, sources
+from connector.ledger import Ledger, owner, sources, waiting
 from connector.ledger.accounts import PROBE_AFTER, PROBE_CAP
 from connector.operations.timeline import says
 from tests.support.builders import NOON, invoice
@@ -31,7 +31,7 @@ def stamp(ledger: Ledger, account_id: str = "1", environment: str = "sandbox") -
     )
 
 
-# ---------------------------------------------------------------- pause, hold back, resume
+# ---------------------------------------------------------------- pause, let wait, resume
 
 
 def test_a_pause_is_announced_once_and_probed_ever_more_rarely(ledger: Ledger, clock: FakeClock) -> None:
@@ -65,11 +65,23 @@ def test_a_paused_account_is_probed_when_it_is_time(ledger: Ledger, clock: FakeC
     assert ledger.accounts.to_probe() == [ACCOUNT]
 
 
+def test_the_next_probe_comes_also_where_a_clock_was_ahead_but_no_person_s_pause_ends_early(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    clock.put(86400)
+    ledger.accounts.pause(ACCOUNT, "access_refused", {})
+    clock.put(-86400)
+    assert ledger.accounts.to_probe() == [ACCOUNT]
+
+    pause_by_person(ledger, until=clock.now() + timedelta(days=1))
+    assert ledger.accounts.to_probe() == []
+
+
 def test_very_many_wait_piece_by_piece(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connector.ledger.holding._PIECE", 2)
+    monkeypatch.setattr("connector.ledger.waiting._PIECE", 2)
     add_many(ledger, 5)
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
-    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 5
+    assert ledger.accounts.let_wait(ACCOUNT, "the key is refused") == 5
     assert ledger.accounts.resume(ACCOUNT) == 5
     ledger.sources.pause("erp", who="ana", note="it moves", until=None)
     assert {job.reason for job in jobs(ledger)} == {"source_paused"}
@@ -83,8 +95,8 @@ def test_pending_jobs_of_a_paused_account_wait_and_say_why_and_go_on_by_themselv
     add(ledger, invoice("other"), account="other")
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
 
-    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 3
-    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 0
+    assert ledger.accounts.let_wait(ACCOUNT, "the key is refused") == 3
+    assert ledger.accounts.let_wait(ACCOUNT, "the key is refused") == 0
 
     waiting = [job for job in jobs(ledger) if job.account == ACCOUNT]
     assert {(job.status, job.reason) for job in waiting} == {(Status.WAITING, "account_paused")}
@@ -105,7 +117,7 @@ def test_the_timeline_says_which_account_is_paused_and_why_in_the_language_of_th
     add(ledger, invoice())
     facts = {"account": ACCOUNT, "status": "401", "message": "no such key"}
     ledger.accounts.pause(ACCOUNT, "access_refused", facts)
-    ledger.accounts.hold_back(ACCOUNT, catalogue.within("why", "access_refused", facts))
+    ledger.accounts.let_wait(ACCOUNT, catalogue.within("why", "access_refused", facts))
 
     blocked = ledger.queries.timeline(job_of(ledger).id)[-1]
 
@@ -125,7 +137,7 @@ def test_the_timeline_says_who_paused_a_source_and_why(ledger: Ledger) -> None:
 def test_a_resume_leaves_those_alone_that_wait_for_something_else(ledger: Ledger) -> None:
     settle(ledger, lease_one(ledger), Event.BLOCKED, "not_confirmed")
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
-    ledger.accounts.hold_back(ACCOUNT, "x")
+    ledger.accounts.let_wait(ACCOUNT, "x")
 
     assert ledger.accounts.resume(ACCOUNT) == 0
 
@@ -137,7 +149,7 @@ def test_who_notices_late_that_an_account_failed_holds_nothing_back_once_it_work
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
     ledger.accounts.resume(ACCOUNT)
 
-    assert ledger.accounts.hold_back(ACCOUNT, "the key is refused") == 0
+    assert ledger.accounts.let_wait(ACCOUNT, "the key is refused") == 0
 
     assert len(ledger.jobs.lease(ACCOUNT, 9)) == 2
 
@@ -148,7 +160,7 @@ def test_holding_back_waits_for_a_resume_that_is_under_way(ledger: Ledger) -> No
     with ThreadPoolExecutor(1) as pool:
         with ledger.database.write() as connection:
             ledger.accounts._write(connection, ACCOUNT, paused_reason=None)
-            late = pool.submit(ledger.accounts.hold_back, ACCOUNT, "the key is refused")
+            late = pool.submit(ledger.accounts.let_wait, ACCOUNT, "the key is refused")
             assert not wait([late], timeout=0.3).done
         assert late.result(10) == 0
 
@@ -156,7 +168,7 @@ def test_holding_back_waits_for_a_resume_that_is_under_way(ledger: Ledger) -> No
 def test_an_account_and_its_jobs_go_on_in_one_transaction(ledger: Ledger) -> None:
     add_many(ledger, 2)
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
-    ledger.accounts.hold_back(ACCOUNT, "x")
+    ledger.accounts.let_wait(ACCOUNT, "x")
 
     with tallied(ledger.database.engine) as tally:
         ledger.accounts.resume(ACCOUNT)
@@ -168,7 +180,7 @@ def test_a_held_job_is_not_held_back(ledger: Ledger) -> None:
     hold(ledger, lease_one(ledger))
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
 
-    assert ledger.accounts.hold_back(ACCOUNT, "x") == 0
+    assert ledger.accounts.let_wait(ACCOUNT, "x") == 0
 
 
 # ---------------------------------------------------------------- what no probe sees
@@ -255,7 +267,7 @@ def pause_by_person(ledger: Ledger, until: datetime | None = None) -> None:
 def test_a_probe_that_ends_well_does_not_end_what_a_person_decided_meanwhile(ledger: Ledger) -> None:
     add_many(ledger, 2)
     ledger.accounts.pause(ACCOUNT, "access_refused", {})
-    ledger.accounts.hold_back(ACCOUNT, "x")
+    ledger.accounts.let_wait(ACCOUNT, "x")
     pause_by_person(ledger)
 
     assert ledger.accounts.resume(ACCOUNT) is None
@@ -277,7 +289,7 @@ def test_a_probe_ends_a_person_s_pause_once_its_own_time_has_come(ledger: Ledger
 def test_a_person_ends_whatever_pause_there_is(ledger: Ledger) -> None:
     add_many(ledger, 2)
     pause_by_person(ledger)
-    ledger.accounts.hold_back(ACCOUNT, "x")
+    ledger.accounts.let_wait(ACCOUNT, "x")
 
     assert ledger.accounts.resume_by_person(ACCOUNT, who="vera", note="over") == 2
 
@@ -433,33 +445,33 @@ def test_different_offices_do_not_disturb_each_other(
 def test_a_large_backlog_of_a_paused_account_waits_piece_by_piece(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_PIECE", 2)
+    monkeypatch.setattr(waiting, "_PIECE", 2)
     add_many(ledger, 5)
     ledger.accounts.pause(ACCOUNT, "outage", {})
 
-    assert [ledger.accounts.hold_back(ACCOUNT, "x", seconds=0) for _ in range(4)] == [2, 2, 1, 0]
+    assert [ledger.accounts.let_wait(ACCOUNT, "x", seconds=0) for _ in range(4)] == [2, 2, 1, 0]
 
     ledger.accounts.resume_by_person(ACCOUNT, who="ana", note="well again")
-    assert ledger.accounts.hold_back(ACCOUNT, "x", seconds=0) == 0
+    assert ledger.accounts.let_wait(ACCOUNT, "x", seconds=0) == 0
 
 
 def test_who_pauses_or_locks_a_source_does_not_wait_for_all_of_a_large_backlog(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holding, "_PIECE", 2)
+    monkeypatch.setattr(waiting, "_PIECE", 2)
     monkeypatch.setattr(sources, "_AT_ONCE", 0)
     add_many(ledger, 5)
 
     ledger.sources.pause("erp", who="ana", note="it moves", until=None)
     assert [job.status for job in jobs(ledger)].count(Status.WAITING) == 2
     assert ledger.jobs.lease(ACCOUNT, 9) == ledger.jobs.lease(ACCOUNT, 9, sources=["erp"]) == []
-    ledger.sources.hold_back()
+    ledger.sources.let_wait()
     assert {job.reason for job in jobs(ledger)} == {"source_paused"}
 
     ledger.sources.resume("erp", who="ana", note="it has moved")
     ledger.sources.lock("erp")
     assert [job.status for job in jobs(ledger)].count(Status.WAITING) == 2
-    ledger.sources.hold_back()
+    ledger.sources.let_wait()
     assert {job.reason for job in jobs(ledger)} == {"source_is_another"}
 
 

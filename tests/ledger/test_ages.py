@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from connector.domain.job import Event, Stage
 from connector.ledger import Ledger
 from connector.ledger.actions import SKIP
-from connector.ledger.ages import Astray
+from connector.ledger.ages import Astray, Overdue
 from connector.ledger.records import Entry
 from tests.support.builders import invoice
 from tests.support.clock import FakeClock
@@ -15,36 +13,53 @@ from tests.support.ledgers import ACCOUNT, SOURCE, add, advance_to, hold, jobs, 
 
 
 def test_due_work_lies_only_while_nobody_has_any_in_hand(ledger: Ledger, clock: FakeClock) -> None:
-    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is None
+    mine = {ACCOUNT: [SOURCE], "other": [SOURCE]}
+    assert ledger.ages.left_lying(mine) == {}
     add(ledger, invoice("1"), invoice("2"))
+    since = clock.now()
     clock.advance(60)
-    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) == clock.now() - timedelta(seconds=60)
-    assert ledger.ages.left_lying("other", [SOURCE]) is None
-    assert ledger.ages.left_lying(ACCOUNT, ["gone"]) is None
+    assert ledger.ages.left_lying(mine) == {ACCOUNT: since}
+    assert ledger.ages.left_lying({ACCOUNT: ["gone"]}) == {}
 
     [job] = ledger.jobs.lease(ACCOUNT, 1)
-    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is None
+    assert ledger.ages.left_lying(mine) == {}
     ledger.jobs.give_back(job)
-    assert ledger.ages.left_lying(ACCOUNT, [SOURCE]) is not None
+    assert ledger.ages.left_lying(mine).keys() == {ACCOUNT}
+
+
+def test_the_oldest_due_work_of_all_accounts_is_told_at_once(ledger: Ledger, clock: FakeClock) -> None:
+    due = {}
+    for account, source in (("a", "one"), ("b", "two"), ("a", "two"), ("c", "three"), ("b", "one")):
+        add(ledger, invoice(account), account=account, source=source)
+        due[account, source] = clock.now()
+        clock.advance(60)
+    own = {"a": ["one", "two"], "b": ["one"], "c": ["three"], "d": ["one"]}
+
+    found = ledger.ages.left_lying(own)
+
+    assert found == {"a": due["a", "one"], "b": due["b", "one"], "c": due["c", "three"]}
+    assert ledger.ages.left_lying({**own, "a": ["two"]})["a"] == due["a", "two"]
 
 
 def test_what_is_later_than_it_should_be(ledger: Ledger, clock: FakeClock) -> None:
     send(ledger, lease_one(ledger, invoice("sent")))
     hold(ledger, lease_one(ledger, invoice("held", number="F-1")))
+    oldest = clock.now()
     clock.advance(60)
     job = lease_one(ledger, invoice("2"))
     ledger.jobs.settle(job, Event.BLOCKED, reason="ramp_full", details={}, entry=Entry(what="blocked"))
+    add(ledger, invoice("3"), account="other")
+    later = clock.now()
     clock.advance(60)
 
-    found = ledger.ages.overdue(ACCOUNT, found_before=clock.now())
-    assert found is not None
-    assert (found.count, found.number, clock.now() - found.since) == (2, "F-1", timedelta(seconds=120))
-
-    earlier = ledger.ages.overdue(ACCOUNT, found_before=clock.now() - timedelta(seconds=60))
-    assert earlier is not None
-    assert earlier.count == 1
-    assert ledger.ages.overdue(ACCOUNT, found_before=clock.now() - timedelta(seconds=120)) is None
-    assert ledger.ages.overdue("other", found_before=clock.now()) is None
+    found = ledger.ages.overdue(found_before=clock.now())
+    [unnumbered] = [job for job in jobs(ledger) if job.account == "other"]
+    assert found == {
+        ACCOUNT: Overdue(count=2, since=oldest, number="F-1"),
+        "other": Overdue(count=1, since=later, number=unnumbered.number or f"#{unnumbered.id}"),
+    }
+    assert ledger.ages.overdue(found_before=later) == {ACCOUNT: Overdue(count=1, since=oldest, number="F-1")}
+    assert ledger.ages.overdue(found_before=oldest) == {}
 
 
 def test_what_nobody_would_send_by_account(ledger: Ledger, clock: FakeClock) -> None:

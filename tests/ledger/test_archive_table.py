@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from connector.domain.archive import Keeping, Piece
 from connector.ledger import Ledger
 from connector.ledger.archive import KnownList
@@ -57,6 +59,72 @@ def test_an_account_is_due_by_its_files_and_by_what_it_sent_since(ledger: Ledger
     assert ledger.archive.accounts_due() == []
     ledger.archive.let_go([wanted])
     assert ledger.archive.accounts_due() == [ACCOUNT]
+
+
+HOUR = 3600
+DAY = 24 * HOUR
+
+
+@pytest.mark.parametrize("ahead", [2 * HOUR, 40 * DAY])
+@pytest.mark.parametrize("back_after", [60, HOUR, 2 * DAY])
+def test_what_was_sent_after_a_clock_was_set_right_is_noted_within_a_day(
+    ledger: Ledger, clock: FakeClock, ahead: float, back_after: float
+) -> None:
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    clock.advance(ahead)
+    sent(ledger, "1")
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    clock.advance(-ahead + 60)
+    sent(ledger, "2")
+
+    clock.advance(back_after)  # until somebody has time for the archive
+    for _ in range(24):
+        if ACCOUNT in ledger.archive.accounts_due():
+            ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+        clock.advance(HOUR)
+
+    assert [count.files for count in ledger.archive.counts()] == [2]
+
+
+def test_what_was_sent_by_a_clock_that_was_behind_is_noted_within_a_day(ledger: Ledger, clock: FakeClock) -> None:
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    clock.advance(-7 * DAY)
+    sent(ledger, "1")
+    clock.advance(7 * DAY)
+    assert ledger.archive.accounts_due() == []
+
+    clock.advance(DAY)
+    assert ledger.archive.accounts_due() == [ACCOUNT]
+    assert ledger.archive.enrol(ACCOUNT, [Piece.PDF]) == 1
+
+
+def test_a_mark_of_the_future_counts_for_nothing_at_once_and_others_are_looked_behind_once_a_day(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    clock.advance(2 * HOUR)
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    clock.advance(-2 * HOUR)
+
+    assert ledger.archive.accounts_due() == [ACCOUNT]
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    assert ledger.archive.accounts_due() == []
+
+    clock.advance(DAY)
+    assert ledger.archive.accounts_due() == [ACCOUNT]
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    assert ledger.archive.accounts_due() == []
+
+
+def test_what_was_sent_in_the_future_keeps_its_account_from_its_rest_no_longer_than_it_is_new(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    clock.advance(2 * HOUR)
+    sent(ledger, "1")
+    clock.advance(-2 * HOUR)
+    ledger.archive.enrol(ACCOUNT, [Piece.PDF])
+    ledger.archive.claim(ACCOUNT, 10, seconds=DAY)
+
+    assert ledger.archive.accounts_due() == []
 
 
 def test_what_is_kept_is_not_moved_again(ledger: Ledger, clock: FakeClock) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import socket
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from sqlalchemy import select, text
@@ -113,6 +117,41 @@ def test_a_connection_that_died_while_it_rested_is_replaced_unnoticed(
 
     with ledger.database.read() as connection:
         assert connection.execute(text("SELECT pg_backend_pid()")).scalar_one() != backend
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such time-out, or another name for it")
+def test_a_server_that_is_gone_in_the_midst_of_a_question_is_given_up_as_soon_as_one_that_vanished_at_rest(
+    ledger: Ledger,
+) -> None:
+    """While a question is not acknowledged no keep-alives are sent, and the system tries for a quarter of an hour."""
+    if ledger.database.is_sqlite:
+        pytest.skip("a file does not vanish with a network")
+    with ledger.database.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        with socket.socket(fileno=os.dup(driver.pgconn.socket)) as ours:
+            idle, pause, count, mute = (
+                ours.getsockopt(socket.IPPROTO_TCP, option)
+                for option in (
+                    socket.TCP_KEEPIDLE,
+                    socket.TCP_KEEPINTVL,
+                    socket.TCP_KEEPCNT,
+                    socket.TCP_USER_TIMEOUT,
+                )
+            )
+            assert mute == 1000 * (idle + pause * count)
+
+
+def test_a_server_that_takes_long_over_a_statement_is_waited_for(
+    tables_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A busy server still says that it got the question: it is not mute."""
+    if tables_url.startswith("sqlite"):
+        pytest.skip("a file has no server")
+    monkeypatch.setattr(databases, "_MUTE", {**databases._MUTE, "tcp_user_timeout": 500})
+    database = Database(tables_url)
+    with database.write() as connection:
+        assert connection.execute(text("SELECT 1 FROM pg_sleep(2)")).scalar_one() == 1
+    database.close()
 
 
 def test_what_is_written_again_and_again_stays_prepared_though_others_read_meanwhile(ledger: Ledger) -> None:

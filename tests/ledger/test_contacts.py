@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from connector.bench.throughput import tallied
 from connector.domain.errors import LeaseLostError
 from connector.ledger import Ledger
 from tests.support.builders import NOON
@@ -23,6 +24,15 @@ def test_of_sixteen_threads_one_gets_the_right_to_make_a_contact(ledger: Ledger)
         claims = list(pool.map(lambda _: ledger.contacts.claim(ACCOUNT, NORTE), range(16)))
 
     assert len([claim for claim in claims if claim is not None]) == 1
+
+
+def test_who_waits_for_a_contact_in_other_hands_writes_nothing(ledger: Ledger) -> None:
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+
+    with tallied(ledger.database.engine) as tally:
+        assert ledger.contacts.claim(ACCOUNT, NORTE) is None
+
+    assert (tally.statements, tally.commits) == (1, 0)
 
 
 def test_a_stored_contact_is_known_and_free_again(ledger: Ledger) -> None:
@@ -106,6 +116,17 @@ def test_the_right_of_a_dead_process_is_free_at_once(ledger: Ledger) -> None:
         connection.exec_driver_sql(f"UPDATE contact_link SET lease_owner = '{dead_owner()}'")
 
     assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+
+
+def test_to_claim_a_contact_says_nothing_of_when_it_was_told(ledger: Ledger, clock: FakeClock) -> None:
+    link = ledger.contacts.claim(ACCOUNT, NORTE)
+    assert link is not None
+    ledger.contacts.store(link, contact_id="5001", customer="erp:7", payload=b"f")
+
+    clock.advance(100)
+    assert ledger.contacts.claim(ACCOUNT, NORTE) is not None
+
+    assert ledger.contacts.told_at(ACCOUNT, "5001") == NOON
 
 
 def test_a_forgotten_contact_is_looked_for_anew(ledger: Ledger) -> None:

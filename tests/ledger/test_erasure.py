@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from connector.bench import ledgers
 from connector.ledger import Ledger, erasure
+from connector.ledger.erasure import Meant
 from connector.ledger.tables import ContactLinkRow, JobRow
 
 COUNT = 1500
@@ -75,4 +76,40 @@ def test_the_contacts_that_no_document_needs_go_in_batches_too(old: Ledger, monk
     kept = number(old, "contact_link")
     assert erased.contacts + kept == 300
     assert kept == number(old, "(SELECT DISTINCT account FROM job WHERE contact_id = '7') AS needing")
+    old.close()
+
+
+def test_a_tax_number_is_known_in_any_spelling_from_documents_and_contacts(old: Ledger) -> None:
+    link = {"contact_id": "1", "taken": False, "looks": 0, "fence": 0, "updated_at": old.database.clock.now()}
+    with old.database.write() as connection:
+        connection.execute(text("UPDATE job SET tax_number = 'ESA58818501' WHERE id % 2 = 0"))
+        connection.execute(ContactLinkRow.__table__.insert(), [{"account": "a", "identity": "tax:PT501", **link}])
+
+    assert old.erasure.tax_number("a-58.818.501") == Meant(number="ESA58818501")
+    assert old.erasure.tax_number("58818501") == Meant()
+    assert old.erasure.tax_number("501") == Meant(number="PT501")
+    assert old.erasure.tax_number("") == Meant()
+    old.close()
+
+
+def test_a_greek_number_is_known_by_the_country_as_the_erp_has_it(old: Ledger) -> None:
+    with old.database.write() as connection:
+        connection.execute(text("UPDATE job SET tax_number = 'EL094259216' WHERE id % 2 = 0"))
+
+    spellings = ("GR094259216", "gr 094 259 216", "EL094259216", "094259216")
+    assert {old.erasure.tax_number(spelling) for spelling in spellings} == {Meant(number="EL094259216")}
+    old.close()
+
+
+def test_all_that_a_number_may_mean_are_told(old: Ledger) -> None:
+    """A customer without a country has a bare number; whether it is another's, a person knows."""
+    with old.database.write() as connection:
+        connection.execute(text("UPDATE job SET tax_number = 'A58818501' WHERE id % 3 = 0"))
+        connection.execute(text("UPDATE job SET tax_number = 'ESA58818501' WHERE id % 3 = 1"))
+
+    assert old.erasure.tax_number("A58818501") == Meant(number="A58818501", others=("ESA58818501",))
+    assert old.erasure.tax_number("ESA58818501") == Meant(number="ESA58818501")
+    with old.database.write() as connection:
+        connection.execute(text("UPDATE job SET tax_number = 'FRA58818501' WHERE id % 3 = 0"))
+    assert old.erasure.tax_number("A58818501") == Meant(others=("ESA58818501", "FRA58818501"))
     old.close()

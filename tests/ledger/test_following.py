@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from connector.domain.job import Status
 from connector.domain.notice import Notice
@@ -87,11 +88,17 @@ def test_what_the_erp_was_told_is_remembered_unless_it_is_old_by_then(ledger: Le
     assert ledger.following.unrecorded(ACCOUNT, SOURCE, 9) == []
 
 
+def due(
+    ledger: Ledger, *, account: str = ACCOUNT, sent_since: datetime = NOON, limit: int = 9
+) -> Mapping[str, datetime]:
+    return ledger.tax_reports.due(account, sent_since=sent_since, longest=timedelta(days=1), limit=limit)
+
+
 def test_reports_are_expected_then_known_and_never_older(ledger: Ledger, clock: FakeClock) -> None:
     done(ledger)
     ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
     ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE})
-    assert ledger.tax_reports.open_since(ACCOUNT, NOON - timedelta(days=1)) is not None
+    assert due(ledger) == {"41": NOON}
     new = RemoteTaxReport(
         id="41", reference=REFERENCE, kind="tbai", qr="iVBO", state="registered", changed_at=clock.now()
     )
@@ -100,7 +107,7 @@ def test_reports_are_expected_then_known_and_never_older(ledger: Ledger, clock: 
     assert not ledger.tax_reports.take(ACCOUNT, new)
     assert not ledger.tax_reports.take(ACCOUNT, old)
     assert ledger.tax_reports.of(REFERENCE) == [new]
-    assert ledger.tax_reports.open_since(ACCOUNT, NOON - timedelta(days=1)) is None
+    assert due(ledger) == {}
     [(key, report)] = ledger.tax_reports.unrecorded(ACCOUNT, SOURCE, 9)
     assert (key, report) == ("1", new)
     ledger.tax_reports.recorded(report)
@@ -115,6 +122,25 @@ def test_a_correction_that_is_named_later_is_followed_though_the_time_stays_the_
     assert ledger.tax_reports.take(ACCOUNT, refused)
     assert ledger.tax_reports.take(ACCOUNT, replace(refused, corrected_by="42"))
     assert [(one.id, one.corrected_by) for one in ledger.tax_reports.of(REFERENCE)] == [("41", "42"), ("42", None)]
+
+
+def test_a_report_that_was_put_off_is_due_again_then_or_when_it_is_doubted(ledger: Ledger, clock: FakeClock) -> None:
+    done(ledger)
+    ledger.tax_reports.expect(ACCOUNT, {"41": REFERENCE, "42": REFERENCE})
+    ledger.tax_reports.put_off("41", clock.now() + timedelta(hours=1))
+    assert due(ledger).keys() == {"42"}
+    clock.advance(3600)
+    assert list(due(ledger)) == ["42", "41"]
+    assert list(due(ledger, limit=1)) == ["42"]
+    assert due(ledger, account="other") == {}
+    assert due(ledger, sent_since=NOON + timedelta(hours=1)) == {}
+
+    ledger.tax_reports.put_off("41", clock.now() + timedelta(days=1))
+    ledger.tax_reports.doubt(ACCOUNT, "41", REFERENCE)
+    assert "41" in due(ledger)
+
+    ledger.tax_reports.put_off("41", clock.now() + timedelta(days=1, seconds=1))
+    assert "41" in due(ledger), "the clock has been set back since"
 
 
 def test_a_correction_is_followed_also_where_what_names_it_is_known_already(ledger: Ledger, clock: FakeClock) -> None:

@@ -15,7 +15,20 @@ from connector.ledger.queries import Filter
 from connector.ports import UNKNOWN_COMPANY, Position
 from tests.support.builders import NOON, found, invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, SOURCE, add, add_many, hold, job_of, jobs, lease_one, send, settle, told
+from tests.support.ledgers import (
+    ACCOUNT,
+    SOURCE,
+    add,
+    add_many,
+    hold,
+    job_of,
+    jobs,
+    lease_one,
+    position_in,
+    send,
+    settle,
+    told,
+)
 
 LATER = NOON + timedelta(minutes=5)
 
@@ -161,15 +174,15 @@ def test_a_job_that_moved_meanwhile_is_not_woken(ledger: Ledger) -> None:
 
 
 def test_how_far_discovery_came_is_remembered(ledger: Ledger, clock: FakeClock) -> None:
-    assert ledger.intake.position(SOURCE) is None
+    assert position_in(ledger) is None
     assert ledger.intake.state(SOURCE) == {}
     ledger.intake.remember(SOURCE, discovered_at=NOON)
-    assert ledger.intake.position(SOURCE) is None
+    assert position_in(ledger) is None
 
     ledger.intake.remember(SOURCE, changed_at=LATER, key="77")
     clock.advance(600)
 
-    assert ledger.intake.position(SOURCE) == Position(changed_at=LATER, key="77")
+    assert position_in(ledger) == Position(changed_at=LATER, key="77")
     assert ledger.intake.state(SOURCE)["discovered_at"] == NOON
 
 

@@ -28,8 +28,9 @@ def issue(ledger: Ledger, count: int) -> None:
 
 def walk(ledger: Ledger, limit: int) -> list[str]:
     """One step of the round."""
-    jobs = ledger.issued.next(SOURCE, since=LONG_AGO, limit=limit)
-    ledger.issued.remember(SOURCE, jobs[-1] if len(jobs) == limit else None)
+    mark = ledger.issued.mark(SOURCE)
+    jobs = ledger.issued.next(SOURCE, mark, since=LONG_AGO, limit=limit)
+    ledger.issued.remember(SOURCE, mark, jobs[-1] if len(jobs) == limit else None)
     return [job.key for job in jobs]
 
 
@@ -47,8 +48,8 @@ def test_the_round_comes_to_every_issued_document_and_begins_anew(ledger: Ledger
 def test_what_was_sent_before_the_window_is_left_out(ledger: Ledger, clock: FakeClock) -> None:
     issue(ledger, 2)
 
-    assert ledger.issued.next(SOURCE, since=NOON + timedelta(seconds=1), limit=5) == []
-    assert len(ledger.issued.next(SOURCE, since=NOON, limit=5)) == 2
+    assert ledger.issued.next(SOURCE, ledger.issued.mark(SOURCE), since=NOON + timedelta(seconds=1), limit=5) == []
+    assert len(ledger.issued.next(SOURCE, ledger.issued.mark(SOURCE), since=NOON, limit=5)) == 2
 
 
 def test_only_issued_documents_with_a_later_time_of_change_have_moved(ledger: Ledger) -> None:

@@ -321,3 +321,54 @@ def test_the_filter_of_everything_finds_everything(ledger: Ledger) -> None:
 
     assert Filter().empty
     assert len(jobs(ledger)) == 3
+
+
+# ---------------------------------------------------------------- a clock that was ahead
+
+LONGEST = timedelta(hours=1)
+
+
+def test_what_was_found_while_the_clock_was_ahead_is_due_and_no_older_than_it_is(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    clock.put(30 * 86400)
+    settle(ledger, lease_one(ledger, invoice("2")), Event.POSTPONED, "erp_unavailable", delay=300, attempts=3)
+    add(ledger, invoice("1"))
+    clock.put(-30 * 86400)
+    assert ledger.jobs.due_accounts() == []
+
+    assert ledger.jobs.hasten(longest=LONGEST) == 2
+
+    assert ledger.jobs.due_accounts() == [ACCOUNT]
+    found, postponed = job_of(ledger, "1"), job_of(ledger, "2")
+    assert [(job.due_at, job.created_at) for job in (found, postponed)] == [(NOON, NOON)] * 2
+    assert (postponed.attempts, postponed.reason) == (3, "erp_unavailable")
+    assert ledger.jobs.hasten(longest=LONGEST) == 0
+
+
+def test_what_waits_its_time_is_not_due_any_sooner(ledger: Ledger, clock: FakeClock) -> None:
+    for key, delay in (("soon", 30.0), ("at the latest", LONGEST.total_seconds())):
+        settle(ledger, lease_one(ledger, invoice(key)), Event.POSTPONED, "rate_limited", delay=delay)
+    settle(ledger, lease_one(ledger, invoice("rests")), Event.BLOCKED, "original_waiting", delay=86400)
+    held = settle(ledger, lease_one(ledger, invoice("held")), Event.STUCK, "issue_date_future", delay=86400)
+    before = jobs(ledger)
+
+    assert ledger.jobs.hasten(longest=LONGEST) == 0
+    clock.put(-60)  # as of a machine that is a little behind
+    assert ledger.jobs.hasten(longest=LONGEST) == 0
+
+    assert jobs(ledger) == before
+    assert job_of(ledger, "held") == held
+
+
+def test_a_question_that_was_asked_while_the_clock_was_ahead_keeps_its_quiet_time(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    clock.put(86400)
+    job = ledger.jobs.begin(lease_one(ledger), Effect.CREATE, payload=b"{}", invoice=invoice("1"))
+    job = settle(ledger, job, Event.POSTPONED, "looking_up", delay=2)
+    clock.put(-86400)
+
+    assert ledger.jobs.hasten(longest=LONGEST) == 1
+
+    assert job_of(ledger).open_since == job.open_since

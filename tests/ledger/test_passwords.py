@@ -14,12 +14,15 @@ from connector.domain.people import Role
 from connector.ledger import Ledger
 from connector.operations.people import (
     HASHED_AT_ONCE,
+    KNOWN_FOR,
     WRONG_BY_ADDRESS,
     WRONG_BY_NAME,
+    WRONG_BY_PAIR,
     Attempt,
     add_user,
     attempt,
 )
+from tests.support.clock import FakeClock
 
 PASSWORD = "three words in a row"
 MANY = 8
@@ -48,6 +51,28 @@ def test_a_burst_passes_no_limit(ledger: Ledger) -> None:
     for found in (of_a_name, of_an_address):
         assert 1 <= found.count(Attempt.WRONG) <= HASHED_AT_ONCE
     assert attempt(ledger, "ana", PASSWORD, "203.0.113.1") is Attempt.TOO_OFTEN
+
+
+def test_who_guesses_elsewhere_keeps_nobody_out(ledger: Ledger) -> None:
+    add_user(ledger, "ana", Role.OPERATOR, PASSWORD)
+    for _ in range(WRONG_BY_PAIR):
+        assert attempt(ledger, "ana", "not my password", "203.0.113.9") is Attempt.WRONG
+    assert attempt(ledger, "ana", PASSWORD, "203.0.113.9") is Attempt.TOO_OFTEN
+    assert attempt(ledger, "ana", PASSWORD, "198.51.100.1") is Attempt.RIGHT
+
+
+def test_who_guesses_from_everywhere_keeps_nobody_out_of_where_they_sign_in(ledger: Ledger, clock: FakeClock) -> None:
+    add_user(ledger, "ana", Role.OPERATOR, PASSWORD)
+    ledger.deeds.write("ana", "sign_in", "198.51.100.1")
+    ledger.deeds.write("otto", "sign_in", "198.51.100.2")
+    for n in range(WRONG_BY_NAME):
+        ledger.people.failed("ana", f"192.0.2.{n}")
+    assert attempt(ledger, "ana", PASSWORD, "198.51.100.2") is Attempt.TOO_OFTEN
+    assert attempt(ledger, "ana", PASSWORD, "198.51.100.1") is Attempt.RIGHT
+    clock.advance(KNOWN_FOR.total_seconds() + 1)
+    for n in range(WRONG_BY_NAME):
+        ledger.people.failed("ana", f"192.0.2.{n}")
+    assert attempt(ledger, "ana", PASSWORD, "198.51.100.1") is Attempt.TOO_OFTEN
 
 
 def test_few_passwords_are_hashed_at_once(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from connector.bench import ledgers
 from connector.bench.ledger import plans
 from connector.bench.statements import planned
 from connector.domain.job import Status
-from connector.domain.notice import Notice, notice
+from connector.domain.notice import INVOICE_CHANGED, Notice, notice
 from connector.ledger import Ledger
 from connector.ledger.actions import SKIP
 from connector.ledger.queries import ATTENTION, Filter
-from connector.ledger.tables import ContactLinkRow, JobRow
+from connector.ledger.tables import ContactLinkRow, InboxRow, JobRow
+from tests.support import services
+from tests.support.builders import invoice
 
 INDEXES = {
     "a lease": {"ix_job_due", "pk_job", "INTEGER PRIMARY KEY"},
@@ -29,15 +34,37 @@ INDEXES = {
 }
 
 
-@pytest.fixture
-def filled(ledger_url: str) -> Iterator[Ledger]:
-    """20,000 jobs, as a first look into an ERP leaves them: nearly all of them are due."""
-    ledger = Ledger(ledger_url)
-    ledgers.fill(ledger, 20_000, told=1000)
-    with ledger.database.write() as connection:
-        connection.execute(text("UPDATE job SET status = 'pending' WHERE status = 'done'"))
-    yield ledger
-    ledger.close()
+@pytest.fixture(scope="module")
+def _full_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("full") / "ledger.db"
+    _fill(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="module")
+def _full_database(postgres_server: services.PostgresServer) -> Iterator[str]:
+    with postgres_server.database() as url:
+        _fill(url)
+        yield url
+
+
+def _fill(url: str) -> None:
+    with closing(Ledger(url)) as ledger:
+        ledgers.fill(ledger, 20_000, told=1000)
+        with ledger.database.write() as connection:
+            connection.execute(text("UPDATE job SET status = 'pending' WHERE status = 'done'"))
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    """20,000 jobs, as a first look into an ERP leaves them: nearly all of them are due. Made once, and copied."""
+    with ExitStack() as stack:
+        if request.param == "postgres":
+            server: services.PostgresServer = request.getfixturevalue("postgres_server")
+            url = stack.enter_context(server.database(request.getfixturevalue("_full_database")))
+        else:
+            url = f"sqlite:///{shutil.copy(request.getfixturevalue('_full_file'), tmp_path / 'ledger.db')}"
+        yield stack.enter_context(closing(Ledger(url)))
 
 
 def see_that_indexes_are_used(ledger: Ledger) -> None:
@@ -109,7 +136,7 @@ def test_whether_an_account_has_work_of_its_sources_is_seen_without_a_look_at_th
 def test_which_paused_accounts_have_jobs_to_be_held_back_is_found_account_by_account(filled: Ledger) -> None:
     filled.accounts.pause(ledgers.ACCOUNTS[0], "outage", {})
     with planned(filled.database) as lines:
-        [stopped] = filled.accounts.to_hold_back()
+        [stopped] = filled.accounts.to_let_wait()
     assert stopped.name == ledgers.ACCOUNTS[0]
     jobs = [line for line in lines if "on job" in line or "job USING" in line or "SCAN job" in line]
     assert jobs
@@ -133,6 +160,50 @@ def test_the_job_of_an_event_is_found_by_its_document(filled: Ledger, known: boo
     jobs = [line for line in lines if "on job" in line or "SEARCH job" in line or "SCAN job" in line]
     assert len(jobs) == 2
     assert all("ix_job_reference" in line for line in jobs), lines
+
+
+def test_events_about_documents_of_others_are_not_looked_through_again_and_again(filled: Ledger) -> None:
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET reference = CAST(id AS VARCHAR(20)), stage = 'recorded'"))
+    account, lately = ledgers.ACCOUNTS[0], filled.database.clock.now() - timedelta(hours=2)
+    event = {"account": account, "code": INVOICE_CHANGED, "state": "sent", "received_at": lately, "body": b"{}"}
+    events = [{**event, "event_id": f"none {number}", "subject": f"none {number}"} for number in range(3000)]
+    with filled.database.write() as connection:
+        connection.execute(InboxRow.__table__.insert(), events)
+    filled.inbox.sort_out()
+    filled.inbox.put(account, told(3000, "issued_invoice.state_change", {"invoice_id": "1"}))
+    if not filled.database.is_sqlite:
+        with filled.database.write() as connection:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        assert filled.inbox.accounts_with_news() == {account}
+        assert len(filled.inbox.about_invoices(account, 500)) == 1
+        assert filled.inbox.about_reports(account, 500) == []
+    assert looked_into(lines) == []
+    looks = [line for line in lines if "on inbox" in line or "on ix_inbox" in line or "inbox USING" in line]
+    assert looks
+    assert all("ix_inbox_open" in line or "Bitmap Heap" in line for line in looks), lines
+    assert not any("SCAN inbox" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_reports_that_wait_for_an_authority_are_found_by_their_account(filled: Ledger, known: bool) -> None:
+    now = filled.database.clock.now()
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET reference = CAST(id AS VARCHAR(20)), stage = 'recorded'"))
+        connection.execute(JobRow.__table__.update().values(sent_at=now))
+    account = ledgers.ACCOUNTS[0]
+    filled.tax_reports.expect(account, {f"r{number}": str(number) for number in range(1, 2001)})
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE tax_report SET settled = (reference <> '7')"))
+        if known:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        due = filled.tax_reports.due(account, sent_since=now, longest=timedelta(days=1), limit=11)
+    assert due.keys() == {"r7"}
+    assert any("ix_tax_report_open" in line for line in lines), lines
+    assert any("ix_job_reference" in line for line in lines), lines
+    assert looked_into(lines) == []
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -172,6 +243,25 @@ def test_what_is_astray_is_looked_for_among_what_is_under_way(ledger_url: str) -
     ledger.close()
     assert (account, found.sources) == (ledgers.ACCOUNTS[1], {ledgers.SOURCE})
     assert any("ix_job_status" in line for line in lines), lines
+    assert looked_into(lines) == []
+
+
+def test_what_is_left_lying_is_found_by_jumps_and_what_is_overdue_among_what_is_under_way(filled: Ledger) -> None:
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET status = 'done', stage = 'recorded' WHERE id % 25 <> 0"))
+        if not filled.database.is_sqlite:  # which nobody tells what its tables hold
+            connection.execute(text("ANALYZE"))
+    now = filled.database.clock.now()
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET status = 'pending' WHERE status = 'running'"))
+    with planned(filled.database) as lines:
+        lying = filled.ages.left_lying({name: [ledgers.SOURCE] for name in ledgers.ACCOUNTS})
+        late = filled.ages.overdue(found_before=now)
+    with filled.database.read() as connection:
+        due = select(func.min(JobRow.due_at)).where(JobRow.status == Status.PENDING)
+        assert min(lying.values()) == connection.execute(due).scalar_one()
+    assert late
+    assert any("ix_job_source_due" in line for line in lines), lines
     assert looked_into(lines) == []
 
 
@@ -219,3 +309,18 @@ def test_the_cases_that_are_left_out_are_found_without_a_look_at_what_is_done(le
     ledger.close()
     assert any("ix_job_status_reason" in line or "ix_job_reason" in line for line in lines), lines
     assert looked_into(lines) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_numbers_jobs_claim_is_found_by_the_jobs_among_a_few_thousand(filled: Ledger, known: bool) -> None:
+    jobs = filled.jobs.lease(ledgers.ACCOUNTS[0], 1, sources=[ledgers.SOURCE])
+    with filled.database.write() as connection:
+        connection.execute(
+            text("INSERT INTO number_claim (account, number_key, job_id) SELECT account, number, id FROM job")
+        )
+        if known:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        filled.jobs.claim(jobs[0], invoice(number="another"))
+    assert any("ix_number_claim_job_id" in line for line in lines), lines
+    assert not [line for line in lines if "Seq Scan on number_claim" in line or "SCAN number_claim" in line], lines

@@ -15,6 +15,7 @@ from connector.domain import catalogue
 from connector.domain.job import Stage, Status
 from connector.ledger import Ledger
 from connector.ledger.jobs import _LEASED, _due
+from connector.ledger.originals import FOLLOWERS, of_document
 from connector.ledger.queries import Filter
 from connector.ledger.tables import JobRow
 from tests.support.builders import NOON, OTHER_CUSTOMER, invoice
@@ -221,7 +222,7 @@ def test_with_50_000_jobs_the_work_is_found_by_index(ledger: Ledger, clock: Fake
     now = clock.now()
     lease = _due(suspects=False, of_sources=False).params(of_account=ACCOUNT, most=16, due_before=now, now=now)
     resting = select(JobRow.id).where(JobRow.status == Status.HELD, JobRow.reason.in_(["iban_wrong"]))
-    followers = select(JobRow.id).where(JobRow.source == "erp", JobRow.original_key == "7")
+    followers = select(JobRow.id).where(FOLLOWERS).params(of_document("erp", "1", "7   "))
     number = select(JobRow.id).where(JobRow.number == "F-7")
 
     assert "ix_job_due" in plan(ledger, lease)

@@ -15,8 +15,6 @@ from tests.support.builders import invoice
 from tests.support.clock import FakeClock
 from tests.support.ledgers import ACCOUNT, add, job_of, lease_one, settle, told
 
-DEAD = "999999999"
-
 
 def dead_owner() -> str:
     """A process of this machine that certainly does not exist any more."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -487,7 +488,7 @@ def test_two_processes_do_not_watch_beside_each_other(desk: Desk, monkeypatch: p
     looks: list[str] = []
     watch = desk.services.watch
 
-    def look_long() -> None:
+    def look_long(_ours: Callable[[], bool]) -> None:
         looks.append("one")
         monkeypatch.setattr(owner, "this_process", lambda: "another")
         notify(desk.services)
@@ -499,18 +500,61 @@ def test_two_processes_do_not_watch_beside_each_other(desk: Desk, monkeypatch: p
     assert looks == ["one"]
 
 
-def test_a_look_asks_the_ledger_a_few_times_for_each_account_and_never_for_a_source(
-    open_desk: Callable[..., Desk],
-) -> None:
-    asked = []
-    for number in (1, 41):
+@pytest.fixture
+def large(open_desk: Callable[..., Desk]) -> Callable[[int], Desk]:
+    """An installation of so many accounts, each with work that stalls and an invoice that is overdue."""
+
+    def open_one(number: int) -> Desk:
         accounts = {f"a{n}": {"account_id": str(n), "api_key": "key"} for n in range(number)}
         sources = {f"s{n}": {"adapter": "sql", "account": f"a{n}"} for n in range(number)}
         desk = open_desk(accounts=accounts, sources=sources)
-        desk.services.watch.look()
+        look(desk)
+        for n in range(number):
+            add(desk.ledger, invoice("1"), account=f"a{n}", source=f"s{n}")
+        return desk
+
+    return open_one
+
+
+def test_a_look_asks_the_ledger_as_often_for_many_accounts_as_for_one(large: Callable[[int], Desk]) -> None:
+    asked, told = [], Counter[str]()
+    for desk in map(large, (1, 41)):
+        look(desk, 73 * HOUR)
         with tallied(desk.ledger.database.engine) as tally:
             desk.services.watch.look()
             desk.services.watch.all_is_well()
         asked.append(tally.statements)
+        told = Counter(alarm.code for alarm in desk.ledger.alarms.lasting())
 
-    assert (asked[1] - asked[0]) / 40 <= 5  # what is left lying or overdue
+    assert asked[1] == asked[0]
+    assert told["work_stalled"] == told["invoices_overdue"] == 41
+
+
+def test_a_look_at_many_accounts_stays_with_whoever_makes_it_however_long_it_takes(
+    large: Callable[[int], Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, held = large(5), list[bool]()
+    desk.clock.advance(73 * HOUR)
+    begin = desk.ledger.alarms.begin
+
+    def begin_slowly(code: str, subject: str, details: Mapping[str, str]) -> bool:
+        desk.clock.advance(50)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(owner, "this_process", lambda: "another")
+            held.append(not desk.ledger.offices.hold("notify", seconds=1))
+        return begin(code, subject, details)
+
+    monkeypatch.setattr(desk.ledger.alarms, "begin", begin_slowly)
+    notify(desk.services)
+
+    assert len(held) >= 10
+    assert all(held)
+
+
+def test_a_look_that_another_process_has_taken_over_ends(large: Callable[[int], Desk]) -> None:
+    desk = large(5)
+    desk.clock.advance(73 * HOUR)
+    sources, accounts = [True] * 5, [True, True, False]
+    asked = iter([*sources, *accounts])
+    desk.services.watch.look(lambda: next(asked))
+    assert {alarm.subject for alarm in desk.ledger.alarms.lasting() if alarm.code == "work_stalled"} == {"a0", "a1"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,7 @@ from connector.domain.errors import NotSentError, OutsideError, SourceUnavailabl
 from connector.domain.invoice import Invoice
 from connector.ledger.owner import this_process
 from connector.ledger.reconciliations import Difference
+from connector.ports import RemoteInvoice
 from connector.reconcile.reconciler import Compared, Period, Reconciler, months
 from connector.reconcile.scratch import Scratch
 from connector.simulator.states import notice
@@ -65,6 +66,21 @@ class Auditor:
         return [(one.reason, one.number) for one in self.told]
 
 
+class Listing:
+    """B2Brouter, where each list has the same rows."""
+
+    def __init__(self, rows: Sequence[RemoteInvoice]) -> None:
+        self.asked: list[str] = []
+        self._rows = rows
+
+    def issued_invoices(self, start: date | None, end: date | None) -> Iterator[Sequence[RemoteInvoice]]:
+        self.asked.append(f"{start} {end}")
+        yield self._rows
+
+    def read_invoice(self, reference: str) -> RemoteInvoice | None:
+        return None
+
+
 @pytest.fixture
 def auditor(house: House) -> Auditor:
     """Three invoices were issued, and everybody agrees about them."""
@@ -88,6 +104,14 @@ def follow(house: House) -> None:
             connection.exec_driver_sql(
                 f"UPDATE job SET remote_state = '{there.state}' WHERE reference = '{there.id}'"
             )
+
+
+def forget(house: House, key: str) -> None:
+    """As a ledger restored from a backup does, that was made before the document was found."""
+    with house.ledger.database.write() as connection:
+        for table in ("event", "number_claim"):
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE job_id = {house.job(key).id}")
+        connection.exec_driver_sql(f"DELETE FROM job WHERE key = '{key}'")
 
 
 def remote_id(auditor: Auditor, key: str = "1") -> int:
@@ -140,6 +164,27 @@ def test_issued_by_hand_what_is_held_here_leads_to_the_link(auditor: Auditor) ->
 
     assert auditor.reasons() == [("issued_elsewhere", "F-4")]
     assert auditor.told[0].command == f"connector link {held.id} {made} --note …"
+
+
+def test_issued_by_us_and_unknown_to_a_restored_ledger_is_nobody_elses(auditor: Auditor) -> None:
+    reference = str(remote_id(auditor, "3"))
+    forget(auditor.house, "3")
+
+    assert auditor.reasons() == [("not_in_ledger", "F-3"), ("issued_not_in_ledger", "F-3")]
+    ours = auditor.told[1]
+    assert (ours.reference, ours.job_id, ours.source, ours.key) == (reference, None, "erp", "3")
+    assert ours.command == "connector sync --source erp"
+
+
+def test_issued_by_us_and_held_in_a_restored_ledger_leads_to_the_link(auditor: Auditor) -> None:
+    reference, held = remote_id(auditor, "3"), auditor.house.job("3").id
+    with auditor.house.ledger.database.write() as connection:
+        connection.exec_driver_sql(
+            "UPDATE job SET reference = NULL, xref = NULL, status = 'held', stage = 'found' WHERE key = '3'"
+        )
+
+    assert auditor.reasons() == [("issued_not_in_ledger", "F-3")]
+    assert auditor.told[0].command == f"connector link {held} {reference} --note …"
 
 
 def test_a_document_that_is_just_being_looked_for_is_no_difference(auditor: Auditor) -> None:
@@ -271,10 +316,12 @@ def test_a_day_that_was_changed_makes_no_document_unknown(auditor: Auditor) -> N
 
 
 def test_with_some_sources_only_what_b2brouter_alone_knows_is_left_aside(auditor: Auditor) -> None:
-    with auditor.house.ledger.database.write() as connection:
-        connection.exec_driver_sql("UPDATE job SET reference = NULL, xref = NULL WHERE key = '1'")
+    [known] = auditor.house.remote_contacts()
+    planted = {"account": 1, "contact_id": known.id, "number": "HAND-1", "date": DAY.isoformat(), "state": "sent"}
+    lines = [{"description": "x", "quantity": 1, "price": 10, "taxes_attributes": []}]
+    auditor.house.plant(invoices=[{**planted, "invoice_lines_attributes": lines}])
 
-    assert ("issued_elsewhere", "F-1") not in auditor.reasons(only_some=True)
+    assert auditor.reasons(only_some=True) == []
     assert auditor.house.ledger.reconciliations.recent() == []
 
 
@@ -382,6 +429,29 @@ def test_a_period_is_listed_month_by_month(
     found = list(months(period, period.start or first, date(2026, 2, 10)))
 
     assert [(start and start.isoformat(), end and end.isoformat()) for start, end in found] == slices
+
+
+def test_years_in_which_little_was_issued_cost_few_calls(auditor: Auditor) -> None:
+    auditor.compare(Period(start=date(2000, 1, 1)))
+
+    assert auditor.told == []
+    assert auditor.house.operations().count("list_invoices") < 25
+
+
+def test_months_in_which_much_was_issued_are_listed_one_by_one(auditor: Auditor) -> None:
+    year = Period(start=date(2025, 1, 1), end=date(2025, 12, 31))
+    [there] = auditor.house.remote.find_invoices("F-1")
+    quiet, busy = Listing([]), Listing([there] * 251)
+    for remote in (quiet, busy):
+        auditor.reconciler.reconcile(ACCOUNT, [], remote, year)
+
+    assert quiet.asked == [
+        "2025-01-01 2025-01-31",
+        "2025-02-01 2025-03-31",
+        "2025-04-01 2025-07-31",
+        "2025-08-01 2025-12-31",
+    ]
+    assert len(busy.asked) == 12
 
 
 @pytest.mark.parametrize("method", ["put_erp", "ready"])

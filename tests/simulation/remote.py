@@ -140,11 +140,6 @@ class Server:
             act()
         self._at = None
 
-    @property
-    def quiet_at(self) -> datetime | None:
-        """When the last late request will have been stored; None if none is on its way."""
-        return max((due for due, _ in self._late), default=None)
-
     def _id(self) -> str:
         self._next_id += 1
         return str(self._next_id)
@@ -285,8 +280,7 @@ class Server:
         return [
             one
             for one in self.contacts.values()
-            if one.stored_at <= seen
-            and (one.said.code == code or (text is not None and one.said.number.startswith(text)))
+            if one.stored_at <= seen and (one.said.code == code or (text is not None and text in one.said.number))
         ]
 
 

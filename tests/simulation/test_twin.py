@@ -49,7 +49,7 @@ def history(plan: Plan, conditions: Conditions, ledger: RealLedger | None) -> di
 
 @pytest.mark.parametrize(
     ("twin", "product", "not_needed"),
-    [(TwinJobs, Jobs, {"due_accounts", "has_due", "remember_original"}), (TwinContacts, Contacts, set())],
+    [(TwinJobs, Jobs, {"due_accounts", "has_due", "hasten", "remember_original"}), (TwinContacts, Contacts, set())],
     ids=["jobs", "contacts"],
 )
 def test_the_twin_has_every_method_of_the_product(twin: type, product: type, not_needed: set[str]) -> None:

@@ -398,10 +398,10 @@ class TwinContacts:
         here = self.rows[link.account, link.identity]
         if here.fence != link.fence:
             raise LeaseLostError(f"contact {link.identity} is in other hands")
+        self._told[link.account, link.identity] = self._clock.now()
         return self._put(here, **{"leased_until": self._clock.now() + self._lease, **values})
 
     def _put(self, link: ContactLink, **values: Any) -> ContactLink:
-        self._told[link.account, link.identity] = self._clock.now()
         after = self.rows[link.account, link.identity] = replace(link, **values)
         return after
 

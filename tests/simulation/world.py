@@ -184,6 +184,7 @@ class _Watched:
         for name in _operations(target.__class__):
             site = Site.LEDGER_READ if name in READS else Site.LEDGER_WRITE
             setattr(self, name, process.watched(name, getattr(target, name), site))
+        self.lease_seconds = LEASE
 
 
 READS = frozenset({"get", "known", "timeline"})

@@ -14,7 +14,8 @@ import pytest
 from connector.simulator import UnknownSwitchError
 from connector.simulator.main import serve
 from tests.simulator.client import HEADERS, Api, connect
-from tests.simulator.test_sim_state_file import await_answers, free_port
+from tests.simulator.test_sim_state_file import await_answers
+from tests.support.ports import own_port
 
 PROGRAM = "import json, sys; from connector.simulator.main import serve; serve(**json.loads(sys.argv[1]))"
 ROOT = Path(__file__).parents[2]
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def command(**options: Any) -> Iterator[tuple[subprocess.Popen[str], Api]]:
-    port = free_port()
+    port = own_port()
     running = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, json.dumps({"port": port} | options)],
         cwd=ROOT,
@@ -84,6 +85,25 @@ def test_account_key_switches_faults_and_webhook_are_taken_over() -> None:
         switches = api.get("/_simulator/switches").json()["switches"]
         chosen = {name: switches[name] for name in ("number_guard", "latency", "speed", "number_filter")}
         assert chosen == {"number_guard": False, "latency": 0.01, "speed": 5, "number_filter": "prefix"}
+
+
+def test_the_key_sees_the_accounts_that_are_added() -> None:
+    added = [{"id": 12, "name": "Twelve"}, {"name": "Numbered here"}]
+    with command(api_key="my_key", accounts=added) as (_, api):
+        names = [account["name"] for account in api.get("/accounts").json()["accounts"]]
+        assert {"Twelve", "Numbered here"} < set(names)
+        assert len(names) == 4
+        assert api.get("/accounts/12").json()["account"]["name"] == "Twelve"
+
+
+def test_the_key_sees_accounts_that_are_added_to_what_a_file_holds(tmp_path: Path) -> None:
+    kept = {"state_file": str(tmp_path / "state.db")}
+    with command(**kept) as (_, api):
+        assert api.get("/accounts/12").status_code == 404
+    with command(**kept, accounts=[{"id": 12, "name": "Twelve"}]) as (_, api):
+        assert api.get("/accounts/12").status_code == 200
+    with command(**kept) as (_, api):
+        assert api.get("/accounts/12").status_code == 200
 
 
 def test_an_option_that_makes_no_sense_is_refused_before_serving() -> None:

@@ -1,7 +1,6 @@
 """The state file: a killed simulator comes back with everything that it had confirmed."""
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from connector.simulator import ManualClock, SimulatorServer, audit
 from tests.simulator.client import HEADERS, Api, connect
+from tests.support.ports import own_port
 
 PROGRAM = """
 import sys
@@ -21,12 +21,6 @@ from connector.simulator.main import serve
 serve(port=int(sys.argv[1]), state_file=sys.argv[2])
 """
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @contextmanager
@@ -61,7 +55,7 @@ def client(port: int) -> Iterator[Api]:
 
 
 def test_after_kill_9_documents_and_journal_are_there(tmp_path: Path) -> None:
-    port, state_file = free_port(), tmp_path / "state.db"
+    port, state_file = own_port(), tmp_path / "state.db"
     with process(port, state_file) as running, client(port) as api:
         first = api.invoice("F-1")
         api.send(first["id"])

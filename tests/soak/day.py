@@ -18,11 +18,12 @@ from sqlalchemy.engine import make_url
 from tests.e2e.installation import Installation, Running, until
 from tests.soak.memory import Series, resident
 from tests.soak.plan import EDITED, HOURS, Arrival, Event, Plan, clock, mistyped_customers
+from tests.support.ports import own_port
 from tests.support.services import connect_postgres
 from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Erp, connected, cut
 from tests.torture.plan import Mode
-from tests.torture.remote import Remote, free_port
+from tests.torture.remote import Remote
 from tests.torture.rooms import Rooms, Wire
 
 TICK: Final = 0.2
@@ -87,7 +88,7 @@ class Day:
         self.result = Result(plan)
         self._rooms, self._wire, self._folder, self._say = rooms, wire, folder, say
         self._chance = random.Random(f"live {plan.seed}")
-        self._remote, self._web_port = Remote(free_port()), free_port()
+        self._remote, self._web_port = Remote(own_port()), own_port()
         self._erp = Erp(rooms.postgres().create())
         self._erp.install(plan.books)
         ledger = rooms.postgres().create(rooms.ledger_template)

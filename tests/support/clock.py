@@ -28,6 +28,12 @@ class FakeClock:
         with self._lock:
             self._at += timedelta(seconds=seconds)
 
+    def put(self, seconds: float) -> None:
+        """Put the hands forward, or back; what is measured by `monotonic` knows nothing of it."""
+        with self._lock:
+            self._at += timedelta(seconds=seconds)
+            self._start += timedelta(seconds=seconds)
+
     def advance_to(self, instant: datetime) -> None:
         """Move forward to an instant; never back."""
         with self._lock:

@@ -10,6 +10,7 @@ from connector.domain.job import Effect, Event, Stage
 from connector.ledger import Ledger
 from connector.ledger.queries import Filter
 from connector.ledger.records import Entry, Job
+from connector.ports import Position
 from tests.support.builders import NOON, found, invoice
 
 ACCOUNT = "main"
@@ -46,6 +47,10 @@ def job_of(ledger: Ledger, key: str = "1") -> Job:
 
 def jobs(ledger: Ledger) -> list[Job]:
     return list(ledger.queries.jobs(Filter()))
+
+
+def position_in(ledger: Ledger, source: str = SOURCE) -> Position | None:
+    return ledger.intake.position(ledger.intake.state(source))
 
 
 def told(ledger: Ledger, job: Job) -> list[str]:

@@ -18,7 +18,7 @@ CLIENT, SECRET = "connector", "provider-secret"
 
 
 class OpenIdProvider:
-    """Lets one person in, as `claims` says; `lies` replaces claims of the id token."""
+    """Lets one person in, as `claims` says; `lies` replaces claims of the id token, `elsewhere` its addresses."""
 
     def __init__(self) -> None:
         self.key = RSAKey.generate_key(2048, {"kid": "one", "use": "sig"})
@@ -26,6 +26,7 @@ class OpenIdProvider:
         self.claims: dict[str, Any] = {"sub": "007", "preferred_username": "james", "groups": ["erp-operators"]}
         self.lies: dict[str, Any] = {}
         self.at_userinfo: dict[str, Any] = {}
+        self.elsewhere: dict[str, str] = {}
         self._codes: dict[str, dict[str, str]] = {}
         provider = self
 
@@ -63,7 +64,8 @@ class OpenIdProvider:
         elif parts.path == "/.well-known/openid-configuration":
             ends = {"authorization": "authorize", "token": "token", "userinfo": "userinfo"}
             addresses = {f"{name}_endpoint": f"{self.issuer}/{path}" for name, path in ends.items()}
-            self._answer(request, 200, {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **addresses})
+            whole = {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **addresses, **self.elsewhere}
+            self._answer(request, 200, whole)
         elif parts.path == "/keys":
             self._answer(request, 200, {"keys": [self.key.as_dict(private=False)]})
         else:

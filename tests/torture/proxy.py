@@ -6,6 +6,8 @@ import socket
 import threading
 from contextlib import suppress
 
+from tests.support.sockets import hand_on
+
 
 class CutProxy:
     """Passes bytes between local clients and a server, until it is told not to."""
@@ -59,12 +61,6 @@ class CutProxy:
                 threading.Thread(target=self._pass, args=(source, target), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65536):
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
+        hand_on(source, target)
         with self._lock:
             self._open -= {source, target}

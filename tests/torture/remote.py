@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 import json
-import socket
 import urllib.error
 import urllib.request
 from decimal import Decimal
 from typing import Any
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-    return port
 
 
 class Remote:

@@ -20,11 +20,12 @@ from typing import Any
 import psycopg
 from sqlalchemy.engine import make_url
 
+from tests.support.ports import Port
 from tests.torture import audit
 from tests.torture.erp import EXAMPLES, Erp, cut
 from tests.torture.nursery import Child, Nursery
 from tests.torture.plan import LEASE, LONGEST_FIRE, QUIET, TIMEOUT, Event, Plan
-from tests.torture.remote import Remote, free_port
+from tests.torture.remote import Remote
 from tests.torture.rooms import Rooms, Wire
 
 STOP_LIMIT = 20.0
@@ -66,9 +67,10 @@ class Scenario:
         self._wire = wire
         self._folder = folder
         self._chance = random.Random(f"{plan.seed} while it runs")
-        self._port = free_port()
-        self._remote = Remote(self._port)
+        self._port = Port()
+        self._remote = Remote(self._port.number)
         self._simulator: Child | None = None
+        self._starting = threading.Lock()
         self._children: list[Child] = []
         self._arms = list(plan.arms)
         self._unconfirmed = list(plan.books.documents)
@@ -76,7 +78,6 @@ class Scenario:
         self._pauses: list[audit.Pause] = []
         self._paused: dict[int, tuple[Child, float, float]] = {}  # pid -> since, until
         self._busy: list[threading.Timer] = []
-        self._admin: psycopg.Connection[Any] | None = None
         self._databases: list[str] = []
         self._notes = (folder / "events.log").open("a", encoding="utf-8")
         self._began = time.monotonic()
@@ -179,20 +180,27 @@ since = 2020-01-01
 {options[1]}{options[2]}"""
 
     def _start_simulator(self) -> None:
-        switches = {name: value for name, value in self.plan.switches.items() if self._burning or name != "latency"}
-        settings = [f"--set={name}={json.dumps(value)}" for name, value in switches.items()]
-        self._simulator = self._nursery.start(
-            "simulator",
-            ["simulator", "--port", str(self._port), "--state", str(self._folder / "simulator.db"), "--quiet",
-             "--seed", str(self.plan.seed), *settings],
-            self._folder / "simulator.log",
-            env={},
-        )  # fmt: skip
-        limit = time.monotonic() + 15
-        while not self._remote.answers():
-            if time.monotonic() > limit:
-                raise RuntimeError("the simulator does not answer")
-            time.sleep(0.02)
+        with self._starting:  # two events may have ended it once
+            if self._simulator is not None and self._simulator.alive:
+                return
+            switches = {
+                name: value for name, value in self.plan.switches.items() if self._burning or name != "latency"
+            }
+            settings = [f"--set={name}={json.dumps(value)}" for name, value in switches.items()]
+            self._simulator = child = self._nursery.start(
+                "simulator",
+                ["simulator", "--port", str(self._port.number), "--state", str(self._folder / "simulator.db"),
+                 "--quiet", "--seed", str(self.plan.seed), *settings],
+                self._folder / "simulator.log",
+                env={},
+            )  # fmt: skip
+            limit = time.monotonic() + 15
+            while child.alive and not self._remote.answers():
+                if time.monotonic() > limit:
+                    raise RuntimeError("the simulator does not answer")
+                time.sleep(0.02)
+            if child.code is not None:
+                raise RuntimeError(f"the simulator ended with {child.code}")
 
     def _start(self, role: str, *, armed: str | None = None) -> Child:
         argv = ["--config", str(self._config), "--log-level", "info", role]
@@ -586,6 +594,7 @@ since = 2020-01-01
         for url in self._databases:
             with suppress(psycopg.Error):
                 self._rooms.postgres().drop(url)
+        self._port.release()
         if self._wire is not None:
             self._wire.proxy.refuse(False)
         for finding in self.result.findings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -20,9 +21,11 @@ from tests.e2e.installation import until
 from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
 from tests.support.ledgers import job_of, lease_one
+from tests.support.ports import Port
 from tests.torture import audit, plan
 from tests.torture.erp import Books, Document, Line
 from tests.torture.nursery import Nursery
+from tests.torture.remote import Remote
 
 PASSES = """
 from connector.crashpoints import crashpoint
@@ -175,3 +178,18 @@ def test_a_look_up_that_is_cut_short_does_not_begin_the_quiet_time_anew(embedded
     clock.advance(ledger.jobs.lease_seconds + 1)
     ledger.jobs.rescue()
     assert job_of(ledger).open_since == job.open_since
+
+
+def test_a_simulators_port_is_kept_for_it_while_it_is_down(nursery: Nursery, tmp_path: Path) -> None:
+    port = Port()
+    remote = Remote(port.number)
+    for number in range(2):
+        simulator = nursery.start(
+            "simulator", ["simulator", "--port", str(port.number), "--quiet"], tmp_path / f"log-{number}", env={}
+        )
+        until(remote.answers, within=30)
+        simulator.kill()
+        assert simulator.wait(5)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", port.number))
+    port.release()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector.validation.identifiers import iban_valid, tax_number_valid
+from connector.validation.identifiers import foreign_home, iban_valid, tax_number_valid
 
 VALID = [
     ("AT", "ATU13585627"),
@@ -91,6 +91,44 @@ def test_a_number_that_can_exist_passes(country: str, number: str) -> None:
 @pytest.mark.parametrize(("country", "number"), WRONG)
 def test_a_number_that_cannot_exist_is_caught(country: str, number: str) -> None:
     assert not tax_number_valid(number, country)
+
+
+@pytest.mark.parametrize(
+    ("country", "number", "home"),
+    [
+        ("ES", "PT501964843", "PT"),
+        ("ES", "PT 501 964 843", "PT"),
+        ("FR", "LU15027442", "LU"),
+        ("GB", "IE6433435F", "IE"),
+        ("FR", "ESX1234567L", "ES"),
+        ("ES", "EL094259216", "GR"),
+        ("ES", "XI980780684", "GB"),
+        ("BE", "NL004495445B01", "NL"),
+    ],
+)
+def test_a_number_of_another_country_passes_by_the_rules_there(country: str, number: str, home: str) -> None:
+    assert foreign_home(number, country) == home
+    assert tax_number_valid(number, country)
+
+
+@pytest.mark.parametrize(
+    ("country", "number"),
+    [
+        ("ES", "PT501964842"),
+        ("ES", "PT999999999"),
+        ("ES", "GR094259216"),  # the prefix of Greece is EL
+        ("ES", "501964843"),
+        ("FR", "CHE116281710"),  # a country whose numbers are not checked proves nothing
+    ],
+)
+def test_a_number_that_cannot_exist_in_the_country_of_its_prefix_is_caught(country: str, number: str) -> None:
+    assert foreign_home(number, country) is None
+    assert not tax_number_valid(number, country)
+
+
+@pytest.mark.parametrize(("country", "number"), [*VALID, *UNCHECKED, ("US", "ESA28015865")])
+def test_a_number_of_ones_own_country_has_no_other_home(country: str | None, number: str) -> None:
+    assert foreign_home(number, country) is None
 
 
 @pytest.mark.parametrize(("country", "number"), UNCHECKED)

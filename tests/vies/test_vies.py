@@ -252,6 +252,24 @@ def test_customers_at_home_are_asked_about_where_the_operator_wants_it(house: Ho
     assert register.asked == ["/ms/ES/vat/A28015865"]
 
 
+def test_a_number_of_another_member_state_is_asked_about_there(house: House, register: Register) -> None:
+    ask(house, register)
+
+    house.issue(invoice("1", buyer=replace(CUSTOMER, tax_number="PT 501 964 843")))
+
+    house.assert_issued("1")
+    assert register.asked == ["/ms/PT/vat/501964843"]
+
+
+def test_a_number_of_home_is_asked_no_more_because_the_address_is_abroad(house: House, register: Register) -> None:
+    ask(house, register)
+
+    house.issue(invoice("1", buyer=replace(OTHER_CUSTOMER, tax_number=CUSTOMER.tax_number)))
+
+    house.assert_issued("1")
+    assert register.asked == []
+
+
 # ---------------------------------------------------------------- settings
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -45,7 +47,7 @@ class Web:
 @pytest.fixture
 def web(embedded_url: str, provider: OpenIdProvider) -> Iterator[Web]:
     provider.claims = {"sub": "007", "preferred_username": "james", "groups": ["erp-operators"]}
-    provider.lies, provider.at_userinfo, provider.signs_with = {}, {}, provider.key
+    provider.lies, provider.at_userinfo, provider.elsewhere, provider.signs_with = {}, {}, {}, provider.key
     web = Web(embedded_url, provider.issuer)
     yield web
     web.server.stop()
@@ -127,6 +129,33 @@ def test_an_answer_counts_once_and_in_the_browser_that_asked(web: Web, browser: 
         assert other.client.get(back).status_code == 403
     assert browser.client.get(back + "x").status_code == 403  # another state... and the sign-in is over
     assert browser.client.get(back).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"[" * 45_000,
+        b"[]",
+        b"\xff",
+        b'{"state": "\\ud800", "nonce": "", "verifier": "", "target": ""}',
+        b'{"state": "x", "nonce": "", "verifier": "\\ud800", "target": ""}',
+    ],
+    ids=["deep", "a list", "no text", "half a character", "another half"],
+)
+def test_what_a_stranger_says_was_begun_here_was_not(
+    web: Web, browser: Browser, kept: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    browser.client.cookies.set("connector_openid", base64.urlsafe_b64encode(kept).decode())
+    assert browser.get("/sign-in/callback?state=x&code=y").status_code == 403
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"])
+def test_no_address_is_asked_that_others_can_listen_to(
+    web: Web, browser: Browser, provider: OpenIdProvider, name: str
+) -> None:
+    provider.elsewhere = {name: "http://provider.example/"}
+    assert browser.get("/sign-in/provider").status_code == 503
 
 
 def test_a_provider_that_is_away_is_told_and_passwords_still_count(embedded_url: str) -> None:

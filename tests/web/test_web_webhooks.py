@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from config import secrets
 from connector.domain.signature import HEADER, sign
+from tests.e2e.installation import until
 from tests.support.house import rows
 from tests.web.conftest import SECRET, Office
 
@@ -136,3 +142,47 @@ def test_a_ledger_that_fails_lets_b2brouter_try_again(office: Office) -> None:
         connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO inbox")
     assert post(office, event()) == 200
     assert stored(office) == [KNOWN]
+
+
+@pytest.fixture
+def _nothing_told() -> Iterator[None]:
+    secrets._told_by.clear()
+    yield
+    secrets._told_by.clear()
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Path:
+    """A file that notes each time that the command for the secret runs."""
+    return tmp_path / "asked"
+
+
+@contextmanager
+def behind_vault(url: str, vault: Path, program: str) -> Iterator[Office]:
+    command = [sys.executable, "-c", f"import sys, time; open({str(vault)!r}, 'a').write('x'); {program}"]
+    office = Office(url, accounts={"main": {"webhook_secret": None, "webhook_secret_command": command}})
+    yield office
+    office.close()
+
+
+@pytest.mark.usefixtures("_nothing_told")
+def test_what_is_not_signed_asks_no_vault(embedded_url: str, vault: Path) -> None:
+    with behind_vault(embedded_url, vault, f"print({SECRET!r})") as office:
+        assert send(office, event(), {}) == 401
+        assert post(office, event(), age=1200) == 401
+        assert not vault.exists()
+        assert post(office, event()) == 200
+        assert post(office, event(2), secret="whsec_other") == 401
+    assert vault.read_text() == "x"
+
+
+@pytest.mark.usefixtures("_nothing_told")
+def test_a_vault_that_fails_is_asked_once_and_keeps_nobody_waiting(embedded_url: str, vault: Path) -> None:
+    with behind_vault(embedded_url, vault, "time.sleep(3); sys.exit(1)") as office, ThreadPoolExecutor(50) as many:
+        assert office.http.get("/health/live").status_code == 200
+        forged = [many.submit(post, office, event(), secret="whsec_other") for _ in range(50)]
+        until(vault.exists, within=30, what="the vault is not asked")
+        assert office.http.get("/health/ready").status_code == 200
+        assert not forged[0].done()  # the vault had not answered yet
+        assert {one.result() for one in forged} == {503}
+    assert vault.read_text() == "x"

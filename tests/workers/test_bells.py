@@ -24,6 +24,9 @@ class Post:
     def __init__(self, _app: object) -> None:
         self.sent: list[tuple[str, float]] = []
 
+    def waiting(self) -> int:
+        return 0
+
     def send(self, task: str, *, now: datetime, expires: float, **ids: str) -> None:
         self.sent.append((f"{task} {ids['account']}", expires))
 
@@ -36,7 +39,8 @@ def test_a_bell_rings_again_once_the_drain_can_be_over(
     clock = FakeClock(NOON)
     worker = SimpleNamespace(drain_seconds=drain_seconds)
     ledger = SimpleNamespace(database=SimpleNamespace(clock=clock))
-    services: Any = SimpleNamespace(clock=clock, ledger=ledger, settings=SimpleNamespace(worker=worker))
+    settings = SimpleNamespace(worker=worker, accounts=["main"], sources=["erp"])
+    services: Any = SimpleNamespace(clock=clock, ledger=ledger, settings=settings)
     bell = scheduler._Bell(cast(Celery, None), cast(Services, services))
 
     bell.ring("main")
@@ -45,7 +49,7 @@ def test_a_bell_rings_again_once_the_drain_can_be_over(
     clock.advance(0.1)
     bell.ring("main")
 
-    assert bell._bell.sent == [("drain main", again)] * 2  # type: ignore[attr-defined]
+    assert bell._bell.sent == [("drain main", scheduler._LIFE)] * 2  # type: ignore[attr-defined]
 
 
 class Mute:
@@ -55,6 +59,9 @@ class Mute:
         self.is_up = False
         self.tried: list[str] = []
         self.clock: FakeClock = app
+
+    def waiting(self) -> int:
+        return 0
 
     def send(self, task: str, *, now: datetime, expires: float, **ids: str) -> None:
         self.tried.append(ids["account"])
@@ -68,7 +75,9 @@ def test_a_broker_that_failed_is_left_alone_for_some_seconds_and_then_rung_for_w
 ) -> None:
     monkeypatch.setattr(scheduler, "Bell", Mute)
     clock: Any = FakeClock(NOON)
-    services: Any = SimpleNamespace(clock=clock, settings=SimpleNamespace(worker=SimpleNamespace(drain_seconds=60.0)))
+    worker = SimpleNamespace(drain_seconds=60.0)
+    settings = SimpleNamespace(worker=worker, accounts=["a", "b", "c"], sources=["erp"])
+    services: Any = SimpleNamespace(clock=clock, settings=settings)
     bell = scheduler._Bell(clock, services)
     broker = cast(Mute, bell._bell)
 
