@@ -28,6 +28,9 @@ REQUIRED: Final = os.environ.get("SERVICES") == "required"
 IGNORED: Final[Mapping[str, Sequence[str]]] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))[
     "tool"
 ]["ruff"]["lint"]["per-file-ignores"]
+LISTED: Final = {"sbom.json": "requirements.lock", "sbom-extras.json": "requirements-extras.lock"}
+"""The lists of components, and what of: the product, and what the image may have besides."""
+
 LOCKS: Final = ("requirements.lock", "requirements-extras.lock", "requirements-dev.lock", "requirements-build.lock")
 
 
@@ -38,7 +41,7 @@ def main() -> int:
     good = code()
     if what == "all":
         good = dependencies() and good
-        components()
+        good = components() and good
     return 0 if good else 1
 
 
@@ -137,18 +140,27 @@ def asked(lock: str) -> Sequence[dict[str, Any]]:
     return []
 
 
-def components() -> None:
+def components() -> bool:
     """Write the components of an installation in CycloneDX's form."""
-    file = BUILD / "sbom.json"
+    if not (BUILD / "dependencies" / "cyclonedx_py").is_dir():
+        print("NOT LISTED: cyclonedx-bom is not there, and could not be fetched.")
+        return not REQUIRED
+    written = [_listed(BUILD / name, lock) for name, lock in LISTED.items()]
+    return all(written)
+
+
+def _listed(file: Path, lock: str) -> bool:
     done = tool(
         "cyclonedx_py",
-        *("requirements", "requirements.lock", "--pyproject", "pyproject.toml", "--mc-type", "application"),
+        *("requirements", lock, "--pyproject", "pyproject.toml", "--mc-type", "application"),
         *("--output-reproducible", "--output-format", "JSON", "--output-file", str(file)),
     )
     if done.returncode:
-        raise SystemExit(f"The list of components was not written: {done.stderr.strip()}")
+        print(f"The list of components of {lock} was not written: {done.stderr.strip()}")
+        return False
     listed = json.loads(file.read_text(encoding="utf-8"))
     print(f"{file.relative_to(ROOT)}: CycloneDX {listed['specVersion']}, {len(listed['components'])} components")
+    return True
 
 
 if __name__ == "__main__":
