@@ -136,6 +136,10 @@ class Nursery:
                     self._end(child, self._early.pop(pid))
         return child
 
+    def send(self, number: int) -> None:
+        """Send a signal to the parent itself."""
+        self._process.send_signal(number)
+
     def close(self) -> None:
         for child in list(self._children.values()):
             child.kill()

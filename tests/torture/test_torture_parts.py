@@ -65,10 +65,14 @@ def test_a_process_that_does_not_end_tells_where_it_is(nursery: Nursery, tmp_pat
 
 
 def test_a_process_that_was_born_too_late_is_not_taken_for_the_next_one(nursery: Nursery, tmp_path: Path) -> None:
-    nursery.patience = 0
-    with pytest.raises(RuntimeError, match="does not answer"):
-        nursery.start("late", ["--help"], tmp_path / "late", env={})
-    nursery.patience = 30
+    nursery.patience = 0.05
+    nursery.send(signal.SIGSTOP)
+    try:
+        with pytest.raises(RuntimeError, match="does not answer"):
+            nursery.start("late", ["--help"], tmp_path / "late", env={})
+    finally:
+        nursery.send(signal.SIGCONT)
+        nursery.patience = 30
     child = nursery.start("version", ["--version"], tmp_path / "log", env={})
     assert child.wait(30)
     assert child.log.read_text().startswith("connector, version ")
