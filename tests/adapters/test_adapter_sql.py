@@ -637,6 +637,19 @@ def test_companies_and_keys_that_are_filled_up_with_blanks_are_known_by_their_na
     assert found[3].original_key == credit.original.key == found[0].key.strip()
 
 
+def test_companies_with_blanks_behind_their_names_are_found(url: str, make: MakeAdapter) -> None:
+    """A text keeps the blanks that somebody typed, as CHAR(n) does not where it is cast."""
+    options = {
+        name: statement.replace("p.office_id AS", "CASE p.office_id WHEN 1 THEN 'main  ' ELSE 'other' END AS")
+        for name, statement in booking_options().items()
+        if name in {"find", "header"}
+    }
+    source = SourceSettings(adapter="sql", accounts={"main": "spain"})
+    found = everything(make(url, **options, companies=None), companies=list(source.accounts or {}))
+    assert [row.key for row in found] == ["100", "101", "102", "103"]
+    assert {source.account_of(row.company) for row in found} == {"spain"}
+
+
 def test_texts_and_numbers_that_are_kept_as_bytes_are_read_as_what_they_say(
     sqlite_url: str, make: MakeAdapter
 ) -> None:

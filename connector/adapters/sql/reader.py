@@ -251,8 +251,8 @@ class Reader:
         if since is not None:
             wanted.append(self._issued_from(days_in(self._options.timezone).earliest(since)))
         if companies is not None and "company" in shape.columns:
-            named = {*companies, *(company.rstrip() for company in companies)}  # CHAR(n) loses its blanks by the cast
-            wanted.append(cast(column("company"), String(64)).in_(sorted(named)))
+            named = sorted({company.rstrip() for company in companies})  # blanks at the end are no part of a name
+            wanted.append(func.rtrim(cast(column("company"), String(64))).in_(named))
         return wanted
 
     def _issued_from(self, first: date) -> ColumnElement[bool]:
