@@ -22,6 +22,7 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -102,24 +103,39 @@ class Erasure:
             before: of sending, or of the last change of what was left out.
             who: the person.
             note: why.
-            tax_number: only of the customer with this number, in the ledger's spelling: see `tax_number`.
+            tax_number: only of the customer with this number, in the ledger's spelling: see `tax_number`. Answers
+                of registers about others stay.
         """
+        contacts_meant = self._contacts_of(tax_number)
         jobs, last = 0, 0
         while ids := self._some(before, tax_number, after=last):
             with self._database.write() as connection:
                 _erase_jobs(connection, ids)
             jobs, last = jobs + len(ids), ids[-1]
-        contacts = self._erase_contacts(before)
+        contacts = self._erase_contacts(and_(contacts_meant, _forgettable(before)))
         with self._database.write() as connection:
-            connection.execute(delete(VatNumberRow).where(VatNumberRow.asked_at < before))
-            connection.execute(delete(DirectoryRow).where(DirectoryRow.valid_until < before))
+            if tax_number is None:
+                connection.execute(delete(VatNumberRow).where(VatNumberRow.asked_at < before))
+                connection.execute(delete(DirectoryRow).where(DirectoryRow.valid_until < before))
             now = self._database.clock.now()
             write_deed(connection, now, who=who, what=ERASED, subject="", count=jobs, note=note)
         return Erased(jobs=jobs, contacts=contacts)
 
-    def _erase_contacts(self, before: datetime) -> int:
+    def _contacts_of(self, tax_number: str | None) -> ColumnElement[bool]:
+        """Return which contacts are meant: all, or one customer's, by its number or by what was issued to them."""
+        if tax_number is None:
+            return true()
+        issued = select(JobRow.account, JobRow.contact_id).where(JobRow.tax_number == tax_number).distinct()
+        with self._database.read() as connection:
+            names = [(row.account, row.contact_id) for row in connection.execute(issued)]
+        return or_(
+            ContactLinkRow.identity == f"{_BY_TAX_NUMBER}{tax_number}",
+            tuple_(ContactLinkRow.account, ContactLinkRow.contact_id).in_(names),
+        )
+
+    def _erase_contacts(self, forgettable: ColumnElement[bool]) -> int:
         """Forget contacts; the next document of that customer looks it up again. Return how many."""
-        name, forgettable = tuple_(ContactLinkRow.account, ContactLinkRow.identity), _forgettable(before)
+        name = tuple_(ContactLinkRow.account, ContactLinkRow.identity)
         query = select(ContactLinkRow.account, ContactLinkRow.identity).where(forgettable)
         query = query.order_by(ContactLinkRow.account, ContactLinkRow.identity).limit(_AT_ONCE)
         count, last = 0, ("", "")

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from connector.bench import ledgers
 from connector.ledger import Ledger, erasure
 from connector.ledger.erasure import Meant
-from connector.ledger.tables import ContactLinkRow, JobRow
+from connector.ledger.tables import ContactLinkRow, DirectoryRow, JobRow
 
 COUNT = 1500
 """More than two batches."""
@@ -76,6 +76,34 @@ def test_the_contacts_that_no_document_needs_go_in_batches_too(old: Ledger, monk
     kept = number(old, "contact_link")
     assert erased.contacts + kept == 300
     assert kept == number(old, "(SELECT DISTINCT account FROM job WHERE contact_id = '7') AS needing")
+    old.close()
+
+
+def test_with_a_tax_number_the_contacts_of_others_stay(old: Ledger) -> None:
+    now = old.database.clock.now()
+    link = {"account": ledgers.ACCOUNTS[0], "taken": False, "looks": 0, "fence": 0}
+    link |= {"updated_at": now - timedelta(days=800)}
+    whose = {"tax:ESA58818501": "1", "0009:21840543500013": "2", "tax:FR23334175221": "3"}
+    with old.database.write() as connection:
+        connection.execute(
+            ContactLinkRow.__table__.insert(),
+            [{**link, "identity": identity, "contact_id": contact} for identity, contact in whose.items()],
+        )
+        connection.execute(text("UPDATE job SET tax_number = 'FR23334175221', contact_id = NULL"))
+        connection.execute(
+            JobRow.__table__.update().where(JobRow.id == 1).values(
+                tax_number="ESA58818501", contact_id="2", account=ledgers.ACCOUNTS[0]
+            )
+        )  # fmt: skip
+        connection.execute(
+            DirectoryRow.__table__.insert(), {"account": "main", "identifier": "ES 9920 x", "valid_until": now}
+        )
+
+    erased = old.erasure.erase(now + timedelta(days=1), who="ana", note="asked", tax_number="ESA58818501")
+
+    assert (erased.jobs, erased.contacts) == (1, 2)
+    assert number(old, "contact_link WHERE identity = 'tax:FR23334175221'") == 1
+    assert number(old, DirectoryRow.__tablename__) == 1
     old.close()
 
 
