@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from config.sections.broker import BrokerSettings
 from connector.domain.errors import UsageError
 
-_KNOWN: Final = ("redis", "rediss", "amqp", "amqps")
+_OF_REDIS_TLS: Final = (
+    "ssl_ca_certs", "ssl_ca_path", "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_ciphers",
+    "ssl_cert_reqs", "ssl_check_hostname",
+)  # fmt: skip
 
-_PARAMETERS: Final = ("login_method",)
-"""What the URL of a broker may say besides `ssl_…`."""
+_PARAMETERS: Final[Mapping[str, Sequence[str]]] = {
+    "redis": (),
+    "rediss": _OF_REDIS_TLS,
+    "amqp": ("login_method",),
+    "amqps": ("login_method", "ssl_ca_certs"),
+}
+"""The kinds of brokers, and what their URLs may say: all that their transports read from a text."""
+
+_LEVELS: Final = ("required", "optional", "none")
+"""Of `ssl_cert_reqs`, as they stand there or as CERT_REQUIRED."""
 
 
 def reach(settings: BrokerSettings) -> str:
@@ -44,14 +56,21 @@ def known_kind(url: str) -> None:
         complete = parts.port is not None or bool(parts.hostname)
     except ValueError:  # a port that is no number
         complete = False
-    if scheme not in _KNOWN or not complete:
+    if scheme not in _PARAMETERS or not complete:
         raise UsageError(
             "broker.url names no broker that is known.",
             action="Give redis://HOST/0 or amqp://USER@HOST//, or memory:// for none.",
         )
-    for name, _ in parse_qsl(url.partition("?")[2]):
-        if not name.startswith("ssl_") and name not in _PARAMETERS:
+    for name, value in parse_qsl(url.partition("?")[2]):
+        if name not in _PARAMETERS[scheme]:
+            others = [other for other in _PARAMETERS if name in _PARAMETERS[other]]
+            readers = f"; those of {' and '.join(f'{other}://' for other in others)} can" if others else ""
+            allowed = ", ".join(_PARAMETERS[scheme]) or "none"
             raise UsageError(
-                f"broker.url has a parameter {name} that no broker can be told.",
-                action="Write it as redis://:PASSWORD@HOST:PORT/0 or amqp://USER:PASSWORD@HOST:PORT//.",
+                f"broker.url has a parameter {name} that a broker of {scheme}:// cannot be told{readers}.",
+                action=f"Correct it; parameters of {scheme}:// are: {allowed}.",
+            )
+        if name == "ssl_cert_reqs" and value.lower().removeprefix("cert_") not in _LEVELS:
+            raise UsageError(
+                "broker.url has an ssl_cert_reqs that is not known.", action=f"Say one of {', '.join(_LEVELS)}."
             )

@@ -319,16 +319,42 @@ def test_a_url_of_no_broker(url: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["password", "hostname", "port", "virtual_host", "db", "ssl", "socket_timeout"])
-@pytest.mark.parametrize("scheme", ["redis", "amqps"])
+@pytest.mark.parametrize("scheme", ["rediss", "amqps"])
 def test_a_parameter_that_a_broker_cannot_be_told_is_named(scheme: str, name: str) -> None:
     with pytest.raises(UsageError) as refused:
-        known_kind(f"{scheme}://host/0?ssl_check_hostname=true&{name}={CANARY}")
+        known_kind(f"{scheme}://host/0?ssl_ca_certs=/ca.pem&{name}={CANARY}")
     assert f"parameter {name} " in refused.value.message
     assert CANARY not in refused.value.message + refused.value.action
 
 
 @pytest.mark.parametrize(
-    "url", ["rediss://h/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none", "amqps://h?login_method=EXTERNAL"]
+    "url",
+    [
+        "rediss://h/0?ssl_ca_cert=/ca.pem",  # without the s
+        "rediss://h/0?ssl_min_version=TLSv1_2",
+        "redis://h/0?ssl_cert_reqs=none",
+        "amqps://h//?ssl_certfile=/us.pem",
+        "amqp://h//?ssl_ca_certs=/ca.pem",
+    ],
+)
+def test_what_the_transport_of_a_broker_would_stumble_over_is_named(url: str) -> None:
+    with pytest.raises(UsageError, match="a parameter ssl_"):
+        known_kind(url)
+
+
+def test_an_unknown_level_of_verification_is_named() -> None:
+    with pytest.raises(UsageError, match="ssl_cert_reqs that is not known"):
+        known_kind("rediss://h/0?ssl_cert_reqs=nonsense")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss://h/0?ssl_ca_certs=/ca.pem&ssl_cert_reqs=none",
+        "rediss://h/0?ssl_cert_reqs=CERT_REQUIRED&ssl_certfile=/us.pem&ssl_keyfile=/key.pem",
+        "amqps://h?login_method=EXTERNAL",
+        "amqps://h//?ssl_ca_certs=/ca.pem",
+    ],
 )
 def test_parameters_that_a_broker_can_be_told(url: str) -> None:
     known_kind(url)
