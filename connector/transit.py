@@ -39,6 +39,12 @@ _OF_PYMYSQL: Final = (
 )  # fmt: skip
 """What a URL may say of TLS to MariaDB and MySQL."""
 
+_VERIFIED: Final = ("verify-full", "verify-ca")
+"""Modes of libpq that believe no server without a certificate of an authority."""
+
+_IN_A_FILE: Final = ("service", "read_default_file", "read_default_group")
+"""Parameters for which libpq and PyMySQL take host, port and more from a file."""
+
 _TRUE: Final = ("true", "1", "yes", "on")
 _FALSE: Final = ("false", "0", "no", "off")
 
@@ -54,7 +60,7 @@ def verified(url: URL) -> dict[str, Any]:
     kind, _, driver = url.drivername.partition("+")
     if is_local(url):
         return {}
-    if kind in {"postgresql", "postgres"} and driver in {"", "psycopg", "psycopg2"}:
+    if _is_libpq(url):
         return _for_libpq(url.query)
     if kind in {"mysql", "mariadb"} and driver in {"", "pymysql"}:
         return _for_pymysql(url.query)
@@ -64,7 +70,8 @@ def verified(url: URL) -> dict[str, Any]:
 def cure(url: URL, said: str) -> str | None:
     """Return what to do where a server does not pass, going by the words of the driver; None where it is not that."""
     is_otherwise = _NAMED_OTHERWISE.search(said)
-    if not (is_otherwise or _REFUSED.search(said)) or not verified(url):
+    is_about_it = is_otherwise or _REFUSED.search(said)
+    if not is_about_it or not (verified(url) or believed_by_libpq(url)):
         return None
     postgresql = url.get_backend_name() == "postgresql"
     authority, without = ("sslrootcert", "sslmode=disable") if postgresql else ("ssl_ca", "ssl_disabled=true")
@@ -80,13 +87,13 @@ def cure(url: URL, said: str) -> str | None:
 def is_local(url: URL) -> bool:
     """Whether a URL leads to this machine alone: through sockets, or to addresses that no other has.
 
-    What its parameters and the variables of libpq say counts as it does for the drivers. Where a service of libpq
-    leads to is in a file of its own: it may be anywhere.
+    What its parameters and the variables of libpq say counts as it does for the drivers. Where a service of libpq,
+    or an option file of MySQL, leads to is in a file of its own: it may be anywhere.
     """
     hosts, others = _listed(url.query.get("host") or url.host), _listed(url.query.get("hostaddr"))
-    service = url.query.get("service")
+    service = any(name in url.query for name in _IN_A_FILE)
     if url.get_backend_name() == "postgresql":
-        service = service or (None if hosts else os.environ.get("PGSERVICE"))
+        service = service or (not hosts and bool(os.environ.get("PGSERVICE")))
         hosts = hosts or _listed(os.environ.get("PGHOST"))
         others = others or _listed(os.environ.get("PGHOSTADDR"))
     return not service and all(map(_is_here, [*hosts, *others]))
@@ -115,8 +122,22 @@ def authorities() -> str | None:
     return next((each for each in bundles if each and Path(each).is_file()), None)
 
 
+def believed_by_libpq(url: URL) -> bool:
+    """Whether libpq verifies the certificate of a server, by the URL, its own variables, or what it is told here."""
+    return _is_libpq(url) and {"sslmode": _mode(url.query), **verified(url)}["sslmode"] in _VERIFIED
+
+
+def _is_libpq(url: URL) -> bool:
+    kind, _, driver = url.drivername.partition("+")
+    return kind in {"postgresql", "postgres"} and driver in {"", "psycopg", "psycopg2"}
+
+
+def _mode(given: Mapping[str, Any]) -> str | None:
+    return given.get("sslmode") or os.environ.get("PGSSLMODE")
+
+
 def _for_libpq(given: Mapping[str, Any]) -> dict[str, Any]:
-    chosen = given.get("sslmode") or os.environ.get("PGSSLMODE")
+    chosen = _mode(given)
     told = {} if chosen else {"sslmode": "verify-full"}
     is_full = not chosen or chosen == "verify-full"
     authority = given.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")

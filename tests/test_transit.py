@@ -165,6 +165,13 @@ def test_what_only_mentions_tls_is_not_cured_by_going_without(said: str) -> None
     assert cure(make_url("postgresql+psycopg://u@db-ssl.example.com/erp"), said) is None
 
 
+def test_an_authority_that_is_missing_is_cured_also_where_the_url_asks_for_it() -> None:
+    url = "postgresql+psycopg://u@db.example.com/erp?sslmode="
+    said = 'root certificate file "/root/.postgresql/root.crt" does not exist'
+    assert "?sslrootcert=FILE" in (cure(make_url(url + "verify-full"), said) or "")
+    assert cure(make_url(url + "require"), said) is None
+
+
 @pytest.mark.parametrize("mismatch", ["Hostname mismatch", "IP address mismatch"])
 def test_pymysqls_words_for_another_name_are_known(mismatch: str) -> None:
     said = f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {mismatch}, certificate is not valid for 'a'"
@@ -307,6 +314,8 @@ def test_what_the_environment_tells_libpq_counts_as_said(monkeypatch: pytest.Mon
         "postgresql+psycopg:///erp?host=localhost&host=db2",
         "postgresql+psycopg:///erp?host=localhost:5432&host=db2:5432",
         "mysql+pymysql://localhost/erp?host=db.example.com",
+        "mysql+pymysql:///erp?read_default_file=/etc/erp.cnf",  # the same
+        "mysql+pymysql:///erp?read_default_group=erp",
     ],
 )
 def test_what_may_lead_elsewhere_is_verified(url: str) -> None:

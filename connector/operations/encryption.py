@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from connector.domain.errors import UsageError
-from connector.transit import is_local, verified
-
-_VERIFIED: Final = ("verify-full", "verify-ca")
+from connector.transit import believed_by_libpq, is_local, verified
 
 
 def unprotected(address: str) -> str | None:
@@ -24,7 +22,7 @@ def unprotected(address: str) -> str | None:
     if is_local(url):
         return None
     kind = url.get_backend_name()
-    if kind == "postgresql" and {**url.query, **ours}.get("sslmode") not in _VERIFIED:
+    if kind == "postgresql" and not believed_by_libpq(url):
         return "?sslmode=verify-full, and &sslrootcert=FILE with the authority, or sslrootcert=system"
     if kind in {"mysql", "mariadb"}:
         return _lacking_of_mysql(url, ours)

@@ -9,6 +9,7 @@ from typing import Any
 from config.settings import Settings, reject_foreign_key
 from connector.bootstrap import Services
 from connector.domain.errors import UsageError
+from connector.domain.wording import sentences
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def check_what_works(services: Services, sources: Sequence[str]) -> None:
         *_faults(lambda account: check_account(services.settings, account), accounts),
     ]
     for fault in faults:
-        log.error("%s %s Everything else goes on without it.", fault.message, fault.action)
+        log.error("%s Everything else goes on without it.", sentences(fault.message, fault.action))
 
 
 def _faults(see: Callable[[str], Any], names: Sequence[str]) -> Sequence[UsageError]:

@@ -44,6 +44,14 @@ def test_what_makes_a_connection_safe(url: str, cure: str | None) -> None:
     assert told is None if cure is None else cure in (told or "")
 
 
+def test_what_the_environment_tells_libpq_makes_its_connections_safe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")
+    assert unprotected("postgresql+psycopg://u:p@db.example.com/erp") is None
+    assert unprotected("postgresql+pg8000://u:p@db.example.com/erp")
+    monkeypatch.setenv("PGSSLMODE", "require")
+    assert unprotected("postgresql+psycopg://u:p@db.example.com/erp")
+
+
 def test_the_check_up_warns_without_a_password(shop: Shop) -> None:
     config = shop.changed(extra='\n[broker]\nurl = "redis://:hunter2-and-more@broker.invalid:1/0"\n')
     done = shop.run("check", "--json", config=config)
