@@ -318,9 +318,6 @@ class Journey:
         stopping: Callable[[], bool],
         settled: Callable[[Job], None],
     ) -> None:
-        if job.source not in desk.adapters:
-            self._ledger.jobs.give_back(job)
-            return
         case = Case(
             job,
             ledger=self._ledger,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -30,7 +31,6 @@ from connector.domain.pace import LONGEST_PAUSE
 from connector.domain.wording import sentences
 
 if TYPE_CHECKING:
-    from connector.b2brouter.client import B2BrouterClient
     from connector.reconcile.reconciler import Compared
 
 log = logging.getLogger(__name__)
@@ -135,11 +135,12 @@ def prepare(services: Services, account: str) -> None:
         AccountError: key, account id or address is wrong, or its secret cannot be read.
     """
     try:
-        services.ensure_account(account)
-        state = services.ledger.accounts.get(account)
-        if state is not None and state.kept_by_person(services.clock.now()):
-            return  # nothing is leased for it meanwhile
-        remote = _remote(services, account)
+        with _account_errors(account):
+            services.ensure_account(account)
+            state = services.ledger.accounts.get(account)
+            if state is not None and state.kept_by_person(services.clock.now()):
+                return  # nothing is leased for it meanwhile
+            remote = services.remote(account)
         if state is None or state.paused_reason is None:
             return
         remote.read_account(once=True)
@@ -150,14 +151,11 @@ def prepare(services: Services, account: str) -> None:
         log.warning("account %s works again; %s jobs go on", account, count)
 
 
-def _remote(services: Services, account: str) -> B2BrouterClient:
-    """Return the B2Brouter side of an account.
-
-    Raises:
-        MisconfiguredError: its key cannot be read, or is for another environment.
-    """
+@contextmanager
+def _account_errors(account: str) -> Iterator[None]:
+    """Translate what cannot be used of an account: its key cannot be read, or is for another environment."""
     try:
-        return services.remote(account)
+        yield
     except UsageError as error:
         raise MisconfiguredError("account_unusable", {"account": account, "message": error.message}) from error
 
@@ -170,9 +168,9 @@ def follow(services: Services, account: str) -> None:
         AccountError: see `Follower.follow`.
         LedgerError: the ledger failed.
     """
-    services.ensure_account(account)
-    _remote(services, account)
-    services.follower.follow(account)
+    with _account_errors(account):
+        services.ensure_account(account)
+        services.follower.follow(account)  # which tells the ERPs what is known already, also without the key
 
 
 def pause(services: Services, account: str, error: AccountError) -> None:

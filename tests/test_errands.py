@@ -17,7 +17,7 @@ from connector.errands import discover, drain, follow, reconcile
 from connector.ledger import owner
 from connector.simulator import SimulatorServer
 from tests.support.builders import invoice
-from tests.support.ledgers import jobs
+from tests.support.ledgers import add, jobs
 from tests.support.office import Office
 
 
@@ -143,3 +143,41 @@ def test_an_erp_that_cannot_be_opened_keeps_no_other_erp_of_its_account_from_bei
 
     assert [job.status for job in jobs(office.ledger)] == [Status.DONE]
     assert caplog.text.count("source other cannot be used now: ") == 1
+
+
+def test_what_is_due_of_an_erp_that_cannot_be_opened_waits_and_says_why(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.erp.add(invoice("1"))
+    address = tmp_path / "url"
+    office.services.settings.sources["other"] = SourceSettings(adapter="sql", account="main", url_file=address)
+    add(office.ledger, invoice("2"), source="other")
+    office.work(60)
+
+    waiting, done = sorted(jobs(office.ledger), key=lambda job: job.status is Status.DONE)
+    assert done.key == "1"
+    assert (waiting.status, waiting.reason) == (Status.PENDING, "erp_unavailable")
+    assert str(address) in waiting.details["message"]
+    assert waiting.due_at is not None
+    assert waiting.due_at > office.clock.now()
+    state = office.ledger.accounts.get("main")
+    assert state is not None
+    assert state.paused_reason is None
+
+
+def test_the_erp_is_told_what_is_known_also_where_the_key_is_lost(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office.erp.add(invoice("1"))
+    office.work(30)
+    told: list[str] = []
+    monkeypatch.setattr(office.services.follower._scribe, "tell", lambda account, *_, **__: told.append(account))
+    settings = office.services.settings
+    settings.accounts["main"] = AccountSettings(account_id="1", api_key_file=tmp_path / "lost")
+
+    follow(office.services, "main", stopping=lambda: False)
+
+    assert told == ["main"]
+    state = office.ledger.accounts.get("main")
+    assert state is not None
+    assert state.paused_reason == "account_unusable"

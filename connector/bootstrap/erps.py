@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 from config.sections.sources import SourceSettings
 from connector import adapters
+from connector.adapters.checks import failed
 from connector.discovery import Source
-from connector.domain.errors import UsageError
-from connector.ports import Adapter, TellsConfirmation
+from connector.domain.errors import DocumentNotUsableError, UsageError
+from connector.domain.invoice import Invoice
+from connector.ports import Adapter, CheckRow, Company, Found, Position, TellsConfirmation
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +58,16 @@ class Erps:
             return opened.adapter
 
     def opened(self, sources: Mapping[str, SourceSettings]) -> Mapping[str, Adapter]:
-        """Return the adapters of the sources that can be opened; of others it is logged when that begins and ends."""
+        """Return the adapters of some sources; one that cannot be opened tells so whoever wants anything of it.
+
+        It is logged when that begins and ends.
+        """
         found: dict[str, Adapter] = {}
         for source, settings in sources.items():
             try:
                 found[source] = self.adapter(source, settings)
             except UsageError as error:
+                found[source] = _NotOpen(error)
                 if source not in self._unusable:
                     self._unusable.add(source)
                     log.error("source %s cannot be used now: %s %s", source, error.message, error.action)
@@ -144,6 +151,39 @@ class Erps:
                 self._retire(source)
             for _, adapter in self._replaced:
                 adapter.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _NotOpen:
+    """An ERP that cannot be opened now: its documents wait with that for a reason, and not unseen."""
+
+    fault: UsageError
+
+    def check(self) -> Sequence[CheckRow]:
+        return [failed("opened", self.fault.message, self.fault.action)]
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def identity(self) -> str:
+        raise self._fault()
+
+    def companies(self) -> Sequence[Company]:
+        raise self._fault()
+
+    def find(
+        self, after: Position | None, limit: int, *, since: date | None, companies: Sequence[str] | None
+    ) -> Sequence[Found]:
+        raise self._fault()
+
+    def load(self, keys: Sequence[str]) -> Mapping[str, Invoice | DocumentNotUsableError]:
+        raise self._fault()
+
+    def record(self, key: str, reference: str, xref: str) -> None:
+        raise self._fault()
+
+    def _fault(self) -> UsageError:
+        return UsageError(self.fault.message, action=self.fault.action)  # several threads may raise it
 
 
 @dataclass(frozen=True, slots=True)
