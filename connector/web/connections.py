@@ -71,19 +71,20 @@ class Connection(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether the caller has not sent the whole of a request."""
-        return self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
+        """Whether we wait for its caller: who has taken all that was said, and not sent the whole of a request."""
+        has_taken_all = not self.transport.get_write_buffer_size()
+        return has_taken_all and self.conn.their_state in (h11.IDLE, h11.SEND_BODY)
 
     def _make_room(self) -> None:
         if len(self.connections) <= most_connections():
             return
         waiting = [one for one in self.connections if isinstance(one, Connection) and one.waits]
-        min(waiting, key=lambda one: one.began).give_up()  # this one waits too
+        min(waiting, key=lambda one: one.began).give_up()  # this one waits too: nothing was said to it yet
 
     def _look(self) -> None:
         left = self.transport.get_write_buffer_size()
         says_nothing = self.waits and self.cycle is self._seen
-        takes_nothing = left > 0 and left >= self._left
+        takes_nothing = 0 < self._left <= left
         if says_nothing or takes_nothing:
             self.give_up()
             return

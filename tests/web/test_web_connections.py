@@ -96,6 +96,25 @@ def test_an_answer_may_take_its_time(office: Office, monkeypatch: pytest.MonkeyP
     assert office.http.get("/health/ready").status_code == 200
 
 
+def test_an_answer_that_is_taken_slowly_comes_whole(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 20_000_000  # more than the buffers of the system hold
+
+    def findings(*_: object, **__: object) -> list[health.Finding]:
+        time.sleep(1.5 * PATIENCE)  # a look falls between the request and its answer
+        return [health.Finding(name="x", ok=True, message="x" * size)]
+
+    monkeypatch.setattr(health, "findings", findings)
+    with called(office) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        caller.sendall(b"GET /health/ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        taken = 0
+        while taken < size:
+            data = caller.recv(65536)
+            assert data, f"it was cut after {taken} bytes"
+            taken += len(data)
+            time.sleep(0.005)
+
+
 def test_silent_callers_leave_room_for_others(embedded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "_MOST", 4)
     office = Office(embedded_url)
