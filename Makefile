@@ -35,7 +35,7 @@ MUTATION_ARGS ?=
 # How much `make api-check` tries: --examples N, --seed S.
 API_ARGS ?=
 
-# What `make audit` looks at: all, or code alone, which needs no network once the tool is there.
+# What `make audit` looks at: all, dependencies, or code, which needs no network once the tool is there.
 AUDIT ?= all
 
 CHECKED := connector workers config tests .ci/check_coverage.py .ci/audit/run.py .ci/site/check.py .ci/site/hooks.py
@@ -99,7 +99,7 @@ mutation: setup-dev ## change single operators of the modules that decide; their
 audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneDX list (AUDIT=code: bandit alone)
 	@$(PIP); \
 	get() { test -d "$$1" || { folder=$$1; shift; pip install --quiet --no-warn-conflicts --target "$${folder%/*}" "$$@"; }; }; \
-	get build/audit/code/bandit bandit==1.9.4; \
+	test "$(AUDIT)" = dependencies || get build/audit/code/bandit bandit==1.9.4; \
 	test "$(AUDIT)" = code || get build/audit/dependencies/pip_audit pip-audit==2.10.1 cyclonedx-bom==7.5.0 || true
 	@SERVICES=$(SERVICES) $(BIN)/python .ci/audit/run.py $(AUDIT)
 

@@ -1,6 +1,6 @@
 """Look for known weaknesses: bandit over the code, pip-audit over the lock files; and write the list of components.
 
-`run.py code` needs no network. `run.py` alone does all three. The tools are in build/audit/, where `make audit` puts
+`run.py code` needs no network, `run.py dependencies` does the rest, `run.py` alone all three. The tools are in build/audit/, where `make audit` puts
 them, so that the lock files hold nothing of them. Most rules of bandit are ruff's as well, B608 as S608: what is
 accepted there, by a word on the line or in pyproject.toml, is accepted here. What bandit finds besides and a person
 has judged stands in judged.toml, with how often and why; one more, or one fewer, fails.
@@ -36,10 +36,10 @@ LOCKS: Final = ("requirements.lock", "requirements-extras.lock", "requirements-d
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Look for known weaknesses.")
-    parser.add_argument("what", nargs="?", choices=("code", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=("code", "dependencies", "all"), default="all")
     what = parser.parse_args().what
-    good = code()
-    if what == "all":
+    good = what == "dependencies" or code()
+    if what != "code":
         good = dependencies() and good
         good = components() and good
     return 0 if good else 1
