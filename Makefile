@@ -96,7 +96,7 @@ mutation: setup-dev ## change single operators of the modules that decide; their
 	@test -d build/mutation/tools/cosmic_ray || { $(PIP); pip install --quiet --target build/mutation/tools cosmic-ray==8.7.0; }
 	@$(BIN)/python .ci/mutation/run.py $(MUTATION_ARGS)
 
-audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneDX list (AUDIT=code: bandit alone)
+audit: setup-dev ## known weaknesses: bandit, pip-audit over the locks, CycloneDX list (AUDIT=code, AUDIT=dependencies)
 	@$(PIP); \
 	get() { test -d "$$1" || { folder=$$1; shift; pip install --quiet --no-warn-conflicts --target "$${folder%/*}" "$$@"; }; }; \
 	test "$(AUDIT)" = dependencies || get build/audit/code/bandit bandit==1.9.4; \
