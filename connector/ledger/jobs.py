@@ -98,7 +98,7 @@ _LAST_DUE = (
     .limit(1)
     .scalar_subquery()
 )
-_DUE_TOO_LATE = select(PENDING_ACCOUNTS).where(_LAST_DUE > bindparam("latest"))
+_DUE_TOO_LATE = select(PENDING_ACCOUNTS).where(bindparam("latest", type_=JobRow.due_at.type) < _LAST_DUE)
 _ANY_DUE_OF = (
     select(JobRow.id)
     .where(
