@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def simulator(_session: Session, **options: Any) -> None:
             serve(**options)
     except (BadFaultError, BadSeedError, UnknownSwitchError) as error:
         raise UsageError(f"The simulator cannot start: {error}.", action="See: connector simulator --help") from None
+    except sqlite3.Error as error:
+        raise OutsideError(
+            f"The simulator cannot keep its documents in {options['state_file']}: {error}.",
+            action="Name another file with --state, in a folder that our user may write.",
+        ) from None
     except OSError as error:
         raise OutsideError(
             f"The simulator cannot listen on {options['host']}:{options['port']}: {error.strerror or error}.",

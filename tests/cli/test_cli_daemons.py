@@ -204,6 +204,17 @@ def test_a_port_that_is_taken_is_said() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "why"), [("no/folder", "unable to open database file"), ("notes.txt", "file is not a database")]
+)
+def test_a_state_that_cannot_be_kept_is_said(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "notes.txt").write_text("no database, but longer than the head of one " * 9, encoding="utf-8")
+    done = call("simulator", "--port", "0", "--quiet", "--state", str(tmp_path / name))
+    assert done.status == 1
+    assert f"cannot keep its documents in {tmp_path / name}: {why}." in done.err
+    assert "--state" in done.err
+
+
+@pytest.mark.parametrize(
     ("options", "says"),
     [
         (["--set", "number_guard"], "--set takes NAME=VALUE"),
