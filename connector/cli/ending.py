@@ -6,6 +6,7 @@ can be known without; 3 finished, and at least one invoice needs a person.
 
 from __future__ import annotations
 
+import errno
 import json as json_format
 import logging
 import os
@@ -27,6 +28,9 @@ USAGE: Final = 2
 NEEDS_A_PERSON: Final = 3
 INTERRUPTED: Final = 130
 """As shells have it for Ctrl-C; the statuses 0 to 3 would say that the command came to an end."""
+
+_NO_ROOM: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""Of the file that the output goes to, or of a terminal that is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,18 +57,45 @@ def of(call: Callable[[], object], *, json: bool) -> int:
     """
     _never_choke_on_a_character()
     try:
+        return _ended(call, json=json)
+    except OSError as error:
+        return reader_left() if isinstance(error, BrokenPipeError) else _no_room(error)
+
+
+def _ended(call: Callable[[], object], *, json: bool) -> int:
+    """Do the same where the output is taken.
+
+    Raises:
+        OSError: it is not.
+    """
+    try:
         result = call()
         sys.stdout.flush()
-    except BrokenPipeError:
-        return reader_left()
     except (KeyboardInterrupt, click.Abort):
         _tell(Failure(kind="interrupted", message="Interrupted.", status=INTERRUPTED), json=json)
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001  # the last resort of the process
+    except Exception as error:  # the last resort of the process
+        if _is_of_output(error):
+            raise
         failure = _failure(error)
         _tell(failure, json=json)
         return failure.status
     return result if isinstance(result, int) else GOOD
+
+
+def _is_of_output(error: Exception) -> bool:
+    if isinstance(error, BrokenPipeError):
+        return True
+    return isinstance(error, OSError) and error.errno in _NO_ROOM and error.filename is None
+
+
+def _no_room(error: OSError) -> int:
+    """Say on standard error that what the command says is lost, however it ended."""
+    reader_left()  # nothing more is tried there, not at the very end of the process either
+    message = f"The output cannot be written: {error.strerror}."
+    action = "What the command did stands. Make room, or send the output elsewhere."
+    _tell(Failure(kind="output", message=message, action=action), json=False)
+    return OUTSIDE
 
 
 def failure_of(error: ConnectorError | StepError) -> Failure:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -376,3 +378,23 @@ def test_a_copied_ledger_sends_nothing_until_a_person_says_that_it_is_the_origin
     assert bound.status == 0
     assert "copy.db" in bound.out
     assert day.run("sync", config=config).status == 3
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("command", ["adapters list", "--help", "jobs --json"])
+def test_an_output_that_finds_no_room(command: str, tmp_path: Path) -> None:
+    """The last one fails for want of a configuration, and has no room to say so."""
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "connector.cli", *command.split()],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    first, *_ = done.stderr.splitlines()
+    assert (done.returncode, first) == (1, "Error: The output cannot be written: No space left on device.")
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
