@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 import click
 
 from connector.cli.command import command
-from connector.cli.sample import sample
+from connector.cli.sample import place, sample
 from connector.cli.session import Session
 from connector.domain.errors import OutsideError, UsageError
 
@@ -31,7 +32,9 @@ def init(session: Session, adapter: str) -> None:
         session.output.record({"file": str(path), "adapter": adapter})
         return
     session.output.line(f"Written: {path}, readable by you alone.")
-    session.output.line("Fill in the url of your ERP, then see what works: connector check")
+    named = ["--config", str(session.config)] if session.config else []
+    check = shlex.join(["connector", *named, "check"])
+    session.output.line(f"Fill in the {place(adapter)}, then see what works: {check}")
     session.output.line("For a B2Brouter to try it with, in another terminal: connector simulator")
 
 

@@ -98,7 +98,7 @@ def sample(adapter: str, *, today: date | None = None) -> str:
     """
     year = (today or datetime.now(UTC).date()).year
     options = _ready_options(adapter)
-    url = _URLS.get(adapter, EXAMPLES["url"])
+    url = _url(adapter)
     values: dict[str, dict[str, Any]] = {
         "b2brouter": {"environment": "simulator", "base_url": "http://127.0.0.1:8790"},
         "accounts": {"account_id": "1", "api_key": "test_key"},
@@ -113,6 +113,15 @@ def sample(adapter: str, *, today: date | None = None) -> str:
     }
     choice = Choice(adapter, values, options, set(tomllib.loads(options)))
     return "\n".join([*_comment(_HEAD), *_sections(choice)]) + "\n"
+
+
+def place(adapter: str) -> str:
+    """Return what of a sample says where the documents are, for a person to fill in."""
+    return "url of your ERP" if _url(adapter) else "folder of the files"
+
+
+def _url(adapter: str) -> str | None:
+    return _URLS.get(adapter, EXAMPLES["url"])
 
 
 def _ready_options(adapter: str) -> str:

@@ -42,6 +42,21 @@ def test_the_place_comes_from_the_environment_too(tmp_path: Path) -> None:
     assert path.exists()
 
 
+@pytest.mark.parametrize(("adapter", "wanted"), [("odoo", "the url of your ERP"), ("folder", "the folder of")])
+def test_the_next_command_is_about_the_file_that_was_written(adapter: str, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "of the shop.toml"
+    told = call("--config", str(path), "init", "--adapter", adapter).out
+    assert f"Fill in {wanted}" in told
+    assert f"see what works: connector --config '{path}' check\n" in told
+
+
+def test_the_file_that_every_command_reads_is_not_named_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "see what works: connector check\n" in call("init").out
+
+
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     told = call("--config", str(tmp_path / "no" / "connector.toml"), "init")
     assert told.status == 1
