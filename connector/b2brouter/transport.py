@@ -435,19 +435,23 @@ def _body(response: httpx.Response, longest: int) -> bytes:
     return b"".join(pieces)
 
 
-_CURE: Final = "Correct b2brouter.base_url."
-
-
 def _address(base_url: str) -> str:
     try:
         url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise UsageError(f"{base_url} is no address", action=_CURE) from error
+    except httpx.InvalidURL:
+        raise _no_address(base_url) from None
     if url.scheme not in {"http", "https"} or not url.host or url.userinfo or url.query or url.fragment:
-        raise UsageError(
-            f"{url.scheme}://{url.host} is not the address of an API", action="Correct b2brouter.base_url."
-        )
+        raise _no_address(base_url)
     return str(url).rstrip("/")
+
+
+def _no_address(base_url: str) -> UsageError:
+    """Show what stands there, unless part of it may be a secret."""
+    shown = base_url if base_url and not set("@?#") & set(base_url) else "b2brouter.base_url"
+    return UsageError(
+        f"{shown} is not the address of an API",
+        action="Correct b2brouter.base_url: it is an address such as http://127.0.0.1:8790.",
+    )
 
 
 def _sendable(api_key: str) -> str:

@@ -525,13 +525,25 @@ def test_a_key_that_no_header_can_carry_is_refused_without_showing_it(key: str) 
 
 
 @pytest.mark.parametrize(
-    "address",
-    ["", "b2brouter.net", "ftp://x", "http://", "http://user:secret@x", "http://x?y=1", "http://[::1"],
+    ("address", "told"),
+    [
+        ("127.0.0.1", "127.0.0.1 is"),
+        ("localhost:8790", "localhost:8790 is"),
+        ("ftp://x", "ftp://x is"),
+        ("http://", "http:// is"),
+        ("http://[::1", "http://[::1 is"),
+        ("", "b2brouter.base_url is"),
+        ("http://user:secret@x", "b2brouter.base_url is"),
+        ("http://user:secret@x:y", "b2brouter.base_url is"),
+        ("user:secret@x", "b2brouter.base_url is"),
+        ("http://x?y=secret", "b2brouter.base_url is"),
+    ],
 )
-def test_what_is_no_address_of_an_api_is_refused(address: str) -> None:
+def test_what_is_no_address_of_an_api_is_refused_and_shown_where_it_holds_no_secret(address: str, told: str) -> None:
     with pytest.raises(UsageError) as caught:
         Transport(address, KEY, "2026-03-02")
-    assert "secret" not in str(caught.value)
+    assert caught.value.message == f"{told} not the address of an API"
+    assert "such as http://127.0.0.1:8790" in caught.value.action
 
 
 # ---------------------------------------------------------------- proxies
