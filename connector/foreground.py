@@ -90,7 +90,7 @@ class Pass:
         ledger.sources.resume_over()
         ledger.actions.retry_exhausted(who="connector sync", note="a new pass")
         self._discover()
-        self._probe_paused()
+        self._see_accounts()
         self._follow()
         self._work()
         self._archive()
@@ -113,10 +113,17 @@ class Pass:
                 named = error.message if name in error.message else f"Source {name}: {error.message}"
                 self._result.faults.append(type(error)(named, action=error.action))
 
-    def _probe_paused(self) -> None:
-        paused = [state.name for state in self._services.ledger.accounts.all() if state.paused_reason is not None]
-        known = [name for name in paused if name in self._services.settings.accounts]
-        self._side_by_side(known, lambda name: prepare(self._services, name))
+    def _see_accounts(self) -> None:
+        """Name accounts that are not those of the ledger, also while nothing of them is due; probe paused ones."""
+        settings = self._services.settings
+        environment = settings.b2brouter.environment
+        known = [state for state in self._services.ledger.accounts.all() if state.name in settings.accounts]
+        for state in known:
+            ours = state.belongs_to(environment, settings.accounts[state.name].account_id)
+            if not ours and not set(self._sources).isdisjoint(self._services.sources_of(state.name)):
+                self._attempt(state.name, self._services.ensure_account)  # which says so, and asks nobody
+        paused = {state.name for state in known if state.paused_reason is not None} - self._given_up
+        self._side_by_side(sorted(paused), lambda name: prepare(self._services, name))
 
     def _follow(self) -> None:
         """Take in news of issued documents, where there is any or it is time to look for it."""

@@ -259,6 +259,36 @@ def test_another_account_under_the_same_ledger_is_not_asked_for_news_either(
     assert issuing.follower.due(["main"]), "the news waits for the right account"
 
 
+@pytest.mark.parametrize("paused", [False, True])
+def test_another_account_under_the_same_ledger_is_named_while_nothing_is_due(
+    services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer, *, paused: bool
+) -> None:
+    erp.add(invoice("1"))
+    before = services(embedded_url)
+    sync(before)
+    if paused:
+        before.ledger.accounts.pause("main", "access_refused", {"status": "401", "message": "Unauthorized"})
+    asked_before = len(simulator.world.journal)
+
+    other = services(embedded_url, accounts={"main": {"account_id": "777", "api_key": "test_key"}})
+    result = sync(other)
+
+    assert ["belongs to account 1" in fault.message for fault in result.faults] == [True]
+    assert len(simulator.world.journal) == asked_before
+
+
+def test_another_account_is_not_named_by_a_pass_of_other_sources(services: Make, erp: Erp, embedded_url: str) -> None:
+    erp.add(invoice("1"))
+    two = {"sources": {"erp": {"adapter": "sql", "account": "main"}, "shop": {"adapter": "sql", "account": "other"}}}
+    sync(services(embedded_url, **two, accounts={"other": {"account_id": "2", "api_key": "test_key"}}))
+
+    wrong = services(embedded_url, **two, accounts={"other": {"account_id": "777", "api_key": "test_key"}})
+
+    assert sync(wrong, sources=["erp"]).faults == []
+    assert len(sync(wrong, sources=["shop"]).faults) == 1
+    assert len(sync(wrong).faults) == 1
+
+
 def test_a_pass_does_not_wait_beyond_its_patience(
     services: Make, erp: Erp, embedded_url: str, simulator: SimulatorServer
 ) -> None:

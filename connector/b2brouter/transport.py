@@ -26,6 +26,7 @@ from connector import __version__
 from connector.b2brouter import outcome
 from connector.b2brouter.budget import Budget
 from connector.b2brouter.exactjson import UnreadableError, read
+from connector.b2brouter.keys import sendable
 from connector.b2brouter.outcome import Fault, Operation, Reply
 from connector.b2brouter.wire import WatchedBackend, Wire
 from connector.clock import Clock, SystemClock
@@ -122,7 +123,7 @@ class Transport:
             UsageError: address, key or proxy cannot be used.
         """
         self._base = _address(base_url)
-        self._api_key = _sendable(api_key)
+        self._api_key = sendable(api_key)
         self._headers = {
             "X-B2B-API-Key": self._api_key,
             "X-B2B-API-Version": api_version,
@@ -452,16 +453,6 @@ def _no_address(base_url: str) -> UsageError:
         f"{shown} is not the address of an API",
         action="Correct b2brouter.base_url: it is an address such as http://127.0.0.1:8790.",
     )
-
-
-def _sendable(api_key: str) -> str:
-    """Return the key if a header can carry it; the message must not show it."""
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise UsageError(
-            "The API key is empty or has characters that no key has: blanks, line ends, accents.",
-            action="Copy the key again from B2Brouter, Developers, API Keys.",
-        )
-    return api_key
 
 
 def _proxy(base: str) -> httpx.Proxy | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from config.settings import Settings, reject_foreign_key
+from connector.b2brouter.keys import sendable
 from connector.bootstrap import Services
 from connector.domain.errors import UsageError
 from connector.domain.wording import sentences
@@ -71,7 +72,7 @@ def accounts_of(services: Services, sources: Sequence[str]) -> Sequence[str]:
 
 
 def check_account(settings: Settings, account: str) -> None:
-    """See that the key of an account can be read and is for this environment.
+    """See that the key of an account can be read and sent, and is for this environment.
 
     A command that tells it is asked when the key is needed: to ask for all of many accounts would take long.
 
@@ -80,7 +81,11 @@ def check_account(settings: Settings, account: str) -> None:
     """
     if settings.accounts[account].api_key_command is not None:
         return
+    key = settings.accounts[account].key()
     try:
-        reject_foreign_key(account, settings.accounts[account].key(), settings.b2brouter.environment)
+        reject_foreign_key(account, key, settings.b2brouter.environment)
+        sendable(key)
     except ValueError as error:
         raise UsageError(f"{error}.", action="Use the key of that environment.") from None
+    except UsageError as error:
+        raise UsageError(f"accounts.{account}: {error.message}", action=error.action) from None

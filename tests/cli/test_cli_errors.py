@@ -39,6 +39,12 @@ def test_a_wrong_key(shop: Shop) -> None:
     assert "refuses the API key of account spain (status 401)" in sentence(done)
 
 
+def test_a_key_that_no_header_can_carry_is_named_while_nothing_is_due(played: Shop) -> None:
+    done = played.run("sync", config=played.changed(('api_key = "test_key"', f'api_key = "test {CANARY}"')))
+    assert done.status == 2
+    assert "accounts.spain: The API key is empty or has characters that no key has" in sentence(done)
+
+
 def test_a_wrong_account(shop: Shop) -> None:
     config = shop.changed(('account_id = "2"', 'account_id = "777"'))
     done = shop.run("sync", config=config)
