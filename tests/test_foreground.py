@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -287,6 +288,36 @@ def test_another_account_is_not_named_by_a_pass_of_other_sources(services: Make,
     assert sync(wrong, sources=["erp"]).faults == []
     assert len(sync(wrong, sources=["shop"]).faults) == 1
     assert len(sync(wrong).faults) == 1
+
+
+@pytest.mark.parametrize(("guard", "existing"), [(True, "hold"), (True, "adopt"), (False, "adopt")])
+def test_a_new_ledger_takes_over_what_another_issued_and_the_erp_knows_nothing_of(
+    services: Make,
+    erp: Erp,
+    embedded_url: str,
+    simulator: SimulatorServer,
+    tmp_path: Path,
+    *,
+    guard: bool,
+    existing: str,
+) -> None:
+    simulator.world.switches.number_guard = guard
+    documents = [invoice("1"), invoice("2", buyer=OTHER_CUSTOMER)]
+    erp.add(*documents)
+    assert sync(services(embedded_url)).issued == 2
+    for document in documents:
+        erp.delete(document.key)
+    erp.add(*documents)  # without the references, as where nothing is written back
+
+    new = services(
+        f"sqlite:///{tmp_path / 'service.db'}",
+        sources={"erp": {"adapter": "sql", "account": "main", "existing": existing}},
+    )
+    result = sync(new)
+
+    assert (result.issued, result.already_sent, result.faults) == (2, 2, [])
+    found = audit(simulator.world)
+    assert (found["duplicates"], found["double_sends"], found["accounts"]["1"]["sent"]) == (0, 0, 2)
 
 
 def test_a_pass_does_not_wait_beyond_its_patience(

@@ -34,7 +34,8 @@ class SourceSettings(Section):
         "hold",
         description="What an invoice meets whose number is at B2Brouter already, issued by hand or by an earlier "
         "integration: hold it, or adopt the document there if it is equal. adopt looks for each invoice before it is "
-        "made, one request more: for first runs.",
+        "made, one request more: for first runs, and for the first pass of a new ledger unless B2Brouter refuses a "
+        "number that it has.",
     )
     external_originals: Literal["hold", "reference"] = Field(
         "hold",

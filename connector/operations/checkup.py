@@ -326,7 +326,11 @@ def _findings(name: str, found: Findings, quiet_time: float) -> Iterator[CheckRo
         yield ok(f"{name}: number", "a number that exists is refused")
     else:
         told = "a number that exists is taken a second time: a lost create that is not found again is held"
-        yield warning(f"{name}: number", told, "Decide such cases with: connector link, or connector retry.")
+        cure = (
+            "Decide such cases with: connector link, or connector retry. For the first pass of a new ledger, set"
+            ' existing = "adopt" on each source: what was issued before is made twice otherwise.'
+        )
+        yield warning(f"{name}: number", told, cure)
     if found.race_guard:
         yield ok(f"{name}: race", "two requests at once with one number: one is refused")
     else:

@@ -40,6 +40,14 @@ def test_grants_are_printed_by_source_for_the_user_that_is_named(shop: Shop) -> 
     assert "Give --grants too." in shop.run("check", "--user", "ana").err
 
 
+@pytest.mark.parametrize("guard", [True, False])
+def test_a_probe_says_what_a_new_ledger_needs_where_a_number_is_taken_twice(shop: Shop, *, guard: bool) -> None:
+    shop.world.switches.number_guard = guard
+    done = shop.run("check", "--probe", "--json", config=shop.changed((', "2" = "france"', "")))
+    [row] = [row for row in done.json["checks"] if row["name"] == "account spain: probe: number"]
+    assert (row["status"], 'existing = "adopt"' in row["action"]) == (("ok", False) if guard else ("warning", True))
+
+
 def test_it_changes_nothing(shop: Shop) -> None:
     before = shop.erp_hash()
     assert shop.run("check").status == 0
