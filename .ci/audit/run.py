@@ -1,9 +1,10 @@
 """Look for known weaknesses: bandit over the code, pip-audit over the lock files; and write the list of components.
 
 `run.py code` needs no network, `run.py dependencies` does the rest, `run.py` alone all three. The tools are in
-build/audit/, where `make audit` puts them, so that the lock files hold nothing of them. Most rules of bandit are ruff's
-as well, B608 as S608: what is accepted there, by a word on the line or in pyproject.toml, is accepted here. What bandit
-finds besides and a person has judged stands in judged.toml, with how often and why; one more, or one fewer, fails.
+build/audit/, where `make audit` puts them, so that the lock files hold nothing of them. Most rules of bandit are
+ruff's as well, B608 as S608: what is accepted there, by a word on the line or in pyproject.toml, is accepted here.
+What bandit finds besides and a person has judged stands in judged.toml, with how often and why; one more, or one
+fewer, fails.
 """
 
 from __future__ import annotations
