@@ -7,8 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from config.sections.b2brouter import HOSTS, B2BrouterSettings
+from config.sections.broker import BrokerSettings
+from config.sections.ledger import LedgerSettings
 from config.sections.web import WebSettings
 from config.settings import Settings, load
 from connector.domain.errors import UsageError
@@ -131,6 +134,48 @@ def test_secrets_may_stand_in_files(write: Path, tmp_path: Path) -> None:
     for address in (found.sources["erp"].address(), found.ledger.address(), found.broker.address()):
         assert address == "postgresql+psycopg://h/from_file"
     assert not found.broker.embedded
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:canary@a@h/db",
+        "postgresql://u:canary/a@h/db",
+        "postgresql://u:canary?a@h/db",
+        "postgresql://u:canary#a@h/db",
+        "postgresql://u:canary@h/db?sslmode=disable&password=a@b",
+        "mysql://u@canary@h/db",
+        "redis://:1/canary@h/0",
+    ],
+)
+def test_an_address_that_could_be_taken_apart_in_two_ways_is_refused(write: Path, url: str) -> None:
+    text = MINIMAL.replace("postgresql+psycopg://u:canary-password@h/db", url)
+    found = settings(write, text + f'[ledger]\nurl = "{url}"\n[broker]\nurl = "{url}"\n')
+    for name, section in (("sources.erp", found.sources["erp"]), ("ledger", found.ledger), ("broker", found.broker)):
+        with pytest.raises(UsageError, match=rf"{name}\.url does not show where its password ends") as refused:
+            section.address()
+        assert "%40" in refused.value.action
+        assert "canary" not in refused.value.message + refused.value.action
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "sqlite:////home/me@corp/erp.db",
+        "sqlite:///erp.db",
+        "memory://",
+        "postgresql:///db?host=@socket",
+        "postgresql://u:a%40b:c;d@[::1]:5432/db?application_name=me%40here",
+        "mysql://u@h/db",
+    ],
+)
+def test_an_address_that_can_be_taken_apart_in_one_way_is_told(url: str) -> None:
+    assert LedgerSettings(url=SecretStr(url)).address() == url
+
+
+def test_a_broker_has_one_address() -> None:
+    with pytest.raises(UsageError, match=r"url does not show where its password ends"):
+        BrokerSettings(url=SecretStr("amqp://u:a;b@h//")).address()
 
 
 @pytest.mark.parametrize("content", [None, ""])

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from config.addresses import passwords_of
+from config.addresses import clear, passwords_of
 from config.sections.section import Command, Section
 
 QueueKind = Literal["classic", "quorum"]
@@ -28,9 +28,9 @@ class BrokerSettings(Section):
         """Return the broker URL, password included.
 
         Raises:
-            UsageError: it cannot be read.
+            UsageError: it cannot be read, or not be taken apart for certain.
         """
-        return self._secret("url", hide=passwords_of)
+        return clear(self._named("url"), self._secret("url", hide=passwords_of), separators=";")
 
     @property
     def embedded(self) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from config.addresses import passwords_of
+from config.addresses import clear, passwords_of
 from config.sections.section import Command, Section
 
 
@@ -21,6 +21,6 @@ class LedgerSettings(Section):
         """Return the SQLAlchemy URL, password included.
 
         Raises:
-            UsageError: it cannot be read.
+            UsageError: it cannot be read, or not be taken apart for certain.
         """
-        return self._secret("url", hide=passwords_of)
+        return clear(self._named("url"), self._secret("url", hide=passwords_of))

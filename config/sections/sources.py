@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
 
-from config.addresses import passwords_of
+from config.addresses import clear, passwords_of
 from config.secrets import options_unsealed
 from config.sections.calendar import WORKING_DAYS, Weekday
 from config.sections.section import Command, Section
@@ -70,9 +70,9 @@ class SourceSettings(Section):
         """Return the URL of the ERP's database, password included; None where the adapter needs none.
 
         Raises:
-            UsageError: it cannot be read.
+            UsageError: it cannot be read, or not be taken apart for certain.
         """
-        url = self._secret("url", hide=passwords_of)
+        url = clear(self._named("url"), self._secret("url", hide=passwords_of))
         return url or None
 
     def opened_options(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 import redis
 from redis.exceptions import RedisError
 
-from connector.domain.errors import OutsideError
+from connector.domain.errors import OutsideError, UsageError
 from connector.domain.pace import Pace, Slots
 
 _PREFIX: Final = "b2b:budget:"
@@ -38,8 +38,16 @@ class RedisReservoir:
 
     @classmethod
     def connect(cls, url: str, name: str, *, requests_per_minute: float) -> RedisReservoir:
-        """Use the Redis at a URL; nothing is opened yet."""
-        return cls(_client(url), name, requests_per_minute=requests_per_minute)
+        """Use the Redis at a URL; nothing is opened yet.
+
+        Raises:
+            UsageError: it is none of Redis.
+        """
+        try:
+            client = _client(url)
+        except ValueError:  # its words repeat parts of the URL
+            raise UsageError("broker.url is not the URL of a Redis.", action="Give redis://HOST/0.") from None
+        return cls(client, name, requests_per_minute=requests_per_minute)
 
     def reserve(self, slots: int, *, patience: float) -> Slots:
         """Take the next slots; none where the first is further away than `patience` seconds.

@@ -85,7 +85,7 @@ class Remotes:
         """Return the line of an account.
 
         Raises:
-            UsageError: its key cannot be read or is for another environment.
+            UsageError: its key cannot be read or is for another environment, or the broker has no address.
         """
         try:
             key = settings.key()  # a command may take half a minute for it, and keeps no other account waiting

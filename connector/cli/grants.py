@@ -48,5 +48,5 @@ def _user_of(session: Session, source: str) -> str | None:
     url = session.settings.sources[source].address()
     try:
         return make_url(url).username if url else None
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None

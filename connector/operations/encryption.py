@@ -17,7 +17,7 @@ def unprotected(address: str) -> str | None:
     try:
         url = make_url(address)
         ours = verified(url)
-    except (ArgumentError, UsageError):
+    except (ArgumentError, ValueError, UsageError):
         return None  # whoever opens it says so
     if is_local(url):
         return None

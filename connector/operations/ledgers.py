@@ -31,7 +31,7 @@ def missing_file(url: str) -> Path | None:
     """Return the file of an embedded ledger that does not exist yet; None for all other ledgers."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return None  # opening the ledger will say so
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return None

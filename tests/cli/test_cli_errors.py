@@ -274,6 +274,60 @@ def test_no_command_ever_prints_a_secret(shop: Shop, form: list[str], monkeypatc
         assert CANARY not in done.out + done.err, command
 
 
+HALVES = ("Qfr7x", "Zbk9y")
+"""Of a password; too short to be struck out."""
+
+
+@pytest.mark.parametrize("between", ["@", "@/", "@?", "@#", "@:", "/@", "?@", "12:@", ";"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://u:{}@127.0.0.1:1/db",
+        "postgresql://u@127.0.0.1:1/db?password={}",
+        "mysql://u:{}@127.0.0.1:1/db",
+    ],
+)
+def test_no_part_of_a_password_is_told_that_is_not_encoded(
+    shop: Shop, url: str, between: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+    for place in (shop.stage.erp, shop.ledger_file):
+        config = shop.changed((f"sqlite:///{place}", url.format(between.join(HALVES))))
+        for command in (["check"], ["check", "--json"], ["sync", "--patience", "0"], ["jobs"]):
+            done = shop.run(*command, config=config)
+            assert not any(half in done.out + done.err for half in HALVES), command
+            assert "unexpected" not in done.err + done.out, command
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"redis://:{between.join(HALVES)}@127.0.0.1:1/0" for between in ("@", "@/", "@#", "@:", ";", "/", "[")),
+        *(f"amqp://u:12{between.join(HALVES)}@127.0.0.1:1//" for between in ("@/", "@:", ";", ";@", "/", "?")),
+        *(f"{scheme}://u:{''.join(HALVES)}" for scheme in ("redis", "amqp")),  # no host
+    ],
+)
+def test_no_part_of_a_brokers_password_is_told_that_is_not_encoded(
+    shop: Shop, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+    config = shop.changed(extra=f'\n[broker]\nurl = "{url}"\n')
+    for command in (["check"], ["sync", "--patience", "0"], ["worker"]):
+        done = shop.run(*command, config=config)
+        assert not any(half.lower() in (done.out + done.err).lower() for half in HALVES), command
+        assert "unexpected" not in done.err + done.out, command
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:secret/db", "postgresql://u@h:port/db", "no url"])
+def test_an_address_that_cannot_be_read_is_the_users_mistake(shop: Shop, url: str) -> None:
+    ledger = shop.changed((f"sqlite:///{shop.ledger_file}", url))
+    erp = shop.changed((f"sqlite:///{shop.stage.erp}", url), name="erp.toml")
+    for command, config in (("check", ledger), ("jobs", ledger), ("check", erp)):
+        done = shop.run(command, config=config)
+        assert done.status == 2, command
+        assert "is not a database URL" in done.out + done.err, command
+
+
 def test_a_secret_in_a_wrong_setting_is_not_repeated(shop: Shop) -> None:
     for old, new in (
         ('account_id = "2"', f"account_id = [\"{CANARY}\"]"),
