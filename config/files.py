@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from connector.domain.errors import UsageError
+from connector.domain.wording import unreadable
 
 INCLUDE: Final = "include"
 
@@ -166,6 +167,7 @@ def _parsed(file: Path) -> dict[str, Any]:
         ) from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{file} is not valid TOML: {error}.", action="Correct that line.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise UsageError(f"{file} cannot be read: {reason}.") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{file} cannot be read: it is not UTF-8 text.", action="Save it as UTF-8.") from None
+    except OSError as error:
+        raise unreadable("", file, error.strerror or str(error)) from None

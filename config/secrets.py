@@ -21,6 +21,7 @@ from pydantic import SecretStr
 
 from config.logging import redaction
 from connector.domain.errors import UsageError
+from connector.domain.wording import unreadable
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
@@ -88,7 +89,7 @@ def _written(name: str, file: Path) -> str:
     except UnicodeDecodeError:
         raise UsageError(f"{name} {file} cannot be read: it is not UTF-8 text.") from None
     except OSError as error:
-        raise UsageError(f"{name} {file} cannot be read: {error.strerror}.") from None
+        raise unreadable(name, file, error.strerror or str(error)) from None
     if not text:
         raise UsageError(f"{name} {file} is empty.")
     return text

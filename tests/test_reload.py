@@ -147,7 +147,9 @@ def test_what_cannot_be_used_is_said_once_and_the_configuration_of_before_stays(
     assert sum("stays in force" in line for line in caplog.messages) == 1
     running.write('[accounts.new]\naccount_id = 9\napi_key_file = "nowhere"\n', running.more)
     running.look()
-    assert running.faults() == ["accounts.new.api_key_file nowhere cannot be read: No such file or directory."]
+    assert running.faults() == [
+        f"accounts.new.api_key_file {Path('nowhere').absolute()} cannot be read: No such file or directory."
+    ]
     running.write(OTHER + "[sources.second.options]\nno_such = 1\n", running.more)
     running.look()
     assert running.faults()[0].startswith("Unknown key sources.second.options.no_such")

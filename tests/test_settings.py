@@ -188,6 +188,20 @@ def test_a_secret_file_that_is_missing_or_empty_is_named(write: Path, tmp_path: 
         settings(write, text).accounts["main"].key()
 
 
+def test_a_relative_file_that_is_missing_is_told_with_the_folder_where_it_was_looked_for(
+    write: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = settings(write, MINIMAL.replace('api_key = "test_canary_key"', 'api_key_file = "key"'))
+    with pytest.raises(UsageError, match=f"api_key_file {tmp_path / 'key'} cannot be read: No such file") as caught:
+        found.accounts["main"].key()
+    assert caught.value.action.startswith("Give it by its whole path: ")
+    whole = settings(write, MINIMAL.replace('api_key = "test_canary_key"', f'api_key_file = "{tmp_path / "key"}"'))
+    with pytest.raises(UsageError, match="cannot be read: No such file") as caught:
+        whole.accounts["main"].key()
+    assert caught.value.action == "See that it is there, and that our user may read it."
+
+
 def test_companies_have_accounts_of_their_own(write: Path) -> None:
     text = MINIMAL.replace('account = "main"', 'accounts = { "1" = "main" }')
 
@@ -337,8 +351,9 @@ def test_a_file_that_is_no_text_or_no_file_is_told(write: Path, tmp_path: Path) 
     write.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UsageError, match="UTF-8"):
         load(write)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read: Is a directory") as caught:
         load(tmp_path)
+    assert "our user may read it" in caught.value.action
 
 
 def test_no_secret_shows_in_the_settings_themselves(write: Path) -> None:

@@ -53,4 +53,7 @@ def write_private(path: Path, text: str) -> None:
             f"{path} exists already and is left as it is.", action="Name another file with --config FILE."
         ) from None
     except OSError as error:
-        raise OutsideError(f"{path} cannot be written: {error.strerror}.") from None
+        raise OutsideError(
+            f"{path} cannot be written: {error.strerror}.",
+            action="Name another file with --config FILE, in a folder that is there.",
+        ) from None

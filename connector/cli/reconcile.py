@@ -143,7 +143,8 @@ class _Teller:
         try:
             stream = stack.enter_context(closing(file.open("w", encoding="utf-8-sig", newline="")))
         except OSError as error:
-            raise OutsideError(f"{file} cannot be written: {error.strerror}.") from error
+            told = f"{file} cannot be written: {error.strerror}."
+            raise OutsideError(told, action="Name another file with --csv, in a folder that is there.") from error
         writer = csv.DictWriter(stream, _FIELDS)
         writer.writeheader()
         return writer

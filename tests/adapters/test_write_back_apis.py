@@ -298,8 +298,9 @@ def test_settings_that_lack_something_say_what(
 
 def test_a_key_file_that_is_missing_or_empty_is_told(tmp_path: Path) -> None:
     options = {"write_back": "api", "api_url": "https://erp.example", "api_key_file": str(tmp_path / "key")}
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read") as caught:
         OdooAdapter.open("erp", "postgresql://nowhere/x", options)
+    assert "our user may read it" in caught.value.action
     (tmp_path / "key").write_text(" \n")
     with pytest.raises(UsageError, match="is empty"):
         OdooAdapter.open("erp", "postgresql://nowhere/x", options)

@@ -61,6 +61,7 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     told = call("--config", str(tmp_path / "no" / "connector.toml"), "init")
     assert told.status == 1
     assert "cannot be written: No such file or directory" in told.err
+    assert "Name another file with --config FILE" in told.err
 
 
 def test_an_unknown_adapter_is_said(tmp_path: Path) -> None:

@@ -141,6 +141,13 @@ def test_nothing_is_written_again_into_another_database(settled: Shop) -> None:
     assert settled.stage.erp.with_name("copy.db").read_bytes() == before
 
 
+def test_a_csv_that_cannot_be_written_is_told_with_what_to_do(settled: Shop, tmp_path: Path) -> None:
+    done = settled.run("reconcile", "--csv", str(tmp_path / "no" / "differences.csv"))
+    assert done.status == 1
+    assert "cannot be written: No such file or directory" in done.err
+    assert "Name another file with --csv" in done.err
+
+
 def test_a_spreadsheet_gets_one_line_per_difference(settled: Shop, tmp_path: Path) -> None:
     file = tmp_path / "differences.csv"
     settled.run("reconcile", "--csv", str(file))

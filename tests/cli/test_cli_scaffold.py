@@ -131,6 +131,14 @@ def test_a_name_that_cannot_be_one_is_refused(name: str, sentence: str, tmp_path
     assert not (tmp_path / "new").exists()
 
 
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told = call("adapters", "new", "acme", "--into", str(tmp_path / "file" / "acme"))
+    assert told.status == 1
+    assert "cannot be written: Not a directory" in told.err
+    assert "--into" in told.err
+
+
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:
     told = call("adapters", "new", "acme", "--into", str(tmp_path))
     assert told.status == 2

@@ -49,7 +49,8 @@ def new_package(name: str, folder: Path) -> Sequence[Path]:
             path.write_text(environment.get_template(template).render(values), encoding="utf-8")
             written.append(path)
     except OSError as error:
-        raise OutsideError(f"{folder} cannot be written: {error.strerror}.") from error
+        told = f"{folder} cannot be written: {error.strerror}."
+        raise OutsideError(told, action="Name another folder with --into.") from error
     return written
 
 

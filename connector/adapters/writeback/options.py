@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, StringConstraints, model_validator
 from connector.adapters.options import AdapterOptions
 from connector.adapters.writeback.rules import Fields
 from connector.domain.errors import UsageError
+from connector.domain.wording import unreadable
 
 StateColumn = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
 
@@ -86,8 +87,9 @@ class ApiOptions(StateOptions):
         try:
             key = self.api_key_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "it is no text"
-            raise UsageError(f"api_key_file {self.api_key_file} cannot be read: {why}.") from error
+            raise unreadable(
+                "api_key_file", self.api_key_file, getattr(error, "strerror", None) or "it is no text"
+            ) from error
         if not key:
             raise UsageError(f"api_key_file {self.api_key_file} is empty.")
         return key
