@@ -127,9 +127,14 @@ def fill(ledger: Ledger, count: int, *, told: int = 10) -> None:
         connection.execute(text(_MANY_DEEDS.format(series=_SERIES[dialect], at=_AT[dialect])), {"count": _DEEDS})
         for index in indexes:
             index.create(connection)
-    if not ledger.database.is_sqlite:  # PostgreSQL does it by itself in the course of a year, SQLite never
-        with ledger.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM ANALYZE")
+    if not ledger.database.is_sqlite:
+        vacuum(ledger)
+
+
+def vacuum(ledger: Ledger) -> None:
+    """Do what PostgreSQL does by itself in the course of time, where nobody has switched its autovacuum off."""
+    with ledger.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
 
 
 def _fill_jobs(connection: Connection, dialect: str, count: int) -> None:
