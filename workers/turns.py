@@ -26,8 +26,9 @@ class Kind:
     behind: bool = False  # it comes behind the issuing of invoices: without a free thread its bell is let go
 
 
-DRAIN: Final = Kind(most=16)
-"""The invoices of accounts: one thread for each."""
+DRAIN: Final = Kind(most=16, slow=8)
+"""The invoices of accounts: one thread for each. Where calls hang, of an account or of its ERP, each turn lasts half
+a minute, and there may be hundreds; a busy account takes long as well, and eight are more than a core can do."""
 
 LOOK: Final = Kind(most=8, slow=4)
 """Looks into ERPs: one that does not answer costs ten seconds each time, and there may be hundreds."""

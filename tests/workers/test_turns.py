@@ -12,7 +12,7 @@ import pytest
 from connector import errands
 from tests.support.clock import FakeClock
 from workers import tasks
-from workers.turns import BEHIND, DRAIN, LOOK, NEWS, NOTIFY, THREADS, Turns
+from workers.turns import BEHIND, DRAIN, LOOK, NEWS, NOTIFY, THREADS, Kind, Turns
 
 
 class Worker:
@@ -188,23 +188,24 @@ class Clocked:
         self.turns.answer(kind, name, act)
 
 
-def test_erps_that_took_long_have_half_of_the_threads_for_looks() -> None:
+@pytest.mark.parametrize("kind", [DRAIN, LOOK, NEWS])
+def test_what_took_long_has_half_of_the_threads_of_its_kind(kind: Kind) -> None:
     it = Clocked()
-    slow = LOOK.slow or 0
+    slow = kind.most // 2
     for number in range(slow + 1):
-        it.answer(LOOK, f"mute {number}", lasts=10)
+        it.answer(kind, f"mute {number}", lasts=10)
     it.done.clear()
 
     def beside(number: int) -> None:
         """Begin one while those before are under way."""
         if number < slow:
-            it.answer(LOOK, f"mute {number}", meanwhile=lambda: beside(number + 1))
+            it.answer(kind, f"mute {number}", meanwhile=lambda: beside(number + 1))
         else:
-            it.answer(LOOK, f"mute {slow}")
-            it.answer(LOOK, "well")
+            it.answer(kind, f"mute {slow}")
+            it.answer(kind, "well")
 
     beside(0)
-    assert it.done == ["mute 0", "mute 1", "mute 2", "mute 3", "well", "mute 4"]
+    assert it.done == [*(f"mute {number}" for number in range(slow)), "well", f"mute {slow}"]
 
 
 @pytest.mark.parametrize(("seconds", "done"), [(59, ["busy", "other"]), (61, ["busy"])])
