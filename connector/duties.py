@@ -80,6 +80,10 @@ HASTEN_EVERY = 300.0
 BELLS_SECONDS = 1.0
 """Of each round, at most, for the bells of one duty, so that none of thousands keeps the rest waiting."""
 
+MOST_FOLLOWED, MOST_ARCHIVED, MOST_COMPARED = 200, 100, 60
+"""Accounts for which such a duty rings at one turn: where more are due than workers get through, a bell for each of
+thousands would be heard in vain, and rung again at the next."""
+
 LATE_SECONDS = 60.0
 """So late may looks into ERPs be, or by the pause between two if that is longer, until the log says so."""
 
@@ -204,7 +208,8 @@ class Duties:
 
     def _take_news(self) -> None:
         """Have news of issued documents taken in where there is any, or where it is time to look for it."""
-        self._for_each("follow", self._services.follower.due(self._services.settings.accounts), self._follow)
+        due = self._services.follower.due(self._services.settings.accounts)
+        self._for_each("follow", due, self._follow, MOST_FOLLOWED)
 
     def _tidy(self) -> None:
         self._services.ledger.inbox.tidy()
@@ -267,11 +272,17 @@ class Duties:
             self._due.pop(_look(name), None)
         self._looked_as = sources
 
-    def _for_each(self, duty: str, names: Iterable[str], ring: Callable[[str], None]) -> None:
-        """Ring for many, for a part of the round: the next one goes on with those that had no turn."""
+    def _for_each(
+        self, duty: str, names: Iterable[str], ring: Callable[[str], None], most: int | None = None
+    ) -> None:
+        """Ring for many, for a part of the round: the next one goes on with those that had no turn.
+
+        Of more than `most` the rest is left to the duty's next turn, and comes before those that had theirs.
+        """
         clock = self._services.clock
         had, end = self._had.setdefault(duty, set()), clock.monotonic() + BELLS_SECONDS
-        for name in [name for name in names if name not in had]:
+        left = [name for name in names if name not in had]
+        for name in left[:most]:
             self._every(RENEW_EVERY, "office", self._stand)
             if not self._in_office or self._services.stop.is_set():
                 return
@@ -280,7 +291,8 @@ class Duties:
                 return
             had.add(name)
             ring(name)
-        had.clear()
+        if most is None or len(left) <= most:
+            had.clear()
 
     def _has_work(self, account: str) -> bool:
         """Whether any of what is due is of a source that leads to the account; one that is gone is named once."""
@@ -308,14 +320,14 @@ class Duties:
 
     def _compare(self) -> None:
         idle = (account for account in to_reconcile(self._services) if account not in self._issuing)
-        self._for_each("reconcile", idle, self._reconcile)
+        self._for_each("reconcile", idle, self._reconcile, MOST_COMPARED)
 
     def _keep_files(self) -> None:
         due = self._services.ledger.archive.accounts_due()
         known = self._services.settings.accounts
         idle = [account for account in due if account in known and account not in self._issuing]
         random.shuffle(idle)  # where not all find room, not always the same go without
-        self._for_each("archive", idle, self._archive)
+        self._for_each("archive", idle, self._archive, MOST_ARCHIVED)
 
     def _stand(self) -> None:
         """Take the office, or keep it, or learn that another has it."""

@@ -14,6 +14,7 @@ import pytest
 
 from config.sections.sources import SourceSettings
 from config.settings import Settings
+from connector import duties
 from connector.bench.throughput import tallied
 from connector.bootstrap import Services
 from connector.domain.errors import EnvironmentLockedError, LedgerError, UsageError
@@ -257,6 +258,21 @@ def test_a_duty_whose_turn_comes_rarely_goes_on_in_the_next_round_as_well(tmp_pa
     assert len(followed) == 2
     round_.duties.tick()
     assert sorted(followed) == round_.names
+
+
+def test_of_more_accounts_than_workers_get_through_some_are_rung_at_a_time_and_each_has_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duties, "MOST_COMPARED", 4)
+    compared: list[str] = []
+    round_ = Round(tmp_path, 10, reconcile=compared.append)
+    monkeypatch.setattr(duties, "to_reconcile", lambda _: round_.names)  # however often they are rung
+    for expected in ([4], [8], [10], [14]):
+        round_.duties.tick()
+        round_.duties.tick()  # before its next turn
+        assert [len(compared)] == expected
+        round_.clock.advance(duties.RECONCILE_LOOK)
+    assert sorted(compared[:10]) == round_.names
 
 
 def test_nothing_more_is_begun_once_the_process_is_to_end(tmp_path: Path) -> None:

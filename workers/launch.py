@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
+from typing import Final
 
 from celery.signals import worker_ready
 
@@ -12,6 +14,10 @@ from connector.lookout import Lookout
 from connector.reload import Reloader
 from workers.app import make_app
 from workers.broker import reach
+
+_SAY_EACH_BELL: Final = ("celery.worker.strategy", "celery.app.trace")
+"""Loggers of Celery with two lines for each bell, of which there may be thousands a minute: what is done for it has
+lines of its own, and what fails is no less than a warning."""
 
 
 def worker(settings: Settings, config: Path | None) -> None:
@@ -31,6 +37,8 @@ def worker(settings: Settings, config: Path | None) -> None:
     reach(app)
     if config is not None:
         os.environ["CONNECTOR_CONFIG"] = str(config.resolve())
+    for name in _SAY_EACH_BELL:
+        logging.getLogger(name).setLevel(logging.WARNING)
     Lookout(tasks.services()).start()  # these two end with the process
     reloader = Reloader(tasks.services()).start()
     worker_ready.connect(lambda **_: reloader.listen(), weak=False)  # Celery would begin anew at SIGHUP
