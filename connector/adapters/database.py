@@ -116,7 +116,7 @@ class Database:
             writes: whether the transaction may write: then "read-only" is the database's state, not our mistake.
             connecting: there is no transaction yet: then it is its state as well.
         """
-        fault = database_errors.translate(error, self.source, query, self.url.password, writes=writes or connecting)
+        fault = database_errors.translate(error, self.source, query, self.url, writes=writes or connecting)
         if isinstance(fault, SourceUnavailableError):
             fault.action = cure(self.url, fault.message) or fault.action
         return fault

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Final, cast
 
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
@@ -50,22 +52,20 @@ _NAMES: Final = (
 )
 
 
-def translate(
-    error: SQLAlchemyError, source: str, query: str, password: str | None, *, writes: bool
-) -> ConnectorError:
+def translate(error: SQLAlchemyError, source: str, query: str, url: URL, *, writes: bool) -> ConnectorError:
     """Return the domain's error for one of a source's database.
 
     Args:
         error: of SQLAlchemy.
         source: by name.
         query: what the configuration calls the statement; empty where it does not know it.
-        password: of the source's url.
+        url: of the source; its password is in no message.
         writes: whether the transaction may write: then "read-only" is the database's state, not our mistake.
     """
     where = f"source {source}, query {query}" if query else f"source {source}"
     if not isinstance(error, DBAPIError) or error.orig is None:
-        return _not_answered(error, where, password)
-    said = _first_line(_said(error.orig), password)
+        return _not_answered(error, where, url.password)
+    said = _first_line(_said(error.orig), url.password)
     code = _code(error.orig)
     if code in _MISSING_TABLE:
         return SchemaChangedError(
@@ -91,7 +91,7 @@ def translate(
         return UsageError(f"In {where}: a reading statement tries to write.", action="Use SELECT only.")
     if code in _WRONG_SQL:
         return UsageError(f"In {where}: {said}.", action="Correct the statement.")
-    return _unavailable(error, code, where, said)
+    return _unavailable(error, code, where, said, url)
 
 
 def _not_answered(error: SQLAlchemyError, where: str, password: str | None) -> ConnectorError:
@@ -104,7 +104,7 @@ def _not_answered(error: SQLAlchemyError, where: str, password: str | None) -> C
     return UsageError(f"In {where}: {_first_line(str(error), password)}")
 
 
-def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: str) -> ConnectorError:
+def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: str, url: URL) -> ConnectorError:
     if code in _LOCKED:
         return SourceUnavailableError(f"Somebody else is changing the same rows in the database of {where}: {said}.")
     if code in _SLOW:
@@ -118,10 +118,22 @@ def _unavailable(error: DBAPIError, code: str | int | None, where: str, said: st
             f"The database of {where} does not accept our statement: {said}.",
             action="Check the columns and their types.",
         )
+    if file := _file_of(url):
+        return SourceUnavailableError(
+            f"The database of {where} cannot be used now: {file}: {said}.",
+            action="See that file and folder are there, and that our user may read and write them.",
+        )
     return SourceUnavailableError(
         f"The database of {where} cannot be used now: {said}.",
         action="Check that it runs, and the host, port and database name of the source's url.",
     )
+
+
+def _file_of(url: URL) -> Path | None:
+    """Return where an embedded database is, by its whole path; None for all others."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return None
+    return Path(url.database.removeprefix("file:")).absolute()
 
 
 def _code(orig: BaseException) -> str | int | None:

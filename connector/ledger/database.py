@@ -161,6 +161,9 @@ class Database:
             raise LedgerError(f"The ledger {self.display} fails: {type(error).__name__}.", action=_HELP) from error
 
     def _help(self, error: DBAPIError) -> str:
+        if self.is_sqlite:
+            file = Path((self.url.database or ":memory:").removeprefix("file:")).absolute()
+            return f"See that {file} {_IN_A_FILE}"
         if not any(words in str(error.orig) for words in _FULL):
             return cure(self.url, str(error.orig)) or _HELP
         return (
@@ -174,6 +177,8 @@ _FULL = ("too many clients", "too many connections", "remaining connection slots
 superuser. What fails before there is a connection has no code."""
 
 _HELP = "Check the ledger's url, that the database runs, and the rights of its user."
+
+_IN_A_FILE = "and its folder are there and have room, and that our user may read and write them."
 
 
 def _cause(error: DBAPIError) -> str:

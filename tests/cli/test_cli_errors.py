@@ -200,6 +200,21 @@ def test_an_unwritable_ledger(shop: Shop, command: str, place: str) -> None:
     assert place in sentence(done)
 
 
+def test_a_database_in_a_file_that_cannot_be_opened_is_told_by_its_whole_path(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(shop.folder)
+    for place, kind in ((shop.stage.erp, "erp"), (shop.ledger_file, "ledger")):
+        (shop.folder / f"no_{kind}").mkdir()  # a folder cannot be opened as a file
+        config = shop.changed((f"sqlite:///{place}", f"sqlite:///no_{kind}"))
+        for command in ("sync", "check"):
+            done = shop.run(command, config=config)
+            assert done.status == 1
+            assert f"{shop.folder / f'no_{kind}'}" in done.out + done.err
+            assert "our user may read and write" in " ".join((done.out + done.err).split())
+            assert "host, port" not in done.out + done.err
+
+
 def test_a_ledger_that_can_only_be_read(shop: Shop) -> None:
     shop.run("db", "upgrade")
     read_only = f"sqlite:///file:{shop.ledger_file}?mode=ro&uri=true"
