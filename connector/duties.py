@@ -382,18 +382,26 @@ def to_reconcile(services: Services) -> list[str]:
     ledger, settings = services.ledger, services.settings
     begun = ledger.reconciliations.last_begun(services.clock.now().date() - timedelta(days=settings.reconcile.days))
     left_alone = {*ledger.sources.paused(), *ledger.sources.locked()}
-    return [
-        state.name
+    able = [
+        state
         for state in ledger.accounts.all()
         if state.name in settings.accounts
         and state.paused_reason is None
         and (sources := services.sources_of(state.name))
         and left_alone.isdisjoint(sources)
-        and _must_be_compared(services, state, begun.get(state.name))
+    ]
+    any_new = settings.reconcile.every_days and any(state.name not in begun for state in able)
+    with_documents = ledger.reconciliations.accounts_to_compare() if any_new else set()
+    return [
+        state.name
+        for state in able
+        if _must_be_compared(services, state, begun.get(state.name), has_documents=state.name in with_documents)
     ]
 
 
-def _must_be_compared(services: Services, state: AccountState, last: Reconciliation | None) -> bool:
+def _must_be_compared(
+    services: Services, state: AccountState, last: Reconciliation | None, *, has_documents: bool
+) -> bool:
     asked = state.compare_asked_at
     if asked is not None and (last is None or last.started_at < asked):
         return True
@@ -401,6 +409,6 @@ def _must_be_compared(services: Services, state: AccountState, last: Reconciliat
     if not every:
         return False
     if last is None:
-        return services.ledger.reconciliations.first_day(state.name) is not None
+        return has_documents
     pause = min(every, _RECONCILE_AGAIN) if last.fault or last.finished_at is None else every
     return services.clock.now() - last.started_at >= pause

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -88,20 +88,25 @@ class Follower:
         used = [account for account in accounts if account in states]
         due = ledger.inbox.accounts_with_news()
         due |= {account for account in ledger.following.accounts_to_mark() if self._may_call(states.get(account))}
-        due |= {account for account in used if self._look_is_due(account, states[account])}
+        due |= self._looks_due([states[account] for account in used])
         due |= self._scribe.accounts_with_work(self._adapters, self._sources_of, set(used) - due)
         return [account for account in used if account in due]
 
-    def _look_is_due(self, account: str, state: AccountState) -> bool:
-        """Whether it is time for a look; the ledger is asked no more often than it can have become so."""
+    def _looks_due(self, states: Iterable[AccountState]) -> set[str]:
+        """Return whose look is due; the ledger is asked no more often than it can have become so."""
         now, steady = self._clock.now(), self._clock.monotonic()
-        if not self._may_call(state) or steady < self._look_again.get(account, steady):
-            return False
-        soonest = self._plan(account).shortest  # of what is sent from now on
-        look = self._next_look(account, state)
-        wait = soonest if look is None else min(soonest, (look.when - now).total_seconds())
-        self._look_again[account] = steady + wait
-        return wait <= 0
+        asked = [
+            state for state in states if self._may_call(state) and steady >= self._look_again.get(state.name, steady)
+        ]
+        looks, due = self._next_looks(asked), set()
+        for account in (state.name for state in asked):
+            soonest = self._plan(account).shortest  # of what is sent from now on
+            look = looks.get(account)
+            wait = soonest if look is None else min(soonest, (look.when - now).total_seconds())
+            self._look_again[account] = steady + wait
+            if wait <= 0:
+                due.add(account)
+        return due
 
     def look_soon(self, account: str) -> None:
         """Have the next pass look at an account's states, however short ago the last look was.
@@ -112,7 +117,7 @@ class Follower:
             LedgerError: the ledger failed.
         """
         now, state = self._clock.now(), self._ledger.accounts.get(account)
-        look = self._next_look(account, state) if state is not None else None
+        look = self._next_look(state) if state is not None else None
         if state is None or look is None:
             return
         if look.when > now:
@@ -180,7 +185,7 @@ class Follower:
     ) -> None:
         if state is None or not self._may_call(state):
             return
-        due = self._next_look(account, state)
+        due = self._next_look(state)
         if due is None or due.when > self._clock.now():
             return
         last, remote = self._looked_at(state), self._remote(account)
@@ -200,13 +205,22 @@ class Follower:
         """Return when the last whole look began; None also of one that a clock ahead has dated."""
         return state.polled_at if state.polled_at and state.polled_at <= self._clock.now() else None
 
-    def _next_look(self, account: str, state: AccountState) -> _NextLook | None:
+    def _next_look(self, state: AccountState) -> _NextLook | None:
         """Return when to look next, as things are; None where no news is expected."""
-        plan, now = self._plan(account), self._clock.now()
-        sent = self._ledger.following.sent(account, since=now - plan.watched)
-        if sent is None:
-            return None
-        first, last = sent
+        return self._next_looks([state]).get(state.name)
+
+    def _next_looks(self, states: Collection[AccountState]) -> Mapping[str, _NextLook]:
+        """Return when to look next, by account of which news is expected."""
+        now, watched = self._clock.now(), defaultdict[timedelta, list[str]](list)
+        for state in states:
+            watched[self._plan(state.name).watched].append(state.name)
+        sent: dict[str, tuple[datetime, datetime]] = {}
+        for time, accounts in watched.items():  # mostly one for all
+            sent |= self._ledger.following.sent(accounts, since=now - time)
+        return {state.name: self._look_after(state, *sent[state.name]) for state in states if state.name in sent}
+
+    def _look_after(self, state: AccountState, first: datetime, last: datetime) -> _NextLook:
+        plan, now = self._plan(state.name), self._clock.now()
         interval = plan.interval(now - last, proved=state.webhooks_proved_at is not None)
         before = self._looked_at(state) or (last if last <= now else now - interval)
         return _NextLook(when=before + interval, first_sent=min(first, now))

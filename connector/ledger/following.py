@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, union_all, update
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Select,
+    String,
+    and_,
+    bindparam,
+    column,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from connector.domain.job import AT_REST, Stage, Status
 from connector.domain.remote_state import REASONS, UNWATCHED, News, Verdict, case_of, judge
@@ -49,16 +62,26 @@ _COLUMNS = tuple(getattr(JobRow, name) for name in Followed.__dataclass_fields__
 _UNTOLD = select(different(JobRow.source, JobRow.state_unrecorded).c.value)
 _TO_MARK = select(different(JobRow.account, JobRow.mark_due).c.value)
 _WATCHED = or_(JobRow.remote_state.is_(None), JobRow.remote_state.not_in(UNWATCHED))
-_ENDS = select(func.min(JobRow.sent_at).label("first"), func.max(JobRow.sent_at).label("last")).where(
-    JobRow.sent_at >= bindparam("since"), JobRow.reference.is_not(None)
-)
-_OPEN = union_all(
-    _ENDS.where(JobRow.account == bindparam("account"), _WATCHED),
-    _ENDS.join(TaxReportRow, TaxReportRow.reference == JobRow.reference).where(
-        TaxReportRow.account == bindparam("account"), ~TaxReportRow.settled
-    ),
-).subquery()
-_SENT = select(func.min(_OPEN.c.first), func.max(_OPEN.c.last))
+
+
+def _sent(rows_of: Any) -> Select[Any]:
+    """Return the question when the first and the last document of each account was sent, account by account.
+
+    Each end has a question of its own, for alone it is the first of an index; a group would be read whole.
+    """
+    account = rows_of(bindparam("accounts", type_=JSON)).table_valued(column("value", String())).c.value
+    expected = and_(JobRow.sent_at >= bindparam("since"), JobRow.reference.is_not(None))
+    ends = []
+    for end in (func.min(JobRow.sent_at), func.max(JobRow.sent_at)):
+        reported = select(end).join(TaxReportRow, TaxReportRow.reference == JobRow.reference)
+        ends += [
+            select(end).where(expected, JobRow.account == account, _WATCHED).scalar_subquery(),
+            reported.where(expected, TaxReportRow.account == account, ~TaxReportRow.settled).scalar_subquery(),
+        ]
+    return select(account, *ends)
+
+
+_SENT = {"sqlite": _sent(func.json_each), "postgresql": _sent(func.json_array_elements_text)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +146,16 @@ class Following:
 
     # ------------------------------------------------------------ when to look
 
-    def sent(self, account: str, *, since: datetime) -> tuple[datetime, datetime] | None:
-        """Return when the first and the last document was sent of which news is expected; None without any.
+    def sent(self, accounts: Collection[str], *, since: datetime) -> Mapping[str, tuple[datetime, datetime]]:
+        """Return when the first and the last document was sent of which news is expected, by account that has any.
 
         Also of one that is closed: a tax authority may not have answered yet.
         """
+        values = {"accounts": list(accounts), "since": since}
         with self._database.read() as connection:
-            first, last = connection.execute(_SENT, {"account": account, "since": since}).one()
-        return (first, last) if first is not None and last is not None else None
+            rows = connection.execute(_SENT[connection.dialect.name], values).all() if accounts else []
+        ends = {account: [at for at in found if at is not None] for account, *found in rows}
+        return {account: (min(found), max(found)) for account, found in ends.items() if found}
 
     def looked(self, account: str, began: datetime, *, proved: bool | None) -> None:
         """Remember a whole look at the states.

@@ -16,6 +16,7 @@ from connector.domain.job import Effect, Stage, Status
 from connector.ledger import owner as owners
 from connector.ledger import timeline
 from connector.ledger.database import Database
+from connector.ledger.loose import different
 from connector.ledger.records import Entry
 from connector.ledger.tables import DifferenceRow, JobRow, ReconciliationRow
 
@@ -115,6 +116,7 @@ class Reconciliation:
 
 _DIFFERENCE: Final = tuple(Difference.__dataclass_fields__)
 _KNOWN: Final = tuple(getattr(JobRow, name) for name in KnownJob.__dataclass_fields__)
+_DATED: Final = select(different(JobRow.account, JobRow.issue_date.is_not(None)).c.value)
 _RUN: Final = tuple(getattr(ReconciliationRow, name) for name in Reconciliation.__dataclass_fields__)
 
 
@@ -161,6 +163,11 @@ class Reconciliations:
         with self._database.read() as connection:
             found: date | None = connection.execute(query).scalar_one()
         return found
+
+    def accounts_to_compare(self) -> set[str]:
+        """Return the accounts with documents that have a day of issue."""
+        with self._database.read() as connection:
+            return set(connection.execute(_DATED).scalars()) - {None}
 
     def recorded_again(self, difference: Difference, *, who: str) -> None:
         """Write into the timeline of a job that its reference was written into the ERP once more."""

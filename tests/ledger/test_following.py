@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from sqlalchemy import update
+
 from connector.domain.job import Status
 from connector.domain.notice import Notice
 from connector.domain.remote_state import News
 from connector.ledger import Ledger
 from connector.ledger.following import Change
 from connector.ledger.records import Job
+from connector.ledger.tables import JobRow
 from connector.ports import RemoteTaxReport
-from tests.support.builders import NOON
+from tests.support.builders import NOON, invoice
 from tests.support.clock import FakeClock
-from tests.support.ledgers import ACCOUNT, SOURCE, job_of, lease_one, send, told
+from tests.support.ledgers import ACCOUNT, SOURCE, add, job_of, lease_one, send, told
 
 REFERENCE = "100001"
 
@@ -86,6 +89,33 @@ def test_what_the_erp_was_told_is_remembered_unless_it_is_old_by_then(ledger: Le
     assert second.remote_state == "registered"
     ledger.following.recorded({second: NOON})
     assert ledger.following.unrecorded(ACCOUNT, SOURCE, 9) == []
+
+
+def test_of_each_account_the_first_and_the_last_of_which_news_is_expected_are_told(
+    ledger: Ledger, clock: FakeClock
+) -> None:
+    begun = clock.now()
+    for number, account in enumerate(["a", "b", "b", "c", "b", "d"]):
+        add(ledger, invoice(str(number)), account=account)
+        [job] = ledger.jobs.lease(account, 1)
+        ledger.jobs.give_back(send(ledger, job, str(number)))
+        clock.advance(60)
+    with ledger.database.write() as connection:
+        connection.execute(update(JobRow).where(JobRow.account.in_(["c", "d"])).values(remote_state="closed"))
+    ledger.tax_reports.expect("c", {"r3": "3"})  # nothing but an authority's word is missing
+
+    def at(minutes: int) -> datetime:
+        return begun + timedelta(minutes=minutes)
+
+    accounts = ["a", "b", "c", "d", "e"]
+    assert ledger.following.sent(accounts, since=begun) == {
+        "a": (at(0), at(0)),
+        "b": (at(1), at(4)),
+        "c": (at(3), at(3)),
+    }
+    assert ledger.following.sent(accounts, since=at(2)) == {"b": (at(2), at(4)), "c": (at(3), at(3))}
+    assert ledger.following.sent(["b"], since=at(4)) == {"b": (at(4), at(4))}
+    assert ledger.following.sent([], since=begun) == {}
 
 
 def due(

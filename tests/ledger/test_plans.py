@@ -207,6 +207,38 @@ def test_reports_that_wait_for_an_authority_are_found_by_their_account(filled: L
 
 
 @pytest.mark.parametrize("known", [True, False])
+def test_of_which_accounts_news_is_expected_is_found_account_by_account(filled: Ledger, known: bool) -> None:
+    now = filled.database.clock.now()
+    with filled.database.write() as connection:
+        connection.execute(text("UPDATE job SET reference = CAST(id AS VARCHAR(20)), sent_at = created_at"))
+        connection.execute(text("UPDATE job SET remote_state = 'sent' WHERE id % 100 = 0"))
+        if known:
+            connection.execute(text("ANALYZE"))
+    filled.tax_reports.expect(ledgers.ACCOUNTS[0], {f"r{number}": str(number) for number in range(1, 201)})
+    since = now - timedelta(days=90)
+    with planned(filled.database) as lines:
+        found = filled.following.sent([*ledgers.ACCOUNTS, "another"], since=since)
+    assert found.keys() == {*ledgers.ACCOUNTS}
+    looks = [line for line in lines if "on job" in line or "job USING INDEX" in line]
+    assert looks
+    assert all("ix_job_account_sent" in line or "ix_job_reference" in line for line in looks), lines
+    assert looked_into(lines) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_which_accounts_have_anything_to_compare_is_found_by_jumps(filled: Ledger, known: bool) -> None:
+    with filled.database.write() as connection:
+        if known:
+            connection.execute(text("ANALYZE"))
+    with planned(filled.database) as lines:
+        assert filled.reconciliations.accounts_to_compare() == {*ledgers.ACCOUNTS}
+    looks = [line for line in lines if "on job" in line or "job USING" in line]
+    assert looks
+    assert all("ix_job_account" in line for line in looks), lines
+    assert looked_into(lines) == []
+
+
+@pytest.mark.parametrize("known", [True, False])
 def test_what_a_paused_source_has_due_is_found_by_the_source(filled: Ledger, known: bool) -> None:
     if known:
         with filled.database.write() as connection:
