@@ -149,26 +149,34 @@ class Duties:
             LedgerError: the ledger failed; the next round tries again.
         """
         settings = self._services.settings
-        self._every(RENEW_EVERY, "office", self._stand)
-        if not self._in_office:
-            return
-        self._every(RESCUE_EVERY, "rescue", self._rescue)
-        self._every(RESCUE_EVERY, "let wait", self._let_wait)
-        self._every(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
-        self._every(RELEASE_EVERY, "release", self._release)
-        self._every(HASTEN_EVERY, "hasten", partial(hasten, self._services))
-        self._every(ASTRAY_EVERY, "astray", self._look_for_what_is_astray)
-        self._every(0, "issue", self._issue)
-        self._every(PROBE_EVERY, "probe", self._probe)
-        self._look_into_erps()
-        self._every(FOLLOW_EVERY, "follow", self._take_news)
-        self._every(SORT_OUT_EVERY, "sort out", self._services.ledger.inbox.sort_out)
-        self._every(TIDY_EVERY, "tidy", self._tidy)
-        self._every(NOTIFY_EVERY, "notify", self._notify)
+        self._duty(RESCUE_EVERY, "rescue", self._rescue)
+        self._duty(RESCUE_EVERY, "let wait", self._let_wait)
+        self._duty(0, "bulks", partial(self._services.ledger.bulks.work, BULK_SECONDS))
+        self._duty(RELEASE_EVERY, "release", self._release)
+        self._duty(HASTEN_EVERY, "hasten", partial(hasten, self._services))
+        self._duty(ASTRAY_EVERY, "astray", self._look_for_what_is_astray)
+        self._duty(0, "issue", self._issue)
+        self._duty(PROBE_EVERY, "probe", self._probe)
+        if self._is_in_office():
+            self._look_into_erps()
+        self._duty(FOLLOW_EVERY, "follow", self._take_news)
+        self._duty(SORT_OUT_EVERY, "sort out", self._services.ledger.inbox.sort_out)
+        self._duty(TIDY_EVERY, "tidy", self._tidy)
+        self._duty(NOTIFY_EVERY, "notify", self._notify)
         # What is to be issued comes first, for all use the same budget of requests.
         if settings.archive.on:
-            self._every(ARCHIVE_EVERY, "archive", self._keep_files)
-        self._every(RECONCILE_LOOK, "reconcile", self._compare)
+            self._duty(ARCHIVE_EVERY, "archive", self._keep_files)
+        self._duty(RECONCILE_LOOK, "reconcile", self._compare)
+
+    def _duty(self, seconds: float, duty: str, act: Callable[[], object]) -> None:
+        """Do a duty of the office if it is due; not once another has the office, for the one before may take long."""
+        if self._is_in_office():
+            self._every(seconds, duty, act)
+
+    def _is_in_office(self) -> bool:
+        """Give a sign of life if it is time to; return whether the office is ours."""
+        self._every(RENEW_EVERY, "office", self._stand)
+        return self._in_office
 
     def _every(self, seconds: float, duty: str, act: Callable[[], object]) -> None:
         """Do a duty if it is due. That it fails is logged when it begins and when it ends."""
@@ -283,8 +291,7 @@ class Duties:
         had, end = self._had.setdefault(duty, set()), clock.monotonic() + BELLS_SECONDS
         left = [name for name in names if name not in had]
         for name in left[:most]:
-            self._every(RENEW_EVERY, "office", self._stand)
-            if not self._in_office or self._services.stop.is_set():
+            if not self._is_in_office() or self._services.stop.is_set():
                 return
             if clock.monotonic() >= end:
                 del self._due[duty]  # the rest is the next round's

@@ -11,6 +11,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from config.sections.sources import SourceSettings
 from config.settings import Settings
@@ -26,6 +27,7 @@ from connector.ledger import Ledger, schema, waiting
 from connector.ledger.accounts import SCHEDULER
 from connector.ledger.following import Change
 from connector.ledger.queries import Filter
+from connector.ledger.tables import LeaseRow
 from connector.ports import Adapter
 from connector.supervision import let_all_wait
 from tests.support.builders import NOON, invoice
@@ -234,6 +236,56 @@ def test_the_office_is_kept_while_bells_are_rung_slowly(tmp_path: Path) -> None:
         round_.duties.tick()
 
     assert min(left) > timedelta(seconds=OFFICE_SECONDS / 2)
+
+
+def test_the_office_is_kept_while_duties_take_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    round_ = Round(tmp_path, 1)
+    left: list[timedelta] = []
+    takes_long(round_, monkeypatch, left)
+    round_.duties.tick()
+
+    assert len(left) == 3
+    assert min(left) > timedelta(seconds=OFFICE_SECONDS / 2)
+
+
+def test_whoever_has_lost_the_office_in_a_duty_does_no_other_of_the_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, notified = Trouble(None), Trouble(None)
+    round_ = Round(tmp_path, 1, discover=looked, notify=notified)
+    add(round_.ledger, invoice("1"), account="tenant0", source="tenant0")
+    round_.duties.tick()
+    round_.clock.advance(EVERYTHING_ONCE)
+    before = (looked.calls, notified.calls, len(round_.rung))
+
+    def lose() -> None:
+        round_.clock.advance(OFFICE_SECONDS + 1)
+        with round_.ledger.database.write() as connection:
+            until = round_.clock.now() + timedelta(minutes=1)
+            connection.execute(update(LeaseRow).values(owner="another", leased_until=until))
+
+    monkeypatch.setattr(round_.ledger.ramp, "refill", lambda _: lose())
+    round_.duties.tick()
+
+    assert (looked.calls, notified.calls, len(round_.rung)) == before
+
+
+def takes_long(round_: Round, monkeypatch: pytest.MonkeyPatch, left: list[timedelta]) -> None:
+    """Have three duties of a round take ten seconds each; note how long the office was held yet when each began."""
+
+    def slow(act: Callable[..., Any]) -> Callable[..., Any]:
+        def late(*values: Any) -> Any:
+            until = round_.ledger.offices.held_until(SCHEDULER)
+            assert until is not None
+            left.append(until - round_.clock.now())
+            round_.clock.advance(10)
+            return act(*values)
+
+        return late
+
+    ledger = round_.ledger
+    for where, name in ((ledger.jobs, "rescue"), (ledger.accounts, "to_probe"), (ledger.inbox, "sort_out")):
+        monkeypatch.setattr(where, name, slow(getattr(where, name)))
 
 
 def test_slow_bells_keep_the_rest_of_the_round_waiting_for_a_second_and_the_next_round_goes_on(
