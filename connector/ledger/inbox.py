@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -13,6 +13,7 @@ from connector.domain.job import Stage, Status
 from connector.domain.notice import INVOICE_CHANGED, REPORT_CHANGED, Notice
 from connector.ledger.database import Database
 from connector.ledger.jobs import insert_dialect
+from connector.ledger.loose import different
 from connector.ledger.tables import InboxRow, JobRow, TaxReportRow
 
 KEPT: Final = timedelta(days=90)
@@ -74,6 +75,13 @@ _TAKE_UP = (
     _ASIDE.where(_OF_REPORT, _REPORT_KNOWN),
 )
 _OLD = update(InboxRow).where(_OPEN, InboxRow.received_at < bindparam("before")).values(outcome=FOREIGN)
+
+
+_ADDRESSED: Final = different(InboxRow.account)
+_LAST: Final = select(func.max(InboxRow.received_at)).where(InboxRow.account == _ADDRESSED.c.value)
+_LAST_OF_EACH: Final = select(_ADDRESSED.c.value, _LAST.correlate(_ADDRESSED).scalar_subquery().label("at")).where(
+    _ADDRESSED.c.value.is_not(None)
+)
 
 
 def _issued_here(document: Any) -> ColumnElement[bool]:
@@ -180,6 +188,11 @@ class Inbox:
         query = select(func.max(InboxRow.received_at)).where(InboxRow.account == account)
         with self._database.read() as connection:
             return connection.execute(query).scalar_one()
+
+    def last_of_each(self) -> Mapping[str, datetime]:
+        """Return by account when an event last came to its address; those to which none came are not in it."""
+        with self._database.read() as connection:
+            return {row.value: row.at for row in connection.execute(_LAST_OF_EACH)}
 
     def tidy(self) -> int:
         """Drop what is long settled, and what nobody ever matched; return how many."""

@@ -6,11 +6,11 @@ are counted here, under a lock on the account, so that any number of workers tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, or_, select, update
 
 from connector.domain.errors import BlockedError, LeaseLostError
 from connector.domain.job import Stage, Status
@@ -104,25 +104,28 @@ class Ramp:
 
     def standing(self, account: str, steps: Sequence[int]) -> Standing | None:
         """Return how far the first run has come; None where it has not begun, or is over."""
-        if not steps:
-            return None
+        return self._standings(lambda _: steps, account).get(account) if steps else None
+
+    def standings(self, steps_of: Callable[[str], Sequence[int]]) -> Mapping[str, Standing]:
+        """Return by account how far its first run has come, where it has begun and is not over."""
+        return self._standings(steps_of)
+
+    def _standings(self, steps_of: Callable[[str], Sequence[int]], account: str | None = None) -> dict[str, Standing]:
+        """Ask for all accounts at once, or for one."""
+        begun = _BEGUN if account is None else _BEGUN.where(AccountRow.name == account)
+        placed = _PLACED if account is None else _PLACED.where(AccountRow.name == account)
+        waiting = _WAITING if account is None else _WAITING.where(JobRow.account == account)
         with self._database.read() as connection:
-            known = select(AccountRow.ramp_step).where(AccountRow.name == account)
-            step: int | None = connection.execute(known).scalar_one_or_none()
-            if step is None or not 0 < step <= len(steps):
-                return None
-            placed = _placed(account, step)
-            return Standing(
-                account=account,
-                step=step,
-                steps=len(steps),
-                allowed=steps[step - 1],
-                taken=_count(connection, placed),
-                issued=_count(connection, placed, JobRow.sent_at.is_not(None)),
-                under_way=_count(connection, placed, JobRow.status.in_([Status.PENDING, Status.RUNNING]), _UNSENT),
-                waiting=_count(connection, JobRow.account == account, _WAITS),
-                next_allowed=steps[step] if step < len(steps) else None,
-            )
+            steps = {row.name: (row.ramp_step, steps_of(row.name)) for row in connection.execute(begun)}
+            if not steps:
+                return {}
+            places = {row.account: row for row in connection.execute(placed)}
+            waits = {row.account: row.waiting for row in connection.execute(waiting)}
+        return {
+            name: _standing(name, step, allowed, places.get(name), waits.get(name, 0))
+            for name, (step, allowed) in steps.items()
+            if step <= len(allowed)
+        }
 
     def issued(self, standing: Standing) -> list[Job]:
         """Return what was issued in the step, for a person to look at."""
@@ -171,6 +174,37 @@ class Ramp:
             rows = connection.execute(select(JobRow.id, JobRow.stage).where(waiting))
             timeline.append(connection, now, [(row.id, row.stage, entry) for row in rows])
         return release(connection, waiting, now)
+
+
+_BEGUN: Final = select(AccountRow.name, AccountRow.ramp_step).where(AccountRow.ramp_step > OVER)
+_PLACED: Final = (
+    select(
+        JobRow.account,
+        func.count().label("taken"),
+        func.count(JobRow.sent_at).label("issued"),
+        func.count(case((and_(JobRow.status.in_([Status.PENDING, Status.RUNNING]), _UNSENT), 1))).label("under_way"),
+    )
+    .join(AccountRow, and_(AccountRow.name == JobRow.account, AccountRow.ramp_step == JobRow.ramp_step))
+    .where(AccountRow.ramp_step > OVER, ~_RESTS)
+    .group_by(JobRow.account)
+)
+_WAITING: Final = select(JobRow.account, func.count().label("waiting")).where(_WAITS).group_by(JobRow.account)
+
+
+def _standing(
+    account: str, step: int, steps: Sequence[int], places: Row[str, int, int, int] | None, waiting: int
+) -> Standing:
+    return Standing(
+        account=account,
+        step=step,
+        steps=len(steps),
+        allowed=steps[step - 1],
+        taken=places.taken if places else 0,
+        issued=places.issued if places else 0,
+        under_way=places.under_way if places else 0,
+        waiting=waiting,
+        next_allowed=steps[step] if step < len(steps) else None,
+    )
 
 
 def _placed(account: str, step: int) -> ColumnElement[bool]:

@@ -257,15 +257,20 @@ class Reconciliations:
         ended = select(*_RUN).where(ReconciliationRow.account == account, ReconciliationRow.finished_at.is_not(None))
         return self._one(ended)
 
+    def last_of_each(self) -> Mapping[str, Reconciliation]:
+        """Return by account its newest comparison that has ended, whether or not it could be made."""
+        return self._newest(ReconciliationRow.finished_at.is_not(None))
+
     def last_made(self, account: str) -> Reconciliation | None:
         """Return the newest comparison of an account that could be made."""
         return self._one(select(*_RUN).where(ReconciliationRow.account == account, _MADE))
 
     def last_begun(self, first: date) -> Mapping[str, Reconciliation]:
         """Return the newest comparison of each account, ended or not, of all that was issued from a day on."""
-        newest = (
-            select(func.max(ReconciliationRow.id)).where(_of_all_since(first)).group_by(ReconciliationRow.account)
-        )
+        return self._newest(_of_all_since(first))
+
+    def _newest(self, which: ColumnElement[bool]) -> Mapping[str, Reconciliation]:
+        newest = select(func.max(ReconciliationRow.id)).where(which).group_by(ReconciliationRow.account)
         with self._database.read() as connection:
             rows = connection.execute(select(*_RUN).where(ReconciliationRow.id.in_(newest))).all()
         return {row.account: Reconciliation(**row._mapping) for row in rows}

@@ -53,10 +53,16 @@ class SourceStanding:
 
 
 def accounts(services: Services) -> list[AccountStanding]:
-    """Return the accounts of the configuration, then those that have left it."""
+    """Return the accounts of the configuration, then those that have left it.
+
+    The ledger is asked for all of them at once: there may be thousands, and this is asked for each page.
+    """
     states = {state.name: state for state in services.ledger.accounts.all()}
     requests = services.ledger.calls.in_minute(last_told_minute(services.clock.now()))
     backlog = services.ledger.archive.backlog() if services.settings.archive.on else None
+    ramps = services.ledger.ramp.standings(services.ramp)
+    told = services.ledger.inbox.last_of_each()
+    compared = services.ledger.reconciliations.last_of_each()
     left = [name for name in states if name not in services.settings.accounts]
 
     def standing(name: str) -> AccountStanding:
@@ -65,12 +71,12 @@ def accounts(services: Services) -> list[AccountStanding]:
             name=name,
             configured=settings is not None,
             state=states.get(name),
-            ramp=services.ledger.ramp.standing(name, services.ramp(name)),
+            ramp=ramps.get(name),
             webhook_secret=settings is not None and settings.signs_webhooks,
-            webhook_at=services.ledger.inbox.last_received(name),
+            webhook_at=told.get(name),
             requests=requests.get(name, 0),
             backlog=None if backlog is None else backlog.get(name, Backlog()),
-            compared=services.ledger.reconciliations.last(name),
+            compared=compared.get(name),
         )
 
     return [standing(name) for name in (*services.settings.accounts, *left)]
@@ -80,9 +86,10 @@ def sources(services: Services) -> list[SourceStanding]:
     """Return the sources of the configuration."""
     longest = timedelta(seconds=3 * services.settings.scheduler.discover_every + 60)
     paused, now = services.ledger.sources.paused(), services.clock.now()
+    states = services.ledger.intake.states()
 
     def standing(name: str, adapter: str) -> SourceStanding:
-        state = services.ledger.intake.state(name)
+        state = states.get(name, {})
         looked: datetime | None = state.get("discovered_at")
         late = name not in paused and (looked is None or now - looked > longest)
         swept = state.get("swept_at")

@@ -184,6 +184,11 @@ def test_events_about_documents_of_others_are_not_looked_through_again_and_again
     assert looks
     assert all("ix_inbox_open" in line or "Bitmap Heap" in line for line in looks), lines
     assert not any("SCAN inbox" in line for line in lines), lines
+    with planned(filled.database) as lines:
+        assert filled.inbox.last_of_each().keys() == {account}
+    looks = [line for line in lines if "inbox" in line]
+    assert looks
+    assert all("ix_inbox_received" in line or "uq_inbox" in line or "autoindex" in line for line in looks), lines
 
 
 @pytest.mark.parametrize("known", [True, False])
