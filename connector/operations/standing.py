@@ -29,6 +29,12 @@ class AccountStanding:
     compared: Reconciliation | None
 
     @property
+    def troubled(self) -> bool:
+        """Whether it is paused, or its last comparison could not be made or has something for a person."""
+        paused = self.state is not None and self.state.paused_reason is not None
+        return paused or (self.compared is not None and bool(self.compared.fault or self.compared.for_person))
+
+    @property
     def webhook_proved_at(self) -> datetime | None:
         """Since when looks have found nothing that webhooks had not told; None: they cannot be relied on."""
         return self.state.webhooks_proved_at if self.state else None
@@ -50,6 +56,11 @@ class SourceStanding:
     swept_at: datetime | None
     late: bool
     pause: Pause | None
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is paused, or was not looked into for too long."""
+        return self.late or self.pause is not None
 
 
 def accounts(services: Services) -> list[AccountStanding]:

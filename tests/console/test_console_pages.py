@@ -79,6 +79,16 @@ def test_the_overview_groups_what_needs_a_person_by_cause(ana: Browser) -> None:
     assert "8 invoices" in text
 
 
+def test_few_accounts_and_sources_are_all_shown_without_search_and_pages(console: Console, ana: Browser) -> None:
+    settings = console.services.settings
+    names = [*settings.accounts, *settings.sources]
+    assert re.findall(r'<a href="/accounts#[a-z]+-(.+?)"', ana.text("/")) == names
+    page = ana.text("/accounts")
+    assert re.findall(r'<section class="card" id="[a-z]+-(.+?)"', page) == names
+    assert 'class="filter"' not in page
+    assert 'class="pages"' not in page
+
+
 def test_a_file_that_the_archive_has_is_handed_out_to_who_is_signed_in(
     console: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

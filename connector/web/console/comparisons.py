@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from connector.domain import catalogue
+from connector.web.console.accounts import card
 from connector.web.console.visit import Text, User, check_form, query_of
 
 _PAGE: Final = 100
@@ -26,7 +27,12 @@ def show(visit: User, comparison_id: int) -> Response:
     found = visit.ledger.reconciliations.differences(comparison_id, reason=reason, after=after, limit=_PAGE + 1)
     following = query_of({"reason": reason, "after": after + _PAGE}) if len(found) > _PAGE else None
     return visit.page(
-        "comparison.html", compared=compared, differences=found[:_PAGE], reason=reason, following=following
+        "comparison.html",
+        compared=compared,
+        account=card(visit, "account", compared.account),
+        differences=found[:_PAGE],
+        reason=reason,
+        following=following,
     )
 
 
@@ -36,4 +42,4 @@ def ask(visit: User, name: str, form_key: Text = "") -> Response:
     if name not in visit.services.settings.accounts:
         return visit.not_found()
     visit.ledger.accounts.ask_comparison(name, who=visit.user)
-    return visit.go(f"/accounts#account-{name}")
+    return visit.go(card(visit, "account", name))

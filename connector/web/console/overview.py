@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from connector.domain.job import Status
 from connector.ledger.causes import Cause
 from connector.ledger.figures import NOTHING, Tally
 from connector.operations import standing
+from connector.web.console.accounts import FEW, card
 from connector.web.console.charts import DAYS, Charts, bars
 from connector.web.console.filters import Chosen
 from connector.web.console.visit import User, Visit
@@ -62,10 +64,27 @@ def overview(visit: User) -> Response:
         issued_days=bars([(one, tally.count) for one, tally in days[-DAYS:]]),
         sent_hours=board.charts.hours.get(),
         unsent_ages=board.charts.ages.get(),
-        accounts=standing.accounts(services),
-        sources=standing.sources(services),
+        card=partial(card, visit),
         budget=services.settings.b2brouter.budget,
+        **_health(services),
     )
+
+
+def _health(services: Services) -> dict[str, Any]:
+    """Return how accounts and sources fare: all where there are few, else those in trouble and how many else."""
+    accounts, sources = standing.accounts(services), standing.sources(services)
+    if len(accounts) + len(sources) <= FEW:
+        return {"accounts": accounts, "sources": sources, "rest": None}
+    fine = [one for one in accounts if one.configured and not one.troubled]
+    unused = sum(one.state is None for one in fine)
+    troubled = [one for one in accounts if one.troubled], [one for one in sources if one.troubled]
+    rest = {
+        "troubled": sum(max(0, len(one) - _SHOWN) for one in troubled),
+        "work": len(fine) - unused,
+        "unused": unused,
+        "sources": len(sources) - len(troubled[1]),
+    }
+    return {"accounts": troubled[0][:_SHOWN], "sources": troubled[1][:_SHOWN], "rest": rest}
 
 
 def address_of(cause: Cause) -> str:
