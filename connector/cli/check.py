@@ -15,19 +15,37 @@ from connector.cli.session import Session
 from connector.domain.errors import UsageError
 from connector.domain.wording import sentences
 from connector.operations.checkup import Checkup
+from connector.operations.chosen import chosen
 from connector.operations.texts import count
 from connector.ports import CheckRow
 
 
 @command("check")
+@click.option(
+    "--account", "accounts", metavar="NAME", multiple=True, help="Only this account and its sources; may be repeated."
+)
+@click.option(
+    "--source", "sources", metavar="NAME", multiple=True, help="Only this source and its accounts; may be repeated."
+)
 @click.option("--probe", is_flag=True, help="Also find out what B2Brouter does about repeats.")
 @click.option("--grants", is_flag=True, help="Only print the least rights that our user needs in each ERP.")
 @click.option("--user", help="Whose rights --grants prints; by default the user of the source's URL.")
-def check(session: Session, *, probe: bool, grants: bool, user: str | None) -> int:
+def check(
+    session: Session,
+    *,
+    accounts: tuple[str, ...],
+    sources: tuple[str, ...],
+    probe: bool,
+    grants: bool,
+    user: str | None,
+) -> int:
     """Try every part, and say what to do about those that fail. Nothing is changed.
 
     Configuration, ledger, broker, each account at B2Brouter, each ERP with its companies and its write-back,
-    and the clock. --probe makes and deletes a few documents, so it is for sandbox, staging and simulator only;
+    and the clock. --account and --source leave other accounts and sources aside: with an account its sources are
+    tried too, with a source its accounts, and with both no others than are named.
+
+    --probe makes and deletes a few documents, so it is for sandbox, staging and simulator only;
     what it finds is kept in the ledger and decides what happens to a request whose answer was lost.
 
     --grants prints the statements that give a database's user what reading and the chosen write-back need and
@@ -38,12 +56,12 @@ def check(session: Session, *, probe: bool, grants: bool, user: str | None) -> i
     if grants:
         from connector.cli.grants import show_grants
 
-        show_grants(session, user)
+        show_grants(session, user, _sources(session, accounts, sources))
         return ending.GOOD
     if probe and session.settings.b2brouter.environment == "production":
         raise UsageError("--probe makes documents, and in production these are fiscal.", action="Probe staging.")
     services = Services(session.settings, only_looking=True)
-    checkup = Checkup(services, config=session.config_path, probe=probe)
+    checkup = Checkup(services, config=session.config_path, probe=probe, accounts=accounts, sources=sources)
     try:
         rows = _collect(session.output, checkup)
     finally:
@@ -53,6 +71,12 @@ def check(session: Session, *, probe: bool, grants: bool, user: str | None) -> i
     else:
         _show(session.output, rows)
     return status_of(rows, configuration_wrong=checkup.configuration_wrong)
+
+
+def _sources(session: Session, accounts: Sequence[str], sources: Sequence[str]) -> Sequence[str]:
+    if accounts or sources:
+        return chosen(session.services, accounts, sources).sources
+    return session.sources()
 
 
 def _collect(output: Output, checkup: Checkup) -> list[CheckRow]:

@@ -16,14 +16,14 @@ _USER: Final = "connector"
 _UNSAID: Final = "-- This adapter does not say what it needs; see its documentation."
 
 
-def show_grants(session: Session, user: str | None) -> None:
-    """Print the statements of each source.
+def show_grants(session: Session, user: str | None, sources: Sequence[str]) -> None:
+    """Print the statements of each of these sources.
 
     Raises:
         ConnectorError: what became of the first source that could not be looked at, when all others are printed.
     """
     errors: list[ConnectorError] = []
-    for source in session.sources():
+    for source in sources:
         name = user or _user_of(session, source) or _USER
         try:
             lines = _grants(session, source, name)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Final
 
 from sqlalchemy import func, select, update
 
@@ -24,6 +28,7 @@ from connector.ledger import Ledger, schema
 from connector.ledger.tables import JobRow
 from connector.operations.account_rows import AccountRows
 from connector.operations.brokers import reach
+from connector.operations.chosen import chosen
 from connector.operations.encryption import unprotected
 from connector.operations.ledgers import missing_file
 from connector.operations.notification_rows import notification_rows
@@ -36,12 +41,39 @@ from connector.supervision import at_the_end
 _CLOCKS_APART = 60.0
 """Seconds between this machine's clock and the ledger's that nobody should worry about."""
 
+_MOST: Final = 16
+"""Accounts that are tried at once: one that hangs takes up to a few time-outs, and there may be thousands."""
+
+_QUEUE: Final = 5.0
+"""Seconds that they may all wait for requests where they have one key: half of what its budget lets anybody wait."""
+
 
 class Checkup:
     """Tries the parts in the order in which they need one another."""
 
-    def __init__(self, services: Services, *, config: Path, probe: bool = False) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        config: Path,
+        probe: bool = False,
+        accounts: Collection[str] = (),
+        sources: Collection[str] = (),
+    ) -> None:
+        """Try nothing yet.
+
+        Args:
+            services: the installation.
+            config: where the configuration is.
+            probe: also ask the five questions of `connector.probes`.
+            accounts: only these, see `chosen`.
+            sources: only these.
+
+        Raises:
+            UsageError: there is no such account or source.
+        """
         self._services = services
+        self._chosen = chosen(services, accounts, sources)
         self._config = config
         self._probe = probe
         self._ledger: Ledger | None = None
@@ -53,9 +85,8 @@ class Checkup:
         yield from self._guard("ledger", self._ledger_rows)
         yield from self._guard("broker", self._broker_rows)
         yield from map(_without_secrets, self._encryption_rows())
-        for account in self._services.settings.accounts:
-            yield from self._guard(f"account {account}", lambda name=account: self._account_rows(name))  # type: ignore[misc]
-        for source in self._services.settings.sources:
+        yield from self._rows_of_accounts()
+        for source in self._chosen.sources:
             yield from self._guard(f"source {source}", lambda name=source: self._source_rows(name))  # type: ignore[misc]
         yield from self._guard("notifications", lambda: notification_rows(self._services, self._ledger))
         yield from self._guard("archive", self._archive_rows)
@@ -126,7 +157,7 @@ class Checkup:
         asks: dict[str, Callable[[], str | None]] = {
             "ledger": settings.ledger.address,
             "broker": settings.broker.address,
-            **{name: source.address for name, source in settings.sources.items()},
+            **{name: settings.sources[name].address for name in self._chosen.sources},
         }
         for name, ask in asks.items():
             with suppress(UsageError):  # a URL that cannot be read has a row of its own
@@ -143,6 +174,23 @@ class Checkup:
         yield ok("archive", f"{storage.place}: {', '.join(self._services.settings.archive.keep)}")
 
     # ------------------------------------------------------------ accounts
+
+    def _rows_of_accounts(self) -> Iterator[CheckRow]:
+        """Yield them in their order; several accounts are tried at once."""
+        accounts = self._chosen.accounts
+        if self._probe:  # it measures times, and deletes what it made also where it is interrupted
+            for account in accounts:
+                yield from self._rows_of(account)
+            return
+        # The language was chosen in the context of this thread; each other thread needs one of its own.
+        tries = [partial(copy_context().run, list[CheckRow], self._rows_of(account)) for account in accounts]
+        # After Ctrl-C nobody waits for the threads of this pool: they keep no process from ending.
+        with ThreadPool(side_by_side(len(tries), self._services.settings.b2brouter.budget)) as pool:
+            for rows in pool.imap(_made, tries):
+                yield from rows
+
+    def _rows_of(self, account: str) -> Iterator[CheckRow]:
+        return self._guard(f"account {account}", lambda: self._account_rows(account))
 
     def _account_rows(self, account: str) -> Iterator[CheckRow]:
         name = f"account {account}"
@@ -225,8 +273,11 @@ class Checkup:
         companies = adapter.companies()
         # Where one account stands for all of them, only its owner issues: the account's rows say who that is.
         condition = ", if it is that account's company" if settings.account and len(companies) > 1 else ""
+        accounts = set(self._chosen.accounts)
         for company in companies:
             account = settings.account_of(company.key)
+            if account is not None and account not in accounts:
+                continue
             name = f"{source}: company {company.key}"
             about = f"{company.name} ({company.tax_number or 'no tax number'})"
             if account is None:
@@ -260,6 +311,15 @@ class Checkup:
             yield warning("clock", f"{told}; {apart:.0f} s apart from the ledger's", "Set both by NTP.")
         else:
             yield ok("clock", f"{told}, as the ledger's")
+
+
+def _made(rows: Callable[[], list[CheckRow]]) -> list[CheckRow]:
+    return rows()
+
+
+def side_by_side(accounts: int, requests_per_minute: float) -> int:
+    """Return how many of some accounts are tried at once."""
+    return max(1, min(accounts, _MOST, int(_QUEUE * requests_per_minute / 60)))
 
 
 def _interface_rows(source: str, name: str, interface: int) -> Iterator[CheckRow]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from connector.domain.wording import sentences
 from connector.ledger.database import Database
 from connector.operations import checkup
+from connector.simulator.seeds import plant_accounts
 from tests.cli.shop import Outcome, Shop
 
 
@@ -30,6 +34,134 @@ def test_every_part_has_a_row(day: Shop) -> None:
     assert told["account spain: stamp"] == ("ok", "the ledger belongs to this environment")
     assert "through account france" in told["booking: company 2"][1]
     assert told["booking: write-back"] == ("ok", "by the statement write_back; read_back answers")
+
+
+def many_accounts(shop: Shop, count: int, *, timeout: float) -> Path:
+    """A configuration with so many accounts beside spain and france, whose ids begin with 9."""
+    extra = "".join(
+        f'[accounts.a{number}]\naccount_id = "9{number}"\napi_key = "test_key"\n\n' for number in range(count)
+    )
+    pace = ("timeout = 2\nquiet_time = 2.4", f"timeout = {timeout}\nquiet_time = {2 * timeout}")
+    return shop.changed(pace, ("[ledger]", f"{extra}[ledger]"))
+
+
+def second_source(shop: Shop) -> Path:
+    """A configuration with a source of files too, and an account of its own."""
+    plant_accounts(shop.world, [{"id": 3, "name": "Lone, S.L."}], api_key="test_key")
+    inbox = shop.folder / "inbox"
+    inbox.mkdir()
+    return shop.changed(
+        ("[ledger]", '[accounts.lone]\naccount_id = "3"\napi_key = "test_key"\n\n[ledger]'),
+        extra=f"""
+[sources.files]
+adapter = "folder"
+account = "lone"
+since = 2026-01-01
+
+[sources.files.options]
+folder = "{inbox}"
+""",
+    )
+
+
+def tried(outcome: Outcome) -> set[str]:
+    """The accounts, sources and companies that have rows."""
+    names = [name.split(": ") for name in rows(outcome)]
+    found = {name[0] for name in names} | {name[1] for name in names if name[1:] and name[1].startswith("company ")}
+    return found - {"configuration", "ledger", "broker", "notifications", "archive", "clock"}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--account", "france"), {"account france", "booking", "company 2"}),
+        (("--source", "files"), {"account lone", "files"}),
+        (
+            ("--source", "booking"),
+            {"account spain", "account france", "booking", "company 1", "company 2"},
+        ),
+        (
+            ("--account", "lone", "--account", "france"),
+            {"account lone", "account france", "files", "booking", "company 2"},
+        ),
+        (("--account", "france", "--source", "files"), {"account france", "files"}),
+    ],
+)
+def test_only_what_is_named_is_tried_and_what_belongs_to_it(
+    shop: Shop, options: tuple[str, ...], expected: set[str]
+) -> None:
+    config = second_source(shop)
+    shop.world.journal.clear()
+
+    done = shop.run("check", "--json", *options, config=config)
+
+    assert (done.status, tried(done)) == (0, expected)
+    assert {"configuration", "ledger", "broker", "notifications", "archive", "clock"} <= set(rows(done))
+    ids = {"account spain": 1, "account france": 2, "account lone": 3}
+    assert {entry.account for entry in shop.world.journal} == {ids[name] for name in expected & ids.keys()}
+
+
+def test_a_name_that_is_not_configured_is_refused(shop: Shop) -> None:
+    account, source = shop.run("check", "--account", "itlay"), shop.run("check", "--source", "erp")
+    assert (account.status, source.status) == (2, 2)
+    assert "There is no account itlay in the configuration." in account.err
+    assert "There is no source erp in the configuration; there are: booking." in source.err
+    assert shop.run("check", "--grants", "--source", "erp").status == 2
+
+
+def test_grants_are_printed_for_the_sources_that_are_named(shop: Shop) -> None:
+    config = second_source(shop)
+    both = shop.run("check", "--grants", "--json", config=config).lines
+    assert [line["source"] for line in both] == ["booking", "files"]
+    for options in (("--source", "files"), ("--account", "lone")):
+        assert shop.run("check", "--grants", "--json", *options, config=config).json["source"] == "files"
+
+
+def test_accounts_that_hang_are_tried_side_by_side_and_told_in_their_order(shop: Shop) -> None:
+    config = many_accounts(shop, 10, timeout=2)
+    shop.world.faults.add("hang_before", path="/accounts/9*", seconds=60, times=None)
+
+    began = time.monotonic()
+    done = shop.run("check", "--json", config=config)
+
+    assert time.monotonic() - began < 10 * 2  # one after the other
+    failed = [row["name"] for row in done.json["checks"] if row["status"] == "failed"]
+    assert failed == [f"account a{number}" for number in range(10)]
+    assert "timed out" in rows(done)["account a9"][1]
+    assert rows(done)["account france"][0] == "ok"
+
+
+def test_what_is_tried_side_by_side_is_told_in_the_language_that_was_asked_for(shop: Shop) -> None:
+    config = shop.changed(('account_id = "2"', 'account_id = "777"'))
+    told = rows(shop.run("check", "--json", "--lang", "es", config=config))["account france"][1]
+    assert told.startswith("B2Brouter no conoce la cuenta 777")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "requests_per_minute", "threads"),
+    [(2000, 900, 16), (2000, 60, 5), (2000, 1, 1), (3, 900, 3), (0, 9, 1)],
+)
+def test_accounts_of_one_key_do_not_wait_longer_for_its_budget_than_it_lets_anybody(
+    accounts: int, requests_per_minute: int, threads: int
+) -> None:
+    assert checkup.side_by_side(accounts, requests_per_minute) == threads
+
+
+def test_an_interrupted_check_ends_though_accounts_hang(shop: Shop) -> None:
+    config = many_accounts(shop, 40, timeout=200)
+    shop.world.faults.add("hang_before", path="/accounts/*", seconds=300, times=None)
+    shop.world.journal.clear()
+    running = shop.process("check", config=config)
+    try:
+        deadline = time.monotonic() + 30
+        while len(shop.world.journal) < 16 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=40)
+    finally:
+        running.kill()
+    assert (running.returncode, out, err.strip()) == (130, "", "Error: Interrupted.")
+    assert len(shop.world.journal) == 16
 
 
 def test_grants_are_printed_by_source_for_the_user_that_is_named(shop: Shop) -> None:

@@ -44,7 +44,14 @@ def test_an_alarm_about_a_reason_tells_its_cure_first() -> None:
     advice = alarms()["account_stopped"].advice(facts, "es")
 
     assert advice.startswith(inner)
-    assert advice.endswith("connector check dice cómo está.")
+    assert advice.endswith("connector check --account main dice cómo está.")
+
+
+@pytest.mark.parametrize("alarm", ALL, ids=lambda alarm: alarm.code)
+def test_an_alarm_about_one_account_or_source_has_that_one_checked(alarm: Alarm) -> None:
+    for cure in alarm.lasting.cures.values():
+        for subject in alarm.lasting.facts & {"account", "source"}:
+            assert cure.count("connector check") == cure.count(f"connector check --{subject} {{{subject}}}")
 
 
 def test_every_alarm_has_its_entry_in_the_manual_and_no_other_has() -> None:
