@@ -324,11 +324,16 @@ def test_a_body_that_moved_moves_its_unit_and_makes_no_second_one(lumiere: House
     assert len(contacts(lumiere, 2)) == 2
 
 
+def remove_contacts(house: House, count: int) -> None:
+    """Have somebody delete all contacts at B2Brouter, of which there are so many."""
+    with house.world.lock:
+        for contact in contacts(house, count):
+            house.world.remove_contact(contact)
+
+
 def test_a_body_that_was_deleted_at_b2brouter_is_made_anew_with_its_unit(lumiere: House) -> None:
     lumiere.issue(for_university("1"))
-    with lumiere.world.lock:
-        for contact in contacts(lumiere, 2):
-            lumiere.world.remove_contact(contact)
+    remove_contacts(lumiere, 2)
 
     lumiere.issue(for_university("2", "OTHER"))
 
@@ -349,9 +354,7 @@ def test_a_body_that_is_not_found_is_about_its_unit_and_not_about_the_account(
 
     monkeypatch.setattr(simulated_contacts, "_complete", known)
     lumiere.issue(for_university("1"))
-    with lumiere.world.lock:
-        for contact in contacts(lumiere, 2):
-            lumiere.world.remove_contact(contact)
+    remove_contacts(lumiere, 2)
 
     lumiere.issue(for_university("2", "OTHER"))
 

@@ -167,7 +167,7 @@ def test_what_only_mentions_tls_is_not_cured_by_going_without(said: str) -> None
 
 def test_an_authority_that_is_missing_is_cured_also_where_the_url_asks_for_it() -> None:
     url = "postgresql+psycopg://u@db.example.com/erp?sslmode="
-    said = 'root certificate file "/root/.postgresql/root.crt" does not exist'
+    said = 'root certificate file "/home/connector/.postgresql/root.crt" does not exist'
     assert "?sslrootcert=FILE" in (cure(make_url(url + "verify-full"), said) or "")
     assert cure(make_url(url + "require"), said) is None
 
